@@ -1,0 +1,12 @@
+"""minigrad: reverse-mode automatic differentiation in pure NumPy, with exact or unbiased random VJPs."""
+
+import minigrad.ops as ops
+from minigrad.estimator import Estimator
+from minigrad.node import Node
+from minigrad.primitive import primitive
+from minigrad.tape import Tape, TapeError
+from minigrad.tensor import Tensor
+from minigrad.transforms import grad, value_and_grad, vjp
+
+__all__ = ["Estimator", "Node", "Tape", "TapeError", "Tensor", "grad", "ops", "primitive", "value_and_grad", "vjp"]
+__version__ = "0.1.0"

@@ -1,0 +1,62 @@
+"""What is going on in this thread: which tape is recording, and which layer is being computed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minigrad.tape import Tape
+
+__all__ = ["current_layer", "current_tape", "inside_layer"]
+
+
+class _Context(threading.local):
+    def __init__(self) -> None:
+        self.tapes: list[Tape] = []
+        self.layers: list[str] = [""]
+
+
+CONTEXT = _Context()
+
+
+def current_tape() -> Tape | None:
+    """The innermost tape that is recording, or None.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> current_tape() is None
+    True
+    >>> with mg.Tape() as tape:
+    ...     current_tape() is tape
+    True
+    """
+    tapes = CONTEXT.tapes
+    return tapes[-1] if tapes else None
+
+
+def current_layer() -> str:
+    """The path of the layer that is being computed, such as ``"body.3"``; empty outside of any.
+
+    Examples
+    --------
+    >>> with inside_layer("body"), inside_layer("3"):
+    ...     current_layer()
+    'body.3'
+    """
+    return CONTEXT.layers[-1]
+
+
+@contextmanager
+def inside_layer(name: str) -> Iterator[None]:
+    """Let nodes and error messages bear the name of a layer, below the layers that are already entered."""
+    layers = CONTEXT.layers
+    outer = layers[-1]
+    layers.append(f"{outer}.{name}" if outer and name else outer or name)
+    try:
+        yield
+    finally:
+        layers.pop()

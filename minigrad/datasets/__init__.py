@@ -1,0 +1,37 @@
+"""Data sets, as plain arrays.
+
+One is bundled (`digits`); the others are found on this computer or downloaded, and their content is
+checked byte for byte. Each step has a file of its own: `places` finds, `download` fetches, `verify`
+checks, `idx` parses; `registry` keeps the names.
+
+To add a data set, write one function that returns a `Dataset`, under ``@register("one line about it")``.
+
+Examples
+--------
+>>> from minigrad import datasets
+>>> data = datasets.load("digits")
+>>> data.x_train.shape, data.y_train.shape
+((1438, 8, 8, 1), (1438,))
+>>> data.flat().x_train.shape
+(1438, 64)
+"""
+
+from __future__ import annotations
+
+from minigrad.datasets.bundled import digits
+from minigrad.datasets.dataset import Dataset
+from minigrad.datasets.errors import DataError
+from minigrad.datasets.images import fashion_mnist, mnist
+from minigrad.datasets.registry import describe, load, names, register
+
+__all__ = [
+    "DataError",
+    "Dataset",
+    "describe",
+    "digits",
+    "fashion_mnist",
+    "load",
+    "mnist",
+    "names",
+    "register",
+]

@@ -1,0 +1,50 @@
+"""What is known beforehand of a file that a data set needs: its name, its address, its content's hash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DataFile"]
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One official file of a data set.
+
+    The hash and the size are of the *decompressed* content. Gzip layers of one and the same content
+    differ between mirrors and packages; the content does not.
+
+    Parameters
+    ----------
+    dataset : str
+        The data set it belongs to, for messages.
+    name : str
+        The file's official name, with ``.gz`` when it is distributed compressed.
+    url : str
+        Where it is published.
+    sha256 : str
+        SHA-256 of the content, 64 hexadecimal digits.
+    size : int
+        Bytes of the content.
+    folders : tuple of str
+        Names that the data set's own folder may have; the first is the one that downloads go to.
+
+    Examples
+    --------
+    >>> file = DataFile("toy", "labels.gz", "http://example.org/labels.gz", "0" * 64, 8, ("toy",))
+    >>> file.names
+    ('labels.gz', 'labels')
+    """
+
+    dataset: str
+    name: str
+    url: str
+    sha256: str
+    size: int
+    folders: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which it may lie on disk: as distributed, and unpacked."""
+        bare = self.name.removesuffix(".gz")
+        return (self.name,) if bare == self.name else (self.name, bare)

@@ -1,0 +1,105 @@
+"""The contract between the backward sweep and an estimator of a cotangent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minigrad.cotangents import Cotangent, Dense, Kept
+from minigrad.typing import Array, Shape
+
+if TYPE_CHECKING:
+    from minigrad.node import Node
+
+__all__ = ["Estimator"]
+
+
+class Estimator:
+    """Replaces the cotangent that arrives at a node by a random one with the same mean.
+
+    Subclass it and write ``sample``; that is all the backward sweep needs. Because the exact VJP is
+    linear in the cotangent, VJP(ĝ) is unbiased for any primitive whenever E[ĝ | g] = g (THEORY.md §1).
+
+    Attributes
+    ----------
+    budget : float
+        The expected fraction that is kept, in (0, 1].
+    unbiased : bool
+        Whether E[ĝ | g] = g. True unless a subclass says otherwise.
+
+    Examples
+    --------
+    An estimator of one's own, which flips a coin for the whole cotangent:
+
+    >>> import minigrad as mg
+    >>> from minigrad import ops
+    >>> class Coin(mg.Estimator):
+    ...     def sample(self, g, node, rng):
+    ...         return 2 * g if rng.random() < 0.5 else 0 * g
+    >>> w = mg.Tensor(np.ones(2), requires_grad=True)
+    >>> with mg.Tape() as tape:
+    ...     loss = ops.multiply(w, 3.0, vjp=Coin()).sum()
+    >>> sorted({tape.gradients(loss, [w], rng=seed)[0][0].item() for seed in range(9)})
+    [0.0, 6.0]
+    """
+
+    budget: float = 1.0
+    unbiased: bool = True
+
+    def sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
+        """One draw of ĝ.
+
+        Parameters
+        ----------
+        g : ndarray
+            The cotangent that arrives at the node, dense.
+        node : Node
+            The node, for estimators that look at what it saved; None when called by hand.
+        rng : numpy.random.Generator
+            The only source of randomness.
+
+        Returns
+        -------
+        ndarray or structured cotangent
+            Of the shape of ``g``.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no `sample`. Write `def sample(self, g, node, rng)` that returns an array "
+            "(or a structured cotangent) of the shape of g."
+        )
+
+    def outcomes(self, g: Array, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
+        """Every possible ĝ with its probability, where the support is finite.
+
+        Raises
+        ------
+        NotImplementedError
+            Where the support is not finite, or the estimator does not say.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} does not list its outcomes, so nothing that depends on it can be enumerated. "
+            "Write `outcomes(self, g, node)` if its support is finite, or use draws."
+        )
+
+    def distortion(self, g: Array, node: Node | None = None) -> float:
+        """E‖ĝ − g‖² in closed form, where one is known.
+
+        Raises
+        ------
+        NotImplementedError
+            Where no closed form is known.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no closed form of its distortion. Write `distortion(self, g, node)` if you "
+            "know one, or average ‖ĝ − g‖² over draws."
+        )
+
+    def kept(self, shape: Shape) -> Kept:
+        """What is expected to be kept of a cotangent of this shape; the cost model reads it."""
+        return Kept(Dense, 1.0)
+
+    def overhead(self, shape: Shape) -> float:
+        """Floating-point operations spent on scores, factorisations and rescaling, for the cost model."""
+        return 0.0

@@ -1,0 +1,165 @@
+"""Node: one recorded operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from minigrad.estimator import Estimator
+from minigrad.typing import Array, Shape
+
+if TYPE_CHECKING:
+    from minigrad.primitive import Primitive
+    from minigrad.tensor import Tensor
+
+__all__ = ["VJP", "Node"]
+
+Parent: TypeAlias = "int | Tensor | None"
+VJP: TypeAlias = "Estimator | Mapping[str, Estimator] | None"
+"""What ``vjp=`` takes: None is exact; one estimator makes one draw that serves every input; a mapping by
+the name of the input makes one draw for each input it names, and leaves the others exact."""
+
+
+class Node:
+    """One operation on a tape: what it was, what it read, and what it saved for the way back.
+
+    A node holds neither its output nor its tape; parents on the tape are known by their index. What the VJP
+    rules need is in ``saved`` and nowhere else.
+
+    Attributes
+    ----------
+    index : int
+        The position on the tape.
+    primitive : Primitive
+        The operation, with its VJP rules.
+    parents : tuple
+        For each input: the index of the node that made it, the leaf Tensor itself, or None for a constant.
+    in_shapes : tuple
+        The shape of each input; None for an optional input that was left out.
+    saved : dict
+        What the VJP rules read, by name.
+    shape : tuple of int
+        The shape of the output.
+    dtype : dtype
+        The dtype of the output.
+    layer : str
+        The path of the layer that called the operation; empty outside of any.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> x = mg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with mg.Tape() as tape:
+    ...     y = x.exp()
+    >>> tape.nodes[0], tape.nodes[0].nbytes
+    (<node 0: exp (2,)>, 16)
+    """
+
+    __slots__ = ("_vjp", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "saved", "shape")
+
+    def __init__(
+        self,
+        index: int,
+        primitive: Primitive,
+        parents: tuple[Parent, ...],
+        in_shapes: tuple[Shape | None, ...],
+        saved: dict[str, Any],
+        shape: Shape,
+        dtype: np.dtype[Any],
+        layer: str,
+    ):
+        self.index = index
+        self.primitive = primitive
+        self.parents = parents
+        self.in_shapes = in_shapes
+        self.saved = saved
+        self.shape = shape
+        self.dtype = dtype
+        self.layer = layer
+        self._vjp: VJP = None
+
+    @property
+    def name(self) -> str:
+        """The name of the operation."""
+        return self.primitive.name
+
+    @property
+    def label(self) -> str:
+        """The operation with its layer, for messages and tables, such as ``body.0/linear``."""
+        return f"{self.layer}/{self.name}" if self.layer else self.name
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays in ``saved``, each counted once."""
+        return sum(array.nbytes for array in self.saved_arrays().values())
+
+    def saved_arrays(self) -> dict[int, Array]:
+        """The arrays in ``saved``, each once, by identity; a memory shared by several nodes is found this way."""
+        found: dict[int, Array] = {}
+        todo = list(self.saved.values())
+        while todo:
+            value = todo.pop()
+            if isinstance(value, np.ndarray):
+                found[id(value)] = value
+            elif isinstance(value, (list, tuple)):
+                todo.extend(value)
+            elif hasattr(value, "parts"):
+                todo.extend(value.parts)
+        return found
+
+    @property
+    def vjp(self) -> VJP:
+        """How the incoming cotangent is replaced before the VJP rules see it; None is exact.
+
+        Raises
+        ------
+        TypeError
+            On assignment of anything but an estimator, a mapping from inputs to estimators, or None.
+        ValueError
+            If a mapping names an input that the operation does not have.
+        """
+        return self._vjp
+
+    @vjp.setter
+    def vjp(self, value: VJP) -> None:
+        if isinstance(value, Mapping):
+            known = [self.primitive.edge_name(k) for k in range(len(self.parents))]
+            for edge, estimator in value.items():
+                if edge not in known:
+                    raise ValueError(
+                        f"{self.name}: vjp= names the input {edge!r}, but its inputs are {', '.join(known)}"
+                    )
+                if estimator is not None:
+                    self._check(estimator)
+            value = {edge: estimator for edge, estimator in value.items() if estimator is not None}
+        elif value is not None:
+            self._check(value)
+        self._vjp = value
+
+    def _check(self, value: Any) -> None:
+        if isinstance(value, Estimator):
+            return
+        if isinstance(value, str):
+            hint = f"write vjp=minigrad.estimators.parse({value!r})"
+        elif isinstance(value, type) and issubclass(value, Estimator):
+            hint = f"this is the class; make one of it, as in vjp={value.__name__}(0.1)"
+        else:
+            hint = "see minigrad.estimators, or subclass minigrad.Estimator"
+        raise TypeError(
+            f"{self.name}: vjp= takes an estimator, a dict from inputs to estimators, or None, got {value!r}; {hint}"
+        )
+
+    def draws(self) -> list[tuple[Estimator, tuple[int, ...]]]:
+        """The estimators of this node, each with the inputs (by position) that one draw of it serves."""
+        if self._vjp is None:
+            return []
+        wanted = [k for k, parent in enumerate(self.parents) if parent is not None]
+        if isinstance(self._vjp, Mapping):
+            names = {self.primitive.edge_name(k): k for k in wanted}
+            return [(self._vjp[name], (k,)) for name, k in names.items() if name in self._vjp]
+        return [(self._vjp, tuple(wanted))]
+
+    def __repr__(self) -> str:
+        return f"<node {self.index}: {self.label} {self.shape}>"

@@ -1,0 +1,194 @@
+"""Arithmetic: + − × ÷ ** and their kin. Inputs broadcast; the sweep sums cotangents back to their shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.primitive import primitive
+from minigrad.typing import Array
+
+__all__ = ["absolute", "add", "divide", "multiply", "negative", "power", "square", "subtract"]
+
+Result = tuple[Array, dict[str, Any]]
+
+
+@primitive(broadcasts=True, x=lambda g, saved: g, y=lambda g, saved: g)
+def add(x: Array, y: Array) -> Result:
+    """``x + y``, element by element.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.add([1.0, 2.0], 3.0).data.tolist()
+    [4.0, 5.0]
+    """
+    return x + y, {}
+
+
+@primitive(broadcasts=True, x=lambda g, saved: g, y=lambda g, saved: -g)
+def subtract(x: Array, y: Array) -> Result:
+    """``x - y``, element by element.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.subtract([1.0, 2.0], 3.0).data.tolist()
+    [-2.0, -1.0]
+    """
+    return x - y, {}
+
+
+@primitive(broadcasts=True, x=lambda g, saved: g * saved["y"], y=lambda g, saved: g * saved["x"])
+def multiply(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
+    """``x * y``, element by element.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.multiply([1.0, 2.0], 3.0).data.tolist()
+    [3.0, 6.0]
+    """
+    if needs[0]:
+        return x * y, {"y": y, "x": x} if needs[1] else {"y": y}
+    return x * y, {"x": x}
+
+
+@primitive(
+    broadcasts=True,
+    x=lambda g, saved: g / saved["y"],
+    y=lambda g, saved: -g * (saved["out"] / saved["y"]),
+)
+def divide(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
+    """``x / y``, element by element.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.divide([1.0, 2.0], 4.0).data.tolist()
+    [0.25, 0.5]
+    """
+    out = x / y
+    return out, {"y": y, "out": out} if needs[1] else {"y": y}
+
+
+def _power_x(g: Array, saved: dict[str, Any]) -> Array:
+    x, y = saved["x"], saved["y"]
+    if y.ndim == 0:
+        if y == 2:
+            return np.asarray(g * x * 2)
+        if y == 1:
+            return g
+        if y > 1:
+            return np.asarray(g * (y * x ** (y.item() - 1)))
+    # At x = 0 the slope is 0 for exponents 0 and between 0 and 1, where the formula has 0·∞ or ∞.
+    flat = (x == 0) & (y >= 0) & (y < 1)
+    return np.asarray(np.where(flat, 0, g * y * np.power(np.where(flat, 1, x), y - 1)), dtype=g.dtype)
+
+
+def _power_y(g: Array, saved: dict[str, Any]) -> Array:
+    x, out = saved["x"], saved["out"]
+    zero = x == 0
+    return np.asarray(np.where(zero & np.isfinite(out), 0, g * out * np.log(np.where(zero, 1, x))), dtype=g.dtype)
+
+
+@primitive(broadcasts=True, x=_power_x, y=_power_y)
+def power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
+    """``x ** y``, element by element.
+
+    At x = 0 the derivative by x is taken as 0 where the exponent is in [0, 1), and the derivative by y as 0.
+    For x < 0 there is no derivative by y, and it is NaN.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: (x**0.5).sum())([0.0, 4.0]).tolist()
+    [0.0, 0.25]
+    """
+    if y.ndim == 0:
+        out = np.asarray(x ** y.item() if x.dtype.kind == "f" else x**y)  # NumPy is faster for some numbers
+    else:
+        out = x**y
+    saved: dict[str, Any] = {"x": x}
+    if needs[0]:
+        saved["y"] = y
+    if needs[1]:
+        saved["out"] = out
+    return out, saved
+
+
+@primitive(x=lambda g, saved: -g)
+def negative(x: Array) -> Result:
+    """``-x``.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.negative([1.0, -2.0]).data.tolist()
+    [-1.0, 2.0]
+    """
+    return -x, {}
+
+
+@primitive(x=lambda g, saved: g * saved["sign"])
+def absolute(x: Array) -> Result:
+    """``|x|``; the derivative at 0 is 0.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: abs(x).sum())([-2.0, 0.0, 3.0]).tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    return np.abs(x), {"sign": np.sign(x)}
+
+
+@primitive(x=lambda g, saved: g * saved["x"] * 2)
+def square(x: Array) -> Result:
+    """``x²``.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.square([1.0, -3.0]).data.tolist()
+    [1.0, 9.0]
+    """
+    return np.square(x), {"x": x}

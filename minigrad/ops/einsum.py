@@ -1,0 +1,109 @@
+"""Sums of products over named axes."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+import numpy as np
+
+from minigrad.primitive import primitive
+from minigrad.tensor import Tensor
+from minigrad.typing import Array
+
+__all__ = ["einsum"]
+
+Saved = dict[str, Any]
+
+
+def _operand(g: Array, saved: Saved, k: int) -> Array:
+    """The cotangent of operand k: the same sum with g in its place.
+
+    Axes that only operand k has were summed over, so g is spread along them; an axis named twice in operand k
+    is a diagonal, and the cotangent lies on it.
+    """
+    terms, out, arrays = saved["terms"], saved["out"], saved["arrays"]
+    mine = terms[k]
+    unique = "".join(dict.fromkeys(mine))
+    others = [term for j, term in enumerate(terms) if j != k]
+    values = [array for j, array in enumerate(arrays) if j != k]
+    reach = set(out).union(*others)
+    lone = [c for c in unique if c not in reach]
+    spread = [np.ones(arrays[k].shape[mine.index(c)], g.dtype) for c in lone]
+    text = ",".join([out, *others, *lone]) + "->" + unique
+    result = np.einsum(text, g, *values, *spread, optimize=True)
+    if unique == mine:
+        return np.asarray(result)
+    full = np.zeros([arrays[k].shape[mine.index(c)] for c in mine], result.dtype)
+    np.einsum(f"{mine}->{unique}", full)[...] = result
+    return full
+
+
+def _explicit(subscripts: str, arrays: tuple[Array, ...]) -> tuple[list[str], str]:
+    """Subscripts with the output spelled out and letters in place of ``...``."""
+    left, arrow, right = subscripts.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(arrays):
+        raise ValueError(f"the subscripts {subscripts!r} are for {len(terms)} operands, but {len(arrays)} were given")
+    if not arrow:
+        letters = sorted(c for c in set(left) if c.isalpha() and left.count(c) == 1)
+        right = ("..." if "..." in left else "") + "".join(letters)
+    free = [c for c in string.ascii_letters if c not in subscripts]
+    widths = [array.ndim - len(term.replace("...", "")) for term, array in zip(terms, arrays, strict=True)]
+    most = max([w for term, w in zip(terms, widths, strict=True) if "..." in term], default=0)
+    batch = "".join(free[:most])
+    explicit = []
+    for term, width in zip(terms, widths, strict=True):
+        if width < 0 or (width and "..." not in term):
+            raise ValueError(
+                f"the subscripts {term!r} do not fit an operand with {width + len(term.replace('...', ''))} axes"
+            )
+        explicit.append(term.replace("...", batch[most - width :] if width else ""))
+    return explicit, right.replace("...", batch)
+
+
+@primitive(broadcasts=True, arrays=_operand)
+def _einsum(*arrays: Array, subscripts: str) -> tuple[Array, Saved]:
+    terms, out = _explicit(subscripts, arrays)
+    result = np.einsum(",".join(terms) + "->" + out, *arrays, optimize=True)
+    return np.asarray(result), {"terms": terms, "out": out, "arrays": arrays}
+
+
+def einsum(subscripts: str, *operands: Any, vjp: Any = None) -> Tensor:
+    """A sum of products over named axes, as in `numpy.einsum`.
+
+    Parameters
+    ----------
+    subscripts : str
+        Such as ``"bij,bjk->bik"``; implicit outputs, ``...`` and repeated letters (diagonals) are understood.
+    *operands : Tensor or array_like
+    vjp : Estimator, mapping or None
+        The inputs are named ``arrays[0]``, ``arrays[1]``, …
+
+    Raises
+    ------
+    ValueError
+        If the subscripts do not fit the operands.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import ops
+    >>> ops.einsum("ij,kj->ik", np.ones((2, 3)), np.ones((4, 3))).shape
+    (2, 4)
+    """
+    if not isinstance(subscripts, str):
+        raise TypeError("einsum: the subscripts come first, as a string")
+    return _einsum(*operands, subscripts=subscripts, vjp=vjp)
+
+
+def _forward_flops(node: Any) -> float:
+    sizes: dict[str, int] = {}
+    for term, array in zip(node.saved["terms"], node.saved["arrays"], strict=True):
+        for c, n in zip(term, array.shape, strict=True):
+            sizes[c] = max(sizes.get(c, 1), n)
+    return 2.0 * float(np.prod(list(sizes.values()), dtype=float))
+
+
+_einsum.primitive.forward_flops = _forward_flops
+_einsum.primitive.backward_flops = lambda node, edge, kept: _forward_flops(node)

@@ -1,0 +1,237 @@
+"""Smooth functions of one variable, element by element."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from minigrad.primitive import primitive
+from minigrad.typing import Array
+
+__all__ = ["cos", "exp", "gelu", "log", "log1p", "sigmoid", "silu", "sin", "softplus", "sqrt", "tanh"]
+
+Result = tuple[Array, dict[str, Any]]
+
+
+@primitive(x=lambda g, saved: g * saved["out"])
+def exp(x: Array) -> Result:
+    """The exponential.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x.exp())(0.0).item()
+    1.0
+    """
+    out = np.exp(x)
+    return out, {"out": out}
+
+
+@primitive(x=lambda g, saved: g / saved["x"])
+def log(x: Array) -> Result:
+    """The natural logarithm.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Positive.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x.log())(4.0).item()
+    0.25
+    """
+    return np.log(x), {"x": x}
+
+
+@primitive(x=lambda g, saved: g / (1 + saved["x"]))
+def log1p(x: Array) -> Result:
+    """log(1 + x), exact for small x.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Above −1.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x.log1p())(3.0).item()
+    0.25
+    """
+    return np.log1p(x), {"x": x}
+
+
+def _sqrt_x(g: Array, saved: dict[str, Any]) -> Array:
+    out = saved["out"]
+    zero = out == 0
+    if not zero.any():
+        return np.asarray(g * 0.5 / out)
+    return np.where(zero, 0, g * 0.5 / np.where(zero, 1, out)).astype(out.dtype)
+
+
+@primitive(x=_sqrt_x)
+def sqrt(x: Array) -> Result:
+    """The square root; its derivative at 0, where the slope is infinite, is taken as 0.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Not negative.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x.sqrt().sum())([0.0, 4.0]).tolist()
+    [0.0, 0.25]
+    """
+    out = np.asarray(np.sqrt(x))
+    return out, {"out": out}
+
+
+@primitive(x=lambda g, saved: g * (1 - saved["out"] * saved["out"]))
+def tanh(x: Array) -> Result:
+    """The hyperbolic tangent.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x.tanh())(0.0).item()
+    1.0
+    """
+    out = np.tanh(x)
+    return out, {"out": out}
+
+
+@primitive(x=lambda g, saved: g * saved["out"] * (1 - saved["out"]))
+def sigmoid(x: Array) -> Result:
+    """The logistic function 1 / (1 + exp(−x)), without overflow.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x.sigmoid())(0.0).item()
+    0.25
+    """
+    out = special.expit(x)
+    return out, {"out": out}
+
+
+@primitive(x=lambda g, saved: g * special.expit(saved["x"]))
+def softplus(x: Array) -> Result:
+    """log(1 + exp(x)), without overflow.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x.softplus())(0.0).item()
+    0.5
+    """
+    return np.logaddexp(x, x.dtype.type(0)), {"x": x}
+
+
+_ROOT_2PI = math.sqrt(2 * math.pi)
+
+
+def _gelu_x(g: Array, saved: dict[str, Any]) -> Array:
+    x = saved["x"]
+    return np.asarray(g * (saved["cdf"] + x * (np.exp(-0.5 * x * x) / _ROOT_2PI)))
+
+
+@primitive(x=_gelu_x)
+def gelu(x: Array) -> Result:
+    """x·Φ(x) with the normal distribution function Φ: the exact form, not its tanh approximation.
+
+    Hendrycks, Gimpel (2016), *Gaussian Error Linear Units*, arXiv:1606.08415.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: mg.ops.gelu(x))(0.0).item()
+    0.5
+    """
+    cdf = special.ndtr(x)
+    return x * cdf, {"x": x, "cdf": cdf}
+
+
+def _silu_x(g: Array, saved: dict[str, Any]) -> Array:
+    s = saved["sigmoid"]
+    return np.asarray(g * (s * (1 + saved["x"] * (1 - s))))
+
+
+@primitive(x=_silu_x)
+def silu(x: Array) -> Result:
+    """x·sigmoid(x), also called swish.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: mg.ops.silu(x))(0.0).item()
+    0.5
+    """
+    s = special.expit(x)
+    return x * s, {"x": x, "sigmoid": s}
+
+
+@primitive(x=lambda g, saved: g * np.cos(saved["x"]))
+def sin(x: Array) -> Result:
+    """The sine.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        In radians.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x.sin())(0.0).item()
+    1.0
+    """
+    return np.sin(x), {"x": x}
+
+
+@primitive(x=lambda g, saved: -g * np.sin(saved["x"]))
+def cos(x: Array) -> Result:
+    """The cosine.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        In radians.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> abs(mg.grad(lambda x: x.cos())(0.0).item())
+    0.0
+    """
+    return np.cos(x), {"x": x}

@@ -1,0 +1,140 @@
+"""Indexing and gathering. Where an index occurs several times its cotangents add up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minigrad.primitive import primitive
+from minigrad.tensor import Tensor
+from minigrad.typing import Array
+
+__all__ = ["getitem", "take", "take_along_axis"]
+
+Result = tuple[Array, dict[str, Any]]
+
+
+def _plain(index: Any) -> Any:
+    """Tensors inside an index become arrays, lists become arrays."""
+    if isinstance(index, tuple):
+        return tuple([_plain(part) for part in index])
+    if isinstance(index, Tensor):
+        return index.data
+    return np.asarray(index) if isinstance(index, list) else index
+
+
+def _scatter(g: Array, saved: dict[str, Any]) -> Array:
+    out = np.zeros(saved["shape"], g.dtype)
+    if saved["repeats"]:
+        np.add.at(out, saved["index"], g)
+    else:
+        out[saved["index"]] = g
+    return out
+
+
+@primitive(x=_scatter)
+def getitem(x: Array, index: Any) -> Result:
+    """``x[index]``, with all of NumPy's indexing: numbers, slices, None, …, integer and boolean arrays.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    index : index
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range, or of a kind that NumPy does not know.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x[[0, 0, 2]].sum())([5.0, 6.0, 7.0]).tolist()
+    [2.0, 0.0, 1.0]
+    """
+    index = _plain(index)
+    parts = index if isinstance(index, tuple) else (index,)
+    repeats = any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts)
+    return np.asarray(x[index]), {"index": index, "shape": x.shape, "repeats": repeats}
+
+
+def _take_x(g: Array, saved: dict[str, Any]) -> Array:
+    axis, indices, shape = saved["axis"], saved["indices"], saved["shape"]
+    out = np.zeros(shape, g.dtype)
+    np.add.at(out, (slice(None),) * axis + (indices,), g)
+    return out
+
+
+@primitive(x=_take_x)
+def take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
+    """Gather slices along one axis: rows of an embedding table, for instance. Also called ``gather``.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    indices : array_like of int
+        Of any shape, which takes the place of the axis in the result.
+    axis : int, default 0
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range.
+    ValueError
+        If the indices are not integers.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: mg.ops.take(x, [1, 1]).sum())([[1.0, 2.0], [3.0, 4.0]]).tolist()
+    [[0.0, 0.0], [2.0, 2.0]]
+    """
+    chosen = np.asarray(indices)
+    if chosen.dtype.kind not in "iu":
+        raise ValueError(f"indices must be integers, got dtype {chosen.dtype}")
+    return np.take(x, chosen, axis=axis), {"indices": chosen, "axis": axis % x.ndim, "shape": x.shape}
+
+
+def _take_along_x(g: Array, saved: dict[str, Any]) -> Array:
+    axis, indices, shape = saved["axis"], saved["indices"], saved["shape"]
+    place = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+    place[axis] = indices
+    out = np.zeros(shape, g.dtype)
+    np.add.at(out, tuple(place), g)
+    return out
+
+
+@primitive(x=_take_along_x)
+def take_along_axis(x: Array, indices: ArrayLike, axis: int = -1) -> Result:
+    """For each position its own index along one axis, as in `numpy.take_along_axis`.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    indices : array_like of int
+        With as many axes as ``x``; all but ``axis`` of the same lengths.
+    axis : int, default −1
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range.
+    ValueError
+        If the number of axes or their lengths differ.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.take_along_axis([[1.0, 2.0], [3.0, 4.0]], [[1], [0]]).data.tolist()
+    [[2.0], [3.0]]
+    """
+    chosen = np.asarray(indices)
+    axis %= x.ndim
+    lengths = chosen.shape[:axis] + chosen.shape[axis + 1 :]
+    if chosen.ndim != x.ndim or lengths != x.shape[:axis] + x.shape[axis + 1 :]:
+        raise ValueError(
+            f"indices have shape {chosen.shape}; they must agree with the shape of x but along axis {axis}"
+        )
+    return np.take_along_axis(x, chosen, axis), {"indices": chosen, "axis": axis, "shape": x.shape}

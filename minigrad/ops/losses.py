@@ -1,0 +1,218 @@
+"""Softmax and losses. C classes stand on the last axis; everything before it is rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minigrad.primitive import primitive
+from minigrad.typing import Array
+
+__all__ = ["cross_entropy", "log_softmax", "mse", "softmax"]
+
+Result = tuple[Array, dict[str, Any]]
+Reduction: TypeAlias = Literal["mean", "sum", "none"]
+
+
+def _softmax_x(g: Array, saved: dict[str, Any]) -> Array:
+    out, axis = saved["out"], saved["axis"]
+    weighted = g * out
+    return np.asarray(weighted - out * weighted.sum(axis=axis, keepdims=True))
+
+
+@primitive(x=_softmax_x)
+def softmax(x: Array, axis: int = -1) -> Result:
+    """exp(x) / Σ exp(x) along an axis, without overflow.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int, default −1
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.softmax([0.0, 0.0]).data.tolist()
+    [0.5, 0.5]
+    """
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    e /= e.sum(axis=axis, keepdims=True)
+    return e, {"out": e, "axis": axis}
+
+
+def _log_softmax_x(g: Array, saved: dict[str, Any]) -> Array:
+    return np.asarray(g - np.exp(saved["out"]) * g.sum(axis=saved["axis"], keepdims=True))
+
+
+@primitive(x=_log_softmax_x)
+def log_softmax(x: Array, axis: int = -1) -> Result:
+    """The logarithm of the softmax along an axis, without overflow.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int, default −1
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.log_softmax([0.0, 0.0]).data.round(4).tolist()
+    [-0.6931, -0.6931]
+    """
+    out = _log_softmax(x, axis)
+    return out, {"out": out, "axis": axis}
+
+
+def _log_softmax(x: Array, axis: int) -> Array:
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
+
+
+def _reduce(losses: Array, reduction: Reduction) -> tuple[Array, float]:
+    """The losses reduced, and the factor that the reduction puts on each cotangent."""
+    if reduction == "mean":
+        if not losses.size:
+            raise ValueError("there is nothing to average: the batch is empty")
+        return np.asarray(losses.mean()), 1 / losses.size
+    if reduction == "sum":
+        return np.asarray(losses.sum()), 1.0
+    if reduction == "none":
+        return losses, 1.0
+    raise ValueError(f"reduction={reduction!r} is unknown; it is 'mean', 'sum' or 'none'")
+
+
+def _cross_entropy_logits(g: Array, saved: dict[str, Any]) -> Array:
+    p, targets = saved["probabilities"], saved["targets"]
+    smoothing, classes = saved["label_smoothing"], p.shape[-1]
+    if targets.dtype.kind == "f":
+        # Σ t is 1 for probabilities, but a rounded Σ t shall not leave a constant behind.
+        out = p * targets.sum(axis=-1, keepdims=True)
+        out -= (1 - smoothing) * targets + smoothing / classes * targets.sum(axis=-1, keepdims=True)
+    else:
+        out = p - p.dtype.type(smoothing / classes)
+        flat = out.reshape(-1, classes)
+        flat[np.arange(len(flat)), targets.ravel()] -= 1 - smoothing
+    out *= (g * saved["factor"])[..., None] if g.ndim else g * p.dtype.type(saved["factor"])
+    return np.asarray(out)
+
+
+@primitive(logits=_cross_entropy_logits)
+def cross_entropy(
+    logits: Array, targets: ArrayLike, label_smoothing: float = 0.0, reduction: Reduction = "mean"
+) -> Result:
+    """−Σ_c t_c log softmax(logits)_c, for class numbers or for probabilities t.
+
+    Parameters
+    ----------
+    logits : Tensor or array_like, shape (..., C)
+    targets : array_like
+        Class numbers in 0 … C−1, of the shape of the logits without their last axis; or probabilities (floats)
+        of the shape of the logits. Not differentiated.
+    label_smoothing : float, default 0
+        In [0, 1): this much of each target is spread evenly over all classes.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        "mean" and "sum" run over all rows; "none" returns one loss for each.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, a label is out of range, targets are not integers or probabilities, or an option
+        is unknown.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> round(ops.cross_entropy([[0.0, 0.0], [9.0, 0.0]], [0, 0]).item(), 4)
+    0.3466
+    """
+    t = np.asarray(targets)
+    if not logits.ndim or not logits.shape[-1]:
+        raise ValueError("logits must have shape (..., classes)")
+    classes = logits.shape[-1]
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing={label_smoothing} must lie in [0, 1)")
+    logp = _log_softmax(logits, -1)
+    if t.dtype.kind in "iu":
+        _check_labels(t, logits.shape)
+        chosen = np.take_along_axis(logp, t[..., None], axis=-1)[..., 0]
+    elif t.dtype.kind == "f":
+        t = t.astype(logits.dtype, copy=False)
+        _check_probabilities(t, logits.shape)
+        # 0·(−∞) is 0 here: a class of probability 0 costs nothing.
+        chosen = (t * np.where(t == 0, 0, logp)).sum(axis=-1)
+    else:
+        raise ValueError(f"targets of dtype {t.dtype} are neither class numbers nor probabilities")
+    losses = -chosen
+    if label_smoothing:
+        weight = t.sum(axis=-1) if t.dtype.kind == "f" else 1
+        losses = (1 - label_smoothing) * losses - label_smoothing / classes * weight * logp.sum(axis=-1)
+    out, factor = _reduce(losses, reduction)
+    saved = {
+        "probabilities": np.exp(logp), "targets": t, "factor": factor, "label_smoothing": label_smoothing
+    }  # fmt: skip
+    return out, saved
+
+
+def _check_labels(labels: Array, shape: tuple[int, ...]) -> None:
+    if labels.shape != shape[:-1]:
+        raise ValueError(
+            f"labels have shape {labels.shape}; for logits of shape {shape} they must have shape {shape[:-1]}"
+        )
+    if labels.size and not (labels.min() >= 0 and labels.max() < shape[-1]):
+        where = np.argwhere((labels < 0) | (labels >= shape[-1]))[0].tolist()
+        raise ValueError(
+            f"label {labels[tuple(where)]} at position {where} is out of range: with {shape[-1]} classes, labels are "
+            f"0 … {shape[-1] - 1}"
+        )
+
+
+def _check_probabilities(t: Array, shape: tuple[int, ...]) -> None:
+    if t.shape != shape:
+        raise ValueError(
+            f"targets have shape {t.shape} and dtype {t.dtype}; probabilities must have the shape of the logits, "
+            f"{shape}, and class numbers an integer dtype"
+        )
+    if t.size and not (t.min() >= 0 and np.allclose(t.sum(axis=-1), 1, atol=1e-3)):
+        raise ValueError("targets must be probabilities: not negative, and with a sum of 1 over the classes")
+
+
+def _mse_prediction(g: Array, saved: dict[str, Any]) -> Array:
+    difference = saved["difference"]
+    return np.asarray((g * difference.dtype.type(2 * saved["factor"])) * difference)
+
+
+@primitive(prediction=_mse_prediction, target=lambda g, saved: -_mse_prediction(g, saved))
+def mse(prediction: Array, target: Array, reduction: Reduction = "mean") -> Result:
+    """The squared error (prediction − target)², by default averaged over all values.
+
+    Parameters
+    ----------
+    prediction, target : Tensor or array_like
+        Of one shape; broadcasting is refused, for (n, 1) against (n,) is nearly always a mistake.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or the reduction is unknown.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.mse([1.0, 2.0], [1.0, 4.0]).item()
+    2.0
+    """
+    if prediction.shape != target.shape:
+        raise ValueError("prediction and target must have one shape; reshape one of them")
+    difference = prediction - target
+    out, factor = _reduce(np.square(difference), reduction)
+    return out, {"difference": difference, "factor": factor}
+
+
+# Exponentials and sums along with the products: a few operations for each entry.
+for _operation in (softmax, log_softmax, cross_entropy):
+    _operation.primitive.forward_flops = lambda node: 5.0 * math.prod(node.in_shapes[0] or (1,))
+    _operation.primitive.backward_flops = lambda node, edge, kept: 3.0 * math.prod(node.in_shapes[0] or (1,))

@@ -1,0 +1,138 @@
+"""Piecewise linear functions. Each states what its derivative is at the kink."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minigrad.primitive import primitive
+from minigrad.typing import Array
+
+__all__ = ["clip", "maximum", "minimum", "relu", "where"]
+
+Result = tuple[Array, dict[str, Any]]
+
+
+@primitive(x=lambda g, saved: g * saved["positive"])
+def relu(x: Array) -> Result:
+    """max(x, 0); the derivative at 0 is 0.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x.relu().sum())([-1.0, 0.0, 2.0]).tolist()
+    [0.0, 0.0, 1.0]
+    """
+    return np.maximum(x, 0), {"positive": x > 0}
+
+
+def _share(ahead: Array, tie: Array, dtype: np.dtype[Any]) -> Array:
+    """1 where this input was chosen, ½ where both were equal."""
+    share = ahead.astype(dtype)
+    share[tie] = 0.5
+    return share
+
+
+@primitive(broadcasts=True, x=lambda g, saved: g * saved["share"], y=lambda g, saved: g * (1 - saved["share"]))
+def maximum(x: Array, y: Array) -> Result:
+    """The larger of two, element by element; where they are equal each gets half of the cotangent.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: mg.ops.maximum(x, 1.0).sum())([0.0, 1.0, 2.0]).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    out = np.asarray(np.maximum(x, y))
+    return out, {"share": _share(np.asarray(x > y), np.asarray(x == y), out.dtype)}
+
+
+@primitive(broadcasts=True, x=lambda g, saved: g * saved["share"], y=lambda g, saved: g * (1 - saved["share"]))
+def minimum(x: Array, y: Array) -> Result:
+    """The smaller of two, element by element; where they are equal each gets half of the cotangent.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: mg.ops.minimum(x, 1.0).sum())([0.0, 1.0, 2.0]).tolist()
+    [1.0, 0.5, 0.0]
+    """
+    out = np.asarray(np.minimum(x, y))
+    return out, {"share": _share(np.asarray(x < y), np.asarray(x == y), out.dtype)}
+
+
+@primitive(
+    broadcasts=True,
+    x=lambda g, saved: np.where(saved["condition"], g, 0),
+    y=lambda g, saved: np.where(saved["condition"], 0, g),
+)
+def where(condition: ArrayLike, x: Array, y: Array) -> Result:
+    """``x`` where the condition holds, ``y`` elsewhere.
+
+    The branch that is not chosen gets a cotangent of exactly 0. That does not help if its own derivative is
+    infinite or NaN: make its input harmless as well, as in ``where(x > 0, log(where(x > 0, x, 1)), 0)``.
+
+    Parameters
+    ----------
+    condition : array_like of bool
+    x, y : Tensor or array_like
+        Of shapes that broadcast with the condition.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: mg.ops.where(x > 0, x * 2, 0.0).sum())([-1.0, 3.0]).tolist()
+    [0.0, 2.0]
+    """
+    condition = np.asarray(condition, dtype=bool)
+    return np.where(condition, x, y), {"condition": condition}
+
+
+@primitive(x=lambda g, saved: g * saved["inside"])
+def clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None) -> Result:
+    """``x`` limited to [low, high]; the derivative is 1 inside and on the limits, 0 outside.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    low, high : array_like, optional
+        Constants of shapes that broadcast to that of ``x``.
+
+    Raises
+    ------
+    ValueError
+        If a limit does not broadcast to the shape of ``x``.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x.clip(0.0, 1.0).sum())([-0.5, 0.5, 1.0]).tolist()
+    [0.0, 1.0, 1.0]
+    """
+    inside = np.ones(x.shape, bool)
+    out = x
+    if low is not None:
+        low = np.broadcast_to(np.asarray(low, dtype=x.dtype), x.shape)
+        inside &= x >= low
+        out = np.maximum(out, low)
+    if high is not None:
+        high = np.broadcast_to(np.asarray(high, dtype=x.dtype), x.shape)
+        inside &= x <= high
+        out = np.minimum(out, high)
+    return out, {"inside": inside}

@@ -1,0 +1,54 @@
+"""Operations that draw in the forward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.context import current_tape
+from minigrad.primitive import primitive
+from minigrad.tensor import Tensor
+from minigrad.typing import Array, Seed
+
+__all__ = ["dropout"]
+
+
+@primitive(x=lambda g, saved: g * saved["scale"])
+def _dropout(x: Array, scale: Array) -> tuple[Array, dict[str, Any]]:
+    return x * scale, {"scale": scale}
+
+
+def dropout(x: Any, rate: float = 0.5, rng: Seed = None, *, vjp: Any = None) -> Tensor:
+    """Set each value to 0 with probability ``rate``, and divide the others by 1 − rate.
+
+    Srivastava et al. (2014), *Dropout*, JMLR 15.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    rate : float, default 0.5
+        In [0, 1).
+    rng : Generator, int or None
+        Default: the generator of the tape that is recording (``Tape(rng=…)``), or fresh entropy without one.
+    vjp : Estimator, mapping or None
+
+    Raises
+    ------
+    ValueError
+        If the rate is outside [0, 1).
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> sorted(set(ops.dropout([1.0] * 50, 0.5, rng=0).data.tolist()))
+    [0.0, 2.0]
+    """
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout: rate={rate} must lie in [0, 1)")
+    values = x.data if isinstance(x, Tensor) else np.asarray(x)
+    tape = current_tape()
+    generator = tape.rng if rng is None and tape is not None else np.random.default_rng(rng)
+    keep = generator.random(values.shape) >= rate
+    dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
+    return _dropout(x, scale=keep.astype(dtype) / dtype.type(1 - rate), vjp=vjp)

@@ -1,0 +1,314 @@
+"""Shapes: the same values, arranged otherwise; and joining, splitting and padding."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minigrad.ops.indexing import getitem
+from minigrad.primitive import primitive
+from minigrad.tensor import Tensor
+from minigrad.typing import Array, Shape
+
+__all__ = [
+    "astype", "broadcast_to", "concatenate", "expand_dims", "moveaxis", "pad", "reshape", "split", "squeeze",
+    "stack", "swapaxes", "transpose",
+]  # fmt: skip
+
+Result = tuple[Array, dict[str, Any]]
+
+
+@primitive(x=lambda g, saved: g.reshape(saved["shape"]))
+def reshape(x: Array, shape: int | Shape) -> Result:
+    """The same values in C order in another shape; one length may be −1.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    shape : int or tuple of int
+
+    Raises
+    ------
+    ValueError
+        If the number of values differs.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.reshape([[1.0, 2.0], [3.0, 4.0]], (4, -1)).shape
+    (4, 1)
+    """
+    return x.reshape(shape), {"shape": x.shape}
+
+
+@primitive(x=lambda g, saved: g.transpose(saved["back"]))
+def transpose(x: Array, axes: Sequence[int] | None = None) -> Result:
+    """The axes in another order; by default reversed.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axes : sequence of int, optional
+        For each axis of the result, which axis of ``x`` it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import ops
+    >>> ops.transpose(np.ones((2, 3, 5)), (0, 2, 1)).shape
+    (2, 5, 3)
+    """
+    out = np.transpose(x, axes)
+    order = tuple(range(x.ndim))[::-1] if axes is None else [a % x.ndim for a in axes]
+    return out, {"back": tuple(np.argsort(order).tolist())}
+
+
+@primitive(x=lambda g, saved: np.swapaxes(g, *saved["axes"]))
+def swapaxes(x: Array, axis1: int, axis2: int) -> Result:
+    """Two axes exchanged.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis1, axis2 : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import ops
+    >>> ops.swapaxes(np.ones((2, 3, 5)), 1, 2).shape
+    (2, 5, 3)
+    """
+    return np.swapaxes(x, axis1, axis2), {"axes": (axis1, axis2)}
+
+
+@primitive(x=lambda g, saved: np.moveaxis(g, saved["destination"], saved["source"]))
+def moveaxis(x: Array, source: int | Sequence[int], destination: int | Sequence[int]) -> Result:
+    """Axes moved to other places, the others keeping their order.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    source, destination : int or sequence of int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import ops
+    >>> ops.moveaxis(np.ones((2, 3, 5)), 0, -1).shape
+    (3, 5, 2)
+    """
+    return np.moveaxis(x, source, destination), {"source": source, "destination": destination}
+
+
+@primitive(x=lambda g, saved: g.reshape(saved["shape"]))
+def expand_dims(x: Array, axis: int | Shape) -> Result:
+    """New axes of length 1. Also called ``expand``.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or tuple of int
+        Where the new axes stand in the result.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.expand_dims([1.0, 2.0], 0).shape
+    (1, 2)
+    """
+    return np.expand_dims(x, axis), {"shape": x.shape}
+
+
+@primitive(x=lambda g, saved: g.reshape(saved["shape"]))
+def squeeze(x: Array, axis: int | Shape | None = None) -> Result:
+    """Axes of length 1 left out.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or tuple of int, optional
+        Default: all of length 1.
+
+    Raises
+    ------
+    ValueError
+        If an axis has another length.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.squeeze([[1.0, 2.0]]).shape
+    (2,)
+    """
+    return np.squeeze(x, axis), {"shape": x.shape}
+
+
+@primitive(broadcasts=True, x=lambda g, saved: g)
+def broadcast_to(x: Array, shape: int | Shape) -> Result:
+    """Repeated to a larger shape, by NumPy's rules of broadcasting.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    shape : int or tuple of int
+
+    Raises
+    ------
+    ValueError
+        If ``x`` does not broadcast to the shape.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.broadcast_to([1.0, 2.0], (3, 2)).shape
+    (3, 2)
+    """
+    return np.broadcast_to(x, shape), {}
+
+
+@primitive(x=lambda g, saved: g)
+def astype(x: Array, dtype: DTypeLike) -> Result:
+    """The same values in another floating dtype; the cotangent is cast back.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    dtype : dtype
+
+    Raises
+    ------
+    ValueError
+        If the dtype is not floating: there is no derivative through it.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.astype([1.0], "float32").dtype
+    dtype('float32')
+    """
+    if np.dtype(dtype).kind != "f":
+        raise ValueError(f"dtype {np.dtype(dtype)} has no derivative; use `.data.astype(...)` for a constant")
+    return x.astype(dtype), {}
+
+
+def _concatenate_part(g: Array, saved: dict[str, Any], k: int) -> Array:
+    start, stop = saved["offsets"][k : k + 2]
+    return g[(slice(None),) * saved["axis"] + (slice(start, stop),)]
+
+
+@primitive(arrays=_concatenate_part)
+def _concatenate(*arrays: Array, axis: int) -> Result:
+    out = np.concatenate(arrays, axis=axis)
+    axis %= out.ndim
+    offsets = np.cumsum([0, *(a.shape[axis] for a in arrays)]).tolist()
+    return out, {"offsets": offsets, "axis": axis}
+
+
+def concatenate(tensors: Sequence[Any], axis: int = 0, *, vjp: Any = None) -> Tensor:
+    """Join along an axis that exists.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor or array_like
+        Of shapes that agree but for that axis.
+    axis : int, default 0
+    vjp : Estimator, mapping or None
+        The inputs are named ``arrays[0]``, ``arrays[1]``, …
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.concatenate([[1.0], [2.0, 3.0]]).data.tolist()
+    [1.0, 2.0, 3.0]
+    """
+    return _concatenate(*tensors, axis=axis, vjp=vjp)
+
+
+@primitive(arrays=lambda g, saved, k: np.take(g, k, axis=saved["axis"]))
+def _stack(*arrays: Array, axis: int) -> Result:
+    return np.stack(arrays, axis=axis), {"axis": axis}
+
+
+def stack(tensors: Sequence[Any], axis: int = 0, *, vjp: Any = None) -> Tensor:
+    """Join along a new axis.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor or array_like
+        Of one shape.
+    axis : int, default 0
+        Where the new axis stands in the result.
+    vjp : Estimator, mapping or None
+        The inputs are named ``arrays[0]``, ``arrays[1]``, …
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.stack([[1.0, 2.0], [3.0, 4.0]], axis=1).data.tolist()
+    [[1.0, 3.0], [2.0, 4.0]]
+    """
+    return _stack(*tensors, axis=axis, vjp=vjp)
+
+
+def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """Cut into pieces along an axis.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    sections : int or sequence of int
+        The number of equal pieces, or the positions at which to cut.
+    axis : int, default 0
+
+    Raises
+    ------
+    ValueError
+        If the axis cannot be cut into that number of equal pieces.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> [part.data.tolist() for part in ops.split([1.0, 2.0, 3.0, 4.0], 2)]
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
+    shape = np.shape(x.data if isinstance(x, Tensor) else x)
+    axis = range(len(shape))[axis]
+    length = shape[axis]
+    if isinstance(sections, (int, np.integer)):
+        if sections < 1 or length % sections:
+            raise ValueError(f"split: axis {axis} of length {length} cannot be cut into {sections} equal pieces")
+        cuts = list(range(0, length + 1, length // int(sections)))
+    else:
+        cuts = [0, *sections, length]
+    before = (slice(None),) * axis
+    return [getitem(x, (*before, slice(a, b))) for a, b in itertools.pairwise(cuts)]
+
+
+def _pad_x(g: Array, saved: dict[str, Any]) -> Array:
+    return g[tuple(slice(before, n - after) for (before, after), n in zip(saved["width"], g.shape, strict=True))]
+
+
+@primitive(x=_pad_x)
+def pad(x: Array, width: Any, value: float = 0.0) -> Result:
+    """A frame of one constant value.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    width : int or sequence of pairs of int
+        How many values before and after, for each axis, as in `numpy.pad`.
+    value : float, default 0
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.pad([1.0, 2.0], (1, 2)).data.tolist()
+    [0.0, 1.0, 2.0, 0.0, 0.0]
+    """
+    out = np.pad(x, width, constant_values=value)
+    return out, {"width": np.broadcast_to(np.asarray(width), (x.ndim, 2)).tolist()}

@@ -1,0 +1,303 @@
+"""Primitives: an operation's forward pass, with its VJP rules beside it.
+
+A primitive is one decorated function on arrays. The decorator takes one VJP rule for each differentiable
+input, by the input's name; the function returns its output and a dict of what the rules will read. That
+dict is kept on the tape as it is (``node.saved``): visible data, not a closure.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias, cast
+
+import numpy as np
+
+from minigrad.context import current_layer, current_tape
+from minigrad.cotangents import Cotangent, Structured
+from minigrad.node import Node
+from minigrad.tape import TapeError
+from minigrad.tensor import Tensor
+from minigrad.typing import Array, Shape
+
+__all__ = ["Operation", "Primitive", "primitive"]
+
+Saved: TypeAlias = dict[str, Any]
+Rule: TypeAlias = Callable[..., Cotangent]
+"""``rule(g, saved)``: the cotangent of the output and what was saved -> the cotangent of one input."""
+
+
+class Operation(Protocol):
+    """A function on tensors that a primitive stands behind."""
+
+    primitive: Primitive
+    __name__: str
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+
+
+class Primitive:
+    """One differentiable operation: its forward pass, its VJP rules, and what it costs.
+
+    Made by the `primitive` decorator, and found as the attribute ``primitive`` of the operation.
+
+    Attributes
+    ----------
+    name : str
+        The name of the operation.
+    inputs : tuple of str
+        The names of the differentiable inputs, in order: the *edges* of a node.
+    forward : callable
+        ``forward(*arrays, **settings) -> (array, saved)``.
+    rules : dict
+        Structure of the cotangent (ndarray, Columns, …) -> one rule for each input. Where a structure has
+        no entry, the cotangent is made dense.
+    broadcasts : bool
+        Whether inputs follow NumPy's broadcasting, so that the sweep sums cotangents back to their shapes.
+    forward_flops, backward_flops : callable
+        ``forward_flops(node)`` and ``backward_flops(node, edge, kept)``, floating-point operations.
+    operands : callable or None
+        For bilinear operations ``operands(node) -> (input, weight)``, squared norms that sampling scores use:
+        of the input's rows, shape (…, rows, 1), and of the weight's columns, shape (…, 1, columns); each is
+        None where it was not saved. See THEORY.md §2.
+    """
+
+    def __init__(self, forward: Callable[..., Any], rules: dict[str, Rule], broadcasts: bool):
+        self.forward = forward
+        self.name = forward.__name__.strip("_")
+        self.broadcasts = broadcasts
+        parameters = list(inspect.signature(forward).parameters.values())
+        self.variadic = parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
+        names = [p.name for p in parameters]
+        self.inputs = tuple(name for name in names if name in rules)
+        unknown = [name for name in rules if name not in names]
+        if unknown:
+            raise TypeError(
+                f"primitive {self.name}: there is a VJP rule for {unknown[0]!r}, but the forward function has no such "
+                f"argument; its arguments are {', '.join(names)}"
+            )
+        if not rules:
+            raise TypeError(f"primitive {self.name}: give one VJP rule for each differentiable input, by its name")
+        self.positional = [p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+        self.optional = {p.name for p in parameters if p.default is None}
+        self.wants_needs = "needs" in names
+        self.rules: dict[type, tuple[Rule, ...]] = {np.ndarray: tuple(rules[name] for name in self.inputs)}
+        # In the common case the inputs are the leading arguments, and no names have to be matched.
+        self.leading = self.positional[: len(self.inputs)] == list(self.inputs)
+        self.forward_flops: Callable[[Node], float] = output_size
+        self.backward_flops: Callable[..., float] = input_size
+        self.operands: Callable[[Node], tuple[Array | None, Array | None]] | None = None
+
+    def structured(self, structure: type[Structured], **rules: Rule) -> None:
+        """Add cheaper VJP rules for cotangents of one structure; inputs left out fall back to dense.
+
+        Parameters
+        ----------
+        structure : type
+            A class of `minigrad.cotangents`.
+        **rules : callable
+            ``rule(g, saved)`` by the name of the input, where ``g`` has this structure.
+        """
+
+        def fallback(rule: Rule) -> Rule:
+            return lambda g, saved: rule(g.dense(), saved)
+
+        dense_rules = self.rules[np.ndarray]
+        self.rules[structure] = tuple(
+            rules[name] if name in rules else fallback(rule)
+            for name, rule in zip(self.inputs, dense_rules, strict=True)
+        )
+
+    def edge_name(self, edge: int) -> str:
+        """The name of an input by its position, as ``vjp={name: estimator}`` takes it."""
+        return f"{self.inputs[0]}[{edge}]" if self.variadic else self.inputs[edge]
+
+    def bind(self, args: tuple[Any, ...], settings: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Sort the arguments of a call into inputs and settings."""
+        if self.variadic:
+            return list(args), settings
+        count = len(self.inputs)
+        if self.leading and len(args) == count and not settings:
+            return list(args), settings
+        if len(args) > len(self.positional):
+            raise TypeError(
+                f"{self.name}: takes {len(self.positional)} positional arguments "
+                f"({', '.join(self.positional)}), got {len(args)}"
+            )
+        named = dict(zip(self.positional, args, strict=False))
+        for name, value in settings.items():
+            if name in named:
+                raise TypeError(f"{self.name}: argument {name!r} was given twice")
+            named[name] = value
+        missing = [name for name in self.inputs if name not in named and name not in self.optional]
+        if missing:
+            raise TypeError(f"{self.name}: argument {missing[0]!r} is missing")
+        return [named.pop(name, None) for name in self.inputs], named
+
+    def __call__(self, *args: Any, vjp: Any = None, **settings: Any) -> Tensor:
+        """Compute, and record a node if a tape is active and some input requires a gradient."""
+        inputs, settings = self.bind(args, settings)
+        tape = current_tape()
+        arrays: list[Array | None] = []
+        parents: list[int | Tensor | None] = []
+        weak: list[int] | None = None
+        recording = False
+        for k, value in enumerate(inputs):
+            if type(value) is Tensor or isinstance(value, Tensor):
+                arrays.append(value.data)
+                if value.requires_grad and tape is not None:
+                    if value.tape is None:
+                        parents.append(value)
+                    elif value.tape is tape:
+                        parents.append(value.node)
+                    else:
+                        raise TapeError(
+                            f"{self.name}: input {self.edge_name(k)!r} was recorded on another tape. Compute it inside "
+                            "this `with Tape()` block, or pass `.detach()` if no gradient shall flow through it"
+                        )
+                    recording = True
+                    continue
+            elif value is None:
+                arrays.append(None)
+            elif isinstance(value, np.ndarray) and value.ndim:
+                arrays.append(value)
+            else:
+                arrays.append(np.asarray(value))
+                weak = [k] if weak is None else [*weak, k]
+            parents.append(None)
+        if weak is not None:
+            adopt_dtype(arrays, weak)
+        for name, value in settings.items():
+            if isinstance(value, Tensor):
+                if value.requires_grad:
+                    raise TypeError(
+                        f"{self.name}: argument {name!r} is not differentiable, but it is a tensor that requires a "
+                        "gradient; pass its `.data`"
+                    )
+                settings[name] = value.data
+        if self.wants_needs:
+            settings["needs"] = tuple([p is not None for p in parents])
+        try:
+            if self.leading or self.variadic:
+                out, saved = self.forward(*arrays, **settings)
+            else:
+                out, saved = self.forward(**dict(zip(self.inputs, arrays, strict=True)), **settings)
+        except (ValueError, IndexError) as error:
+            raise self.explain(error, arrays) from error
+        if not isinstance(out, np.ndarray):
+            out = np.asarray(out)
+        result = Tensor.__new__(Tensor)
+        result.data = out
+        result.grad = None
+        result.name = None
+        result.version = 0
+        if not recording or tape is None:
+            result.requires_grad = False
+            result.tape = result.node = None
+            if vjp is not None:
+                check_vjp(self, vjp, len(arrays))
+            return result
+        shapes = tuple([None if a is None else a.shape for a in arrays])
+        node = Node(len(tape.nodes), self, tuple(parents), shapes, saved, out.shape, out.dtype, current_layer())
+        if vjp is not None:
+            node.vjp = vjp
+        tape.record(node, inputs)
+        result.requires_grad = True
+        result.tape = tape
+        result.node = node.index
+        return result
+
+    def explain(self, error: Exception, arrays: list[Array | None]) -> Exception:
+        """The same error, with the operation, the layer and the shapes in front."""
+        layer = current_layer()
+        where = f" in layer {layer!r}" if layer else ""
+        shapes = ", ".join(f"{self.edge_name(k)} {a.shape}" for k, a in enumerate(arrays) if a is not None)
+        return type(error)(f"{self.name}{where}: {error} [shapes: {shapes}]")
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}({', '.join(self.inputs)})>"
+
+
+def primitive(*, broadcasts: bool = False, **rules: Rule) -> Callable[[Callable[..., Any]], Operation]:
+    """Make an operation on tensors of a forward function on arrays and one VJP rule for each input.
+
+    Parameters
+    ----------
+    broadcasts : bool, default False
+        Whether the inputs broadcast against each other; the sweep then sums each cotangent back to the shape
+        of its input, and the rules need not care.
+    **rules : callable
+        By the name of a differentiable input: ``rule(g, saved)`` returns the cotangent of that input, an
+        array of its shape, from the cotangent ``g`` of the output. It must be linear in ``g``. An argument
+        without a rule is a setting. For ``*arrays`` the rule is ``rule(g, saved, k)``, k the position.
+
+    Returns
+    -------
+    callable
+        A decorator. The function it decorates takes arrays and returns ``(output, saved)``, where ``saved`` is a
+        dict of all that the rules read. If it has an argument ``needs`` it is told which inputs require a
+        gradient, as a tuple of bool, and may save less.
+
+    Raises
+    ------
+    TypeError
+        If a rule is given for an argument that the function does not have.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> @mg.primitive(x=lambda g, saved: g * saved["slope"])
+    ... def cube(x):
+    ...     return x**3, {"slope": 3 * x**2}
+    >>> mg.grad(cube)(np.array(2.0)).item()
+    12.0
+    """
+
+    def decorate(forward: Callable[..., Any]) -> Operation:
+        made = Primitive(forward, rules, broadcasts)
+
+        @functools.wraps(forward)
+        def operation(*args: Any, **kwargs: Any) -> Tensor:
+            return made(*args, **kwargs)
+
+        signature = inspect.signature(forward)
+        shown = [p for name, p in signature.parameters.items() if name != "needs"]
+        shown.append(inspect.Parameter("vjp", inspect.Parameter.KEYWORD_ONLY, default=None))
+        operation.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+        operation.primitive = made  # type: ignore[attr-defined]
+        return cast(Operation, operation)
+
+    return decorate
+
+
+def adopt_dtype(arrays: list[Array | None], weak: list[int]) -> None:
+    """Give numbers and lists the floating dtype of the tensors and arrays that they meet.
+
+    Otherwise one NumPy scalar of dtype float64 would promote a whole float32 network.
+    """
+    firm = [a.dtype for k, a in enumerate(arrays) if a is not None and k not in weak]
+    floating = [dtype for dtype in firm if dtype.kind == "f"]
+    if not floating:
+        return
+    dtype = np.result_type(*floating)
+    for k in weak:
+        array = arrays[k]
+        if array is not None and array.dtype.kind in "fiub":
+            arrays[k] = array.astype(dtype, copy=False)
+
+
+def check_vjp(of: Primitive, vjp: Any, edges: int) -> None:
+    """Raise if ``vjp`` is not something that a node of this primitive can take."""
+    Node(0, of, (None,) * edges, ((),) * edges, {}, (), np.dtype(float), "").vjp = vjp
+
+
+def output_size(node: Node) -> float:
+    """One operation for each entry of the output: the cost of element-wise work and reductions."""
+    return float(np.prod([node.shape if node.shape else (1,)], dtype=float))
+
+
+def input_size(node: Node, edge: int, kept: Any) -> float:
+    """One operation for each entry of the input; element-wise VJPs fall back to dense cotangents."""
+    shape: Shape | None = node.in_shapes[edge]
+    return float(np.prod(shape, dtype=float)) if shape is not None else 0.0

@@ -1,0 +1,311 @@
+"""Tape: record operations, and sweep back over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minigrad.context import CONTEXT
+from minigrad.cotangents import Cotangent, dense
+from minigrad.node import Node
+from minigrad.report import Table, si
+from minigrad.sweep import Sweep, draw, stream
+from minigrad.typing import Array, Seed
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
+
+__all__ = ["Tape", "TapeError"]
+
+
+class TapeError(RuntimeError):
+    """A backward pass was asked for that the tape cannot give."""
+
+
+class Tape:
+    """A list of nodes in the order in which they were computed.
+
+    Inside ``with Tape() as tape:`` every operation that depends on a tensor with ``requires_grad=True`` is
+    recorded. Afterwards the tape can be pulled back as often as one likes, each time with fresh draws, or with
+    other estimators on its nodes. Tapes may be nested; an operation is recorded on the innermost one.
+
+    Parameters
+    ----------
+    rng : Generator, int or None
+        Drives the draws of the forward pass, such as those of dropout.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        The recorded operations.
+    rng : numpy.random.Generator
+        The generator of the forward pass.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> w = mg.Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    >>> with mg.Tape() as tape:
+    ...     loss = (w * w).sum()
+    >>> [g.tolist() for g in tape.gradients(loss, [w])]
+    [[2.0, 4.0]]
+    >>> print(tape.summary())
+    tape: 2 nodes, 16 B saved
+    node  operation  layer  inputs      output  dtype    saved  VJP
+       0  multiply          leaf, leaf  (2,)    float64  16 B   exact
+       1  sum               #0          ()      float64  0 B    exact
+    """
+
+    def __init__(self, rng: Seed = None):
+        self.nodes: list[Node] = []
+        self._seed = rng
+        self._rng: np.random.Generator | None = None
+        # Leaves by identity, with the version that was recorded.
+        self._leaves: dict[int, tuple[Tensor, int]] = {}
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The generator of the forward pass."""
+        if self._rng is None:
+            self._rng = np.random.default_rng(self._seed)
+        return self._rng
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        """The leaves that recorded operations read, in the order of their first use."""
+        return [leaf for leaf, _ in self._leaves.values()]
+
+    def __enter__(self) -> Tape:
+        CONTEXT.tapes.append(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        CONTEXT.tapes.remove(self)
+
+    def record(self, node: Node, inputs: Sequence[Any]) -> None:
+        """Append a node; ``inputs`` are what its operation was called with."""
+        self.nodes.append(node)
+        parent: Any
+        for value, parent in zip(inputs, node.parents, strict=True):
+            if value is parent and parent is not None and id(value) not in self._leaves:
+                self._leaves[id(value)] = (value, value.version)
+
+    def backward(self, loss: Tensor, cotangent: ArrayLike | None = None, rng: Seed = None) -> None:
+        """Add the gradient of ``loss`` to ``.grad`` of every leaf on this tape.
+
+        Calling it twice adds twice: set ``.grad = None`` (or call ``optimizer.zero_grad()``) in between. Leaves
+        that ``loss`` does not depend on get zeros.
+
+        Parameters
+        ----------
+        loss : Tensor
+            Recorded on this tape.
+        cotangent : array_like, optional
+            Of the shape of ``loss``; needed unless ``loss`` is a scalar, where it is 1.
+        rng : Generator, int or None
+            Drives the draws of nodes that have an estimator; the same seed gives the same bits.
+
+        Raises
+        ------
+        TapeError
+            If ``loss`` is not a scalar and no cotangent is given; if it was not recorded, or on another tape; or
+            if a leaf was changed in place since it was recorded.
+        ValueError
+            If the cotangent does not have the shape of ``loss``.
+        """
+        sweep = self.sweep(loss, cotangent)
+        self.run(sweep, stream(rng))
+        for leaf, _ in self._leaves.values():
+            arrived = sweep.gradient(leaf)
+            if arrived is None:
+                arrived = np.zeros_like(leaf.data) if leaf.grad is None else None
+            if arrived is not None:
+                gradient = dense(arrived)
+                leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+
+    def gradients(
+        self,
+        y: Tensor,
+        wrt: Sequence[Tensor],
+        cotangent: ArrayLike | None = None,
+        rng: Seed = None,
+        structured: bool = False,
+    ) -> tuple[Any, ...]:
+        """Return the gradients of ``y`` with respect to some tensors; ``.grad`` is left alone.
+
+        Parameters
+        ----------
+        y : Tensor
+            Recorded on this tape.
+        wrt : sequence of Tensor
+            Leaves, or tensors computed on this tape.
+        cotangent : array_like, optional
+            Of the shape of ``y``; needed unless ``y`` is a scalar, where it is 1.
+        rng : Generator, int or None
+            Drives the draws of nodes that have an estimator; the same seed gives the same bits.
+        structured : bool, default False
+            Leave gradients that are known to be sparse as they arrive (``Rows``); default: arrays.
+
+        Returns
+        -------
+        tuple of ndarray
+            One for each tensor of ``wrt``, of its shape and dtype; zeros where ``y`` does not depend on it.
+
+        Raises
+        ------
+        TapeError
+            As for `backward`; also if a tensor of ``wrt`` requires no gradient or belongs to another tape.
+        """
+        keep = self._check_wrt(wrt)
+        sweep = self.sweep(y, cotangent, keep)
+        self.run(sweep, stream(rng))
+        found = [self.arrived(sweep, tensor) for tensor in wrt]
+        return tuple(found) if structured else tuple([np.asarray(dense(g)) for g in found])
+
+    def sweep(self, y: Tensor, cotangent: ArrayLike | None = None, keep: frozenset[int] = frozenset()) -> Sweep:
+        """A backward sweep that is ready to go from ``y``; inspection drives it node by node."""
+        name = "backward" if y.name is None else f"backward from {y.name!r}"
+        if y.tape is not self or y.node is None:
+            if y.tape is not None:
+                raise TapeError(f"{name}: this tensor was recorded on another tape; call that tape, or y.backward()")
+            raise TapeError(
+                f"{name}: this tensor was not recorded on this tape. Compute it inside `with Tape() as tape:` from at "
+                "least one tensor with requires_grad=True"
+            )
+        for leaf, version in self._leaves.values():
+            if leaf.version != version:
+                raise TapeError(
+                    f"{name}: the leaf {leaf.name or 'of shape ' + str(leaf.shape)} was changed in place (by an "
+                    "optimiser or load_state_dict) after this tape recorded it, so what was saved no longer holds. "
+                    "Record a new tape"
+                )
+        return Sweep(self.nodes, y.node, start_cotangent(y, cotangent, name), keep)
+
+    def run(self, sweep: Sweep, key: int) -> None:
+        """Carry a sweep through to the end, with random draws keyed by ``key``."""
+        while (stop := sweep.advance()) is not None:
+            node, g = stop
+            sweep.apply(node, draw(node, g, key))
+
+    def arrived(self, sweep: Sweep, tensor: Tensor) -> Cotangent:
+        """The gradient that a finished sweep holds for a leaf or a recorded tensor; zeros where none came."""
+        if tensor.node is None:
+            g = sweep.gradient(tensor)
+        else:
+            kept = sweep.kept.get(tensor.node)
+            g = np.array(kept) if isinstance(kept, (np.ndarray, np.generic)) else kept
+        return np.zeros_like(tensor.data) if g is None else g
+
+    def _check_wrt(self, wrt: Sequence[Tensor]) -> frozenset[int]:
+        """The nodes among ``wrt``; raise for tensors that have no gradient here."""
+        if not isinstance(wrt, (list, tuple)):
+            raise TypeError("gradients: wrt= takes a list of tensors, as in tape.gradients(loss, [w])")
+        for k, tensor in enumerate(wrt):
+            if not hasattr(tensor, "requires_grad"):
+                raise TypeError(f"gradients: wrt[{k}] is a {type(tensor).__name__}, not a Tensor")
+            which = f"wrt[{k}]" + (f" ({tensor.name})" if tensor.name else "")
+            if tensor.tape is not None and tensor.tape is not self:
+                raise TapeError(f"gradients: {which} was recorded on another tape")
+            if not tensor.requires_grad:
+                raise TapeError(
+                    f"gradients: {which} of shape {tensor.shape} requires no gradient; make it with requires_grad=True"
+                )
+        return frozenset(tensor.node for tensor in wrt if tensor.node is not None)
+
+    def summary(self) -> Table:
+        """A table of the nodes: what each computed, from what, and what it saved.
+
+        Returns
+        -------
+        Table
+            ``print`` shows it; ``to_dict()`` is JSON-ready.
+        """
+        rows = []
+        for node in self.nodes:
+            sources = [f"#{p}" if isinstance(p, int) else "·" if p is None else p.name or "leaf" for p in node.parents]
+            rows.append(
+                [
+                    node.index,
+                    node.name,
+                    node.layer,
+                    ", ".join(sources),
+                    str(node.shape).replace(" ", ""),
+                    str(node.dtype),
+                    si(node.nbytes, "B"),
+                    vjp_text(node),
+                ]
+            )
+        every: dict[int, Array] = {}
+        for node in self.nodes:
+            every.update(node.saved_arrays())
+        total = sum(array.nbytes for array in every.values())
+        count = f"{len(self.nodes)} node" + ("" if len(self.nodes) == 1 else "s")
+        heads = ["node", "operation", "layer", "inputs", "output", "dtype", "saved", "VJP"]
+        return Table(heads, rows, title=f"tape: {count}, {si(total, 'B')} saved")
+
+    def to_dot(self) -> str:
+        r"""The tape as a graph in the DOT language, for Graphviz.
+
+        Examples
+        --------
+        >>> import minigrad as mg
+        >>> w = mg.Tensor([1.0], requires_grad=True, name="w")
+        >>> with mg.Tape() as tape:
+        ...     y = w.exp()
+        >>> print(tape.to_dot())
+        digraph tape {
+          rankdir=LR; node [shape=box, fontname="sans-serif"];
+          l0 [label="w\n(1,)", shape=ellipse];
+          n0 [label="0: exp\n(1,)"];
+          l0 -> n0;
+        }
+        """
+        lines = ["digraph tape {", '  rankdir=LR; node [shape=box, fontname="sans-serif"];']
+        leaves = {id(leaf): k for k, leaf in enumerate(self.leaves)}
+        for k, leaf in enumerate(self.leaves):
+            lines.append(f'  l{k} [label="{quote(leaf.name or "leaf")}\\n{leaf.shape}", shape=ellipse];')
+        for node in self.nodes:
+            text = "" if node.vjp is None else f"\\n{quote(vjp_text(node))}"
+            lines.append(f'  n{node.index} [label="{node.index}: {quote(node.label)}\\n{node.shape}{text}"];')
+            for parent in node.parents:
+                if parent is not None:
+                    source = f"n{parent}" if isinstance(parent, int) else f"l{leaves[id(parent)]}"
+                    lines.append(f"  {source} -> n{node.index};")
+        return "\n".join([*lines, "}"])
+
+    def __repr__(self) -> str:
+        return f"<Tape of {len(self.nodes)} node{'' if len(self.nodes) == 1 else 's'}>"
+
+
+def start_cotangent(y: Tensor, cotangent: ArrayLike | None, name: str) -> Array:
+    """The cotangent that a sweep from ``y`` begins with, in its dtype."""
+    if cotangent is None:
+        if y.data.ndim:
+            raise TapeError(
+                f"{name}: this tensor has shape {y.shape}, and only a scalar has a gradient without a cotangent. "
+                f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
+            )
+        return np.ones((), y.data.dtype)
+    g = np.asarray(getattr(cotangent, "data", cotangent) if hasattr(cotangent, "requires_grad") else cotangent)
+    if g.shape != y.shape:
+        raise ValueError(f"{name}: the cotangent has shape {g.shape}, but the tensor has shape {y.shape}")
+    if g.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: the cotangent has dtype {g.dtype}; it must hold real numbers")
+    return g.astype(y.data.dtype, copy=False)
+
+
+def vjp_text(node: Node) -> str:
+    """The choice of VJP, for tables."""
+    if node.vjp is None:
+        return "exact"
+    if isinstance(node.vjp, dict):
+        return ", ".join(f"{edge}: {estimator!r}" for edge, estimator in node.vjp.items()) or "exact"
+    return repr(node.vjp)
+
+
+def quote(text: str) -> str:
+    """Escape text for a DOT label."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

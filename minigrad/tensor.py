@@ -1,0 +1,218 @@
+"""Tensor: an array that operations can record, and a place for its gradient.
+
+The arithmetic operators and the NumPy-like methods (``x + y``, ``x.sum(axis=0)``, ``x.tanh()`` …) are the
+functions of `minigrad.ops`; that package hangs them on this class when it is imported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from minigrad.typing import Array, Seed, Shape
+
+if TYPE_CHECKING:
+    from minigrad.tape import Tape
+
+__all__ = ["Tensor"]
+
+
+class Tensor:
+    """An array with a gradient.
+
+    Parameters
+    ----------
+    data : array_like
+        The values. An array is used as it is, without a copy.
+    requires_grad : bool, default False
+        Whether gradients with respect to this tensor are wanted: it is then a *leaf*.
+    dtype : dtype, optional
+        Converts ``data``; without it the dtype of ``data`` stays.
+    name : str, optional
+        A name for messages and pictures.
+
+    Attributes
+    ----------
+    data : ndarray
+        The values.
+    grad : ndarray or None
+        The sum of the gradients of every ``backward`` since it was last set to None.
+    tape : Tape or None
+        The tape on which an operation recorded this tensor; None for leaves and constants.
+    node : int or None
+        Where on that tape; None for leaves and constants.
+    version : int
+        Counts changes of ``data`` in place by optimisers, so that a stale tape is noticed.
+
+    Raises
+    ------
+    TypeError
+        If ``requires_grad`` is asked of integers, booleans or other values that have no derivative.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with mg.Tape():
+    ...     loss = (w * w).sum()
+    >>> loss.backward()
+    >>> w.grad.tolist()
+    [2.0, 4.0]
+    """
+
+    __slots__ = ("__weakref__", "data", "grad", "name", "node", "requires_grad", "tape", "version")
+
+    # NumPy then leaves `array + tensor` to the tensor, and refuses `np.sin(tensor)` instead of losing the tape.
+    __array_ufunc__ = None
+
+    data: Array
+    grad: Array | None
+    tape: Tape | None
+    node: int | None
+    version: int
+
+    def __init__(
+        self, data: ArrayLike, requires_grad: bool = False, *, dtype: DTypeLike | None = None, name: str | None = None
+    ):
+        if isinstance(data, Tensor):
+            raise TypeError("this is a Tensor already; use it as it is, or pass its `.data` for a new leaf")
+        self.data = np.asarray(data, dtype=dtype)
+        if self.data.dtype.kind not in "fiub":
+            raise TypeError(
+                f"a Tensor holds real numbers, but this data has dtype {self.data.dtype}; "
+                "convert it to float32 or float64 first"
+            )
+        if requires_grad and self.data.dtype.kind != "f":
+            raise TypeError(
+                f"requires_grad needs floating-point values, but this data has dtype {self.data.dtype} (integers have "
+                "no derivative); pass dtype=np.float32 or dtype=np.float64"
+            )
+        self.requires_grad = requires_grad
+        self.grad = None
+        self.tape = None
+        self.node = None
+        self.name = name
+        self.version = 0
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the values."""
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the values."""
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return self.data.size
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.data, threshold=20, precision=4, separator=", ", prefix="Tensor(")
+        role = ", requires_grad=True" if self.requires_grad else ""
+        if self.tape is not None and self.node is not None:
+            role = f", node={self.node} {self.tape.nodes[self.node].name}"
+        name = f", name={self.name!r}" if self.name else ""
+        return f"Tensor({values}, dtype={self.dtype}{role}{name})"
+
+    def numpy(self) -> Array:
+        """The values, as the array that is stored (not a copy)."""
+        return self.data
+
+    def item(self) -> float:
+        """The single value as a Python number.
+
+        Raises
+        ------
+        ValueError
+            If there is more than one value.
+        """
+        if self.data.size != 1:
+            raise ValueError(f"item() needs a single value, but this tensor has shape {self.shape}")
+        return float(self.data.reshape(()))
+
+    def detach(self) -> Tensor:
+        """The same values as a constant: nothing flows back through it."""
+        return Tensor(self.data)
+
+    def __float__(self) -> float:
+        return self.item()
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if self.tape is not None:
+            raise TypeError(
+                "NumPy would turn this recorded tensor into a plain array and its gradient would be lost; use the "
+                "function of minigrad.ops of the same name, or `.data` if the values alone are meant"
+            )
+        return np.array(self.data, dtype=dtype, copy=True) if copy else np.asarray(self.data, dtype=dtype)
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise TypeError(
+            "a tensor cannot be changed in place: what the tape saved would no longer be what was computed. "
+            "Build a new one (ops.where, ops.concatenate, ops.pad), or change `.data` outside of a tape"
+        )
+
+    def backward(self, cotangent: ArrayLike | None = None, rng: Seed = None) -> None:
+        """Add the gradient of this tensor to ``.grad`` of every leaf below it.
+
+        The same as ``tape.backward(self, cotangent, rng=rng)`` on the tape that recorded it.
+
+        Parameters
+        ----------
+        cotangent : array_like, optional
+            Needed where this tensor is not a single number; of its shape.
+        rng : Generator, int or None
+            Drives the draws of randomised VJPs.
+
+        Raises
+        ------
+        TapeError
+            If no tape recorded this tensor.
+        """
+        from minigrad.tape import TapeError
+
+        if self.tape is None:
+            raise TapeError(
+                "backward: this tensor was not recorded. Compute it inside `with minigrad.Tape():` from at least one "
+                "tensor with requires_grad=True"
+            )
+        self.tape.backward(self, cotangent, rng=rng)
+
+    # minigrad.ops assigns these; they stand here for the type checker and for the reader.
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Array: ...
+        def __le__(self, other: Any) -> Array: ...
+        def __gt__(self, other: Any) -> Array: ...
+        def __ge__(self, other: Any) -> Array: ...

@@ -1,0 +1,177 @@
+"""Functions of arrays to functions of arrays: vjp, grad, value_and_grad."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minigrad.primitive import primitive
+from minigrad.tape import Tape, TapeError
+from minigrad.tensor import Tensor
+from minigrad.typing import Array, Seed
+
+__all__ = ["grad", "value_and_grad", "vjp"]
+
+
+@primitive(x=lambda g, saved: g)
+def identity(x: Array) -> tuple[Array, dict[str, Any]]:
+    """The input itself, as something that was computed."""
+    return x, {}
+
+
+def vjp(fn: Callable[..., Tensor], *arrays: ArrayLike) -> tuple[Array, Callable[..., tuple[Array, ...]]]:
+    """Evaluate ``fn(*arrays)`` and return its value with a function that pulls cotangents back.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes one Tensor for each array and returns a Tensor.
+    *arrays : array_like
+        Floating-point; integers are taken as float64.
+
+    Returns
+    -------
+    value : ndarray
+        ``fn(*arrays)``.
+    pullback : callable
+        ``pullback(g, rng=None)`` returns a tuple with one array for each input: the cotangent ``g`` of the value,
+        pulled back. It may be called as often as one likes; ``rng`` drives the draws of randomised VJPs.
+
+    Raises
+    ------
+    TypeError
+        If ``fn`` does not return a Tensor, or an array is a recorded tensor (derivatives of derivatives are not
+        supported).
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> y, pullback = mg.vjp(lambda a, b: a @ b, np.eye(2), np.ones((2, 1)))
+    >>> [g.tolist() for g in pullback(np.array([[1.0], [2.0]]))]
+    [[[1.0, 1.0], [2.0, 2.0]], [[1.0], [2.0]]]
+    """
+    tape, leaves, out = _record(fn, arrays, {}, range(len(arrays)), "vjp")
+
+    def pullback(g: ArrayLike, rng: Seed = None) -> tuple[Array, ...]:
+        if out.tape is None:
+            return tuple([np.zeros_like(leaf.data) for leaf in leaves])
+        return tape.gradients(out, leaves, cotangent=g, rng=rng)
+
+    return out.data, pullback
+
+
+def value_and_grad(fn: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Array, Any]]:
+    """Make a function that returns the value of ``fn`` and its gradient.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes tensors (and, at the positions not in ``argnums`` and as keywords, anything); returns a scalar Tensor.
+    argnums : int or sequence of int, default 0
+        The positional arguments to differentiate with respect to.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of ``fn``, and ``rng=`` for the draws of randomised VJPs; returns ``(value, gradient)``,
+        where the gradient is an array for one argument number and a tuple of arrays for several.
+
+    Raises
+    ------
+    TapeError
+        When called, if the value is not a scalar.
+    IndexError
+        When called, if an argument number is out of range.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> value, gradient = mg.value_and_grad(lambda x: (x**2).sum())(np.array([1.0, 2.0]))
+    >>> value.item(), gradient.tolist()
+    (5.0, [2.0, 4.0])
+    """
+    several = not isinstance(argnums, (int, np.integer))
+    positions = tuple(argnums) if several else (argnums,)  # type: ignore[arg-type]
+
+    def evaluate(*args: Any, rng: Seed = None, **kwargs: Any) -> tuple[Array, Any]:
+        tape, leaves, out = _record(fn, args, kwargs, positions, "grad")  # type: ignore[arg-type]
+        if out.data.ndim:
+            raise TapeError(
+                f"grad: the function returned shape {out.shape}, and only a scalar has a gradient. Reduce it (.sum() "
+                "or .mean()), or use minigrad.vjp with a cotangent"
+            )
+        if out.tape is None:
+            gradients: tuple[Array, ...] = tuple([np.zeros_like(leaf.data) for leaf in leaves])
+        else:
+            gradients = tape.gradients(out, leaves, rng=rng)
+        return out.data, gradients if several else gradients[0]
+
+    return evaluate
+
+
+def grad(fn: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """Make a function that returns the gradient of ``fn``.
+
+    Parameters
+    ----------
+    fn, argnums
+        As for `value_and_grad`.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of ``fn``, and ``rng=``; returns an array, or a tuple for several argument numbers.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x, y: x * y, argnums=1)(3.0, 2.0).item()
+    3.0
+    """
+    evaluate = value_and_grad(fn, argnums)
+
+    def gradient(*args: Any, rng: Seed = None, **kwargs: Any) -> Any:
+        return evaluate(*args, rng=rng, **kwargs)[1]
+
+    return gradient
+
+
+def _record(
+    fn: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int], what: str
+) -> tuple[Tape, list[Tensor], Tensor]:
+    """Call ``fn`` on a tape of its own, with leaves at the given positions."""
+    call = list(args)
+    leaves = []
+    for position in positions:
+        if not -len(call) <= position < len(call):
+            raise IndexError(f"{what}: argument number {position} of a call with {len(call)} positional arguments")
+        leaf = _leaf(call[position], what, position)
+        call[position] = leaf
+        leaves.append(leaf)
+    with Tape() as tape:
+        out = fn(*call, **kwargs)
+        if not isinstance(out, Tensor):
+            raise TypeError(
+                f"{what}: the function must return a Tensor, but returned a {type(out).__name__}; compute with tensors "
+                "and the functions of minigrad.ops"
+            )
+        if out.tape is None and any(out is leaf for leaf in leaves):
+            out = identity(out)
+    return tape, leaves, out
+
+
+def _leaf(value: Any, what: str, position: int) -> Tensor:
+    if isinstance(value, Tensor):
+        if value.tape is not None:
+            raise TypeError(
+                f"{what}: argument {position} was recorded on a tape; derivatives of derivatives are not supported. "
+                "Pass its `.data` if its values alone are meant"
+            )
+        value = value.data
+    array = np.asarray(value)
+    if array.dtype.kind in "iub":
+        array = array.astype(np.float64)
+    return Tensor(array, requires_grad=True)
