@@ -11,9 +11,9 @@ Examples
 >>> from minigrad import datasets
 >>> data = datasets.load("digits")
 >>> data.x_train.shape, data.y_train.shape
-((1438, 8, 8, 1), (1438,))
+((1442, 8, 8, 1), (1438,))
 >>> data.flat().x_train.shape
-(1438, 64)
+(1442, 64)
 """
 
 from __future__ import annotations

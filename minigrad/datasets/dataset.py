@@ -131,7 +131,7 @@ class Dataset:
         --------
         >>> from minigrad import datasets
         >>> datasets.digits().flat().x_train.shape
-        (1438, 64)
+        (1442, 64)
         """
         features = math.prod(self.input_shape)
         return replace(

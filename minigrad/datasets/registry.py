@@ -89,7 +89,7 @@ def load(name: str) -> Dataset:
     Examples
     --------
     >>> load("digits")
-    Dataset('digits': 1,438 for training, 359 for testing, input (8, 8, 1), 10 classes)
+    Dataset('digits': 1,442 for training, 355 for testing, input (8, 8, 1), 10 classes)
     >>> load("fashion-minst")
     Traceback (most recent call last):
         ...
