@@ -313,7 +313,8 @@ def add(a: Cotangent, b: Cotangent) -> Cotangent:
     >>> add(one, one)
     Rows(shape=(2, 1), dtype=float64, stored 1×1, 1)
     """
-    both_rows = isinstance(a, Rows) and isinstance(b, Rows) and a.values.ndim == b.values.ndim
-    if both_rows and np.array_equal(a.indices, b.indices):
-        return Rows(a.values + b.values, a.indices, a.shape)
+    if isinstance(a, Rows) and isinstance(b, Rows):
+        same = a.values.shape == b.values.shape and np.array_equal(a.indices, b.indices)
+        if same:
+            return Rows(a.values + b.values, a.indices, a.shape)
     return dense(a) + dense(b)

@@ -13,6 +13,7 @@ import numpy as np
 from minigrad.cotangents import Columns, Entries, Factors, Kept, Rows, matrix_shape
 from minigrad.node import Node
 from minigrad.primitive import primitive
+from minigrad.squares import squared_norms
 from minigrad.typing import Array
 
 __all__ = ["linear"]
@@ -172,17 +173,9 @@ def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
     return product_flops(rows, (node.in_shapes[0] or (1,))[-1], columns, kept)
 
 
-def squared_norms(array: Array, axis: int) -> Array:
-    """Σ a² along one axis, kept with length 1, in float64."""
-    big = array.astype(np.float64, copy=False)
-    if axis in (-1, array.ndim - 1):
-        return np.einsum("...i,...i->...", big, big)[..., None]
-    return np.square(big).sum(axis=axis, keepdims=True)
-
-
 def _operands(node: Node) -> tuple[Array | None, Array | None]:
     x, w = node.saved.get("x"), node.saved.get("w")
-    return None if x is None else squared_norms(x, -1), None if w is None else squared_norms(w, -1).T
+    return None if x is None else squared_norms(x, -1)[..., None], None if w is None else squared_norms(w, -1)
 
 
 linear.primitive.forward_flops = _forward_flops

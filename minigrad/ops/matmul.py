@@ -15,8 +15,9 @@ import numpy as np
 
 from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Kept, Rows
 from minigrad.node import Node
-from minigrad.ops.linear import product_flops, squared_norms
+from minigrad.ops.linear import product_flops
 from minigrad.primitive import primitive
+from minigrad.squares import squared_norms
 from minigrad.sweep import unbroadcast
 from minigrad.typing import Array, Shape
 
@@ -229,7 +230,9 @@ def _operands(node: Node) -> tuple[Array | None, Array | None]:
     a, b = node.saved.get("a"), node.saved.get("b")
     if _vectors(node.saved):
         return None, None
-    return None if a is None else squared_norms(a, -1), None if b is None else squared_norms(b, -2)
+    rows = None if a is None else squared_norms(a, -1)[..., None]
+    columns = None if b is None else squared_norms(b, -2)[..., None, :]
+    return rows, columns
 
 
 matmul.primitive.structured(Columns, a=_a_columns, b=_b_columns)

@@ -1,0 +1,24 @@
+"""Estimators: what to keep of a cotangent. One family a file; sampling designs and axes in one place each."""
+
+from minigrad.estimator import Estimator
+from minigrad.estimators.diagonal import DiagonalSketch
+from minigrad.estimators.exact import Exact
+from minigrad.estimators.lowrank import LowRankSketch
+from minigrad.estimators.mask import Mask
+from minigrad.estimators.projection import RandomProjection
+from minigrad.estimators.registry import describe, names, parse, register
+from minigrad.estimators.topk import TopK
+
+__all__ = [
+    "DiagonalSketch",
+    "Estimator",
+    "Exact",
+    "LowRankSketch",
+    "Mask",
+    "RandomProjection",
+    "TopK",
+    "describe",
+    "names",
+    "parse",
+    "register",
+]

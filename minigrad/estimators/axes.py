@@ -1,0 +1,113 @@
+"""What a unit is: one column, one row, one sample or one entry of a cotangent.
+
+Index conventions: G has shape (…, m); j runs over its m columns, i over its rows (all leading axes flattened),
+s over the samples of its first axis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigrad.cotangents import Columns, Entries, Rows, Structured, matrix_shape
+from minigrad.squares import squared_norms
+from minigrad.typing import Array, Shape
+
+__all__ = ["AXES", "Axis"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One kind of unit.
+
+    Parameters
+    ----------
+    structure : type
+        How the kept units are stored.
+    count : callable
+        ``count(shape) -> int``: how many units a cotangent has.
+    squares : callable
+        ``squares(g, rows, columns) -> ndarray of float64``: for each unit the sum of g² over its entries, where
+        each entry is weighted by ``rows`` and ``columns``, None or arrays that broadcast to the shape of ``g``.
+    gather : callable
+        ``gather(g, indices, scale) -> structured cotangent``: the units, each times its scale.
+    """
+
+    structure: type[Structured]
+    count: Callable[[Shape], int]
+    squares: Callable[[Array, Array | None, Array | None], Array]
+    gather: Callable[[Array, Array, Array], Structured]
+
+
+def _at_least_one_axis(g: Array) -> Array:
+    return g if g.ndim else g.reshape(1)
+
+
+def _row_squares(g: Array, rows: Array | None, columns: Array | None) -> Array:
+    """Weighted squares by row, in the shape of the leading axes."""
+    g = _at_least_one_axis(g)
+    if columns is None:
+        sums = squared_norms(g, -1)
+    else:
+        sums = np.asarray(
+            np.einsum("...i,...i->...", np.square(g.astype(np.float64)), np.broadcast_to(columns, g.shape))
+        )
+    return sums if rows is None else sums * np.broadcast_to(rows, (*g.shape[:-1], 1))[..., 0]
+
+
+def _column_squares(g: Array, rows: Array | None, columns: Array | None) -> Array:
+    g = _at_least_one_axis(g)
+    m = g.shape[-1]
+    if rows is not None or (columns is not None and columns.size > m):
+        return _entry_squares(g, rows, columns).reshape(-1, m).sum(axis=0)
+    sums = squared_norms(g.reshape(-1, m), -2)
+    return sums if columns is None else sums * np.broadcast_to(columns.reshape(-1), (m,))
+
+
+def _entry_squares(g: Array, rows: Array | None, columns: Array | None) -> Array:
+    squares = np.square(g.astype(np.float64))
+    for weight in (rows, columns):
+        if weight is not None:
+            squares *= weight
+    return squares
+
+
+def _sample_squares(g: Array, rows: Array | None, columns: Array | None) -> Array:
+    if g.ndim < 2:
+        return _entry_squares(g, rows, columns).reshape(-1)
+    return _row_squares(g, rows, columns).reshape(g.shape[0], -1).sum(axis=1)
+
+
+def _gather_columns(g: Array, indices: Array, scale: Array) -> Columns:
+    values = np.take(g.reshape(matrix_shape(g.shape)), indices, axis=1, mode="clip")
+    values *= scale
+    return Columns(values, indices, g.shape)
+
+
+def _gather_rows(g: Array, indices: Array, scale: Array) -> Rows:
+    values = np.take(g.reshape(matrix_shape(g.shape)), indices, axis=0, mode="clip")
+    values *= scale[:, None]
+    return Rows(values, indices, g.shape)
+
+
+def _gather_samples(g: Array, indices: Array, scale: Array) -> Rows:
+    values = np.take(_at_least_one_axis(g), indices, axis=0, mode="clip")
+    values *= scale.reshape(-1, *(1,) * (values.ndim - 1))
+    return Rows(values, indices, g.shape)
+
+
+def _gather_entries(g: Array, indices: Array, scale: Array) -> Entries:
+    values = np.take(g.reshape(-1), indices, mode="clip")
+    values *= scale
+    return Entries(values, indices, g.shape)
+
+
+AXES = {
+    "column": Axis(Columns, lambda shape: matrix_shape(shape)[1], _column_squares, _gather_columns),
+    "row": Axis(Rows, lambda shape: matrix_shape(shape)[0], lambda *a: _row_squares(*a).reshape(-1), _gather_rows),
+    "sample": Axis(Rows, lambda shape: shape[0] if shape else 1, _sample_squares, _gather_samples),
+    "element": Axis(Entries, math.prod, lambda *a: _entry_squares(*a).reshape(-1), _gather_entries),
+}

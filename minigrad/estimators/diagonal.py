@@ -1,0 +1,155 @@
+"""Diagonal sketches: keep units with the probabilities that minimise the variance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minigrad.estimators.axes import AXES
+from minigrad.estimators.registry import check_choice, register
+from minigrad.estimators.selection import Selection
+from minigrad.theory.probabilities import optimal_probabilities
+from minigrad.typing import Array, Shape
+
+if TYPE_CHECKING:
+    from minigrad.node import Node
+
+__all__ = ["FLOOR", "DiagonalSketch"]
+
+FLOOR = 0.1
+"""The least probability of a unit that is not zero, as a fraction of the budget."""
+
+TARGETS = ("cotangent", "input", "weight", "both")
+
+
+@register("diagonal", "columns, rows, … with the probabilities that minimise the variance")
+@dataclass(frozen=True, repr=False)
+class DiagonalSketch(Selection):
+    """Keep unit j with probability p_j and divide it by p_j, where p minimises Σ_j s_j / p_j for scores s.
+
+    The expected number kept is ``budget`` times the number of units (fewer where fewer are not zero).
+
+    Parameters
+    ----------
+    budget : float
+        The expected fraction kept, in (0, 1].
+    axis : {"column", "row", "sample", "element"}, default "column"
+        What a unit is.
+    target : {"cotangent", "input", "weight", "both"}, default "cotangent"
+        Whose variance is made small: that of G itself, of ∂input, of ∂weight, or of both, where the two scores
+        are each scaled to sum 1 and added. On nodes without weights every target means the cotangent.
+    design : {"poisson", "systematic"}, default "poisson"
+        Independent draws; or a fixed number, drawn with one random start.
+
+    Raises
+    ------
+    ValueError
+        If the budget is outside (0, 1], or an option is unknown.
+
+    Notes
+    -----
+    Scores for Y = X Wᵀ (THEORY.md §3):
+
+    ======  ===========  =================  =================
+    axis    cotangent    input              weight
+    ======  ===========  =================  =================
+    column  ‖G_j‖²       ‖G_j‖²‖W_j‖²       ‖G_j‖² (a bound)
+    row     ‖G_i‖²       ‖G_i‖² (a bound)   ‖G_i‖²‖X_i‖²
+    entry   G_ij²        G_ij²‖W_j‖²        G_ij²‖X_i‖²
+    ======  ===========  =================  =================
+
+    A sample's score is the sum of its rows'. The bounds stand where the optimal score is as dear as the exact
+    product. Where an operand was not saved, because nothing needs the gradient it serves, the score is that of the
+    cotangent.
+
+    A score can be 0, or tiny, where G_j is not: p_j = 0 would then bias what else is computed from column j, and a
+    tiny p_j would hardly ever show it. So p_j ≥ 0.1·budget wherever G_j ≠ 0, and the rest of the same total is
+    water-filled.
+
+    Bakong et al. (2026), arXiv:2602.14701; Wangni et al. (2018), NeurIPS; Barnes et al. (2024), arXiv:2402.14925.
+
+    Examples
+    --------
+    >>> g = np.array([[3.0, 1.0, 1.0, 0.0]])
+    >>> sketch = DiagonalSketch(0.5)
+    >>> sketch.probabilities(g).tolist()
+    [1.0, 0.5, 0.5, 0.0]
+    >>> sketch.distortion(g)
+    2.0
+    """
+
+    budget: float = field()
+    axis: str = "column"
+    target: str = "cotangent"
+    design: str = "poisson"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(self, "target", self.target, TARGETS)
+
+    def scores(self, g: Array, node: Node | None = None) -> Array:
+        """What the inclusion probabilities are made for: one score for each unit, up to a common factor.
+
+        Parameters
+        ----------
+        g : ndarray
+            The cotangent.
+        node : Node, optional
+            Its operands are looked at.
+
+        Returns
+        -------
+        ndarray of float64, shape (units,)
+        """
+        squares = AXES[self.axis].squares
+        operands = None if node is None else node.primitive.operands
+        if self.target == "cotangent" or node is None or operands is None:
+            return squares(g, None, None)
+        rows, columns = operands(node)
+        if self.axis == "column":
+            rows = None  # the bound ‖G_j‖²‖X‖²: the same factor for every column
+        elif self.axis in ("row", "sample"):
+            columns = None
+        if self.target == "input":
+            return squares(g, None, columns)
+        if self.target == "weight":
+            return squares(g, rows, None)
+        both = [squares(g, None, columns), squares(g, rows, None)]
+        return sum((s / s.sum() for s in both if s.sum() > 0), np.zeros_like(both[0]))
+
+    def probabilities(self, g: Array, node: Node | None = None) -> Array:
+        axis = AXES[self.axis]
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            scores = self.scores(g, node)
+            if not 1e-200 < float(scores.sum()) < 1e200:
+                # Probabilities do not depend on the scale of G, but squares of very large or small numbers do.
+                top = float(np.abs(g).max())
+                if top == 0:
+                    return np.zeros(axis.count(g.shape))
+                g = g.astype(np.float64) / top
+                scores = self.scores(g, node)
+                if not np.isfinite(scores).all():  # the operands are beyond squaring
+                    scores = axis.squares(g, None, None)
+        total = self.budget * scores.size
+        p = optimal_probabilities(scores, total)
+        least = FLOOR * self.budget
+        low = p < least
+        if low.any():
+            low[low] = self._not_zero(g, low)
+            if low.any():
+                lower = np.where((scores > 0) | low, least, 0.0)
+                p = optimal_probabilities(scores, total, lower=lower)
+        return p
+
+    def _not_zero(self, g: Array, units: Array) -> Array:
+        """Which of some units have an entry that is not zero, even one whose square vanishes."""
+        indices = np.flatnonzero(units)
+        gathered = AXES[self.axis].gather(g, indices, np.ones(indices.size, g.dtype)).parts[0]
+        if self.axis == "column":
+            return np.asarray(gathered.any(axis=0))
+        return np.asarray(gathered.reshape(indices.size, -1).any(axis=1))
+
+    def overhead(self, shape: Shape) -> float:
+        return (2 + self.budget) * float(np.prod(shape, dtype=float))  # norms, and rescaling

@@ -1,0 +1,59 @@
+"""Uniform masks: keep every unit with the same probability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minigrad.estimators.axes import AXES
+from minigrad.estimators.registry import register
+from minigrad.estimators.selection import Selection
+from minigrad.typing import Array
+
+if TYPE_CHECKING:
+    from minigrad.node import Node
+
+__all__ = ["Mask"]
+
+
+@register("mask", "uniform mask: every unit with the same probability")
+@dataclass(frozen=True, repr=False)
+class Mask(Selection):
+    """Keep each column, row, sample or entry with probability ``budget``, and divide it by that.
+
+    Parameters
+    ----------
+    budget : float
+        The probability, in (0, 1].
+    axis : {"column", "row", "sample", "element"}, default "column"
+        What is kept or left out as one: an entry of the last axis, of all axes before it, of the first axis, or
+        of the whole array.
+    design : {"poisson", "systematic"}, default "poisson"
+        Independent draws; or a fixed number, drawn with one random start.
+
+    Raises
+    ------
+    ValueError
+        If the budget is outside (0, 1], or an option is unknown.
+
+    Notes
+    -----
+    E‖Ĝ − G‖² = (1/budget − 1) ‖G‖² (THEORY.md §2; Bakong et al. 2026, arXiv:2602.14701).
+
+    Examples
+    --------
+    >>> g = np.ones((1, 4))
+    >>> Mask(0.5).sample(g, None, np.random.default_rng(0)).dense().tolist()
+    [[0.0, 2.0, 2.0, 2.0]]
+    >>> Mask(0.5).distortion(g)
+    4.0
+    """
+
+    budget: float = field()
+    axis: str = "column"
+    design: str = "poisson"
+
+    def probabilities(self, g: Array, node: Node | None = None) -> Array:
+        return np.full(AXES[self.axis].count(g.shape), self.budget)

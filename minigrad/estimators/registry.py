@@ -1,0 +1,193 @@
+"""The names of estimators, checks of their arguments, and how they are written."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from minigrad.estimator import Estimator
+
+__all__ = ["Named", "describe", "names", "parse", "register"]
+
+_CLASSES: dict[str, type[Named]] = {}
+_LINES: dict[str, str] = {}
+Class = TypeVar("Class", bound="type[Named]")
+
+
+class Named(Estimator):
+    """An estimator with arguments as dataclass fields; it is written as ``repr`` shows it."""
+
+    def __repr__(self) -> str:
+        parts = []
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if field.default is dataclasses.MISSING:
+                parts.append(repr(value))
+            elif value != field.default:
+                parts.append(f"{field.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def register(name: str, line: str) -> Callable[[Class], Class]:
+    """Make a class of estimators known to `parse` and to the command line by a short name.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"mask"``.
+    line : str
+        What it does, in one line.
+    """
+
+    def decorate(cls: Class) -> Class:
+        _CLASSES[name] = cls
+        _LINES[name] = line
+        return cls
+
+    return decorate
+
+
+def names() -> tuple[str, ...]:
+    """The short names of the estimators.
+
+    Examples
+    --------
+    >>> from minigrad import estimators
+    >>> estimators.names()
+    ('diagonal', 'exact', 'lowrank', 'mask', 'projection', 'topk')
+    """
+    return tuple(_CLASSES)
+
+
+def describe() -> dict[str, str]:
+    """For each short name, how it is called and a line on what it does.
+
+    Examples
+    --------
+    >>> from minigrad import estimators
+    >>> estimators.describe()["lowrank"]
+    'lowrank(budget, design=poisson): some singular directions, with the best probabilities'
+    """
+    lines = {}
+    for name, cls in _CLASSES.items():
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        written = ", ".join(f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default}" for f in fields)
+        lines[name] = f"{name}({written}): {_LINES[name]}" if written else f"{name}: {_LINES[name]}"
+    return lines
+
+
+def parse(text: str, budget: float | None = None) -> Estimator:
+    """Make an estimator from text such as ``"diagonal(0.1, target=both)"``.
+
+    Parameters
+    ----------
+    text : str
+        A short name (`names`) or the name of a class, and its arguments in brackets, by position or by name;
+        quotes may be left out. What ``repr`` of an estimator shows is understood.
+    budget : float, optional
+        Used where the text gives none, so that ``"mask"`` alone means something.
+
+    Returns
+    -------
+    Estimator
+
+    Raises
+    ------
+    ValueError
+        If the text is not of this form, or a name, an argument or a value is unknown; the message gives the
+        nearest that is known.
+
+    Examples
+    --------
+    >>> from minigrad import estimators
+    >>> estimators.parse("diagonal(0.1, target=both)")
+    DiagonalSketch(0.1, target='both')
+    >>> estimators.parse("mask(axis=row)", budget=0.25)
+    Mask(0.25, axis='row')
+    >>> estimators.parse(repr(estimators.LowRankSketch(0.5)))
+    LowRankSketch(0.5)
+    """
+    name, args, kwargs = _read(text)
+    cls = _find(name, text)
+    fields = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    if len(args) > len(fields):
+        raise ValueError(f"estimator text {text!r}: {name} takes at most {len(fields)} arguments ({', '.join(fields)})")
+    given = dict(zip(fields, args, strict=False))
+    for key, value in kwargs.items():
+        if key not in fields:
+            raise ValueError(f"estimator text {text!r}: " + unknown(f"argument of {name}", key, fields))
+        if key in given:
+            raise ValueError(f"estimator text {text!r}: {key} is given twice")
+        given[key] = value
+    if "budget" in fields and "budget" not in given:
+        if budget is None:
+            raise ValueError(f"estimator text {text!r}: say which budget, as in {name}(0.1)")
+        given["budget"] = budget
+    return cls(**given)
+
+
+def _read(text: str) -> tuple[str, list[Any], dict[str, Any]]:
+    """The name, the positional and the named arguments of ``name(…)``."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+        if isinstance(tree, ast.Name):
+            return tree.id, [], {}
+        if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+            named = {keyword.arg: _value(keyword.value) for keyword in tree.keywords if keyword.arg is not None}
+            if len(named) == len(tree.keywords):
+                return tree.func.id, [_value(node) for node in tree.args], named
+    except (SyntaxError, ValueError, AttributeError, TypeError):
+        pass
+    raise ValueError(
+        f"estimator text {text!r} is not of the form name(budget, option=value), such as mask(0.1, axis=row)"
+    )
+
+
+def _value(node: ast.expr) -> Any:
+    return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)
+
+
+def _find(name: str, text: str) -> type[Named]:
+    wanted = name.lower().replace("_", "")
+    known = {**_CLASSES, **{cls.__name__.lower(): cls for cls in _CLASSES.values()}}
+    if wanted in known:
+        return known[wanted]
+    raise ValueError(f"estimator text {text!r}: " + unknown("estimator", name, list(_CLASSES)))
+
+
+def unknown(what: str, value: Any, known: Iterable[str]) -> str:
+    """Words for a value that is none of those known, with the nearest one.
+
+    Examples
+    --------
+    >>> unknown("axis", "colunm", ["column", "row"])
+    "unknown axis 'colunm'; did you mean 'column'? Known: column, row"
+    """
+    known = list(known)
+    near = difflib.get_close_matches(str(value).lower(), known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"unknown {what} {value!r}{hint} Known: {', '.join(known)}"
+
+
+def check_choice(owner: Any, what: str, value: Any, known: Iterable[str]) -> None:
+    """Raise ValueError if an option of an estimator is none of those known."""
+    known = list(known)
+    if value not in known:
+        raise ValueError(f"{type(owner).__name__}: {unknown(what, value, known)}")
+
+
+def check_budget(owner: Any, budget: Any) -> None:
+    """Raise if a budget is not a number in (0, 1]."""
+    if isinstance(budget, bool) or (not isinstance(budget, (int, float)) and not hasattr(budget, "__float__")):
+        raise TypeError(f"{type(owner).__name__}: the budget must be a number in (0, 1], got {budget!r}")
+    value = float(budget)
+    if not 0 < value <= 1 or math.isnan(value):
+        raise ValueError(
+            f"{type(owner).__name__}: budget={value:g} is outside (0, 1]. It is the expected fraction that is kept: "
+            "0.1 keeps a tenth, 1 is exact"
+        )
+    object.__setattr__(owner, "budget", value)

@@ -1,0 +1,93 @@
+"""Top-k: keep the largest units as they are. Biased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minigrad.cotangents import Cotangent, Kept
+from minigrad.estimators.axes import AXES
+from minigrad.estimators.registry import Named, check_budget, check_choice, register
+from minigrad.estimators.selection import all_finite
+from minigrad.typing import Array, Shape
+
+if TYPE_CHECKING:
+    from minigrad.node import Node
+
+__all__ = ["TopK"]
+
+
+@register("topk", "the largest columns, rows, … as they are (biased)")
+@dataclass(frozen=True, repr=False)
+class TopK(Named):
+    """Keep the k = max(1, round(budget·units)) units of largest norm, unscaled: **biased on purpose**.
+
+    What is small is never seen, so descent can stall where many small columns matter together. It is here as the
+    contrast that the unbiasedness test must catch.
+
+    Parameters
+    ----------
+    budget : float
+        The fraction kept, in (0, 1].
+    axis : {"column", "row", "sample", "element"}, default "column"
+        What a unit is.
+
+    Raises
+    ------
+    ValueError
+        If the budget is outside (0, 1], or the axis is unknown.
+
+    Notes
+    -----
+    Sun et al. (2017), *meProp*, ICML.
+
+    Examples
+    --------
+    >>> TopK(0.5).sample(np.array([[3.0, 1.0, -2.0, 0.0]]), None, np.random.default_rng(0)).dense().tolist()
+    [[3.0, 0.0, -2.0, 0.0]]
+    >>> TopK(0.5).unbiased
+    False
+    """
+
+    budget: float = field()
+    axis: str = "column"
+    unbiased = False
+
+    def __post_init__(self) -> None:
+        check_budget(self, self.budget)
+        check_choice(self, "axis", self.axis, AXES)
+
+    def sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
+        if self.budget == 1 or not g.size or not all_finite(g):
+            return g
+        kept = self._largest(g)
+        return AXES[self.axis].gather(g, kept, np.ones(kept.size, g.dtype))
+
+    def _largest(self, g: Array) -> Array:
+        axis = AXES[self.axis]
+        with np.errstate(over="ignore", under="ignore"):
+            squares = axis.squares(g, None, None)
+            if not 1e-200 < float(squares.sum()) < 1e200:
+                squares = axis.squares(g.astype(np.float64) / (np.abs(g).max() or 1), None, None)
+        k = max(1, round(self.budget * squares.size))
+        return np.sort(np.argpartition(squares, -k)[-k:])
+
+    def outcomes(self, g: Array, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
+        yield 1.0, self.sample(g, node, np.random.default_rng(0))  # nothing is drawn
+
+    def distortion(self, g: Array, node: Node | None = None) -> float:
+        """‖ĝ − g‖²: the squares of all that is left out."""
+        if self.budget == 1 or not g.size or not all_finite(g):
+            return 0.0
+        squares = AXES[self.axis].squares(g, None, None)
+        return float(np.delete(squares, self._largest(g)).sum())
+
+    def kept(self, shape: Shape) -> Kept:
+        count = AXES[self.axis].count(shape)
+        return Kept(AXES[self.axis].structure, max(1, round(self.budget * count)) / max(count, 1))
+
+    def overhead(self, shape: Shape) -> float:
+        return 2 * float(np.prod(shape, dtype=float))  # norms

@@ -1,0 +1,47 @@
+"""Sums of squares that neither overflow nor vanish: what every sampling score is made of."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad.typing import Array
+
+__all__ = ["squared_norms"]
+
+
+def squared_norms(array: Array, axis: int) -> Array:
+    """Σ a² along the last axis or the last but one, in float64.
+
+    The sums are formed in the dtype of the array, which is fast, and those that overflowed or came near
+    underflow are formed again in float64.
+
+    Parameters
+    ----------
+    array : ndarray, shape (..., rows, columns) or (..., columns)
+    axis : {-1, -2}
+        −1 sums over columns, giving shape (..., rows); −2 sums over rows, giving shape (..., columns).
+
+    Returns
+    -------
+    ndarray of float64
+
+    Examples
+    --------
+    >>> print(*squared_norms(np.array([[3.0, 4.0], [0.0, 1e-30]], np.float32), -1))  # doctest: +ELLIPSIS
+    25.0 1.0000000...e-60
+    """
+    text = "...ij,...ij->...j" if axis == -2 else "...i,...i->..."
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        sums = np.einsum(text, array, array)
+        if sums.dtype == np.float64:
+            return np.asarray(sums)
+        doubtful = ~((sums > 1e-25) & (sums < 1e35))
+        sums = np.asarray(sums, dtype=np.float64)
+        if doubtful.any():
+            if axis == -2 and array.ndim == 2:
+                part = array[:, doubtful].astype(np.float64)
+                sums[doubtful] = np.einsum("ij,ij->j", part, part)
+            else:
+                whole = array.astype(np.float64)
+                sums = np.asarray(np.einsum(text, whole, whole))
+    return sums
