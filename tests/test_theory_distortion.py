@@ -1,8 +1,9 @@
 """Distortions of a linear node: every closed form against the definition, outcome by outcome.
 
-Masks are enumerated (at most 2^12 outcomes). So are the projections, with laws of few outcomes: each distortion
-is a polynomial of degree 4 in Ω, so a finite law whose moments agree with the continuous one up to degree 4 gives
-*exactly* the same mean (Gauss-Hermite nodes for the Gaussian, corners of an icosahedron for a direction in space).
+Masks are enumerated (at most 2^12 outcomes). So are the projections, with laws of few outcomes: each
+distortion is a polynomial of degree 4 in Ω, so a finite law whose moments agree with the continuous one up to
+degree 4 gives *exactly* the same mean (Gauss-Hermite nodes for the Gaussian, corners of an icosahedron for a
+direction in space).
 """
 
 from __future__ import annotations
@@ -184,9 +185,10 @@ def test_projections_by_enumeration(kind, m, r):
 
 
 def test_orthogonal_between_the_enumerable_widths():
-    # m = 5, r = 2 has no small design: 40,000 draws, and |z| < 6 for each of three means. The draws are bounded
-    # and their means near normal: a false alarm has probability about 6e-9 under reseeding. The relative standard
-    # error is below 0.4 %, so an error of 5 % in any of them is caught for certain (12 standard errors, 6 spare).
+    # m = 5, r = 2 has no small design: 40,000 draws, and |z| < 6 for each of three means. The draws are
+    # bounded and their means near normal: a false alarm has probability about 6e-9 under reseeding. The
+    # relative standard error is below 0.4 %, so an error of 5 % in any of them is caught for certain (12
+    # standard errors, 6 spare).
     rng = np.random.default_rng(0)
     m, r, draws = 5, 2, 40_000
     g, w, x = rng.normal(size=(B, m)), rng.normal(size=(m, N)), rng.normal(size=(B, N))
@@ -231,9 +233,6 @@ def test_joint_probabilities_of_a_fixed_size_design_sum_to_the_size():
     p = theory.optimal_probabilities(np.random.default_rng(1).lognormal(sigma=2, size=50), 8)
     joint = theory.systematic_joint_probabilities(p)
     np.testing.assert_allclose(joint.sum(axis=1), 8 * p, rtol=1e-9)  # E[1_j Σ_k 1_k] = 8 p_j
-
-
-def test_joint_probabilities_of_nothing():
     assert theory.systematic_joint_probabilities([]).shape == (0, 0)
 
 
@@ -286,9 +285,8 @@ def test_leading_axes_are_rows_and_float32_is_computed_in_float64():
         got = theory.weight_distortion(g, x, kind, p=0.3, design=design)
         assert got == theory.weight_distortion(flat_g, flat_x, kind, p=0.3, design=design)
     p = RNG.uniform(0.2, 1.0, size=g.shape)
-    assert theory.input_distortion(g, W, "element", p=p) == theory.input_distortion(
-        flat_g, W, "element", p=p.reshape(6, M)
-    )
+    flat = theory.input_distortion(flat_g, W, "element", p=p.reshape(6, M))
+    assert theory.input_distortion(g, W, "element", p=p) == flat
 
 
 def test_ones_give_the_distortion_of_the_bias_gradient():
@@ -347,4 +345,5 @@ def test_planted_faults_are_told_apart():
     rademacher = projection_moments("rademacher", G[:, :2], W[:2], X, 1)
     assert abs(theory.input_distortion(G[:, :2], W[:2], "gaussian", r=1) / rademacher[1] - 1) > 1e-3
     with pytest.raises(AssertionError):  # not divided by p: biased
-        moments((q, np.tensordot(k, np.array(parts(G, "column")), 1)) for q, k in poisson_outcomes(np.full(M, 0.3)))
+        stack = np.array(parts(G, "column"))
+        moments((q, np.tensordot(k, stack, 1)) for q, k in poisson_outcomes(np.full(M, 0.3)))

@@ -1,14 +1,33 @@
-"""Closed forms: optimal probabilities, distortions, and the trade-off between epochs and cost per epoch."""
+"""Closed forms: optimal probabilities, distortions, and the trade-off between epochs and cost per epoch.
 
+Pure functions of arrays and numbers, computed in float64; they know nothing of tapes, nodes or layers.
+"""
+
+from minigrad.theory.convergence import (
+    descent_bound,
+    quadratic_plateau,
+    stationary_second_moment,
+    step_size,
+    steps_to_precision,
+)
 from minigrad.theory.designs import systematic_joint_probabilities
 from minigrad.theory.distortion import cotangent_distortion, input_distortion, weight_distortion
 from minigrad.theory.probabilities import minimal_distortion, optimal_probabilities
+from minigrad.theory.tradeoff import BudgetAdvice, optimal_budget, total_cost
 
 __all__ = [
+    "BudgetAdvice",
     "cotangent_distortion",
+    "descent_bound",
     "input_distortion",
     "minimal_distortion",
+    "optimal_budget",
     "optimal_probabilities",
+    "quadratic_plateau",
+    "stationary_second_moment",
+    "step_size",
+    "steps_to_precision",
     "systematic_joint_probabilities",
+    "total_cost",
     "weight_distortion",
 ]

@@ -184,9 +184,6 @@ def _fill_box(w: Array, c: Array, floor: Array, total: float) -> Array:
 
 def _fill_positive(root_w: Array, c: Array, floor: Array, total: float) -> Array:
     """Water-filling between bounds for positive weights: the segment that holds τ, then τ by one division."""
-    if total >= float(c.sum()):
-        return np.ones(c.size)
-    root_w = root_w / root_w.max()
     root_c = np.sqrt(c)
     # As the level τ rises, item j leaves 1 at τ = q_j and comes to rest on its bound at τ = q_j / floor_j.
     q = root_w / root_c
@@ -195,12 +192,12 @@ def _fill_positive(root_w: Array, c: Array, floor: Array, total: float) -> Array
     breaks = np.unique(np.concatenate([q, rest]))
     breaks = breaks[(breaks > 0.0) & (breaks < math.inf)]
 
-    def cheaper(level: float) -> bool:
-        return float(c @ np.maximum(np.minimum(q, level) / level, floor)) < total
+    def affordable(level: float) -> bool:
+        return float(c @ np.maximum(np.minimum(q, level) / level, floor)) <= total
 
     # The cost falls as τ rises, so a search over the sorted breakpoints finds the two that τ lies between.
-    i = bisect.bisect_left(breaks.tolist(), True, key=cheaper)
-    if i == 0:  # only rounding kept the total from being enough for everything
+    i = bisect.bisect_left(breaks.tolist(), True, key=affordable)
+    if i == 0:  # enough for everything
         return np.ones(c.size)
     low = float(breaks[i - 1])
     high = float(breaks[i]) if i < breaks.size else math.inf
