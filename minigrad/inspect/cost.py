@@ -1,0 +1,201 @@
+"""What a backward pass costs: floating-point operations, bytes on the tape, bytes on a wire.
+
+Counts are of multiplications and additions, two for each multiply-add, as the primitives state them. They depend on
+shapes and budgets only, not on how a loss is reduced.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from minigrad.cotangents import Columns, Dense, Entries, Factors, Kept, Rows, matrix_shape
+from minigrad.estimator import Estimator
+from minigrad.node import Node
+from minigrad.report import Table, si
+from minigrad.tape import Tape, vjp_text
+from minigrad.typing import Shape
+
+__all__ = ["Cost", "NodeCost", "cost"]
+
+INDEX_BYTES = 8
+
+
+@dataclass(frozen=True)
+class NodeCost:
+    """The cost of one node.
+
+    Attributes
+    ----------
+    node : int
+        Its index on the tape.
+    name : str
+        Its operation, with its layer.
+    vjp : str
+        Its estimator.
+    forward : float
+        Operations of the forward pass.
+    backward_exact : float
+        Operations of the VJP without an estimator.
+    backward : float
+        Expected operations of the VJP with the estimator, its scores and its rescaling included.
+    saved_bytes : int
+        What the node saved; memory that several nodes share is counted at each.
+    wire_bytes : float
+        Expected size of the cotangent after the estimator, values and indices.
+    """
+
+    node: int
+    name: str
+    vjp: str
+    forward: float
+    backward_exact: float
+    backward: float
+    saved_bytes: int
+    wire_bytes: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of a tape; ``print`` shows a table.
+
+    Attributes
+    ----------
+    nodes : tuple of NodeCost
+    saved_bytes : int
+        Bytes that all nodes together saved, shared memory counted once.
+    """
+
+    nodes: tuple[NodeCost, ...]
+    saved_bytes: int
+
+    @property
+    def forward(self) -> float:
+        """Operations of the forward pass."""
+        return sum(node.forward for node in self.nodes)
+
+    @property
+    def backward_exact(self) -> float:
+        """Operations of the exact backward pass."""
+        return sum(node.backward_exact for node in self.nodes)
+
+    @property
+    def backward(self) -> float:
+        """Expected operations of the backward pass with the estimators on the tape."""
+        return sum(node.backward for node in self.nodes)
+
+    def table(self) -> Table:
+        """The report as a table."""
+        rows = [
+            [n.node, n.name, n.vjp, si(n.forward), si(n.backward_exact), si(n.backward), si(n.saved_bytes, "B"),
+             si(n.wire_bytes, "B")]
+            for n in self.nodes
+        ]  # fmt: skip
+        wire = sum(n.wire_bytes for n in self.nodes)
+        rows.append(["", "total", "", si(self.forward), si(self.backward_exact), si(self.backward),
+                     si(self.saved_bytes, "B"), si(wire, "B")])  # fmt: skip
+        heads = ["node", "operation", "VJP", "forward/flop", "exact/flop", "expected/flop", "saved", "wire"]
+        return Table(heads, rows, title="cost of the tape: forward, and backward exact and expected")
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        return {
+            "forward": self.forward,
+            "backward_exact": self.backward_exact,
+            "backward": self.backward,
+            "saved_bytes": self.saved_bytes,
+            "nodes": [vars(node) for node in self.nodes],
+        }
+
+
+def cost(tape: Tape) -> Cost:
+    """Count what the nodes of a tape cost, exactly and with their estimators.
+
+    Parameters
+    ----------
+    tape : Tape
+        With the estimators that are to be counted on its nodes.
+
+    Returns
+    -------
+    Cost
+
+    Notes
+    -----
+    A linear node of B rows, n inputs and m outputs takes 2Bmn operations forward and 2Bmn for each of its two backward
+    products, which shrink with the fraction kept (THEORY.md §2). An estimator saves nothing at a primitive without a
+    VJP rule for what it keeps, and its own work counts.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> from minigrad.estimators import Mask
+    >>> w = mg.Tensor(np.ones((10, 20)), requires_grad=True)
+    >>> with mg.Tape() as tape:
+    ...     y = mg.ops.linear(np.ones((8, 20)), w, vjp=Mask(0.5))
+    >>> report = cost(tape)
+    >>> report.backward_exact, report.backward
+    (3200.0, 1640.0)
+    """
+    shared: dict[int, int] = {}
+    nodes = []
+    for node in tape.nodes:
+        shared.update({key: array.nbytes for key, array in node.saved_arrays().items()})
+        nodes.append(_node_cost(node))
+    return Cost(tuple(nodes), sum(shared.values()))
+
+
+def _node_cost(node: Node) -> NodeCost:
+    edges = [edge for edge, parent in enumerate(node.parents) if parent is not None]
+    flops = node.primitive.backward_flops
+    exact = {edge: flops(node, edge, Kept()) for edge in edges}
+    expected = dict(exact)
+    work = 0.0
+    size = math.prod(node.shape) * node.dtype.itemsize
+    wire: float = size
+    draws = node.draws()
+    if draws:
+        wire = 0.0 if sum(len(served) for _, served in draws) == len(edges) else size
+    for estimator, served in draws:
+        kept = usable(estimator, node)
+        for edge in served:
+            expected[edge] = flops(node, edge, kept)
+        work += estimator.overhead(node.shape) if estimator.budget < 1 else 0.0
+        wire += wire_bytes(estimator.kept(node.shape), node.shape, node.dtype.itemsize)
+    return NodeCost(
+        node=node.index,
+        name=node.label,
+        vjp=vjp_text(node),
+        forward=node.primitive.forward_flops(node),
+        backward_exact=sum(exact.values()),
+        backward=sum(expected.values()) + work,
+        saved_bytes=node.nbytes,
+        wire_bytes=wire,
+    )
+
+
+def usable(estimator: Estimator, node: Node) -> Kept:
+    """What the VJP rules of a node can make use of; everything else is made dense first."""
+    kept = estimator.kept(node.shape)
+    if estimator.budget == 1 or kept.structure not in node.primitive.rules:
+        return Kept()
+    return kept
+
+
+def wire_bytes(kept: Kept, shape: Shape, itemsize: int) -> float:
+    """Expected bytes of a cotangent: its values, and 8 bytes for each index."""
+    rows, columns = matrix_shape(shape)
+    size = rows * columns
+    if kept.structure is Dense or kept.fraction >= 1:
+        return float(size * itemsize)
+    if kept.structure is Factors:
+        return kept.fraction * min(rows, columns) * (rows + columns) * itemsize
+    indices = {Columns: columns, Rows: rows, Entries: size}[kept.structure]
+    return kept.fraction * (size * itemsize + indices * INDEX_BYTES)

@@ -1,0 +1,132 @@
+"""Checkpoints: arrays and JSON in one file, without pickle, that is either whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from minigrad.typing import Array
+
+__all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint", "write_atomically"]
+
+FORMAT = 1
+META = "meta.json"
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be read, or does not fit."""
+
+
+def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that, whatever happens, either the old or the new content stands under its name.
+
+    Parameters
+    ----------
+    path : path-like
+        Its folder must exist.
+    write : callable
+        ``write(stream)`` writes the content to a binary stream.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "note.txt"
+    ...     write_atomically(path, lambda stream: stream.write(b"whole"))
+    ...     path.read_text()
+    'whole'
+    """
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save_checkpoint(path: str | os.PathLike[str], arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
+    """Write arrays and JSON-ready data to one ``.npz`` file, atomically.
+
+    Parameters
+    ----------
+    path : path-like
+    arrays : mapping from str to ndarray
+        Of numbers.
+    meta : mapping
+        What ``json.dumps`` can write.
+
+    Raises
+    ------
+    TypeError
+        If an array holds Python objects, or ``meta`` cannot be written as JSON.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_checkpoint(folder + "/a.npz", {"w": np.ones(2)}, {"epoch": 3})
+    ...     arrays, meta = load_checkpoint(folder + "/a.npz")
+    >>> arrays["w"].tolist(), meta["epoch"]
+    ([1.0, 1.0], 3)
+    """
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"checkpoint: {name!r} has dtype {array.dtype}; only numbers can be saved")
+    text = json.dumps({"format": FORMAT, **meta})
+
+    def write(stream: IO[bytes]) -> None:
+        with zipfile.ZipFile(stream, "w") as archive:  # stored, with a CRC for each part
+            archive.writestr(META, text)
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
+                    np.lib.format.write_array(part, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
+
+    write_atomically(path, write)
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read what `save_checkpoint` wrote.
+
+    Returns
+    -------
+    arrays : dict from str to ndarray
+    meta : dict
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    CheckpointError
+        If the file is truncated, damaged, or not a checkpoint.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            meta = json.loads(archive.read(META))
+            arrays = {}
+            for name in archive.namelist():
+                if name.endswith(".npy"):
+                    with archive.open(name) as part:
+                        arrays[name.removesuffix(".npy")] = np.lib.format.read_array(part, allow_pickle=False)
+                        part.read()  # to the end, so that the CRC is checked
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
+        raise CheckpointError(
+            f"{os.fspath(path)} is truncated, damaged or not a checkpoint ({error}). Delete it and start again, or "
+            "give the path of another one"
+        ) from error
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        raise CheckpointError(f"{os.fspath(path)} has format {meta.get('format')!r}; this version reads format {FORMAT}")
+    return arrays, meta

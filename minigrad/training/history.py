@@ -1,0 +1,125 @@
+"""History: what a training run measured, epoch by epoch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from minigrad.report import Table, si
+from minigrad.typing import Array
+
+__all__ = ["Epoch", "History"]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of a history.
+
+    Attributes
+    ----------
+    epoch : int
+        1, 2, …
+    step : int
+        Optimiser steps since the beginning.
+    lr : float
+        The learning rate of the last step.
+    loss, accuracy : float
+        Mean training loss and accuracy over the batches of this epoch, as they were seen.
+    test_loss, test_accuracy : float or None
+        On the test data after this epoch; None without any.
+    seconds, backward_seconds : float
+        Wall time of this epoch's steps, and of their backward passes alone.
+    forward_flops, backward_flops : float
+        Floating-point operations since the beginning, by the cost model (`minigrad.inspect.cost`); those of the
+        backward pass are expected ones.
+    """
+
+    epoch: int
+    step: int
+    lr: float
+    loss: float
+    accuracy: float
+    test_loss: float | None
+    test_accuracy: float | None
+    seconds: float
+    backward_seconds: float
+    forward_flops: float
+    backward_flops: float
+
+
+@dataclass
+class History:
+    """The epochs of a run.
+
+    Attributes
+    ----------
+    epochs : list of Epoch
+
+    Examples
+    --------
+    >>> history = History([Epoch(1, 10, 0.1, 2.0, 0.25, 1.9, 0.3, 0.5, 0.2, 1e6, 2e6)])
+    >>> history.last.loss, history["accuracy"]
+    (2.0, [0.25])
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+
+    @property
+    def last(self) -> Epoch:
+        """The last epoch.
+
+        Raises
+        ------
+        IndexError
+            If there is none.
+        """
+        return self.epochs[-1]
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def __getitem__(self, name: str) -> list[Any]:
+        """One quantity over the epochs, by its name in `Epoch`."""
+        return [getattr(epoch, name) for epoch in self.epochs]
+
+    def table(self) -> Table:
+        """The report as a table."""
+        heads = ["epoch", "loss", "accuracy", "test loss", "test accuracy", "time/s", "backward/flop"]
+        rows = [
+            [e.epoch, e.loss, e.accuracy, e.test_loss, e.test_accuracy, e.seconds, si(e.backward_flops)]
+            for e in self.epochs
+        ]
+        return Table(heads, rows)
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_dict(self) -> dict[str, list[dict[str, Any]]]:
+        """The history as JSON-ready data; `from_dict` reads it."""
+        return {"epochs": [asdict(epoch) for epoch in self.epochs]}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, list[dict[str, Any]]]) -> History:
+        """The history that `to_dict` wrote."""
+        return cls([Epoch(**epoch) for epoch in data["epochs"]])
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw training and test loss against epochs on a Matplotlib Axes, and return it."""
+        from minigrad.plot.axes import axes_or_new
+
+        ax = axes_or_new(ax)
+        epochs = self["epoch"]
+        ax.plot(epochs, self["loss"], label="training")
+        if self.epochs and self.last.test_loss is not None:
+            ax.plot(epochs, self["test_loss"], linestyle="--", label="test")
+        ax.set(xlabel="epoch", ylabel="loss (nats)")
+        ax.legend()
+        return ax
+
+
+def correct(logits: Array, labels: Array) -> float:
+    """The fraction of rows whose largest logit is that of the label."""
+    return float((logits.argmax(axis=-1) == labels).mean())
