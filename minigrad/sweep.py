@@ -200,10 +200,14 @@ def draw(node: Node, g: Array, key: int) -> list[Cotangent]:
 
 def sketch(estimator: Estimator, g: Array, node: Node, rng: np.random.Generator) -> Cotangent:
     """Call ``estimator.sample`` on a cotangent it cannot change, and check what it returns."""
+    return checked(estimator.sample(read_only(g), node, rng), estimator, g, node)
+
+
+def read_only(g: Array) -> Array:
+    """A view that an estimator cannot write to: the cotangent may still be on its way to other nodes."""
     view = g.view()
-    view.flags.writeable = False  # g may still be on its way to other nodes
-    out: Any = estimator.sample(view, node, rng)
-    return checked(out, estimator, g, node)
+    view.flags.writeable = False
+    return view
 
 
 def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:

@@ -159,7 +159,7 @@ class Tape:
         TapeError
             As for `backward`; also if a tensor of ``wrt`` requires no gradient or belongs to another tape.
         """
-        keep = self._check_wrt(wrt)
+        keep = self.check_wrt(wrt)
         sweep = self.sweep(y, cotangent, keep)
         self.run(sweep, stream(rng))
         found = [self.arrived(sweep, tensor) for tensor in wrt]
@@ -199,7 +199,7 @@ class Tape:
             g = np.array(kept) if isinstance(kept, (np.ndarray, np.generic)) else kept
         return np.zeros_like(tensor.data) if g is None else g
 
-    def _check_wrt(self, wrt: Sequence[Tensor]) -> frozenset[int]:
+    def check_wrt(self, wrt: Sequence[Tensor]) -> frozenset[int]:
         """The nodes among ``wrt``; raise for tensors that have no gradient here."""
         if not isinstance(wrt, (list, tuple)):
             raise TypeError("gradients: wrt= takes a list of tensors, as in tape.gradients(loss, [w])")

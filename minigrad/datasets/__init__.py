@@ -11,7 +11,7 @@ Examples
 >>> from minigrad import datasets
 >>> data = datasets.load("digits")
 >>> data.x_train.shape, data.y_train.shape
-((1442, 8, 8, 1), (1438,))
+((1442, 8, 8, 1), (1442,))
 >>> data.flat().x_train.shape
 (1442, 64)
 """
@@ -22,11 +22,12 @@ from minigrad.datasets.bundled import digits
 from minigrad.datasets.dataset import Dataset
 from minigrad.datasets.errors import DataError
 from minigrad.datasets.images import fashion_mnist, mnist
-from minigrad.datasets.registry import describe, load, names, register
+from minigrad.datasets.registry import canonical, describe, load, names, register
 
 __all__ = [
     "DataError",
     "Dataset",
+    "canonical",
     "describe",
     "digits",
     "fashion_mnist",

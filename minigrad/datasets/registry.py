@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 from minigrad.datasets.dataset import Dataset
+from minigrad.naming import unknown
 
-__all__ = ["describe", "load", "names", "register"]
+__all__ = ["canonical", "describe", "load", "names", "register"]
 
 Loader = Callable[[], Dataset]
 
@@ -40,7 +40,7 @@ def register(line: str) -> Callable[[Loader], Loader]:
     """
 
     def decorate(loader: Loader) -> Loader:
-        name = _key(loader.__name__)
+        name = loader.__name__.lower()
         if name in _LOADERS:
             raise ValueError(f"a data set called {name!r} is registered already; rename your function")
         _LOADERS[name] = (loader, line)
@@ -93,18 +93,28 @@ def load(name: str) -> Dataset:
     >>> load("fashion-minst")
     Traceback (most recent call last):
         ...
-    ValueError: no data set is called 'fashion-minst'; did you mean 'fashion_mnist'? Known: digits, ...
+    ValueError: unknown data set 'fashion-minst'; did you mean 'fashion_mnist'? Known: digits, ...
     """
-    if not isinstance(name, str):
-        raise TypeError(f"the name of a data set is a str, not {type(name).__name__}")
-    key = _key(name)
-    if key not in _LOADERS:
-        near = difflib.get_close_matches(key, _LOADERS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise ValueError(f"no data set is called {name!r}{hint} Known: {', '.join(_LOADERS)}")
-    loader, _ = _LOADERS[key]
+    loader, _ = _LOADERS[canonical(name)]
     return loader()
 
 
-def _key(name: str) -> str:
-    return name.strip().lower().replace("-", "_")
+def canonical(name: str) -> str:
+    """The name of a data set as `names` spells it.
+
+    Raises
+    ------
+    ValueError
+        When no data set has this name.
+
+    Examples
+    --------
+    >>> canonical("Fashion-MNIST")
+    'fashion_mnist'
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a data set is a str, not {type(name).__name__}")
+    key = name.strip().lower().replace("-", "_")
+    if key not in _LOADERS:
+        raise ValueError(unknown("data set", name, _LOADERS))
+    return key

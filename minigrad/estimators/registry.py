@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from minigrad.estimator import Estimator
+from minigrad.naming import unknown
 
 __all__ = ["Named", "describe", "names", "parse", "register"]
 
@@ -157,20 +157,6 @@ def _find(name: str, text: str) -> type[Named]:
     if wanted in known:
         return known[wanted]
     raise ValueError(f"estimator text {text!r}: " + unknown("estimator", name, list(_CLASSES)))
-
-
-def unknown(what: str, value: Any, known: Iterable[str]) -> str:
-    """Words for a value that is none of those known, with the nearest one.
-
-    Examples
-    --------
-    >>> unknown("axis", "colunm", ["column", "row"])
-    "unknown axis 'colunm'; did you mean 'column'? Known: column, row"
-    """
-    known = list(known)
-    near = difflib.get_close_matches(str(value).lower(), known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
-    return f"unknown {what} {value!r}{hint} Known: {', '.join(known)}"
 
 
 def check_choice(owner: Any, what: str, value: Any, known: Iterable[str]) -> None:

@@ -1,5 +1,7 @@
-"""Inspection: what a tape holds and costs, measured without knowing any layer."""
+"""Inspection: what a tape holds, costs and how noisy it is, measured without knowing any layer."""
 
 from minigrad.inspect.cost import Cost, NodeCost, cost
+from minigrad.inspect.moments import ExactMoments, TooManyOutcomes, exact_moments
+from minigrad.inspect.variance import Variance, variance
 
-__all__ = ["Cost", "NodeCost", "cost"]
+__all__ = ["Cost", "ExactMoments", "NodeCost", "TooManyOutcomes", "Variance", "cost", "exact_moments", "variance"]

@@ -1,0 +1,11 @@
+"""Training: the loop, what it measures, and checkpoints."""
+
+from minigrad.training.batches import Batches
+from minigrad.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from minigrad.training.fit import DivergenceError, evaluate, fit
+from minigrad.training.history import Epoch, History
+
+__all__ = [
+    "Batches", "CheckpointError", "DivergenceError", "Epoch", "History", "evaluate", "fit", "load_checkpoint",
+    "save_checkpoint",
+]  # fmt: skip

@@ -91,7 +91,9 @@ def save_checkpoint(path: str | os.PathLike[str], arrays: Mapping[str, Array], m
             archive.writestr(META, text)
             for name, array in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
-                    np.lib.format.write_array(part, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
+                    np.lib.format.write_array(
+                        part, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False
+                    )
 
     write_atomically(path, write)
 
@@ -128,5 +130,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
             "give the path of another one"
         ) from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise CheckpointError(f"{os.fspath(path)} has format {meta.get('format')!r}; this version reads format {FORMAT}")
+        raise CheckpointError(
+            f"{os.fspath(path)} has format {meta.get('format')!r}; this version reads format {FORMAT}"
+        )
     return arrays, meta

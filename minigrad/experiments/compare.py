@@ -1,0 +1,101 @@
+"""The comparison of methods: train each with several seeds, measure, and write it all down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from minigrad.datasets import Dataset
+from minigrad.experiments.comparison import Comparison
+from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.measure import equal_cost_batch, measure
+from minigrad.experiments.method import DEFAULT_VJPS, Method, methods_from
+from minigrad.experiments.run import Run, train
+from minigrad.experiments.store import Store
+
+__all__ = ["compare"]
+
+
+def compare(
+    configuration: Configuration | None = None,
+    vjps: Sequence[str] = DEFAULT_VJPS,
+    *,
+    budget: float = 0.1,
+    seeds: int = 3,
+    out: str | Path = "runs/compare",
+    progress: bool | None = None,
+    told: Callable[[str], object] | None = None,
+) -> Comparison:
+    """Train a model with exact and with randomised VJPs, and with exact ones on a smaller batch of equal cost.
+
+    Finished runs are kept in ``out`` and are not trained again when the same comparison is started anew.
+
+    Parameters
+    ----------
+    configuration : Configuration, optional
+        Default: ``nn.mlp`` on the digits.
+    vjps : sequence of str
+        Estimators, as text that `minigrad.estimators.parse` takes.
+    budget : float, default 0.1
+        For the texts that give none.
+    seeds : int, default 3
+        Seeds 0, 1, … for initialisation, order of the data and draws.
+    out : path-like
+        The folder of the results: results.csv, results.json, convergence.png, and one file for each run.
+    progress : bool, optional
+        A progress bar; default: if standard error is a terminal.
+    told : callable, optional
+        Called with a line of text when there is something to tell, such as how many runs were found finished.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        If a text, a name or a number is not understood.
+    DataError
+        If the data cannot be loaded.
+    """
+    if seeds < 1:
+        raise ValueError(f"seeds={seeds} must be at least 1")
+    configuration = configuration or Configuration()
+    methods = methods_from(tuple(vjps), budget)
+    data = configuration.load()
+    methods = with_baseline(configuration, methods, data)
+    store = Store(out)
+    jobs = [(method, seed) for seed in range(seeds) for method in methods]
+    found = {configuration.key(method, seed) for method, seed in jobs}
+    found = {key for key in found if store.get(key) is not None}
+    if found and told is not None:
+        told(f"{len(found)} of {len(jobs)} runs were finished before and are kept")
+    from tqdm import tqdm
+
+    runs: list[Run] = []
+    quiet = None if progress is None else not progress
+    with tqdm(jobs, disable=quiet, unit="run", leave=False) as bar:
+        for method, seed in bar:
+            bar.set_description(f"{method.label}, seed {seed}")
+            run = store.get(configuration.key(method, seed))
+            if run is None:
+                run = train(configuration, method, seed, data)
+                store.put(run)
+            runs.append(run)
+    measurements = measure(configuration, methods, data)
+    comparison = Comparison(configuration, methods, tuple(range(seeds)), tuple(runs), measurements)
+    comparison.save(store.folder)
+    return comparison
+
+
+def with_baseline(configuration: Configuration, methods: tuple[Method, ...], data: Dataset) -> tuple[Method, ...]:
+    """Add exact VJPs on a smaller batch, whose step costs what a step of the diagonal sketch does.
+
+    Without a diagonal sketch among the methods, the first randomised one is taken.
+    """
+    sketched = [method for method in methods if not method.exact]
+    if not sketched:
+        return methods
+    equal = next((m for m in sketched if m.vjp.startswith("DiagonalSketch")), sketched[0])
+    size = equal_cost_batch(configuration, equal, data)
+    return (*methods, Method(f"exact, batch {size}", batch_size=size, equal_cost_to=equal.label))

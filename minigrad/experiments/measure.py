@@ -1,0 +1,133 @@
+"""What a method costs and how noisy it is, measured on one batch of a partly trained model."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigrad import ops, training
+from minigrad.datasets import Dataset
+from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.method import Method
+from minigrad.inspect.cost import cost
+from minigrad.nn.module import Module
+from minigrad.tape import Tape
+from minigrad.typing import Array
+
+__all__ = ["Measurement", "equal_cost_batch", "measure"]
+
+ROUNDS = 25
+DRAWS = 64
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One method on one batch, by the side of the exact VJPs on the whole batch.
+
+    Attributes
+    ----------
+    step_flops : float
+        Forward and expected backward operations of a step, over those of the exact one.
+    backward_flops : float
+        Expected backward operations, over the exact ones.
+    backward_time : float
+        Median time of a backward pass over that of the exact one, measured in turn.
+    variance : float
+        E‖ĝ − g‖² / ‖g‖² for the gradient g of the whole batch (whose loss is a mean), estimated from 64 draws; for a
+        smaller batch, over random parts of the whole batch without replacement.
+    """
+
+    step_flops: float
+    backward_flops: float
+    backward_time: float
+    variance: float
+
+
+class _Subject:
+    """A recorded loss that can be pulled back."""
+
+    def __init__(self, model: Module, x: Array, y: Array):
+        self.parameters = list(model.parameters())
+        with Tape(rng=0) as tape:
+            loss = ops.cross_entropy(model(x), y)
+        self.tape, self.loss = tape, loss
+
+    def gradient(self, seed: int) -> Array:
+        """The whole gradient as one vector."""
+        parts = self.tape.gradients(self.loss, self.parameters, rng=seed)
+        return np.concatenate([np.ravel(part) for part in parts])
+
+    def seconds(self, seed: int) -> float:
+        """The time of one backward pass."""
+        started = time.perf_counter()
+        self.tape.gradients(self.loss, self.parameters, rng=seed, structured=True)
+        return time.perf_counter() - started
+
+
+def equal_cost_batch(configuration: Configuration, method: Method, data: Dataset) -> int:
+    """The batch size at which an exact step costs what a step of the method does, forward and backward.
+
+    Cost is proportional to the batch size for both; the result is rounded, and at least 1.
+    """
+    size = min(configuration.batch_size, len(data.x_train))
+    subject = _Subject(configuration.build(data, method, 0), data.x_train[:size], data.y_train[:size])
+    count = cost(subject.tape)
+    return max(1, round(size * (count.forward + count.backward) / (count.forward + count.backward_exact)))
+
+
+def measure(configuration: Configuration, methods: Sequence[Method], data: Dataset) -> dict[str, Measurement]:
+    """Measure every method at the parameters that one epoch of exact training from seed 0 leads to.
+
+    Times are taken in turn, method by method, 25 times over, and compared by their medians.
+    """
+    size = min(configuration.batch_size, len(data.x_train))
+    state = _after_one_epoch(configuration, data, size)
+    x, y = data.x_train[:size], data.y_train[:size]
+    subjects = {}
+    for method in methods:
+        model = configuration.build(data, method, 0)
+        model.load_state_dict(state)
+        part = method.batch_size or size
+        subjects[method.label] = (model, _Subject(model, x[:part], y[:part]), part)
+    exact_model, exact, _ = subjects["exact"]
+    reference, full = exact.gradient(0), cost(exact.tape)
+
+    times: dict[str, list[float]] = {label: [] for label in subjects}
+    for turn in range(ROUNDS + 1):
+        for label, (_, subject, _) in subjects.items():
+            seconds = subject.seconds(turn)
+            if turn:  # the first turn warms up
+                times[label].append(seconds)
+    out = {}
+    for label, (_, subject, part) in subjects.items():
+        count = cost(subject.tape)
+        draws = _parts(exact_model, x, y, part) if part < size else map(subject.gradient, range(DRAWS))
+        error = statistics.fmean(float(np.square(g - reference).sum()) for g in draws) if label != "exact" else 0.0
+        norm = float(np.square(reference).sum())
+        out[label] = Measurement(
+            step_flops=(count.forward + count.backward) / (full.forward + full.backward),
+            backward_flops=count.backward / full.backward,
+            backward_time=statistics.median(times[label]) / statistics.median(times["exact"]),
+            variance=error / norm if norm else math.nan,
+        )
+    return out
+
+
+def _parts(model: Module, x: Array, y: Array, part: int) -> list[Array]:
+    """Exact gradients on random parts of a batch."""
+    rng = np.random.default_rng(0)
+    chosen = [rng.permutation(len(x))[:part] for _ in range(DRAWS)]
+    return [_Subject(model, x[index], y[index]).gradient(0) for index in chosen]
+
+
+def _after_one_epoch(configuration: Configuration, data: Dataset, size: int) -> dict[str, Array]:
+    one = dataclasses.replace(configuration, epochs=1)
+    model = one.build(data, Method("exact"), 0)
+    training.fit(model, data, optimizer=one.optimizer(model), epochs=1, batch_size=size, rng=0, progress=False)
+    return model.state_dict()

@@ -1,0 +1,197 @@
+"""Exact mean and variance of a randomised gradient, by enumeration of every outcome."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigrad.cotangents import Cotangent
+from minigrad.inspect.leaves import Wanted
+from minigrad.node import Node
+from minigrad.report import Table
+from minigrad.sweep import checked, read_only
+from minigrad.tape import Tape
+from minigrad.tensor import Tensor
+from minigrad.typing import Array
+
+__all__ = ["LIMIT", "ExactMoments", "TooManyOutcomes", "exact_moments", "outcomes"]
+
+LIMIT = 200_000
+"""How many joint outcomes are enumerated unless told otherwise."""
+
+
+class TooManyOutcomes(ValueError):
+    """The joint outcomes of the estimators on a tape are more than may be enumerated."""
+
+
+@dataclass(frozen=True)
+class ExactMoments:
+    """The first two moments of a gradient, without sampling error.
+
+    Attributes
+    ----------
+    mean : list of ndarray
+        E ĝ for each tensor.
+    exact : list of ndarray
+        The exact gradient; equal to the mean if the estimators are unbiased.
+    total_variance : float
+        E‖ĝ − E ĝ‖², the trace of the covariance, over all tensors together. For a loss that is a mean over the
+        batch it shrinks with the square of the batch size, as ‖g‖² does.
+    by_parameter : dict of str to float
+        The share of each tensor; they sum to ``total_variance``.
+    bias : float
+        ‖E ĝ − g‖.
+    outcomes : int
+        How many joint outcomes there were.
+    """
+
+    mean: list[Array]
+    exact: list[Array]
+    total_variance: float
+    by_parameter: dict[str, float]
+    bias: float
+    outcomes: int
+
+    @property
+    def norm(self) -> float:
+        """‖g‖ of the exact gradient."""
+        return float(np.sqrt(sum(float(np.square(g).sum()) for g in self.exact)))
+
+    def table(self) -> Table:
+        """The report as a table."""
+        total = self.total_variance or 1.0
+        rows = [[name, value, value / total] for name, value in self.by_parameter.items()]
+        rows.append(["total", self.total_variance, 1.0 if self.total_variance else 0.0])
+        notes = [f"|E ĝ - g| = {self.bias:.3g}, |g| = {self.norm:.3g}"]
+        return Table(["parameter", "variance", "share"], rows, f"exact moments over {self.outcomes} outcomes", notes)
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        return {
+            "mean": [g.tolist() for g in self.mean],
+            "exact": [g.tolist() for g in self.exact],
+            "total_variance": self.total_variance,
+            "by_parameter": self.by_parameter,
+            "bias": self.bias,
+            "outcomes": self.outcomes,
+        }
+
+
+def exact_moments(
+    tape: Tape,
+    loss: Tensor,
+    wrt: Sequence[Tensor] | None = None,
+    *,
+    cotangent: Array | None = None,
+    limit: int = LIMIT,
+) -> ExactMoments:
+    """Compute the mean and the variance of a randomised gradient exactly.
+
+    Every outcome of every estimator is followed, depth first: at each node that has one, the sweep goes on once for
+    each outcome, with its probability.
+
+    Parameters
+    ----------
+    tape : Tape
+    loss : Tensor
+        Recorded on that tape.
+    wrt : sequence of Tensor, optional
+        Default: every leaf that the tape read.
+    cotangent : ndarray, optional
+        Of the shape of ``loss``, unless that is a scalar.
+    limit : int, default 200,000
+        The largest number of joint outcomes.
+
+    Returns
+    -------
+    ExactMoments
+
+    Raises
+    ------
+    TooManyOutcomes
+        If there are more joint outcomes than ``limit``.
+    NotImplementedError
+        If an estimator does not list its outcomes.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> from minigrad.estimators import Mask
+    >>> w = mg.Tensor(np.eye(2), requires_grad=True, name="w")
+    >>> with mg.Tape() as tape:
+    ...     loss = mg.ops.linear(np.ones((1, 2)), w, vjp=Mask(0.5)).sum()
+    >>> print(exact_moments(tape, loss))
+    exact moments over 4 outcomes
+    parameter  variance  share
+    w                 4      1
+    total             4      1
+    |E ĝ - g| = 0, |g| = 2
+    """
+    wanted = Wanted(tape, loss, wrt, cotangent)
+    exact = wanted.exact()
+    mean, squares, weight, count = np.zeros_like(exact), np.zeros_like(exact), 0.0, 0
+    for probability, gradient in outcomes(wanted, limit):
+        # West's weighted update: no difference of large sums.
+        count += 1
+        weight += probability
+        step = gradient - mean
+        mean += step * (probability / weight)
+        squares += probability * step * (gradient - mean)
+    squares /= weight
+    return ExactMoments(
+        mean=wanted.split(mean),
+        exact=wanted.split(exact),
+        total_variance=float(squares.sum()),
+        by_parameter=wanted.by_parameter(squares),
+        bias=float(np.linalg.norm(mean - exact)),
+        outcomes=count,
+    )
+
+
+def outcomes(wanted: Wanted, limit: int) -> Iterator[tuple[float, Array]]:
+    """Every gradient that the estimators on a tape can give, as one vector, with its probability."""
+    todo = [(1.0, wanted.sweep())]
+    found = 0
+    while todo:
+        probability, sweep = todo.pop()
+        stop = sweep.advance()
+        if stop is None:
+            found += 1
+            if probability > 0:
+                yield probability, wanted.vector(sweep)
+            continue
+        node, g = stop
+        for chance, cotangents in node_outcomes(node, g):
+            branch = sweep.copy()
+            branch.apply(node, cotangents)
+            todo.append((probability * chance, branch))
+            if found + len(todo) > limit:
+                raise TooManyOutcomes(
+                    f"the estimators on this tape have more than {limit:,} joint outcomes (the numbers of several nodes "
+                    "multiply). Make some nodes exact, use smaller shapes or design='systematic', raise limit=, "
+                    "or use draws: inspect.variance and inspect.unbiasedness"
+                )
+
+
+def node_outcomes(node: Node, g: Array) -> Iterator[tuple[float, list[Cotangent]]]:
+    """Every set of cotangents, one for each input, that the estimators of one node can give."""
+    draws = node.draws()
+    lists = [list(estimator.outcomes(read_only(g), node)) for estimator, _ in draws]
+    for choice in itertools.product(*lists):
+        chance = 1.0
+        out: list[Cotangent] = [g] * len(node.parents)
+        for (estimator, edges), (probability, outcome) in zip(draws, choice, strict=True):
+            chance *= probability
+            for edge in edges:
+                out[edge] = checked(outcome, estimator, g, node)
+        yield chance, out

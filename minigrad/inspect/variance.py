@@ -1,0 +1,250 @@
+"""The variance of a randomised gradient, split exactly among the nodes that cause it.
+
+Let H_k be the gradient when the first k nodes that the sweep meets are random and the rest exact. The increments
+H_k − H_{k−1} are martingale differences, hence orthogonal: E‖ĝ − g‖² = Σ_k E‖H_k − H_{k−1}‖² (THEORY.md §4). The
+increment of node k is the exact backward pass, from there, of its cotangent sketched minus unsketched. It is linear in
+that difference, so one random sweep with one short exact sweep from each node gives every increment of a draw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigrad.cotangents import Cotangent, dense
+from minigrad.inspect.leaves import Wanted
+from minigrad.report import Table
+from minigrad.sweep import Sweep, draw, stream
+from minigrad.tape import Tape, vjp_text
+from minigrad.tensor import Tensor
+from minigrad.typing import Array, Seed
+
+__all__ = ["Variance", "increments", "variance"]
+
+
+@dataclass(frozen=True)
+class Variance:
+    """How noisy a gradient is, and whose fault it is.
+
+    All variances are sums over the entries of all inspected tensors, for the loss as it was recorded: under a mean over
+    the batch they are those of the mean gradient.
+
+    Attributes
+    ----------
+    by_node : dict of int to float
+        For each random node, by its index on the tape, its share of the variance. They sum to ``total``.
+    by_parameter : dict of str to float
+        The share of each tensor; they sum to ``total``.
+    standard_errors : dict of int to float
+        Of the shares in ``by_node``.
+    standard_error : float
+        Of ``total``.
+    norm : float
+        ‖g‖ of the exact gradient.
+    cosine : float
+        Mean cosine of the angle between ĝ and g.
+    growth : dict of int to float
+        For each random node, E‖ĝ_k − g_k‖² / ‖g_k‖² of the cotangent that arrives there, before its own estimator.
+    labels, estimators : dict of int to str
+        For each random node, its operation and its estimator.
+    draws : int
+    biased : tuple of int
+        Nodes whose estimator says that it is biased: their shares are squared errors, and what follows them is no
+        orthogonal decomposition.
+    """
+
+    by_node: dict[int, float]
+    by_parameter: dict[str, float]
+    standard_errors: dict[int, float]
+    standard_error: float
+    norm: float
+    cosine: float
+    growth: dict[int, float]
+    labels: dict[int, str]
+    estimators: dict[int, str]
+    draws: int
+    biased: tuple[int, ...]
+
+    @property
+    def total(self) -> float:
+        """E‖ĝ − g‖², the sum over nodes."""
+        return math.fsum(self.by_node.values())
+
+    @property
+    def relative(self) -> float:
+        """``total`` over ‖g‖²; infinite where g is 0."""
+        return self.total / self.norm**2 if self.norm else math.inf if self.total else 0.0
+
+    @property
+    def signal_to_noise(self) -> float:
+        """‖g‖ over the root of ``total``; infinite without noise."""
+        return self.norm / math.sqrt(self.total) if self.total else math.inf
+
+    def table(self) -> Table:
+        """The report as a table, from the loss to the input."""
+        total = self.total or 1.0
+        rows: list[list[Any]] = []
+        for k, value in self.by_node.items():
+            error = self.standard_errors[k] / total
+            share = f"{100 * value / total:.1f} ± {100 * error:.1f}"
+            rows.append([k, self.labels[k], self.estimators[k], value, share.rjust(11), self.growth[k]])
+        notes = [
+            f"total {self.total:.4g} ± {self.standard_error:.2g} over {self.draws} draws; relative {self.relative:.4g}",
+            f"signal to noise {self.signal_to_noise:.3g}; mean cosine with the exact gradient {self.cosine:.3g}",
+        ]
+        if self.biased:
+            notes.append(f"biased: node {', '.join(map(str, self.biased))}; these are squared errors")
+        heads = ["node", "operation", "VJP", "variance", "share / %", "noise met"]
+        return Table(heads, rows, "variance of the gradient, from the loss to the input", notes)
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        return {
+            "total": self.total,
+            "relative": self.relative,
+            "signal_to_noise": self.signal_to_noise,
+            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+        }
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the share of each node, from the loss to the input, and the growth of the noise with depth."""
+        from minigrad.plot.noise import noise_by_node
+
+        return noise_by_node(self, ax)
+
+
+def variance(
+    tape: Tape,
+    loss: Tensor,
+    wrt: Sequence[Tensor] | None = None,
+    draws: int = 200,
+    rng: Seed = None,
+    *,
+    cotangent: Array | None = None,
+) -> Variance:
+    """Estimate the variance of a gradient and the share of each node, from draws on one recorded tape.
+
+    Parameters
+    ----------
+    tape : Tape
+    loss : Tensor
+        Recorded on that tape.
+    wrt : sequence of Tensor, optional
+        Default: every leaf that the tape read.
+    draws : int, default 200
+        Backward passes; at least 2.
+    rng : Generator, int or None
+    cotangent : ndarray, optional
+        Of the shape of ``loss``, unless that is a scalar.
+
+    Returns
+    -------
+    Variance
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two draws.
+
+    Notes
+    -----
+    THEORY.md §4; Bakong et al. (2026), arXiv:2602.14701. The estimates are unbiased, and the standard errors those of
+    means of independent draws.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> from minigrad.estimators import Mask
+    >>> w = mg.Tensor(np.eye(2), requires_grad=True, name="w")
+    >>> with mg.Tape() as tape:
+    ...     loss = mg.ops.linear(np.ones((1, 2)), w, vjp=Mask(0.5)).sum()
+    >>> report = variance(tape, loss, draws=400, rng=0)
+    >>> report.total, list(report.by_node)                     # exactly 4, and here without sampling error
+    (4.0, [0])
+    """
+    if draws < 2:
+        raise ValueError(f"variance: draws={draws}; at least 2 are needed for a standard error")
+    wanted = Wanted(tape, loss, wrt, cotangent)
+    exact, cotangents = _exact_cotangents(wanted)
+    norm = float(np.linalg.norm(exact))
+    key = stream(rng)
+    nodes: dict[int, list[float]] = {}
+    met: dict[int, list[float]] = {}
+    squares = np.zeros_like(exact)
+    cosines = []
+    for number in range(draws):
+        error = np.zeros_like(exact)
+        for index, arrived, increment in increments(wanted, draw_key(key, number)):
+            square = np.square(increment)
+            nodes.setdefault(index, []).append(float(square.sum()))
+            squares += square
+            error += increment
+            met.setdefault(index, []).append(_relative_error(arrived, cotangents[index]))
+        drawn = exact + error
+        cosines.append(float(drawn @ exact) / max(float(np.linalg.norm(drawn)) * norm, np.finfo(float).tiny))
+    table = np.array(list(nodes.values())) if nodes else np.zeros((0, draws))
+    spread = table.std(axis=1, ddof=1) / math.sqrt(draws)
+    used = [tape.nodes[k] for k in nodes]
+    return Variance(
+        by_node={k: float(v) for k, v in zip(nodes, table.mean(axis=1), strict=True)},
+        by_parameter=wanted.by_parameter(squares / draws),
+        standard_errors={k: float(v) for k, v in zip(nodes, spread, strict=True)},
+        standard_error=float(table.sum(axis=0).std(ddof=1) / math.sqrt(draws)),
+        norm=norm,
+        cosine=float(np.mean(cosines)),
+        growth={k: float(np.mean(v)) for k, v in met.items()},
+        labels={node.index: node.label for node in used},
+        estimators={node.index: vjp_text(node) for node in used},
+        draws=draws,
+        biased=tuple(node.index for node in used if any(not e.unbiased for e, _ in node.draws())),
+    )
+
+
+def increments(wanted: Wanted, key: int) -> list[tuple[int, Array, Array]]:
+    """One draw, taken apart: for each random node (index, the cotangent that arrived, its increment H_k − H_{k−1})."""
+    out = []
+    sweep = wanted.sweep()
+    while (stop := sweep.advance()) is not None:
+        node, g = stop
+        drawn = draw(node, g, key)
+        differences: list[Cotangent] = [dense(sketched) - g for sketched in drawn]
+        part = Sweep(sweep.nodes, node.index, g, sweep.keep, random=())
+        part.pending[node.index] = None
+        part.position = node.index - 1
+        part.apply(node, differences)
+        part.advance()
+        out.append((node.index, g, wanted.vector(part)))
+        sweep.apply(node, drawn)
+    return out
+
+
+def draw_key(key: int, number: int) -> int:
+    """The key of one draw out of many."""
+    return int(np.random.SeedSequence([key, number]).generate_state(1, np.uint64)[0])
+
+
+def _exact_cotangents(wanted: Wanted) -> tuple[Array, dict[int, Array]]:
+    """The exact gradient, and the exact cotangent at each random node."""
+    cotangents = {}
+    sweep = wanted.sweep()
+    while (stop := sweep.advance()) is not None:
+        node, g = stop
+        cotangents[node.index] = g
+        sweep.apply(node, [g] * len(node.parents))
+    return wanted.vector(sweep), cotangents
+
+
+def _relative_error(arrived: Array, exact: Array) -> float:
+    norm = float(np.square(exact, dtype=np.float64).sum())
+    error = float(np.square(np.subtract(arrived, exact, dtype=np.float64)).sum())
+    return error / norm if norm else 0.0 if not error else math.inf

@@ -1,0 +1,47 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad import ops
+from minigrad.nn.module import Module
+from minigrad.nn.shaping import tensor
+from minigrad.tensor import Tensor
+
+__all__ = ["Dropout"]
+
+
+class Dropout(Module):
+    """In training, set each value to 0 with probability ``rate`` and divide the others by 1 − rate; else nothing.
+
+    The draws come from the tape that is recording, so ``Tape(rng=…)`` makes them reproducible: `minigrad.ops.dropout`.
+
+    Parameters
+    ----------
+    rate : float, default 0.5
+        In [0, 1).
+
+    Raises
+    ------
+    ValueError
+        If the rate is outside [0, 1).
+
+    Examples
+    --------
+    >>> Dropout(0.5).eval()([1.0, 2.0]).data.tolist()
+    [1.0, 2.0]
+    """
+
+    def __init__(self, rate: float = 0.5):
+        if not 0 <= rate < 1:
+            raise ValueError(f"Dropout: rate={rate} must lie in [0, 1); it is the probability that a value is set to 0")
+        self.rate = float(rate)
+
+    def forward(self, x: Any) -> Tensor:
+        if self.training and self.rate:
+            return ops.dropout(x, self.rate)
+        return tensor(x)
+
+    def settings(self) -> str:
+        return f"{self.rate:g}"

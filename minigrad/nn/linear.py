@@ -1,0 +1,98 @@
+"""The linear layer."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minigrad import ops
+from minigrad.nn.initial import he_uniform, zeros
+from minigrad.nn.sketch import Sketchable
+from minigrad.node import VJP
+from minigrad.tensor import Tensor
+from minigrad.typing import Seed
+
+__all__ = ["Linear"]
+
+
+class Linear(Sketchable):
+    """``x @ weight.T + bias``.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        n and m.
+    bias : bool, default True
+    vjp : Estimator, mapping or None
+        How the incoming cotangent is replaced on the way back; see `minigrad.ops.linear`, whose inputs are called
+        x, w and b. It can be assigned later.
+    rng : Generator, int or None
+        Draws the weight: `he_uniform`, ±√(6/n). The bias is 0.
+    dtype : dtype, default float32
+
+    Attributes
+    ----------
+    weight : Tensor, shape (m, n)
+    bias : Tensor, shape (m,), or None
+
+    Raises
+    ------
+    ValueError
+        If a number of features is not positive. When called: if the last axis of x does not have length n.
+
+    Examples
+    --------
+    >>> from minigrad import nn
+    >>> layer = nn.Linear(3, 2, rng=0)
+    >>> layer(np.ones((5, 3), np.float32)).shape
+    (5, 2)
+    >>> layer
+    Linear(3, 2)  8 parameters
+    """
+
+    operation = ops.linear
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        vjp: VJP = None,
+        rng: Seed = None,
+        dtype: DTypeLike = np.float32,
+    ):
+        self.in_features = positive("Linear: in_features", in_features)
+        self.out_features = positive("Linear: out_features", out_features)
+        self.weight = he_uniform((self.out_features, self.in_features), self.in_features, rng, dtype)
+        self.bias: Tensor | None = zeros((self.out_features,), dtype) if bias else None
+        self.vjp = vjp
+
+    def forward(self, x: Any) -> Tensor:
+        return ops.linear(x, self.weight, self.bias, vjp=self._vjp)
+
+    def settings(self) -> str:
+        bias = "" if self.bias is not None else ", bias=False"
+        return f"{self.in_features}, {self.out_features}{bias}{self.vjp_setting()}"
+
+
+def positive(what: str, value: Any) -> int:
+    """The value as an int; raise unless it is a positive whole number.
+
+    Examples
+    --------
+    >>> positive("Linear: in_features", 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: Linear: in_features=0 must be a whole number of at least 1
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what}={value!r} must be a whole number of at least 1") from None
+    if number < 1:
+        raise ValueError(f"{what}={number} must be a whole number of at least 1")
+    return number

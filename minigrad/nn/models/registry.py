@@ -1,0 +1,142 @@
+"""The names of models, and how they are built for a data set."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+from minigrad.nn.linear import positive
+from minigrad.nn.module import Module
+from minigrad.typing import Seed, Shape
+
+__all__ = ["build", "describe", "names", "register"]
+
+Builder: TypeAlias = Callable[..., Module]
+
+_BUILDERS: dict[str, tuple[Builder, str]] = {}
+
+
+def register(name: str, line: str) -> Callable[[Builder], Builder]:
+    """Make a function that builds a model known to `build` and to the command line.
+
+    The function takes ``(input_shape, classes, *, rng=None, **options)``: the shape of one sample, the number of
+    classes, and options with defaults of its own. It returns a Module that maps a batch of samples, shape
+    ``(B, *input_shape)``, to logits, shape ``(B, classes)``.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"mlp"``.
+    line : str
+        What it is, in one line.
+
+    Returns
+    -------
+    callable
+        A decorator; it returns the function unchanged.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken.
+
+    Examples
+    --------
+    >>> @register("softmax_regression", "one linear layer")     # doctest: +SKIP
+    ... def softmax_regression(input_shape, classes, *, rng=None):
+    ...     return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), classes, rng=rng))
+    """
+
+    def decorate(builder: Builder) -> Builder:
+        if name in _BUILDERS:
+            raise ValueError(f"a model called {name!r} is registered already; choose another name")
+        _BUILDERS[name] = (builder, line)
+        return builder
+
+    return decorate
+
+
+def names() -> tuple[str, ...]:
+    """The names that `build` knows.
+
+    Examples
+    --------
+    >>> "mlp" in names()
+    True
+    """
+    return tuple(_BUILDERS)
+
+
+def describe() -> dict[str, str]:
+    """One line about each model, by name.
+
+    Examples
+    --------
+    >>> describe()["mlp"]
+    'fully connected layers with an activation between'
+    """
+    return {name: line for name, (_, line) in _BUILDERS.items()}
+
+
+def build(name: str, input_shape: Sequence[int], classes: int, *, rng: Seed = None, **options: Any) -> Module:
+    """Build a model by name, for samples of one shape and a number of classes.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`; capitals do not matter.
+    input_shape : sequence of int
+        The shape of one sample, such as ``(8, 8, 1)``.
+    classes : int
+    rng : Generator, int or None
+        Draws the initial parameters.
+    **options
+        Those of the model.
+
+    Returns
+    -------
+    Module
+        Maps shape ``(B, *input_shape)`` to ``(B, classes)``.
+
+    Raises
+    ------
+    ValueError
+        If no model has this name; the message gives the nearest.
+    TypeError
+        If the model has no such option; likewise.
+
+    Examples
+    --------
+    >>> build("mlp", (8, 8, 1), 10, rng=0, hidden=(32,))
+    Sequential             2,410 parameters
+      0: Flatten()
+      1: Linear(64, 32)    2,080
+      2: ReLU()
+      3: Linear(32, 10)      330
+    >>> build("mpl", (8, 8, 1), 10)
+    Traceback (most recent call last):
+        ...
+    ValueError: unknown model 'mpl'; did you mean 'mlp'? Known: mlp...
+    """
+    key = str(name).strip().lower()
+    if key not in _BUILDERS:
+        raise ValueError(_unknown("model", name, _BUILDERS))
+    builder, _ = _BUILDERS[key]
+    parameters = inspect.signature(builder).parameters.values()
+    known = [p.name for p in list(parameters)[2:] if p.kind is not p.VAR_KEYWORD and p.name != "rng"]
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        for option in options:
+            if option not in known:
+                raise TypeError(_unknown(f"option of the model {key!r}:", option, known))
+    shape: Shape = tuple([positive("build: a length in input_shape", n) for n in input_shape])
+    return builder(shape, positive("build: classes", classes), rng=rng, **options)
+
+
+def _unknown(what: str, value: str, known: Iterable[str]) -> str:
+    """Words for a name that is none of those known, with the nearest one."""
+    known = list(known)
+    near = difflib.get_close_matches(str(value).lower(), known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"unknown {what} {value!r}{hint} Known: {', '.join(known)}"

@@ -1,0 +1,52 @@
+"""A model as an indented tree with the numbers of its parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minigrad.nn.module import Module
+
+__all__ = ["tree"]
+
+
+def tree(module: Module) -> str:
+    """The text that ``repr`` of a module shows.
+
+    Parameters in several places are counted once in each total.
+
+    Examples
+    --------
+    >>> from minigrad import nn
+    >>> nn.Sequential(nn.Linear(64, 32, rng=0), nn.ReLU(), nn.Linear(32, 10, rng=0))
+    Sequential             2,410 parameters
+      0: Linear(64, 32)    2,080
+      1: ReLU()
+      2: Linear(32, 10)      330
+    """
+    lines: list[tuple[str, int]] = []
+    first: dict[int, str] = {}
+    todo: list[tuple[int, str, str, Module]] = [(0, "", "", module)]
+    while todo:
+        depth, name, path, current = todo.pop()
+        label = "  " * depth + (f"{name}: " if name else "") + heading(current)
+        if id(current) in first:
+            lines.append((f"{label} (shared with {first[id(current)] or 'the root'})", 0))
+            continue
+        first[id(current)] = path
+        lines.append((label, sum(tensor.size for tensor in current.parameters())))
+        children = [(depth + 1, n, f"{path}.{n}" if path else n, child) for n, child in current._modules.items()]
+        todo.extend(reversed(children))
+    width = max(len(label) for label, _ in lines)
+    total = f"{lines[0][1]:,}"
+    shown = [f"{label:<{width}}  {count if count else '':>{len(total)},}" if count else label for label, count in lines]
+    if lines[0][1]:
+        shown[0] += " parameters"
+    return "\n".join(line.rstrip() for line in shown)
+
+
+def heading(module: Module) -> str:
+    """The class of a module with its settings; containers without settings have no brackets."""
+    settings = module.settings()
+    brackets = f"({settings})" if settings or not module._modules else ""
+    return f"{type(module).__name__}{brackets}"
