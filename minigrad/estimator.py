@@ -13,7 +13,11 @@ from minigrad.typing import Array, Shape
 if TYPE_CHECKING:
     from minigrad.node import Node
 
-__all__ = ["Estimator"]
+__all__ = ["Estimator", "TooManyOutcomes"]
+
+
+class TooManyOutcomes(ValueError):
+    """There are more outcomes than may be listed."""
 
 
 class Estimator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.cotangents import Cotangent
+from minigrad.estimator import TooManyOutcomes
 from minigrad.inspect.leaves import Wanted
 from minigrad.node import Node
 from minigrad.report import Table
@@ -18,14 +20,10 @@ from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
-__all__ = ["LIMIT", "ExactMoments", "TooManyOutcomes", "exact_moments", "outcomes"]
+__all__ = ["LIMIT", "ExactMoments", "exact_moments", "outcomes"]
 
 LIMIT = 200_000
 """How many joint outcomes are enumerated unless told otherwise."""
-
-
-class TooManyOutcomes(ValueError):
-    """The joint outcomes of the estimators on a tape are more than may be enumerated."""
 
 
 @dataclass(frozen=True)
@@ -171,22 +169,29 @@ def outcomes(wanted: Wanted, limit: int) -> Iterator[tuple[float, Array]]:
                 yield probability, wanted.vector(sweep)
             continue
         node, g = stop
-        for chance, cotangents in node_outcomes(node, g):
+        for chance, cotangents in node_outcomes(node, g, limit):
             branch = sweep.copy()
             branch.apply(node, cotangents)
             todo.append((probability * chance, branch))
-            if found + len(todo) > limit:
-                raise TooManyOutcomes(
-                    f"the estimators on this tape have more than {limit:,} joint outcomes (the numbers of several nodes "
-                    "multiply). Make some nodes exact, use smaller shapes or design='systematic', raise limit=, "
-                    "or use draws: inspect.variance and inspect.unbiasedness"
-                )
+        if found + len(todo) > limit:
+            raise too_many(limit)
 
 
-def node_outcomes(node: Node, g: Array) -> Iterator[tuple[float, list[Cotangent]]]:
+def too_many(limit: int) -> TooManyOutcomes:
+    """The error for more outcomes than the limit."""
+    return TooManyOutcomes(
+        f"the estimators on this tape have more than {limit:,} joint outcomes (the numbers of several nodes multiply). "
+        "Make some nodes exact, use smaller shapes or design='systematic', raise limit=, or use draws: "
+        "inspect.variance and inspect.unbiasedness"
+    )
+
+
+def node_outcomes(node: Node, g: Array, limit: int) -> Iterator[tuple[float, list[Cotangent]]]:
     """Every set of cotangents, one for each input, that the estimators of one node can give."""
     draws = node.draws()
-    lists = [list(estimator.outcomes(read_only(g), node)) for estimator, _ in draws]
+    lists = [list(itertools.islice(estimator.outcomes(read_only(g), node), limit + 1)) for estimator, _ in draws]
+    if math.prod(map(len, lists)) > limit:
+        raise too_many(limit)
     for choice in itertools.product(*lists):
         chance = 1.0
         out: list[Cotangent] = [g] * len(node.parents)

@@ -2,8 +2,8 @@
 
 Let H_k be the gradient when the first k nodes that the sweep meets are random and the rest exact. The increments
 H_k − H_{k−1} are martingale differences, hence orthogonal: E‖ĝ − g‖² = Σ_k E‖H_k − H_{k−1}‖² (THEORY.md §4). The
-increment of node k is the exact backward pass, from there, of its cotangent sketched minus unsketched. It is linear in
-that difference, so one random sweep with one short exact sweep from each node gives every increment of a draw.
+increment of node k is the exact backward pass, from there, of its cotangent sketched minus unsketched. A random
+sweep with two short exact ones from each node, sketched and unsketched, gives every increment of a draw.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, dense
+from minigrad.cotangents import Cotangent
 from minigrad.inspect.leaves import Wanted
+from minigrad.node import Node
 from minigrad.report import Table
-from minigrad.sweep import Sweep, draw, stream
+from minigrad.sweep import draw, stream
 from minigrad.tape import Tape, vjp_text
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
@@ -217,15 +218,19 @@ def increments(wanted: Wanted, key: int) -> list[tuple[int, Array, Array]]:
     while (stop := sweep.advance()) is not None:
         node, g = stop
         drawn = draw(node, g, key)
-        differences: list[Cotangent] = [dense(sketched) - g for sketched in drawn]
-        part = Sweep(sweep.nodes, node.index, g, sweep.keep, random=())
-        part.pending[node.index] = None
-        part.position = node.index - 1
-        part.apply(node, differences)
-        part.advance()
-        out.append((node.index, g, wanted.vector(part)))
+        out.append((node.index, g, _below(wanted, node, drawn) - _below(wanted, node, [g] * len(drawn))))
         sweep.apply(node, drawn)
     return out
+
+
+def _below(wanted: Wanted, node: Node, cotangents: Sequence[Cotangent]) -> Array:
+    """The gradient that comes of given cotangents of one node alone, exactly from there on."""
+    sweep = wanted.sweep(random=())
+    sweep.pending = [None] * (node.index + 1)
+    sweep.position = node.index - 1
+    sweep.apply(node, cotangents)
+    sweep.advance()
+    return wanted.vector(sweep)
 
 
 def draw_key(key: int, number: int) -> int:

@@ -1,0 +1,196 @@
+"""What each node kept of its cotangent, over draws."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Rows, Structured, matrix_shape
+from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.variance import draw_key
+from minigrad.report import Table, si
+from minigrad.sweep import draw, stream
+from minigrad.tape import Tape
+from minigrad.tensor import Tensor
+from minigrad.typing import Array, Seed
+
+__all__ = ["NodeSparsity", "Sparsity", "sparsity"]
+
+
+@dataclass(frozen=True)
+class NodeSparsity:
+    """What one estimator of one node kept.
+
+    Attributes
+    ----------
+    node : int
+        Index on the tape.
+    name : str
+        The operation with its layer, and the input where the node has an estimator for each.
+    vjp : str
+        The estimator.
+    unit : {"columns", "rows", "samples", "entries", "rank", "dense"}
+        What was counted; "dense" where the estimator returned an array, of which the entries that are not 0 count.
+    of : int
+        How many there are in all; for a rank, min(rows, columns).
+    counts : dict of int to int
+        Histogram: number kept → number of draws.
+    nbytes : float
+        Mean bytes of the cotangent as it was stored, values and indices.
+    """
+
+    node: int
+    name: str
+    vjp: str
+    unit: str
+    of: int
+    counts: dict[int, int]
+    nbytes: float
+
+    @property
+    def mean(self) -> float:
+        """Mean number kept."""
+        return sum(kept * times for kept, times in self.counts.items()) / sum(self.counts.values())
+
+    @property
+    def fraction(self) -> float:
+        """``mean`` over ``of``."""
+        return self.mean / self.of if self.of else 1.0
+
+
+@dataclass(frozen=True)
+class Sparsity:
+    """What all random nodes of a tape kept.
+
+    Attributes
+    ----------
+    nodes : tuple of NodeSparsity
+    draws : int
+    """
+
+    nodes: tuple[NodeSparsity, ...]
+    draws: int
+
+    def table(self) -> Table:
+        """The report as a table, from the loss to the input."""
+        rows = [
+            [n.node, n.name, n.vjp, f"{n.mean:.4g} of {n.of} {n.unit}", f"{min(n.counts)}–{max(n.counts)}", n.fraction,
+             si(n.nbytes, "B")]
+            for n in self.nodes
+        ]  # fmt: skip
+        heads = ["node", "operation", "VJP", "kept, mean", "range", "fraction", "size"]
+        return Table(heads, rows, f"what was kept, over {self.draws} draws, from the loss to the input")
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        nodes = [{**vars(n), "mean": n.mean, "fraction": n.fraction} for n in self.nodes]
+        return {"draws": self.draws, "nodes": nodes}
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw for each node the histogram of the fraction kept, on a Matplotlib Axes, and return it."""
+        from minigrad.plot.kept import kept_by_node
+
+        return kept_by_node(self, ax)
+
+
+def sparsity(
+    tape: Tape,
+    loss: Tensor,
+    draws: int = 100,
+    rng: Seed = None,
+    *,
+    cotangent: Array | None = None,
+) -> Sparsity:
+    """Count what the estimators on a tape keep, over draws.
+
+    Parameters
+    ----------
+    tape : Tape
+    loss : Tensor
+        Recorded on that tape.
+    draws : int, default 100
+    rng : Generator, int or None
+    cotangent : ndarray, optional
+        Of the shape of ``loss``, unless that is a scalar.
+
+    Returns
+    -------
+    Sparsity
+
+    Raises
+    ------
+    ValueError
+        If there is no draw.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> from minigrad.estimators import Mask
+    >>> w = mg.Tensor(np.eye(4), requires_grad=True)
+    >>> with mg.Tape() as tape:
+    ...     loss = mg.ops.linear(np.ones((1, 4)), w, vjp=Mask(0.5, design="systematic")).sum()
+    >>> print(sparsity(tape, loss, draws=20, rng=0))
+    what was kept, over 20 draws, from the loss to the input
+    node  operation  VJP                             kept, mean      range  fraction  size
+       0  linear     Mask(0.5, design='systematic')  2 of 4 columns  2–2         0.5  32 B
+    """
+    if draws < 1:
+        raise ValueError(f"sparsity: draws={draws} must be at least 1")
+    wanted = Wanted(tape, loss, None, cotangent)
+    key = stream(rng)
+    seen: dict[tuple[int, int], list[Cotangent]] = {}
+    for number in range(draws):
+        sweep = wanted.sweep()
+        while (stop := sweep.advance()) is not None:
+            node, g = stop
+            drawn = draw(node, g, draw_key(key, number))
+            for k, (_, edges) in enumerate(node.draws()):
+                seen.setdefault((node.index, k), []).append(drawn[edges[0]])
+            sweep.apply(node, drawn)
+    return Sparsity(tuple(_summary(tape, index, k, kept) for (index, k), kept in seen.items()), draws)
+
+
+def _summary(tape: Tape, index: int, k: int, drawn: Sequence[Cotangent]) -> NodeSparsity:
+    node = tape.nodes[index]
+    estimator, edges = node.draws()[k]
+    edge = f" ({node.primitive.edge_name(edges[0])})" if isinstance(node.vjp, dict) else ""
+    counted = [_count(g) for g in drawn]
+    # Where a draw was handed on untouched it is an array; the other draws say what the estimator counts.
+    unit, of, _ = next((c for c in counted if c[0] != "dense"), counted[0])
+    return NodeSparsity(
+        node=index,
+        name=node.label + edge,
+        vjp=repr(estimator),
+        unit=unit,
+        of=of,
+        counts=dict(sorted(Counter(of if c[0] != unit else c[2] for c in counted).items())),
+        nbytes=float(np.mean([g.nbytes for g in drawn])),
+    )
+
+
+def _count(g: Cotangent) -> tuple[str, int, int]:
+    """What is counted, how many there are, and how many were kept."""
+    rows, columns = matrix_shape(g.shape)
+    if not isinstance(g, Structured):
+        return "dense", math.prod(g.shape), int(np.count_nonzero(g))
+    if isinstance(g, Columns):
+        return "columns", columns, len(g.indices)
+    if isinstance(g, Rows):
+        lead = math.prod(g.shape[: len(g.shape) - len(g.trailing)])
+        return "rows" if len(g.trailing) == 1 else "samples", lead, len(g.indices)
+    if isinstance(g, Entries):
+        return "entries", rows * columns, len(g.indices)
+    if isinstance(g, Factors):
+        return "rank", min(rows, columns), g.rank
+    return "dense", rows * columns, rows * columns
