@@ -8,6 +8,6 @@ from minigrad.inspect.unbiasedness import Unbiasedness, unbiasedness
 from minigrad.inspect.variance import Variance, variance
 
 __all__ = [
-    "Cost", "ExactMoments", "NodeCost", "NodeSparsity", "Sparsity", "TooManyOutcomes", "Unbiasedness", "Variance", "cost",
-    "exact_moments", "sparsity", "unbiasedness", "variance",
+    "Cost", "ExactMoments", "NodeCost", "NodeSparsity", "Sparsity", "TooManyOutcomes", "Unbiasedness", "Variance",
+    "cost", "exact_moments", "sparsity", "unbiasedness", "variance",
 ]  # fmt: skip

@@ -43,5 +43,5 @@ class Dropout(Module):
             return ops.dropout(x, self.rate)
         return tensor(x)
 
-    def settings(self) -> str:
+    def repr_arguments(self) -> str:
         return f"{self.rate:g}"

@@ -74,9 +74,9 @@ class Linear(Sketchable):
     def forward(self, x: Any) -> Tensor:
         return ops.linear(x, self.weight, self.bias, vjp=self._vjp)
 
-    def settings(self) -> str:
+    def repr_arguments(self) -> str:
         bias = "" if self.bias is not None else ", bias=False"
-        return f"{self.in_features}, {self.out_features}{bias}{self.vjp_setting()}"
+        return f"{self.in_features}, {self.out_features}{bias}{self.repr_vjp()}"
 
 
 def positive(what: str, value: Any) -> int:

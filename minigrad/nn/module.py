@@ -104,6 +104,10 @@ class Module:
     # Registration
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in _METHODS:
+            raise AttributeError(
+                f"{type(self).__name__}.{name}: {name} is a method of every module; give the attribute another name"
+            )
         if name in self._buffers:
             value = self._checked_buffer(name, value)
             self._buffers[name] = value
@@ -300,9 +304,13 @@ class Module:
 
     # Display
 
-    def settings(self) -> str:
+    def repr_arguments(self) -> str:
         """The arguments that the module was made with, for ``repr``; a subclass says which."""
         return ""
 
     def __repr__(self) -> str:
         return tree(self)
+
+
+# An attribute of one of these names would hide the method. A forward pass may be replaced.
+_METHODS = frozenset(name for name in vars(Module) if not name.startswith("_")) - {"forward", "training"}

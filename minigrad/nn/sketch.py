@@ -47,8 +47,8 @@ class Sketchable(Module):
         # Not through Module.__setattr__, for it is no state. A copy, so that a later change is checked as well.
         self.__dict__["_vjp"] = dict(value) if isinstance(value, Mapping) else value
 
-    def vjp_setting(self) -> str:
-        """The choice of VJP as `settings` shows it; empty when exact."""
+    def repr_vjp(self) -> str:
+        """The choice of VJP as `repr_arguments` shows it; empty when exact."""
         return "" if self._vjp is None else f", vjp={self._vjp!r}"
 
 

@@ -46,7 +46,7 @@ def tree(module: Module) -> str:
 
 
 def heading(module: Module) -> str:
-    """The class of a module with its settings; containers without settings have no brackets."""
-    settings = module.settings()
-    brackets = f"({settings})" if settings or not module._modules else ""
+    """The class of a module with its arguments; containers without any have no brackets."""
+    arguments = module.repr_arguments()
+    brackets = f"({arguments})" if arguments or not module._modules else ""
     return f"{type(module).__name__}{brackets}"

@@ -105,7 +105,7 @@ class Adam(Optimizer):
         np.multiply(step, self._rate, out=step)
         np.subtract(data, step, out=data)
 
-    def settings(self) -> str:
+    def repr_arguments(self) -> str:
         parts = [f", betas=({self.betas[0]:g}, {self.betas[1]:g})"] if self.betas != (0.9, 0.999) else []
         parts += [f", eps={self.eps:g}"] if self.eps != 1e-8 else []
         parts += [f", weight_decay={self.weight_decay:g}"] if self.weight_decay else []

@@ -54,8 +54,10 @@ def clip_grad_norm(parameters: Gradients, max_norm: float) -> float:
     total = math.hypot(*(norm(g.dense() if isinstance(g, Factors) else _values(g)) for g in gradients))
     if limit < total < math.inf:
         for array in _distinct(g.left if isinstance(g, Factors) else _values(g) for g in gradients):
-            # Not `limit / total`, which underflows in float32 where total is huge.
-            np.divide(array, total / limit, out=array)
+            if total / limit < 1e30:
+                np.divide(array, total / limit, out=array)
+            else:  # more than float32 holds
+                np.divide(array, total / limit, out=array, dtype=np.float64, casting="same_kind")
     return total
 
 

@@ -27,7 +27,7 @@ class Optimizer:
     Parameters
     ----------
     parameters : Module, iterable of Tensor, or iterable of (str, Tensor)
-        Parameters of a Module that do not require a gradient are left out.
+        Parameters of a Module that do not require a gradient are left out; those that cease to are passed over.
     lr : float
         The learning rate, above 0.
 
@@ -98,6 +98,8 @@ class Optimizer:
         self.steps += 1
         self.begin()
         for k, (tensor, gradient) in enumerate(zip(self.parameters, found, strict=True)):
+            if not tensor.requires_grad:  # frozen since the optimiser was made
+                continue
             data = tensor.data
             tensor.version += 1
             if isinstance(gradient, Structured):
@@ -155,7 +157,9 @@ class Optimizer:
         """The gradients of a step; raise if they do not fit the parameters."""
         kind = type(self).__name__
         if gradients is None:
-            missing = [name for name, t in zip(self.names, self.parameters, strict=True) if t.grad is None]
+            missing = [
+                name for name, t in zip(self.names, self.parameters, strict=True) if t.requires_grad and t.grad is None
+            ]
             if missing:
                 raise ValueError(
                     f"{kind}.step: no gradient for {', '.join(missing)}: .grad is None. Call loss.backward() before, "
@@ -167,6 +171,8 @@ class Optimizer:
             if len(found) != len(self.parameters):
                 raise ValueError(f"{kind}.step: got {len(found)} gradients for {len(self.parameters)} parameters")
         for k, (name, tensor, gradient) in enumerate(zip(self.names, self.parameters, found, strict=True)):
+            if not tensor.requires_grad:
+                continue
             if not isinstance(gradient, (np.ndarray, Structured)):
                 if not isinstance(gradient, (float, np.floating)):
                     raise TypeError(
@@ -243,11 +249,11 @@ class Optimizer:
         self.steps = int(steps)
         self.lr = float(lr)
 
-    def settings(self) -> str:
+    def repr_arguments(self) -> str:
         """The arguments beyond ``lr``, for ``repr``; a subclass says which."""
         return ""
 
     def __repr__(self) -> str:
         count, values = len(self.parameters), sum(tensor.size for tensor in self.parameters)
         many = f"{count} parameter{'' if count == 1 else 's'} with {values:,} value{'' if values == 1 else 's'}"
-        return f"<{type(self).__name__}(lr={self.lr:g}{self.settings()}) of {many}>"
+        return f"<{type(self).__name__}(lr={self.lr:g}{self.repr_arguments()}) of {many}>"

@@ -94,7 +94,7 @@ class SGD(Optimizer):
         matrix[gradient.indices] -= (gradient.values * self.lr).astype(data.dtype, copy=False)
         return True
 
-    def settings(self) -> str:
+    def repr_arguments(self) -> str:
         parts = [f", momentum={self.momentum:g}"] if self.momentum else []
         parts += [", nesterov=True"] if self.nesterov else []
         parts += [f", weight_decay={self.weight_decay:g}"] if self.weight_decay else []

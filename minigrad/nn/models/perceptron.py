@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -90,17 +89,21 @@ def build_mlp(
     input_shape: Shape,
     classes: int,
     *,
-    hidden: int | Sequence[int] = (128, 128),
+    hidden: int | Sequence[int] = (512, 512),
+    activation: Callable[[], Module] = ReLU,
+    dropout: float = 0.0,
+    bias: bool = True,
+    vjp: VJP = None,
     rng: Seed = None,
-    **options: Any,
+    dtype: DTypeLike = np.float32,
 ) -> Sequential:
-    """An `mlp` for samples of any shape: they are flattened first. Options are those of `mlp`, and ``hidden``.
+    """An `mlp` for samples of any shape: they are flattened first. Other options are those of `mlp`.
 
     Parameters
     ----------
     input_shape : tuple of int
     classes : int
-    hidden : int or sequence of int, default (128, 128)
+    hidden : int or sequence of int, default (512, 512)
         The sizes between input and output.
     rng : Generator, int or None
 
@@ -109,4 +112,6 @@ def build_mlp(
     >>> build_mlp((8, 8, 1), 10, hidden=16, rng=0)(np.ones((3, 8, 8, 1), np.float32)).shape
     (3, 10)
     """
-    return Sequential(Flatten(), *mlp(math.prod(input_shape), hidden, classes, rng=rng, **options))
+    sizes = (math.prod(input_shape), hidden, classes)
+    layers = mlp(*sizes, activation=activation, dropout=dropout, bias=bias, vjp=vjp, rng=rng, dtype=dtype)
+    return Sequential(Flatten(), *layers)
