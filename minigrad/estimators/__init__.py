@@ -1,6 +1,7 @@
 """Estimators: what to keep of a cotangent. One family a file; sampling designs and axes in one place each."""
 
 from minigrad.estimator import Estimator
+from minigrad.estimators.budget import with_budget
 from minigrad.estimators.diagonal import DiagonalSketch
 from minigrad.estimators.exact import Exact
 from minigrad.estimators.lowrank import LowRankSketch
@@ -21,4 +22,5 @@ __all__ = [
     "names",
     "parse",
     "register",
+    "with_budget",
 ]

@@ -68,7 +68,8 @@ def _column_squares(g: Array, rows: Array | None, columns: Array | None) -> Arra
 
 
 def _entry_squares(g: Array, rows: Array | None, columns: Array | None) -> Array:
-    squares = np.square(g.astype(np.float64))
+    with np.errstate(over="ignore", under="ignore"):
+        squares = np.square(g.astype(np.float64))
     for weight in (rows, columns):
         if weight is not None:
             squares *= weight
@@ -93,8 +94,10 @@ def _gather_rows(g: Array, indices: Array, scale: Array) -> Rows:
     return Rows(values, indices, g.shape)
 
 
-def _gather_samples(g: Array, indices: Array, scale: Array) -> Rows:
-    values = np.take(_at_least_one_axis(g), indices, axis=0, mode="clip")
+def _gather_samples(g: Array, indices: Array, scale: Array) -> Structured:
+    if g.ndim < 2:
+        return _gather_entries(g, indices, scale)  # a sample is a single number: not a row of anything
+    values = np.take(g, indices, axis=0, mode="clip")
     values *= scale.reshape(-1, *(1,) * (values.ndim - 1))
     return Rows(values, indices, g.shape)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minigrad.estimator import TooManyOutcomes
 from minigrad.typing import Array
 
 __all__ = ["DESIGNS", "Design"]
@@ -52,7 +53,7 @@ def poisson_outcomes(p: Array) -> Iterator[tuple[float, Array]]:
 
     Raises
     ------
-    ValueError
+    TooManyOutcomes
         If k is more than 20.
 
     Examples
@@ -63,7 +64,7 @@ def poisson_outcomes(p: Array) -> Iterator[tuple[float, Array]]:
     certain = p >= 1
     uncertain = np.flatnonzero((p > 0) & ~certain)
     if uncertain.size > LARGEST:
-        raise ValueError(
+        raise TooManyOutcomes(
             f"independent draws of {uncertain.size} units have 2^{uncertain.size} outcomes, too many to list; "
             'use fewer units, design="systematic", or draws'
         )
@@ -80,7 +81,7 @@ def _cumulative(p: Array) -> tuple[Array, Array]:
     steps = np.cumsum(p[units])
     if steps.size:
         whole = round(float(steps[-1]))
-        if whole and abs(steps[-1] - whole) < 1e-9 * p.size:
+        if whole and abs(steps[-1] - whole) <= 4 * np.finfo(np.float64).eps * p.size * whole:  # rounding, no more
             steps *= whole / steps[-1]
             steps[-1] = whole
     return units, steps
@@ -119,7 +120,7 @@ def systematic_outcomes(p: Array) -> Iterator[tuple[float, Array]]:
     units, steps = _cumulative(p)
     cuts = np.unique(np.concatenate([[0.0, 1.0], steps % 1.0]))
     for a, b in itertools.pairwise(cuts.tolist()):
-        yield b - a, _systematic(p, units, steps, (a + b) / 2)
+        yield b - a, _systematic(p, units, steps, a)  # the set is the same for all u in [a, b)
 
 
 DESIGNS = {

@@ -61,8 +61,8 @@ class DiagonalSketch(Selection):
     ======  ===========  =================  =================
 
     A sample's score is the sum of its rows'. The bounds stand where the optimal score is as dear as the exact
-    product. Where an operand was not saved, because nothing needs the gradient it serves, the score is that of the
-    cotangent.
+    product. Where an operand was not saved, because nothing needs the gradient it serves, or makes every score 0, the
+    score is that of the cotangent.
 
     A score can be 0, or tiny, where G_j is not: p_j = 0 would then bias what else is computed from column j, and a
     tiny p_j would hardly ever show it. So p_j ≥ 0.1·budget wherever G_j ≠ 0, and the rest of the same total is
@@ -117,6 +117,8 @@ class DiagonalSketch(Selection):
         if self.target == "weight":
             return squares(g, rows, None)
         both = [squares(g, None, columns), squares(g, rows, None)]
+        if any(0 < s.sum() < 1e-200 for s in both):
+            return np.zeros_like(both[0])  # digits are lost, which scaling to sum 1 would hide
         return sum((s / s.sum() for s in both if s.sum() > 0), np.zeros_like(both[0]))
 
     def probabilities(self, g: Array, node: Node | None = None) -> Array:
@@ -130,7 +132,7 @@ class DiagonalSketch(Selection):
                     return np.zeros(axis.count(g.shape))
                 g = g.astype(np.float64) / top
                 scores = self.scores(g, node)
-                if not np.isfinite(scores).all():  # the operands are beyond squaring
+                if not 0 < float(scores.sum()) < np.inf:  # the operands are all zero, or beyond squaring
                     scores = axis.squares(g, None, None)
         total = self.budget * scores.size
         p = optimal_probabilities(scores, total)

@@ -71,24 +71,29 @@ class LowRankSketch(Named):
         """A left and a right factor with left @ right = G, and the probability of each direction."""
         matrix = g.reshape(matrix_shape(g.shape))
         rows, columns = matrix_shape(g.shape)
-        top = np.abs(matrix).max()
-        scaled = matrix / (top if top > 0 else 1)
+        # A power of two near the largest entry: squares stay in range, and scaling there and back is exact. The
+        # weights must be those of the very factor that is kept: with a rounding error in a direction that is all but
+        # empty, and the weight of another rounding error, p would be as good as random there.
+        scale = np.ldexp(g.dtype.type(1), np.frexp(np.abs(matrix).max())[1] - 1)
+        scaled = matrix / scale
         if rows >= columns:
             _, right = np.linalg.eigh(scaled.T @ scaled)
-            left, right = matrix @ right, right.T
-            weights = squared_norms(scaled @ right.T, -2)
+            left, right = scaled @ right, right.T
+            weights = squared_norms(left, -2)
+            left *= scale
         else:
             _, left = np.linalg.eigh(scaled @ scaled.T)
-            right = left.T @ matrix
-            weights = squared_norms(left.T @ scaled, -1)
+            right = left.T @ scaled
+            weights = squared_norms(right, -1)
+            right *= scale
         return left, right, optimal_probabilities(weights, self.budget * weights.size)
 
     def _untouched(self, g: Array) -> bool:
         return self.budget == 1 or not g.size or not all_finite(g)
 
     def _keep(self, g: Array, left: Array, right: Array, p: Array, kept: Array) -> Factors:
-        thin = left[:, kept] / p[kept].astype(g.dtype)
-        return Factors(thin, right[kept], g.shape)
+        thin = left[:, kept] / p[kept]  # in float64: p may be below what float32 can hold
+        return Factors(thin.astype(g.dtype, copy=False), right[kept], g.shape)
 
     def sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
         if self._untouched(g):
@@ -110,7 +115,7 @@ class LowRankSketch(Named):
             return 0.0
         left, right, p = self._directions(g)
         squares = squared_norms(left, -2) if len(right) == right.shape[1] else squared_norms(right, -1)
-        seen = p > 0
+        seen = (p > 0) & (p < 1)  # squares may be infinite, and 0·∞ is not 0
         return float(((1 - p[seen]) / p[seen]) @ squares[seen])
 
     def kept(self, shape: Shape) -> Kept:

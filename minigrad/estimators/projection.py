@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.cotangents import Cotangent, Factors, Kept, matrix_shape
+from minigrad.estimator import TooManyOutcomes
 from minigrad.estimators.designs import LARGEST
 from minigrad.estimators.registry import Named, check_budget, check_choice, register
 from minigrad.estimators.selection import all_finite
@@ -114,7 +115,7 @@ class RandomProjection(Named):
         ------
         NotImplementedError
             For the kinds whose Ω has a continuous distribution.
-        ValueError
+        TooManyOutcomes
             If there are more than 2²⁰ outcomes.
         """
         if self.kind in ("gaussian", "orthogonal") and not self._untouched(g):
@@ -134,7 +135,7 @@ class RandomProjection(Named):
             rows = [sign * np.eye(r)[k] for k in range(r) for sign in (-1.0, 1.0)]
         # One sign of each row of Ω together with that of another row is all that matters, but not worth a special case.
         if m * math.log2(len(rows)) > LARGEST:
-            raise ValueError(
+            raise TooManyOutcomes(
                 f"{self!r} has {len(rows)}^{m} outcomes here, too many to list; use draws or fewer columns"
             )
         for choice in itertools.product(rows, repeat=m):
@@ -146,10 +147,11 @@ class RandomProjection(Named):
             return 0.0
         m, r = matrix_shape(g.shape)[1], self.width(g.shape)
         factor = {"gaussian": (m + 1) / r, "orthogonal": m / r - 1}.get(self.kind, (m - 1) / r)
-        return factor * float(np.square(g.astype(np.float64)).sum())
+        with np.errstate(over="ignore"):
+            return factor * float(np.square(g.astype(np.float64)).sum()) if factor else 0.0
 
     def kept(self, shape: Shape) -> Kept:
-        return Kept(Factors, self.width(shape) / min(matrix_shape(shape)))
+        return Kept(Factors, self.width(shape) / max(1, min(matrix_shape(shape))))
 
     def overhead(self, shape: Shape) -> float:
         rows, columns = matrix_shape(shape)

@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from minigrad.estimator import Estimator
 from minigrad.naming import unknown
 
@@ -168,7 +170,9 @@ def check_choice(owner: Any, what: str, value: Any, known: Iterable[str]) -> Non
 
 def check_budget(owner: Any, budget: Any) -> None:
     """Raise if a budget is not a number in (0, 1]."""
-    if isinstance(budget, bool) or (not isinstance(budget, (int, float)) and not hasattr(budget, "__float__")):
+    if isinstance(budget, (bool, np.bool_)) or (
+        not isinstance(budget, (int, float)) and not hasattr(budget, "__float__")
+    ):
         raise TypeError(f"{type(owner).__name__}: the budget must be a number in (0, 1], got {budget!r}")
     value = float(budget)
     if not 0 < value <= 1 or math.isnan(value):

@@ -86,7 +86,7 @@ class Selection(Named):
             return 0.0
         p = self.probabilities(g, node)
         squares = AXES[self.axis].squares(g, None, None)
-        seen = p > 0
+        seen = (p > 0) & (p < 1)  # squares may be infinite, and 0·∞ is not 0
         return float(((1 - p[seen]) / p[seen]) @ squares[seen])
 
     def kept(self, shape: Shape) -> Kept:

@@ -9,10 +9,10 @@ from minigrad.nn.linear import Linear
 from minigrad.nn.models import mlp
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import Flatten, Identity
-from minigrad.nn.sketch import Sketchable, set_vjp
+from minigrad.nn.sketch import Sketchable, set_budgets, set_vjp
 from minigrad.nn.state import Differences
 
 __all__ = [
     "GELU", "Differences", "Dropout", "Flatten", "Identity", "Linear", "Module", "ReLU", "Residual", "Sequential",
-    "SiLU", "Sigmoid", "Sketchable", "Softplus", "Tanh", "he_uniform", "mlp", "models", "set_vjp",
+    "SiLU", "Sigmoid", "Sketchable", "Softplus", "Tanh", "he_uniform", "mlp", "models", "set_budgets", "set_vjp",
 ]  # fmt: skip

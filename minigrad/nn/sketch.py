@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
+from minigrad.estimators import with_budget
 from minigrad.nn.module import Module
 from minigrad.node import VJP
 from minigrad.primitive import Operation, check_vjp
 
-__all__ = ["Sketchable", "Where", "set_vjp"]
+__all__ = ["Sketchable", "Where", "set_budgets", "set_vjp"]
 
 Where: TypeAlias = "type[Module] | tuple[type[Module], ...] | Callable[[str, Module], bool] | None"
 """Which layers: classes, or ``(path, module) -> bool``, or None for all."""
@@ -125,3 +126,41 @@ def _condition(where: Any, able: Mapping[str, Module]) -> Callable[[str, Module]
     raise TypeError(
         f"set_vjp: where= takes classes such as nn.Linear, or a function (path, module) -> bool, got {where!r}"
     )
+
+
+def set_budgets(model: Module, budgets: Mapping[str, float]) -> None:
+    """Change the budgets of layers, by path, and keep their kinds of estimator.
+
+    Parameters
+    ----------
+    model : Module
+    budgets : mapping from str to float
+        Such as ``allocation.budgets`` of `minigrad.inspect.allocate`.
+
+    Raises
+    ------
+    KeyError
+        If there is no layer of a path.
+    TypeError
+        If a layer has no ``vjp``, or an estimator without a field ``budget``.
+
+    Examples
+    --------
+    >>> from minigrad import nn
+    >>> from minigrad.estimators import Mask
+    >>> model = nn.mlp((4, 8, 2), vjp=Mask(0.5), rng=0)
+    >>> nn.set_budgets(model, {"0": 0.25})
+    >>> model[0].vjp, model[2].vjp
+    (Mask(0.25), Mask(0.5))
+    """
+    modules = dict(model.named_modules())
+    changed = []
+    for path, budget in budgets.items():
+        if path not in modules:
+            raise KeyError(f"set_budgets: there is no layer {path!r}; the layers are {', '.join(modules)}")
+        module = modules[path]
+        if not isinstance(module, Sketchable):
+            raise TypeError(f"set_budgets: layer {path!r}, a {type(module).__name__}, has no vjp")
+        changed.append((module, with_budget(module.vjp, budget)))
+    for module, vjp in changed:
+        module.vjp = vjp

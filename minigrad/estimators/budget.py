@@ -1,0 +1,60 @@
+"""The same estimator with another budget."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from minigrad.estimator import Estimator
+from minigrad.node import VJP
+
+__all__ = ["budget_of", "with_budget"]
+
+
+def with_budget(vjp: VJP, budget: float) -> VJP:
+    """The same choice of VJP with another budget.
+
+    Parameters
+    ----------
+    vjp : Estimator, mapping or None
+        An estimator that is exact whatever its budget stays as it is.
+    budget : float
+        In (0, 1].
+
+    Raises
+    ------
+    TypeError
+        If an estimator has no field ``budget``.
+
+    Examples
+    --------
+    >>> from minigrad.estimators import Mask, with_budget
+    >>> with_budget(Mask(0.5, axis="row"), 0.1)
+    Mask(0.1, axis='row')
+    """
+    if vjp is None:
+        return None
+    if isinstance(vjp, Estimator):
+        known = dataclasses.is_dataclass(vjp)
+        if known and any(field.name == "budget" for field in dataclasses.fields(vjp)):  # type: ignore[arg-type]
+            changed: Estimator = dataclasses.replace(vjp, budget=budget)  # type: ignore[type-var]
+            return changed
+        if known and vjp.budget == 1:
+            return vjp  # Exact
+        raise TypeError(f"{vjp!r} has no field `budget` to change; make its class a dataclass with one")
+    return {edge: with_budget(estimator, budget) for edge, estimator in vjp.items()}  # type: ignore[misc]
+
+
+def budget_of(vjp: VJP) -> float:
+    """The smallest budget in a choice of VJP; 1 for exact.
+
+    Examples
+    --------
+    >>> from minigrad.estimators import Mask
+    >>> budget_of(Mask(0.5)), budget_of(None)
+    (0.5, 1.0)
+    """
+    if vjp is None:
+        return 1.0
+    if isinstance(vjp, Estimator):
+        return vjp.budget
+    return min((estimator.budget for estimator in vjp.values()), default=1.0)

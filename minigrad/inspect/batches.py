@@ -1,0 +1,79 @@
+"""Recorded losses on random batches of a model's data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from minigrad import ops
+from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.variance import draw_key
+from minigrad.sweep import draw, stream
+from minigrad.tape import Tape
+from minigrad.tensor import Tensor
+from minigrad.typing import Array, Seed
+
+__all__ = ["Data", "Model", "RecordedBatches", "drawn"]
+
+Data: TypeAlias = "tuple[Array, Array] | Any"
+"""``(x, labels)``, or anything with ``x_train`` and ``y_train``, such as a Dataset."""
+
+
+class Model(Protocol):
+    """What a model must offer: its output for a batch, and its parameters."""
+
+    def __call__(self, x: Any) -> Tensor: ...
+
+    def parameters(self) -> Iterable[Tensor]: ...
+
+
+class RecordedBatches:
+    """Tapes of a model's loss on random batches, drawn without replacement within a batch.
+
+    Parameters
+    ----------
+    model : Model
+        Its estimators, as they are set on its layers, are on the nodes of the tapes.
+    data : Data
+    batch_size : int
+    loss : callable
+        ``loss(output, labels)``, a mean over the batch.
+    rng : Generator, int or None
+
+    Raises
+    ------
+    ValueError
+        If the batch size is not in 2 … number of samples.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        data: Data,
+        batch_size: int,
+        loss: Callable[[Any, Array], Tensor] = ops.cross_entropy,
+        rng: Seed = None,
+    ):
+        self.x, self.y = data[:2] if isinstance(data, tuple) else (data.x_train, data.y_train)
+        if not 1 <= batch_size <= len(self.x):
+            raise ValueError(f"batch_size={batch_size} must lie in 1 … {len(self.x)}, the number of samples")
+        self.model, self.batch_size, self.loss = model, batch_size, loss
+        self.key = stream(rng)
+
+    def __getitem__(self, number: int) -> Wanted:
+        """Record batch ``number``; the same number gives the same batch."""
+        key = draw_key(self.key, number)
+        chosen = np.random.default_rng(key).choice(len(self.x), self.batch_size, replace=False)
+        with Tape(rng=key) as tape:
+            value = self.loss(self.model(self.x[chosen]), self.y[chosen])
+        return Wanted(tape, value, list(self.model.parameters()))
+
+
+def drawn(wanted: Wanted, key: int) -> Array:
+    """One draw of the gradient, as a vector."""
+    sweep = wanted.sweep()
+    while (stop := sweep.advance()) is not None:
+        sweep.apply(stop[0], draw(*stop, key))
+    return wanted.vector(sweep)

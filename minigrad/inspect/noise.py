@@ -1,0 +1,149 @@
+"""Two kinds of noise in a training step: that of the minibatch, and that of the estimators."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigrad import ops
+from minigrad.inspect.batches import Data, Model, RecordedBatches, drawn
+from minigrad.inspect.variance import draw_key
+from minigrad.report import Table
+from minigrad.tensor import Tensor
+from minigrad.typing import Array, Seed
+
+__all__ = ["GradientNoise", "gradient_noise"]
+
+
+@dataclass(frozen=True)
+class GradientNoise:
+    """The variance of a stochastic gradient, by origin.
+
+    All are for the gradient of a loss that is a mean over the batch: with batches twice as large both variances are
+    half as large (the estimators' to first order).
+
+    Attributes
+    ----------
+    minibatch : float
+        σ² = E‖g_B − ∇f‖², of the exact gradient on random batches.
+    estimator : float
+        s² = E‖ĝ_B − g_B‖², which the estimators add.
+    minibatch_error, estimator_error : float
+        Standard errors.
+    norm_squared : float
+        ‖∇f‖², estimated without the bias that noise gives it; not below 0.
+    batch_size, batches, draws : int
+    """
+
+    minibatch: float
+    estimator: float
+    minibatch_error: float
+    estimator_error: float
+    norm_squared: float
+    batch_size: int
+    batches: int
+    draws: int
+
+    @property
+    def ratio(self) -> float:
+        """s²/σ²: how the noise that was added compares with the noise that was there."""
+        return self.estimator / self.minibatch if self.minibatch else math.inf if self.estimator else 0.0
+
+    def table(self) -> Table:
+        """The report as a table."""
+        total = self.minibatch + self.estimator or 1.0
+        rows = [
+            ["minibatch σ²", self.minibatch, self.minibatch_error, self.minibatch / total],
+            ["estimators s²", self.estimator, self.estimator_error, self.estimator / total],
+        ]
+        notes = [
+            f"s²/σ² = {self.ratio:.3g}; |∇f|² = {self.norm_squared:.3g}",
+            f"batches of {self.batch_size} (mean loss), {self.batches} batches, {self.draws} draws on each",
+        ]
+        return Table(["noise", "variance", "± s.e.", "share"], rows, "noise of a stochastic gradient", notes)
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        ratio = self.ratio if math.isfinite(self.ratio) else None
+        return {**{name: getattr(self, name) for name in self.__dataclass_fields__}, "ratio": ratio}
+
+
+def gradient_noise(
+    model: Model,
+    data: Data,
+    *,
+    batch_size: int = 128,
+    batches: int = 20,
+    draws: int = 2,
+    loss: Callable[[Any, Array], Tensor] = ops.cross_entropy,
+    rng: Seed = None,
+) -> GradientNoise:
+    """Measure the minibatch variance and the estimators' variance of a model on its data, separately.
+
+    Parameters
+    ----------
+    model : Model
+        With its estimators set on its layers; called in the mode (training or not) that it is in.
+    data : tuple of ndarray or Dataset
+        ``(x, labels)``, or the training part of a data set.
+    batch_size : int, default 128
+    batches : int, default 20
+        At least 2.
+    draws : int, default 2
+        Random backward passes on each batch.
+    loss : callable, default `ops.cross_entropy`
+        A mean over the batch.
+    rng : Generator, int or None
+
+    Returns
+    -------
+    GradientNoise
+
+    Raises
+    ------
+    ValueError
+        If a number is too small.
+
+    Examples
+    --------
+    >>> from minigrad import datasets, nn
+    >>> from minigrad.estimators import Mask
+    >>> data = datasets.digits().flat()
+    >>> noise = gradient_noise(nn.mlp((64, 32, 10), vjp=Mask(0.5), rng=0), data, batch_size=32, rng=0)
+    >>> noise.estimator > noise.minibatch > 0
+    True
+    """
+    if batches < 2 or draws < 1:
+        raise ValueError(f"gradient_noise: batches={batches} must be at least 2, and draws={draws} at least 1")
+    recorded = RecordedBatches(model, data, batch_size, loss, rng)
+    gradients, added = [], []
+    for number in range(batches):
+        wanted = recorded[number]
+        exact = wanted.exact()
+        keys = [draw_key(recorded.key, batches + number * draws + k) for k in range(draws)]
+        added.append(np.mean([np.square(drawn(wanted, key) - exact).sum() for key in keys]))
+        gradients.append(exact)
+    stacked = np.array(gradients)
+    mean = stacked.mean(axis=0)
+    deviations = np.square(stacked - mean).sum(axis=1) * (batches / (batches - 1))
+    minibatch = float(deviations.mean())
+    return GradientNoise(
+        minibatch=minibatch,
+        estimator=float(np.mean(added)),
+        minibatch_error=float(deviations.std(ddof=1) / math.sqrt(batches)),
+        estimator_error=float(np.std(added, ddof=1) / math.sqrt(batches)),
+        norm_squared=max(0.0, float(np.square(mean).sum()) - minibatch / batches),
+        batch_size=batch_size,
+        batches=batches,
+        draws=draws,
+    )

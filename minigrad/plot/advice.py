@@ -1,0 +1,51 @@
+"""The trade-off between cost per step and noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad.plot.axes import COLOURS, axes_or_new
+
+if TYPE_CHECKING:
+    from minigrad.inspect.advice import Advice
+
+__all__ = ["budget_tradeoff"]
+
+
+def budget_tradeoff(advice: Advice, ax: Any = None) -> Any:
+    """Draw the predicted cost of reaching a precision against the budget, with the measurements it rests on.
+
+    Parameters
+    ----------
+    advice : Advice
+        From `minigrad.inspect.advise`.
+    ax : matplotlib Axes, optional
+        Default: those of a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = axes_or_new(ax)
+    budgets = np.array(advice.budgets)
+    grid = np.geomspace(budgets.min(), budgets[1:].max(), 200)
+    unit = advice.step_cost[0] * advice.minibatch
+    measured = np.array(advice.step_cost) * np.array(advice.variance) / unit
+    errors = np.array(advice.step_cost) * np.array(advice.variance_error) / unit
+    ax.plot(grid, advice.predicted(grid), color=COLOURS[1], label="predicted: cost of a step × fitted variance")
+    ax.errorbar(budgets, measured, errors, color=COLOURS[0], fmt="o", capsize=3, label="measured")
+    ax.axhline(1, color=COLOURS[0], linewidth=0.8, linestyle=":", label="exact, any batch size")
+    if advice.worth_it:
+        ax.plot(advice.budget, advice.ratio, marker="*", markersize=14, color=COLOURS[5], linestyle="", label="advice")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    plain = "{x:g}"
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(plain)
+        axis.set_minor_formatter(plain)
+    ax.tick_params(which="minor", labelsize=7)
+    ax.set(xlabel="budget (fraction kept)", ylabel="total cost relative to exact", title=advice.sentence.split(":")[0])
+    ax.legend(fontsize=8)
+    return ax
