@@ -142,6 +142,7 @@ class Primitive:
         arrays: list[Array | None] = []
         parents: list[int | Tensor | None] = []
         weak: list[int] | None = None
+        leaves: list[Tensor] = []
         recording = False
         for k, value in enumerate(inputs):
             if type(value) is Tensor or isinstance(value, Tensor):
@@ -149,6 +150,7 @@ class Primitive:
                 if value.requires_grad and tape is not None:
                     if value.tape is None:
                         parents.append(value)
+                        leaves.append(value)
                     elif value.tape is tape:
                         parents.append(value.node)
                     else:
@@ -202,7 +204,7 @@ class Primitive:
         node = Node(len(tape.nodes), self, tuple(parents), shapes, saved, out.shape, out.dtype, current_layer())
         if vjp is not None:
             node.vjp = vjp
-        tape.record(node, inputs)
+        tape.record(node, leaves)
         result.requires_grad = True
         result.tape = tape
         result.node = node.index
@@ -276,11 +278,12 @@ def adopt_dtype(arrays: list[Array | None], weak: list[int]) -> None:
 
     Otherwise one NumPy scalar of dtype float64 would promote a whole float32 network.
     """
-    firm = [a.dtype for k, a in enumerate(arrays) if a is not None and k not in weak]
-    floating = [dtype for dtype in firm if dtype.kind == "f"]
-    if not floating:
+    dtype = None
+    for k, array in enumerate(arrays):
+        if array is not None and k not in weak and array.dtype.kind == "f":
+            dtype = array.dtype if dtype is None or dtype == array.dtype else np.result_type(dtype, array.dtype)
+    if dtype is None:
         return
-    dtype = np.result_type(*floating)
     for k in weak:
         array = arrays[k]
         if array is not None and array.dtype.kind in "fiub":

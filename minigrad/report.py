@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["Table", "si"]
+__all__ = ["WIDTH", "Table", "json_ready", "si"]
+
+WIDTH = 80
+"""Columns of a terminal that text keeps to where it can."""
 
 
 class Table:
@@ -23,6 +27,16 @@ class Table:
         A line above the table.
     notes : sequence of str, optional
         Lines below the table.
+
+    Raises
+    ------
+    ValueError
+        When shown, if a row has not one value for each heading.
+
+    Notes
+    -----
+    Text keeps to 80 columns: long cells of words are broken into lines, the widest first. A table that has too many
+    columns of numbers for that is shown as wide as it is.
 
     Examples
     --------
@@ -44,15 +58,21 @@ class Table:
     def __str__(self) -> str:
         cells = [[_show(value) for value in row] for row in self.rows]
         right = [any(isinstance(row[k], (int, float)) for row in self.rows) for k in range(len(self.columns))]
+        words = [any(isinstance(row[k], str) for row in self.rows) for k in range(len(self.columns))]
         widths = [max([len(head), *(len(row[k]) for row in cells)]) for k, head in enumerate(self.columns)]
-        lines = [self.title] if self.title else []
+        least = [max(len(head), 10) if words[k] and not right[k] else None for k, head in enumerate(self.columns)]
+        widths = _fitted(widths, least)
+        lines = _wrapped(self.title, WIDTH) if self.title else []
         for row in [self.columns, *cells]:
-            aligned = (
-                cell.rjust(width) if numeric else cell.ljust(width)
-                for cell, width, numeric in zip(row, widths, right, strict=True)
-            )
-            lines.append("  ".join(aligned).rstrip())
-        return "\n".join([*lines, *self.notes])
+            broken = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+            for line in range(max((len(parts) for parts in broken), default=1)):
+                shown = [parts[line] if line < len(parts) else "" for parts in broken]
+                aligned = (
+                    cell.rjust(width) if numeric else cell.ljust(width)
+                    for cell, width, numeric in zip(shown, widths, right, strict=True)
+                )
+                lines.append("  ".join(aligned).rstrip())
+        return "\n".join([*lines, *(line for note in self.notes for line in _wrapped(note, WIDTH))])
 
     __repr__ = __str__
 
@@ -66,8 +86,8 @@ class Table:
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The table as JSON-ready data: its title, its rows as dicts by heading, its notes."""
-        rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        """The table as JSON-ready data: its title, its rows as dicts by heading, its notes; None for NaN, infinity."""
+        rows = [dict(zip(self.columns, map(json_ready, row), strict=True)) for row in self.rows]
         return {"title": self.title, "rows": rows, "notes": self.notes}
 
 
@@ -79,6 +99,39 @@ def _show(value: Any) -> str:
     return str(value)
 
 
+def _fitted(widths: list[int], least: list[int | None]) -> list[int]:
+    """Widths of columns, the widest of words made narrower until all fit; ``least`` is None for other columns."""
+    widths = list(widths)
+    while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
+        able = [k for k, low in enumerate(least) if low is not None and widths[k] > low]
+        if not able:
+            break
+        widths[max(able, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most this width, those after the first indented; a word that is longer is not broken."""
+    if len(text) <= width:
+        return [text]
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def json_ready(value: Any) -> Any:
+    """Data for ``json.dumps``, with None in place of each float that is not finite: JSON has no number for it.
+
+    Examples
+    --------
+    >>> json_ready({"variance": [1.5, float("nan")]})
+    {'variance': [1.5, None]}
+    """
+    if isinstance(value, dict):
+        return {key: json_ready(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_ready(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def si(value: float, unit: str = "") -> str:
     """A number with three digits and a decimal prefix, for people to read.
 
@@ -87,6 +140,9 @@ def si(value: float, unit: str = "") -> str:
     >>> si(1536, "B"), si(2.5e9, "flop"), si(12, "B")
     ('1.54 kB', '2.5 Gflop', '12 B')
     """
-    prefixes = ["", "k", "M", "G", "T", "P"]
-    step = min(int(math.log10(abs(value)) // 3), len(prefixes) - 1) if abs(value) >= 1000 else 0
+    prefixes = ["", "k", "M", "G", "T", "P", "E"]
+    if not math.isfinite(value):
+        return f"{value} {unit}".rstrip()
+    rounded = abs(float(f"{value:.3g}"))  # so that 999,999 is 1 M and not 1000 k
+    step = min(int(math.log10(rounded) // 3), len(prefixes) - 1) if rounded >= 1000 else 0
     return f"{value / 1000**step:.3g} {prefixes[step]}{unit}".rstrip()

@@ -112,9 +112,14 @@ class Sweep:
 
     def deliver(self, node: Node, edge: int, contribution: Cotangent, g: Cotangent) -> None:
         """Add a contribution to the cotangent of one input."""
-        shape = node.in_shapes[edge]
-        if contribution.shape != shape:
-            contribution = fit(contribution, node, edge)
+        try:
+            if contribution.shape != node.in_shapes[edge]:
+                contribution = fit(contribution, node, edge)
+        except AttributeError:
+            raise TypeError(
+                f"{node.label}: its VJP rule for {node.primitive.edge_name(edge)!r} returned a "
+                f"{type(contribution).__name__}. The rule must return the cotangent of its input, an array"
+            ) from None
         parent = node.parents[edge]
         if type(parent) is int:
             dtype = self.nodes[parent].dtype
@@ -140,6 +145,8 @@ class Sweep:
         if entry is None:
             return None
         _, g, own = entry
+        if own:  # once: whoever asks again gets a copy
+            self.leaves[id(leaf)] = (leaf, g, False)
         return g if own or isinstance(g, Structured) else np.array(g)
 
 
@@ -200,7 +207,16 @@ def draw(node: Node, g: Array, key: int) -> list[Cotangent]:
 
 def sketch(estimator: Estimator, g: Array, node: Node, rng: np.random.Generator) -> Cotangent:
     """Call ``estimator.sample`` on a cotangent it cannot change, and check what it returns."""
-    return checked(estimator.sample(read_only(g), node, rng), estimator, g, node)
+    try:
+        out = estimator.sample(read_only(g), node, rng)
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise ValueError(
+            f"{node.label}: {estimator!r} tried to change the cotangent in place, but other nodes may still read it; "
+            "compute a new array, or work on g.copy()"
+        ) from error
+    return checked(out, estimator, g, node)
 
 
 def read_only(g: Array) -> Array:

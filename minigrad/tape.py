@@ -85,13 +85,12 @@ class Tape:
     def __exit__(self, *exception: object) -> None:
         CONTEXT.tapes.remove(self)
 
-    def record(self, node: Node, inputs: Sequence[Any]) -> None:
-        """Append a node; ``inputs`` are what its operation was called with."""
+    def record(self, node: Node, leaves: Sequence[Tensor]) -> None:
+        """Append a node; ``leaves`` are those among its inputs."""
         self.nodes.append(node)
-        parent: Any
-        for value, parent in zip(inputs, node.parents, strict=True):
-            if value is parent and parent is not None and id(value) not in self._leaves:
-                self._leaves[id(value)] = (value, value.version)
+        for leaf in leaves:
+            if id(leaf) not in self._leaves:
+                self._leaves[id(leaf)] = (leaf, leaf.version)
 
     def backward(self, loss: Tensor, cotangent: ArrayLike | None = None, rng: Seed = None) -> None:
         """Add the gradient of ``loss`` to ``.grad`` of every leaf on this tape.

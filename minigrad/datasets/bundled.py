@@ -38,7 +38,7 @@ def digits() -> Dataset:
     >>> data
     Dataset('digits': 1,442 for training, 355 for testing, input (8, 8, 1), 10 classes)
     >>> data.y_train[:8].tolist()
-    [0, 1, 2, 3, 5, 6, 7, 8]
+    [0, 1, 2, 3, 4, 5, 6, 7]
     >>> for row in data.x_train[0, :, :, 0]:
     ...     print("".join(" .:oO@"[int(5 * pixel)] for pixel in row).rstrip())
       .O:

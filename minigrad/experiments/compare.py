@@ -28,7 +28,10 @@ def compare(
 ) -> Comparison:
     """Train a model with exact and with randomised VJPs, and with exact ones on a smaller batch of equal cost.
 
-    Finished runs are kept in ``out`` and are not trained again when the same comparison is started anew.
+    Finished runs are kept in ``out`` and are not trained again when the same comparison is started anew; a run that was
+    under way goes on from its last checkpoint. Runs of other configurations, or by another version of minigrad, may
+    lie in the same folder: they are told apart by a key. results.csv, results.json and convergence.png are those of
+    the last comparison.
 
     Parameters
     ----------
@@ -54,7 +57,9 @@ def compare(
     Raises
     ------
     ValueError
-        If a text, a name or a number is not understood.
+        If a text, a name or a number is not understood; if a batch is larger than the data.
+    OSError
+        If the folder cannot be written to.
     DataError
         If the data cannot be loaded.
     """
@@ -63,8 +68,12 @@ def compare(
     configuration = configuration or Configuration()
     methods = methods_from(tuple(vjps), budget)
     data = configuration.load()
-    methods = with_baseline(configuration, methods, data)
+    if configuration.batch_size > len(data.x_train):
+        raise ValueError(
+            f"batch_size={configuration.batch_size} is more than the {len(data.x_train)} training samples of {data.name}"
+        )
     store = Store(out)
+    methods = with_baseline(configuration, methods, data)
     jobs = [(method, seed) for seed in range(seeds) for method in methods]
     found = {configuration.key(method, seed) for method, seed in jobs}
     found = {key for key in found if store.get(key) is not None}
@@ -79,7 +88,7 @@ def compare(
             bar.set_description(f"{method.label}, seed {seed}")
             run = store.get(configuration.key(method, seed))
             if run is None:
-                run = train(configuration, method, seed, data)
+                run = train(configuration, method, seed, data, store.checkpoint(configuration.key(method, seed)))
                 store.put(run)
             runs.append(run)
     measurements = measure(configuration, methods, data)
@@ -89,7 +98,7 @@ def compare(
 
 
 def with_baseline(configuration: Configuration, methods: tuple[Method, ...], data: Dataset) -> tuple[Method, ...]:
-    """Add exact VJPs on a smaller batch, whose step costs what a step of the diagonal sketch does.
+    """Add exact VJPs on a smaller batch (a larger one, where the method is dearer than exact), whose step costs what a step of the diagonal sketch does.
 
     Without a diagonal sketch among the methods, the first randomised one is taken.
     """

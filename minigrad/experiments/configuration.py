@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import minigrad
 from minigrad import datasets, nn, optim
 from minigrad.datasets import Dataset
 from minigrad.experiments.method import Method
@@ -49,13 +51,13 @@ class Configuration:
     def __post_init__(self) -> None:
         if self.model not in nn.models.names():
             raise ValueError(unknown("model", self.model, nn.models.names()))
-        datasets.canonical(self.data)
+        object.__setattr__(self, "data", datasets.canonical(self.data))  # one spelling, so one key
         if self.epochs < 1:
             raise ValueError(f"epochs={self.epochs} must be at least 1")
         if self.batch_size < 1:
             raise ValueError(f"batch_size={self.batch_size} must be at least 1")
-        if not self.lr > 0:
-            raise ValueError(f"lr={self.lr} must be positive")
+        if not 0 < self.lr < math.inf:
+            raise ValueError(f"lr={self.lr} must be positive and finite")
 
     def load(self) -> Dataset:
         """The data set."""
@@ -86,6 +88,12 @@ class Configuration:
         return asdict(self)
 
     def key(self, method: Method, seed: int) -> str:
-        """A name for one run, the same for the same computation."""
-        what = {**self.to_dict(), "vjp": method.vjp, "method_batch_size": method.batch_size, "seed": seed}
+        """A name for one run, the same for the same computation by the same version of minigrad."""
+        what = {
+            **self.to_dict(),
+            "vjp": method.vjp,
+            "method_batch_size": method.batch_size,
+            "seed": seed,
+            "version": minigrad.__version__,
+        }
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

@@ -40,7 +40,7 @@ class Measurement:
         Median time of a backward pass over that of the exact one, measured in turn.
     variance : float
         E‖ĝ − g‖² / ‖g‖² for the gradient g of the whole batch (whose loss is a mean), estimated from 64 draws; for a
-        smaller batch, over random parts of the whole batch without replacement.
+        smaller batch, over random parts of the whole batch without replacement; NaN for a larger one.
     """
 
     step_flops: float
@@ -61,7 +61,7 @@ class _Subject:
     def gradient(self, seed: int) -> Array:
         """The whole gradient as one vector."""
         parts = self.tape.gradients(self.loss, self.parameters, rng=seed)
-        return np.concatenate([np.ravel(part) for part in parts])
+        return np.concatenate([np.ravel(part) for part in parts]).astype(np.float64)  # its square may be large
 
     def seconds(self, seed: int) -> float:
         """The time of one backward pass."""
@@ -73,31 +73,37 @@ class _Subject:
 def equal_cost_batch(configuration: Configuration, method: Method, data: Dataset) -> int:
     """The batch size at which an exact step costs what a step of the method does, forward and backward.
 
-    Cost is proportional to the batch size for both; the result is rounded, and at least 1.
+    Cost is proportional to the batch size for both; the result is rounded, at least 1 and at most all of the data.
     """
-    size = min(configuration.batch_size, len(data.x_train))
+    size = configuration.batch_size
     subject = _Subject(configuration.build(data, method, 0), data.x_train[:size], data.y_train[:size])
     count = cost(subject.tape)
-    return max(1, round(size * (count.forward + count.backward) / (count.forward + count.backward_exact)))
+    equal = round(size * (count.forward + count.backward) / (count.forward + count.backward_exact))
+    return min(max(1, equal), len(data.x_train))
 
 
 def measure(configuration: Configuration, methods: Sequence[Method], data: Dataset) -> dict[str, Measurement]:
     """Measure every method at the parameters that one epoch of exact training from seed 0 leads to.
 
-    Times are taken in turn, method by method, 25 times over, and compared by their medians.
+    Where that epoch diverges, the initial parameters are taken. Times are taken in turn, method by method, 25 times
+    over, and compared by their medians.
     """
-    size = min(configuration.batch_size, len(data.x_train))
-    state = _after_one_epoch(configuration, data, size)
-    x, y = data.x_train[:size], data.y_train[:size]
-    subjects = {}
-    for method in methods:
-        model = configuration.build(data, method, 0)
-        model.load_state_dict(state)
-        part = method.batch_size or size
-        subjects[method.label] = (model, _Subject(model, x[:part], y[:part]), part)
-    exact_model, exact, _ = subjects["exact"]
-    reference, full = exact.gradient(0), cost(exact.tape)
+    size = configuration.batch_size
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of a model that is about to diverge
+        state = _after_one_epoch(configuration, data)
+        subjects = {}
+        for method in methods:
+            model = configuration.build(data, method, 0)
+            model.load_state_dict(state)
+            part = method.batch_size or size
+            subjects[method.label] = (model, _Subject(model, data.x_train[:part], data.y_train[:part]), part)
+        return _measured(subjects, data.x_train[:size], data.y_train[:size])
 
+
+def _measured(subjects: dict[str, tuple[Module, _Subject, int]], x: Array, y: Array) -> dict[str, Measurement]:
+    exact_model, exact, size = subjects["exact"]
+    reference, full = exact.gradient(0), cost(exact.tape)
+    norm = float(np.square(reference).sum())
     times: dict[str, list[float]] = {label: [] for label in subjects}
     for turn in range(ROUNDS + 1):
         for label, (_, subject, _) in subjects.items():
@@ -107,9 +113,10 @@ def measure(configuration: Configuration, methods: Sequence[Method], data: Datas
     out = {}
     for label, (_, subject, part) in subjects.items():
         count = cost(subject.tape)
-        draws = _parts(exact_model, x, y, part) if part < size else map(subject.gradient, range(DRAWS))
-        error = statistics.fmean(float(np.square(g - reference).sum()) for g in draws) if label != "exact" else 0.0
-        norm = float(np.square(reference).sum())
+        error = math.nan
+        if part <= size:
+            draws = _parts(exact_model, x, y, part) if part < size else map(subject.gradient, range(DRAWS))
+            error = statistics.fmean(float(np.square(g - reference).sum()) for g in draws) if label != "exact" else 0.0
         out[label] = Measurement(
             step_flops=(count.forward + count.backward) / (full.forward + full.backward),
             backward_flops=count.backward / full.backward,
@@ -126,8 +133,13 @@ def _parts(model: Module, x: Array, y: Array, part: int) -> list[Array]:
     return [_Subject(model, x[index], y[index]).gradient(0) for index in chosen]
 
 
-def _after_one_epoch(configuration: Configuration, data: Dataset, size: int) -> dict[str, Array]:
+def _after_one_epoch(configuration: Configuration, data: Dataset) -> dict[str, Array]:
     one = dataclasses.replace(configuration, epochs=1)
+    run = {"epochs": 1, "batch_size": one.batch_size, "max_norm": one.max_norm, "rng": 0, "progress": False}
     model = one.build(data, Method("exact"), 0)
-    training.fit(model, data, optimizer=one.optimizer(model), epochs=1, batch_size=size, rng=0, progress=False)
+    initial = model.state_dict()
+    try:
+        training.fit(model, data, optimizer=one.optimizer(model), **run)
+    except training.DivergenceError:
+        return initial
     return model.state_dict()

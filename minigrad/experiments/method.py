@@ -58,7 +58,10 @@ def methods_from(texts: tuple[str, ...], budget: float) -> tuple[Method, ...]:
     """
     methods = {"exact": Method("exact")}
     for text in texts:
-        vjp = repr(parse(text, budget=budget))
+        try:
+            vjp = repr(parse(text, budget=budget))
+        except TypeError as error:  # such as a budget that is a word
+            raise ValueError(f"estimator text {text!r}: {error}") from error
         method = Method(vjp, vjp)
         if not method.exact:
             methods[method.label] = method

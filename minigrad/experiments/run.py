@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from minigrad import training
@@ -12,6 +13,9 @@ from minigrad.experiments.method import Method
 from minigrad.training import History
 
 __all__ = ["Run", "train"]
+
+CHECKPOINT_SECONDS = 5.0
+"""No more than this is lost when a run is interrupted, and the epoch that was under way."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,13 @@ class Run:
         return cls(**{**data, "history": History.from_dict(data["history"])})
 
 
-def train(configuration: Configuration, method: Method, seed: int, data: Dataset | None = None) -> Run:
+def train(
+    configuration: Configuration,
+    method: Method,
+    seed: int,
+    data: Dataset | None = None,
+    checkpoint: Path | None = None,
+) -> Run:
     """Train once.
 
     Every method with the same seed starts from the same parameters and sees the data in the same order.
@@ -58,6 +68,9 @@ def train(configuration: Configuration, method: Method, seed: int, data: Dataset
     seed : int
     data : Dataset, optional
         Default: the configuration's, loaded afresh.
+    checkpoint : path, optional
+        Written every few seconds between two epochs. If it exists, training goes on from it, bit for bit; one that is
+        damaged is removed.
 
     Returns
     -------
@@ -65,22 +78,32 @@ def train(configuration: Configuration, method: Method, seed: int, data: Dataset
         Also where training diverged: the epochs before that are kept.
     """
     data = configuration.load() if data is None else data
+    try:
+        return _train(configuration, method, seed, data, checkpoint)
+    except training.CheckpointError:
+        if checkpoint is None or not checkpoint.exists():
+            raise
+        checkpoint.unlink()
+        return _train(configuration, method, seed, data, checkpoint)
+
+
+def _train(configuration: Configuration, method: Method, seed: int, data: Dataset, checkpoint: Path | None) -> Run:
     model = configuration.build(data, method, seed)
-    optimizer = configuration.optimizer(model)
-    batch_size = min(configuration.batch_size, len(data.x_train))
-    steps = -(-len(data.x_train) // batch_size)
+    steps = -(-len(data.x_train) // configuration.batch_size)
     diverged = None
     try:
         history = training.fit(
             model,
             data,
-            optimizer=optimizer,
+            optimizer=configuration.optimizer(model),
             epochs=configuration.epochs,
-            batch_size=method.batch_size or batch_size,
+            batch_size=method.batch_size or configuration.batch_size,
             schedule=configuration.schedule(steps),
             max_norm=configuration.max_norm,
             steps_per_epoch=steps,
             rng=seed,
+            checkpoint=checkpoint,
+            checkpoint_seconds=CHECKPOINT_SECONDS,
             progress=False,
         )
     except training.DivergenceError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -24,6 +25,8 @@ class Store:
     ------
     NotADirectoryError
         If there is a file of that name.
+    PermissionError
+        If nothing may be written there.
 
     Examples
     --------
@@ -39,20 +42,38 @@ class Store:
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise NotADirectoryError(f"{self.folder} is a file; results go to a folder, give another one with --out")
-        (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+        runs = self.folder / "runs"
+        runs.mkdir(parents=True, exist_ok=True)
+        for place in (self.folder, runs):  # now, and not after a training run that would be lost
+            if not os.access(place, os.W_OK | os.X_OK):
+                raise PermissionError(f"{place} may not be written to; results go to a folder, give another with --out")
 
     def path(self, key: str) -> Path:
-        """Where the run of this key is kept."""
+        """Where the run of this key is kept when it is finished."""
         return self.folder / "runs" / f"{key}.json"
 
+    def checkpoint(self, key: str) -> Path:
+        """Where the run of this key is kept while it is under way."""
+        return self.folder / "runs" / f"{key}.npz"
+
     def put(self, run: Run) -> None:
-        """Keep a finished run."""
-        text = json.dumps(run.to_dict())
-        write_atomically(self.path(run.key), lambda stream: stream.write(text.encode()))
+        """Keep a finished run, and remove its checkpoint."""
+        text = json.dumps(run.to_dict(), allow_nan=False)
+        whole = json.dumps({"sha256": _digest(text), "run": text})
+        write_atomically(self.path(run.key), lambda stream: stream.write(whole.encode()))
+        self.checkpoint(run.key).unlink(missing_ok=True)
 
     def get(self, key: str) -> Run | None:
-        """The run of this key, or None if it is not there or cannot be read."""
+        """The run of this key, or None if it is not there, or is damaged and must be trained again."""
         try:
-            return Run.from_dict(json.loads(self.path(key).read_text()))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None  # a damaged file is trained again
+            whole = json.loads(self.path(key).read_text(encoding="utf-8"))
+            if whole["sha256"] != _digest(whole["run"]):
+                return None
+            run = Run.from_dict(json.loads(whole["run"]))
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return run if run.key == key else None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

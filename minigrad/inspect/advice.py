@@ -19,8 +19,9 @@ import numpy as np
 from minigrad import ops
 from minigrad.estimator import Estimator
 from minigrad.estimators import with_budget
-from minigrad.inspect.batches import Data, Model, RecordedBatches, drawn
+from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.cost import cost
+from minigrad.inspect.leaves import drawn
 from minigrad.inspect.variance import draw_key
 from minigrad.report import Table, si
 from minigrad.tensor import Tensor
@@ -54,8 +55,8 @@ class Advice:
     ratio_error : float
         Standard error of ``ratio``, from those of the variances.
     fixed_cost, sketchable_cost : float
-        c_0 and c_1: a sketched step costs c_0 + c_1 p. With the work of the estimators themselves in c_0, c_0 + c_1 can be
-        more than an exact step costs.
+        c_0 and c_1: a sketched step costs c_0 + c_1 p. The work of the estimators is in c_0, so c_0 + c_1 can be more
+        than an exact step costs.
     batch_size : int
     """
 

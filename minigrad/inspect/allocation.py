@@ -12,9 +12,9 @@ import numpy as np
 from minigrad import ops
 from minigrad.estimators import with_budget
 from minigrad.estimators.budget import budget_of
-from minigrad.inspect.batches import Data, Model, RecordedBatches, drawn
+from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.cost import cost
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import Wanted, drawn
 from minigrad.inspect.variance import draw_key, increments
 from minigrad.node import Node
 from minigrad.report import Table, si

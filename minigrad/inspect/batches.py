@@ -10,12 +10,12 @@ import numpy as np
 from minigrad import ops
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.variance import draw_key
-from minigrad.sweep import draw, stream
+from minigrad.sweep import stream
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
-__all__ = ["Data", "Model", "RecordedBatches", "drawn"]
+__all__ = ["Data", "Model", "RecordedBatches"]
 
 Data: TypeAlias = "tuple[Array, Array] | Any"
 """``(x, labels)``, or anything with ``x_train`` and ``y_train``, such as a Dataset."""
@@ -69,11 +69,3 @@ class RecordedBatches:
         with Tape(rng=key) as tape:
             value = self.loss(self.model(self.x[chosen]), self.y[chosen])
         return Wanted(tape, value, list(self.model.parameters()))
-
-
-def drawn(wanted: Wanted, key: int) -> Array:
-    """One draw of the gradient, as a vector."""
-    sweep = wanted.sweep()
-    while (stop := sweep.advance()) is not None:
-        sweep.apply(stop[0], draw(*stop, key))
-    return wanted.vector(sweep)

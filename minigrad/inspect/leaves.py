@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigrad.cotangents import dense
-from minigrad.sweep import Sweep
+from minigrad.sweep import Sweep, draw
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
-__all__ = ["Wanted"]
+__all__ = ["Wanted", "drawn"]
 
 
 class Wanted:
@@ -74,3 +74,11 @@ class Wanted:
     def by_parameter(self, vector: Array) -> dict[str, float]:
         """The sum of a vector's entries for each tensor, by name."""
         return {name: float(vector[part].sum()) for name, part in zip(self.names, self.slices, strict=True)}
+
+
+def drawn(wanted: Wanted, key: int) -> Array:
+    """One draw of the gradient, as a vector."""
+    sweep = wanted.sweep()
+    while (stop := sweep.advance()) is not None:
+        sweep.apply(stop[0], draw(*stop, key))
+    return wanted.vector(sweep)

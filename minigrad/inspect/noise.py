@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
-from minigrad.inspect.batches import Data, Model, RecordedBatches, drawn
+from minigrad.inspect.batches import Data, Model, RecordedBatches
+from minigrad.inspect.leaves import drawn
 from minigrad.inspect.variance import draw_key
 from minigrad.report import Table
 from minigrad.tensor import Tensor

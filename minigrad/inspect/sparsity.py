@@ -136,14 +136,14 @@ def sparsity(
     Examples
     --------
     >>> import numpy as np, minigrad as mg
-    >>> from minigrad.estimators import Mask
+    >>> from minigrad.estimators import TopK
     >>> w = mg.Tensor(np.eye(4), requires_grad=True)
     >>> with mg.Tape() as tape:
-    ...     loss = mg.ops.linear(np.ones((1, 4)), w, vjp=Mask(0.5, design="systematic")).sum()
+    ...     loss = mg.ops.linear(np.eye(4), w, vjp=TopK(0.5)).square().sum()
     >>> print(sparsity(tape, loss, draws=20, rng=0))
     what was kept, over 20 draws, from the loss to the input
-    node  operation  VJP                             kept, mean      range  fraction  size
-       0  linear     Mask(0.5, design='systematic')  2 of 4 columns  2–2         0.5  32 B
+    node  operation  VJP        kept, mean      range  fraction  size
+       0  linear     TopK(0.5)  2 of 4 columns  2–2         0.5  80 B
     """
     if draws < 1:
         raise ValueError(f"sparsity: draws={draws} must be at least 1")

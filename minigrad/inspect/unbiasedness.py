@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.estimator import TooManyOutcomes
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import Wanted, drawn
 from minigrad.inspect.moments import outcomes
 from minigrad.inspect.probes import Family, bernstein, detectable_mean
 from minigrad.inspect.variance import draw_key, increments
 from minigrad.report import Table
-from minigrad.sweep import draw, stream
+from minigrad.sweep import stream
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
@@ -260,18 +260,11 @@ def _method(listed: _Listed | None, draws: int) -> str:
     return f"all {listed.count} outcomes listed: exact; {draws} draws, distribution-free"
 
 
-def _one(wanted: Wanted, key: int) -> Array:
-    sweep = wanted.sweep()
-    while (stop := sweep.advance()) is not None:
-        sweep.apply(stop[0], draw(*stop, key))
-    return wanted.vector(sweep)
-
-
 def _moments(wanted: Wanted, exact: Array, key: int, draws: int) -> tuple[Array, Array]:
     """Mean and mean square of the error over the pilot, entry by entry."""
     mean, second = np.zeros_like(exact), np.zeros_like(exact)
     for number in range(draws):
-        error = _one(wanted, draw_key(key, number)) - exact
+        error = drawn(wanted, draw_key(key, number)) - exact
         mean += error
         second += np.square(error)
     return mean / draws, second / draws
@@ -286,7 +279,7 @@ def _direction(mean: Array, second: Array) -> Array:
 def _values(wanted: Wanted, exact: Array, families: list[Family], key: int, start: int, stop: int) -> Array:
     out = []
     for number in range(start, stop):
-        error = _one(wanted, draw_key(key, number)) - exact
+        error = drawn(wanted, draw_key(key, number)) - exact
         out.append(np.concatenate([family.values(error) for family in families]))
     return np.array(out)
 

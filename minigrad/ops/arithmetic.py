@@ -131,10 +131,11 @@ def power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result
     >>> mg.grad(lambda x: (x**0.5).sum())([0.0, 4.0]).tolist()
     [0.0, 0.25]
     """
-    if y.ndim == 0:
-        out = np.asarray(x ** y.item() if x.dtype.kind == "f" else x**y)  # NumPy is faster for some numbers
+    if y.ndim == 0 and x.dtype.kind == "f":
+        # NumPy is faster for some numbers than for arrays; before 2.0 a number could promote float32.
+        out = np.asarray(x ** y.item(), dtype=np.result_type(x, y))
     else:
-        out = x**y
+        out = np.asarray(x**y)
     saved: dict[str, Any] = {"x": x}
     if needs[0]:
         saved["y"] = y

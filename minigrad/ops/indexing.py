@@ -94,6 +94,8 @@ def take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
     chosen = np.asarray(indices)
     if chosen.dtype.kind not in "iu":
         raise ValueError(f"indices must be integers, got dtype {chosen.dtype}")
+    if not -x.ndim <= axis < x.ndim:
+        raise np.exceptions.AxisError(axis, x.ndim)
     return np.take(x, chosen, axis=axis), {"indices": chosen, "axis": axis % x.ndim, "shape": x.shape}
 
 
@@ -131,6 +133,8 @@ def take_along_axis(x: Array, indices: ArrayLike, axis: int = -1) -> Result:
     [[2.0], [3.0]]
     """
     chosen = np.asarray(indices)
+    if not -x.ndim <= axis < x.ndim:
+        raise np.exceptions.AxisError(axis, x.ndim)
     axis %= x.ndim
     lengths = chosen.shape[:axis] + chosen.shape[axis + 1 :]
     if chosen.ndim != x.ndim or lengths != x.shape[:axis] + x.shape[axis + 1 :]:

@@ -23,7 +23,7 @@ Saved = dict[str, Any]
 
 def rows_of(array: Array) -> Array:
     """An array as a matrix: all axes but the last are rows."""
-    return array.reshape(-1, array.shape[-1])
+    return array.reshape(matrix_shape(array.shape))
 
 
 def column_sums(matrix: Array) -> Array:

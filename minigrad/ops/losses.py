@@ -139,7 +139,7 @@ def cross_entropy(
         _check_labels(t, logits.shape)
         chosen = np.take_along_axis(logp, t[..., None], axis=-1)[..., 0]
     elif t.dtype.kind == "f":
-        t = t.astype(logits.dtype, copy=False)
+        t = t.astype(logp.dtype, copy=False)
         _check_probabilities(t, logits.shape)
         # 0·(−∞) is 0 here: a class of probability 0 costs nothing.
         chosen = (t * np.where(t == 0, 0, logp)).sum(axis=-1)
@@ -149,7 +149,7 @@ def cross_entropy(
     if label_smoothing:
         weight = t.sum(axis=-1) if t.dtype.kind == "f" else 1
         losses = (1 - label_smoothing) * losses - label_smoothing / classes * weight * logp.sum(axis=-1)
-    out, factor = _reduce(losses, reduction)
+    out, factor = _reduce(losses.astype(logp.dtype, copy=False), reduction)
     saved = {
         "probabilities": np.exp(logp), "targets": t, "factor": factor, "label_smoothing": label_smoothing
     }  # fmt: skip

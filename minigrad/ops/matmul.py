@@ -15,7 +15,7 @@ import numpy as np
 
 from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Kept, Rows
 from minigrad.node import Node
-from minigrad.ops.linear import product_flops
+from minigrad.ops.linear import product_flops, rows_of
 from minigrad.primitive import primitive
 from minigrad.squares import squared_norms
 from minigrad.sweep import unbroadcast
@@ -54,7 +54,7 @@ def _b(g: Array, saved: Saved) -> Array:
     if len(shape) == 1:
         return sum_to((t(a) @ g[..., None])[..., 0], shape)
     if len(shape) == 2 and a.ndim > 2:
-        return a.reshape(-1, a.shape[-1]).T @ g.reshape(-1, g.shape[-1])
+        return rows_of(a).T @ rows_of(g)
     return sum_to(t(a) @ g, shape)
 
 
@@ -85,9 +85,9 @@ def matmul(a: Array, b: Array, needs: tuple[bool, bool] = (True, True)) -> tuple
         raise ValueError("the last axis of a must be as long as the last axis but one of b")
     out = np.asarray(a @ b)
     saved: Saved = {"shapes": (a.shape, b.shape)}
-    if needs[0] or a.ndim == 1:
+    if needs[0]:
         saved["b"] = b
-    if needs[1] or b.ndim == 1:
+    if needs[1]:
         saved["a"] = a
     return out, saved
 
@@ -114,7 +114,7 @@ def _b_columns(g: Columns, saved: Saved) -> Cotangent:
         return _b(g.dense(), saved)
     shape = saved["shapes"][1]
     values = sum_to(t(saved["a"]) @ _thin(g), (*shape[:-1], len(g.indices)))
-    return Columns(values.reshape(-1, len(g.indices)), g.indices, shape)
+    return Columns(values.reshape(math.prod(shape[:-1]), len(g.indices)), g.indices, shape)
 
 
 # Factors: G = L R with one R for all batches.
@@ -204,7 +204,7 @@ def _b_entries(g: Entries, saved: Saved) -> Array:
     out = np.zeros(saved["shapes"][1], g.dtype)
     for kept, first, at_a, at_b in _batches(saved, g):
         part = Entries(g.values[kept], g.indices[kept] - first, g.shape[-2:]).sparse()
-        out[at_b] += part.T @ saved["a"][at_a]
+        out[at_b] += (part.T @ saved["a"][at_a]).T
     return out
 
 

@@ -29,7 +29,7 @@ def relu(x: Array) -> Result:
     >>> mg.grad(lambda x: x.relu().sum())([-1.0, 0.0, 2.0]).tolist()
     [0.0, 0.0, 1.0]
     """
-    return np.maximum(x, 0), {"positive": x > 0}
+    return np.maximum(x, x.dtype.type(0)), {"positive": x > 0}
 
 
 def _share(ahead: Array, tie: Array, dtype: np.dtype[Any]) -> Array:

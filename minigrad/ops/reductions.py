@@ -273,6 +273,8 @@ def _logsumexp_x(g: Array, saved: dict[str, Any]) -> Array:
 def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """Log Σ exp(x) over axes, without overflow; −∞ where every value is −∞, with derivative 0.
 
+    Infinite values are as in `scipy.special.logsumexp`; several of +∞ share the cotangent equally.
+
     Parameters
     ----------
     x : Tensor or array_like
@@ -290,8 +292,8 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     kept = kept_shape(x.shape, axis)
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isneginf(top), 0, top).astype(x.dtype, copy=False)
-    with np.errstate(invalid="ignore"):  # ∞ − ∞ is the NaN that it should be
-        e = np.exp(x - top)
+    with np.errstate(invalid="ignore"):
+        e = np.exp(np.where(x == top, x.dtype.type(0), x - top))  # ∞ − ∞ is 0 here: infinite values share like ties
     total = e.sum(axis=axis, keepdims=True)
     with np.errstate(divide="ignore"):
         out = np.log(total) + top

@@ -268,7 +268,7 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     Raises
     ------
     ValueError
-        If the axis cannot be cut into that number of equal pieces.
+        If the axis is out of range, or cannot be cut into that number of equal pieces.
 
     Examples
     --------
@@ -277,7 +277,9 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     [[1.0, 2.0], [3.0, 4.0]]
     """
     shape = np.shape(x.data if isinstance(x, Tensor) else x)
-    axis = range(len(shape))[axis]
+    if not -len(shape) <= axis < len(shape):
+        raise np.exceptions.AxisError(f"split: axis {axis} is out of bounds for an array of shape {shape}")
+    axis %= len(shape)
     length = shape[axis]
     if isinstance(sections, (int, np.integer)):
         if sections < 1 or length % sections:

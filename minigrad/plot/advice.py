@@ -41,11 +41,10 @@ def budget_tradeoff(advice: Advice, ax: Any = None) -> Any:
         ax.plot(advice.budget, advice.ratio, marker="*", markersize=14, color=COLOURS[5], linestyle="", label="advice")
     ax.set_xscale("log")
     ax.set_yscale("log")
-    plain = "{x:g}"
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(plain)
-        axis.set_minor_formatter(plain)
-    ax.tick_params(which="minor", labelsize=7)
+    ax.set_xticks(budgets, [f"{p:g}" for p in budgets])
+    ax.set_xticks([], minor=True)
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("{x:g}")
     ax.set(xlabel="budget (fraction kept)", ylabel="total cost relative to exact", title=advice.sentence.split(":")[0])
     ax.legend(fontsize=8)
     return ax

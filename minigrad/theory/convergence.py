@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike
 
 from minigrad.typing import Array
 
-__all__ = ["descent_bound", "quadratic_plateau", "stationary_second_moment", "step_size",
-"steps_to_precision"]
+__all__ = ["descent_bound", "quadratic_plateau", "stationary_second_moment", "step_size", "steps_to_precision"]
 
 
 def descent_bound(
@@ -125,9 +124,7 @@ def step_size(L: float, delta: float, variance: float, steps: float, *, omega: f
     return min(1.0 / L, math.sqrt(2.0 * delta / (L * variance * steps)))
 
 
-def steps_to_precision(
-    L: float, delta: float, variance: float, epsilon: float, *, omega: float = 0.0
-) -> float:
+def steps_to_precision(L: float, delta: float, variance: float, epsilon: float, *, omega: float = 0.0) -> float:
     """Return T(ε) = max(8LΔ/ε, 32ΔLV/ε²): that many steps bring (1/T) Σ_t E‖∇f(x_t)‖² down to ε.
 
     Parameters

@@ -59,9 +59,7 @@ def total_cost(budget: ArrayLike, c0: float, c1: float, a: float, b: float) -> A
     return cost
 
 
-def optimal_budget(
-    c0: float, c1: float, a: float, b: float, *, smallest: float = _TINY
-) -> BudgetAdvice:
+def optimal_budget(c0: float, c1: float, a: float, b: float, *, smallest: float = _TINY) -> BudgetAdvice:
     """Return the budget p* = √(c_0 b / (c_1 a)) that makes the cost of reaching a precision smallest.
 
     Parameters

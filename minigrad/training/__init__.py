@@ -2,8 +2,10 @@
 
 from minigrad.training.batches import Batches
 from minigrad.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from minigrad.training.fit import DivergenceError, evaluate, fit
+from minigrad.training.evaluate import evaluate
+from minigrad.training.fit import fit
 from minigrad.training.history import Epoch, History
+from minigrad.training.loop import DivergenceError
 
 __all__ = [
     "Batches", "CheckpointError", "DivergenceError", "Epoch", "History", "evaluate", "fit", "load_checkpoint",

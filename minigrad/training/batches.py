@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 
@@ -30,6 +31,8 @@ class Batches:
     ------
     ValueError
         If the batch size is not in that range.
+    TypeError
+        If it is not a whole number.
 
     Examples
     --------
@@ -41,6 +44,10 @@ class Batches:
     """
 
     def __init__(self, samples: int, batch_size: int, seed: int):
+        try:
+            batch_size = operator.index(batch_size)
+        except TypeError:
+            raise TypeError(f"batch_size={batch_size!r} must be a whole number of samples") from None
         if not 1 <= batch_size <= samples:
             raise ValueError(f"batch_size={batch_size} must lie in 1 … {samples}, the number of training samples")
         self.samples, self.batch_size, self.seed = samples, batch_size, seed
@@ -52,12 +59,14 @@ class Batches:
         return math.ceil(self.samples / self.batch_size)
 
     def __getitem__(self, step: int) -> Array:
-        """The samples of a step, as indices."""
+        """The samples of a step, as indices; steps are counted from 0."""
+        if step < 0:
+            raise IndexError(f"step {step} is negative; steps are counted from 0, and there is no last one")
         first, stop = step * self.batch_size, (step + 1) * self.batch_size
         passes = range(first // self.samples, (stop - 1) // self.samples + 1)
         self._passes = {number: self._permutation(number) for number in passes}
         parts = [self._passes[k][max(0, first - k * self.samples) : stop - k * self.samples] for k in passes]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return np.concatenate(parts)  # a copy, so that nobody can change a pass that other steps read
 
     def _permutation(self, number: int) -> Array:
         if number in self._passes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -44,15 +45,15 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
     'whole'
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with open(temporary, "xb") as stream:  # with the permissions that any new file gets
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -65,12 +66,14 @@ def save_checkpoint(path: str | os.PathLike[str], arrays: Mapping[str, Array], m
     arrays : mapping from str to ndarray
         Of numbers.
     meta : mapping
-        What ``json.dumps`` can write.
+        What ``json.dumps`` can write; JSON has no numbers for NaN and infinity.
 
     Raises
     ------
     TypeError
         If an array holds Python objects, or ``meta`` cannot be written as JSON.
+    ValueError
+        If a number in ``meta`` is not finite.
 
     Examples
     --------
@@ -84,7 +87,7 @@ def save_checkpoint(path: str | os.PathLike[str], arrays: Mapping[str, Array], m
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"checkpoint: {name!r} has dtype {array.dtype}; only numbers can be saved")
-    text = json.dumps({"format": FORMAT, **meta})
+    text = json.dumps({**meta, "format": FORMAT}, allow_nan=False)
 
     def write(stream: IO[bytes]) -> None:
         with zipfile.ZipFile(stream, "w") as archive:  # stored, with a CRC for each part
@@ -108,29 +111,30 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    FileNotFoundError, PermissionError
+        If there is no such file, or it may not be read.
     CheckpointError
         If the file is truncated, damaged, or not a checkpoint.
     """
+    name = os.fspath(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            meta = json.loads(archive.read(META))
-            arrays = {}
-            for name in archive.namelist():
-                if name.endswith(".npy"):
-                    with archive.open(name) as part:
-                        arrays[name.removesuffix(".npy")] = np.lib.format.read_array(part, allow_pickle=False)
-                        part.read()  # to the end, so that the CRC is checked
-    except FileNotFoundError:
+            # Each part is read to its end before it is looked at: then its CRC has been checked.
+            parts = {part: archive.read(part) for part in archive.namelist()}
+        meta = json.loads(parts.pop(META))
+        arrays = {
+            part.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+            for part, content in parts.items()
+        }
+    except (FileNotFoundError, PermissionError):
         raise
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
+    except Exception as error:  # damage shows in many ways: as a bad CRC, as an unknown compression, as encryption
+        reason = f"it has no {META}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
         raise CheckpointError(
-            f"{os.fspath(path)} is truncated, damaged or not a checkpoint ({error}). Delete it and start again, or "
-            "give the path of another one"
+            f"{name} is truncated, damaged or not a checkpoint ({reason}). Delete it and start again, or give the "
+            "path of another one"
         ) from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{os.fspath(path)} has format {meta.get('format')!r}; this version reads format {FORMAT}"
-        )
+        found = repr(meta.get("format")) if isinstance(meta, dict) else "that is not known"
+        raise CheckpointError(f"{name} has a format {found}; this version of minigrad reads format {FORMAT}")
     return arrays, meta

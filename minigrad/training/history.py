@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -73,6 +74,8 @@ class History:
         IndexError
             If there is none.
         """
+        if not self.epochs:
+            raise IndexError("this history has no epoch yet: training stopped, or was not begun, before the first end")
         return self.epochs[-1]
 
     def __len__(self) -> int:
@@ -98,13 +101,17 @@ class History:
         return self.table()._repr_html_()
 
     def to_dict(self) -> dict[str, list[dict[str, Any]]]:
-        """The history as JSON-ready data; `from_dict` reads it."""
-        return {"epochs": [asdict(epoch) for epoch in self.epochs]}
+        """The history as JSON-ready data; `from_dict` reads it.
+
+        A number that is not finite, such as the test loss of a model whose logits overflow, is written as text
+        (``"inf"``), since JSON has no number for it.
+        """
+        return {"epochs": [{name: _to_json(value) for name, value in asdict(e).items()} for e in self.epochs]}
 
     @classmethod
     def from_dict(cls, data: dict[str, list[dict[str, Any]]]) -> History:
         """The history that `to_dict` wrote."""
-        return cls([Epoch(**epoch) for epoch in data["epochs"]])
+        return cls([Epoch(**{name: _from_json(value) for name, value in e.items()}) for e in data["epochs"]])
 
     def plot(self, ax: Any = None) -> Any:
         """Draw training and test loss against epochs on a Matplotlib Axes, and return it."""
@@ -121,5 +128,15 @@ class History:
 
 
 def correct(logits: Array, labels: Array) -> float:
-    """The fraction of rows whose largest logit is that of the label."""
+    """The fraction of rows whose largest logit is that of the label, or of the most probable label."""
+    if labels.ndim == logits.ndim:
+        labels = labels.argmax(axis=-1)
     return float((logits.argmax(axis=-1) == labels).mean())
+
+
+def _to_json(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _from_json(value: Any) -> Any:
+    return float(value) if isinstance(value, str) else value

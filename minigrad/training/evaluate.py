@@ -1,0 +1,64 @@
+"""How good a model is on data that it is not trained on at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from minigrad import ops
+from minigrad.nn.module import Module
+from minigrad.tensor import Tensor
+from minigrad.training.history import correct
+from minigrad.typing import Array
+
+__all__ = ["Loss", "evaluate"]
+
+Loss: TypeAlias = Callable[[Any, Array], Tensor]
+"""``loss(logits, labels)``, a scalar: the mean over the batch."""
+
+
+def evaluate(
+    model: Module, x: Array, labels: Array, loss: Loss = ops.cross_entropy, batch_size: int = 1000
+) -> tuple[float, float]:
+    """Mean loss and accuracy, in evaluation mode and without recording.
+
+    Parameters
+    ----------
+    model : Module
+    x : ndarray, shape (N, ...)
+    labels : ndarray of int, shape (N,)
+    loss : callable, default `ops.cross_entropy`
+        A mean over its batch.
+    batch_size : int, default 1000
+
+    Returns
+    -------
+    loss, accuracy : float
+
+    Raises
+    ------
+    ValueError
+        If there are no samples.
+
+    Examples
+    --------
+    >>> from minigrad import datasets, nn, training
+    >>> data = datasets.digits().flat()
+    >>> mean_loss, accuracy = training.evaluate(nn.mlp((64, 10), rng=0), data.x_test, data.y_test)
+    >>> 0 <= accuracy <= 1
+    True
+    """
+    if not len(x):
+        raise ValueError("evaluate: there are no samples to evaluate on")
+    was_training = model.training
+    model.eval()
+    total = right = 0.0
+    try:
+        for first in range(0, len(x), batch_size):
+            part = slice(first, first + batch_size)
+            logits = model(x[part])
+            total += loss(logits, labels[part]).item() * len(labels[part])
+            right += correct(logits.data, labels[part]) * len(labels[part])
+    finally:
+        model.train(was_training)
+    return total / len(x), right / len(x)

@@ -1,0 +1,44 @@
+"""Sums over named axes: values as in NumPy. Gradients: test_ops_gradients.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gradient_table import SUMS, values
+
+import minigrad as mg
+from minigrad import ops
+
+
+@pytest.mark.parametrize("subscripts, shapes", [(s, shapes) for s, *shapes in SUMS])
+def test_values(subscripts, shapes):
+    arrays = [values(k, shape) for k, shape in enumerate(shapes)]
+    np.testing.assert_allclose(
+        ops.einsum(subscripts, *arrays).data, np.einsum(subscripts, *arrays), rtol=1e-12, atol=1e-14
+    )
+
+
+def test_flops_count_every_product_once():
+    a, b = (mg.Tensor(np.ones(shape), requires_grad=True) for shape in [(2, 3), (3, 5)])
+    with mg.Tape() as tape:
+        ops.einsum("ij,jk->ik", a, b)
+    assert tape.nodes[0].primitive.forward_flops(tape.nodes[0]) == 2 * 2 * 3 * 5
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (
+            lambda: ops.einsum("ij,jk->ik", np.ones((2, 3)), np.ones((4, 2))),
+            ValueError,
+            r"einsum: .*\(2, 3\).*\(4, 2\)",
+        ),
+        (lambda: ops.einsum("ij,jk->ik", np.ones((2, 3))), ValueError, "for 2 operands, but 1 were given"),
+        (lambda: ops.einsum("ij->i", np.ones(3)), ValueError, "do not fit an operand with 1 axes"),
+        (lambda: ops.einsum("i->i", np.ones((3, 3))), ValueError, "do not fit an operand with 2 axes"),
+        (lambda: ops.einsum(np.ones(3), "i->i"), TypeError, "subscripts come first"),
+    ],
+)
+def test_errors(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

@@ -1,0 +1,64 @@
+"""Indexing: repeated indices add up, and errors. Gradients elsewhere: test_ops_gradients.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import ops
+
+X = np.arange(12.0).reshape(3, 4)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [0, -1, (1, 2), slice(None, None, 2), (slice(None), None, 1), ..., [0, 2, 0], ([0, 1], [3, 3]), X > 5,
+     np.array([True, False, True]), (np.array([[0], [2]]), np.array([1, 1])), np.int64(1), None],
+)  # fmt: skip
+def test_values_and_adjoint(index):
+    """The VJP is the transpose of picking: Σ g·x[i] = Σ vjp(g)·x for every x and g."""
+    y, pullback = mg.vjp(lambda x: x[index], X)
+    np.testing.assert_array_equal(y, X[index])
+    g = np.random.default_rng(0).standard_normal(y.shape)
+    np.testing.assert_allclose((pullback(g)[0] * X).sum(), (g * X[index]).sum(), rtol=1e-12)
+
+
+def test_tensors_as_indices():
+    chosen = mg.Tensor([2, 0, 2])
+    assert mg.Tensor(X)[chosen].data.tolist() == X[[2, 0, 2]].tolist()
+    assert mg.Tensor(X)[chosen, 1].data.tolist() == X[[2, 0, 2], 1].tolist()
+
+
+def test_repeated_indices_add_up():
+    assert mg.grad(lambda x: x[[1, 1, 1]].sum())([5.0, 6.0]).tolist() == [0, 3]
+    assert mg.grad(lambda x: (x[[0, 0], [1, 1]]).sum())(X).tolist()[0] == [0, 2, 0, 0]
+    assert mg.grad(lambda x: ops.gather(x, [[2, 2], [0, 2]]).sum())(X).sum(axis=1).tolist() == [4, 0, 12]
+    assert mg.grad(lambda x: ops.take_along_axis(x, [[0, 0, 0]] * 3).sum())(X)[:, 0].tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_gathers_as_in_numpy(axis):
+    indices = np.array([[0, -1], [1, 1]])
+    np.testing.assert_array_equal(ops.take(X, indices, axis).data, np.take(X, indices, axis))
+    along = np.argsort(-X, axis=axis)
+    np.testing.assert_array_equal(ops.take_along_axis(X, along, axis).data, np.take_along_axis(X, along, axis))
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda: mg.Tensor(X)[3], IndexError, r"getitem: .*x \(3, 4\)"),
+        (lambda: mg.Tensor(X)[0, 0, 0], IndexError, "getitem: too many indices"),
+        (lambda: mg.Tensor(X)[1.5], IndexError, "getitem: "),
+        (lambda: ops.take(X, [3]), IndexError, "take: .*out of bounds"),
+        (lambda: ops.take(X, [0.5]), ValueError, "take: indices must be integers"),
+        (lambda: ops.take(X, [0], axis=2), ValueError, "take: axis 2 is out of bounds"),
+        (lambda: ops.take_along_axis(X, [[4]] * 3), IndexError, "take_along_axis: .*out of bounds"),
+        (lambda: ops.take_along_axis(X, [0, 1]), ValueError, r"take_along_axis: indices have shape \(2,\)"),
+        (lambda: ops.take_along_axis(X, [[0]] * 3, axis=2), ValueError, "take_along_axis: axis 2 is out of bounds"),
+    ],
+)
+def test_errors(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

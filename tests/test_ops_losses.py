@@ -1,0 +1,102 @@
+"""Softmax and losses: values against SciPy and by hand, extremes, and bad targets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import special
+
+import minigrad as mg
+from minigrad import ops
+
+X = np.random.default_rng(0).standard_normal((4, 3)) * 3
+LABELS = np.array([0, 2, 1, 2])
+ONE_HOT = np.eye(3)[LABELS]
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_softmax_as_in_scipy(axis):
+    np.testing.assert_allclose(ops.softmax(X, axis).data, special.softmax(X, axis), rtol=1e-13)
+    np.testing.assert_allclose(ops.log_softmax(X, axis).data, special.log_softmax(X, axis), rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_far_out_nothing_overflows(dtype):
+    x = np.array([[1e4, 0.0, -1e4]], dtype)
+    for f in (ops.softmax, ops.log_softmax, lambda x: ops.cross_entropy(x, [2])):
+        y, pullback = mg.vjp(f, x)
+        assert np.isfinite(y).all() and np.isfinite(pullback(np.ones_like(y))[0]).all()
+    assert ops.cross_entropy(x, [2]).item() == 2e4
+
+
+def test_excluded_classes():
+    """A logit of −∞ has probability 0 and no gradient."""
+    x = np.array([[0.0, 1.0, -np.inf]])
+    value, gradient = mg.value_and_grad(lambda x: ops.cross_entropy(x, [0]))(x)
+    np.testing.assert_allclose(value, np.log(1 + np.e))
+    np.testing.assert_allclose(gradient, [[special.expit(-1) - 1, special.expit(1), 0]])
+    assert ops.cross_entropy(x, np.array([[0.5, 0.5, 0.0]])).item() == pytest.approx(np.log(1 + np.e) - 0.5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_cross_entropy_by_hand(smoothing):
+    logp = special.log_softmax(X, axis=-1)
+    each = -(((1 - smoothing) * ONE_HOT + smoothing / 3) * logp).sum(axis=-1)
+    for targets in (LABELS, LABELS.astype(np.uint8), LABELS.tolist(), ONE_HOT, mg.Tensor(ONE_HOT)):
+        got = ops.cross_entropy(X, targets, label_smoothing=smoothing, reduction="none").data
+        np.testing.assert_allclose(got, each, rtol=1e-12)
+        np.testing.assert_allclose(ops.cross_entropy(X, targets, smoothing).item(), each.mean(), rtol=1e-12)
+        np.testing.assert_allclose(ops.cross_entropy(X, targets, smoothing, "sum").item(), each.sum(), rtol=1e-12)
+
+
+def test_the_gradient_is_probability_minus_target():
+    gradient = mg.grad(lambda x: ops.cross_entropy(x, LABELS, reduction="sum"))(X)
+    np.testing.assert_allclose(gradient, special.softmax(X, -1) - ONE_HOT, rtol=1e-12, atol=1e-15)
+
+
+def test_integer_logits_with_probabilities():
+    assert ops.cross_entropy(np.array([[1, 2, 3]]), np.array([[0.5, 0.25, 0.25]])).item() == pytest.approx(
+        -(special.log_softmax([1.0, 2.0, 3.0]) * [0.5, 0.25, 0.25]).sum()
+    )
+
+
+def test_mse():
+    a, b = X, X[::-1].copy()
+    for reduction, expected in [("none", (a - b) ** 2), ("sum", ((a - b) ** 2).sum()), ("mean", ((a - b) ** 2).mean())]:
+        np.testing.assert_allclose(ops.mse(a, b, reduction=reduction).data, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda: ops.cross_entropy(X, [0, 1, 2, 3]),
+            r"label 3 at position \[3\] is out of range.*0 … 2.*logits \(4, 3\)",
+        ),
+        (lambda: ops.cross_entropy(X, [0, -1, 2, 0]), r"label -1 at position \[1\]"),
+        (lambda: ops.cross_entropy(X, [0, 1]), r"labels have shape \(2,\).*must have shape \(4,\)"),
+        (lambda: ops.cross_entropy(X, np.ones((4, 2)) / 2), "must have the shape of the logits"),
+        (lambda: ops.cross_entropy(X, ONE_HOT * 2), "must be probabilities"),
+        (lambda: ops.cross_entropy(X, -ONE_HOT), "must be probabilities"),
+        (lambda: ops.cross_entropy(X, ONE_HOT * np.nan), "must be probabilities"),
+        (lambda: ops.cross_entropy(X, ["a"] * 4), "neither class numbers nor probabilities"),
+        (lambda: ops.cross_entropy(X, ONE_HOT == 1), "neither class numbers nor probabilities"),
+        (lambda: ops.cross_entropy(X, LABELS, label_smoothing=1.0), r"label_smoothing=1.0 must lie in \[0, 1\)"),
+        (lambda: ops.cross_entropy(X, LABELS, reduction="avg"), "reduction='avg' is unknown"),
+        (lambda: ops.cross_entropy(1.0, 0), "must have shape"),
+        (lambda: ops.cross_entropy(X[:0], LABELS[:0]), "the batch is empty"),
+        (lambda: ops.mse(X, X[:, :1]), r"mse: .*one shape.*\(4, 3\).*\(4, 1\)"),
+        (lambda: ops.mse(X, X, reduction="avg"), "reduction='avg' is unknown"),
+        (lambda: ops.softmax(X, axis=2), "softmax: axis 2 is out of bounds"),
+        (lambda: ops.log_softmax(X, axis=-3), "log_softmax: axis -3 is out of bounds"),
+    ],
+)
+def test_errors(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_targets_are_not_differentiated():
+    t = mg.Tensor(ONE_HOT, requires_grad=True)
+    with mg.Tape(), pytest.raises(TypeError, match="'targets' is not differentiable"):
+        ops.cross_entropy(X, t)

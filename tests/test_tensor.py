@@ -1,0 +1,116 @@
+"""Tensor: what it holds, how it shows itself, what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import ops
+
+
+def test_data_is_used_as_it_is():
+    a = np.arange(6, dtype=np.float32).reshape(2, 3)
+    t = mg.Tensor(a)
+    assert t.data is a and t.numpy() is a
+    assert (t.shape, t.dtype, t.ndim, t.size, len(t)) == ((2, 3), np.float32, 2, 6, 2)
+    assert mg.Tensor([1, 2], dtype=np.float32).dtype == np.float32
+    assert mg.Tensor(2.5).item() == float(mg.Tensor(2.5)) == 2.5
+
+
+@pytest.mark.parametrize("data", [[1, 2], [True]])
+def test_integers_have_no_gradient(data):
+    mg.Tensor(data)
+    with pytest.raises(TypeError, match=r"floating-point.*dtype=np.float32"):
+        mg.Tensor(data, requires_grad=True)
+    assert mg.Tensor(data, requires_grad=True, dtype=np.float64).requires_grad
+
+
+@pytest.mark.parametrize("data", [[1j], ["a"], [None]])
+def test_only_real_numbers(data):
+    with pytest.raises(TypeError, match="real numbers"):
+        mg.Tensor(data)
+
+
+def test_refusals():
+    t = mg.Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(TypeError, match="Tensor already"):
+        mg.Tensor(t)
+    with pytest.raises(ValueError, match=r"shape \(2,\)"):
+        t.item()
+    with pytest.raises(TypeError, match="in place"):
+        t[0] = 3.0
+    with pytest.raises(TypeError):
+        np.sin(t)
+    with mg.Tape():
+        y = t * 2
+        with pytest.raises(TypeError, match="gradient would be lost"):
+            np.asarray(y)
+    np.testing.assert_array_equal(np.asarray(t), [1, 2])
+
+
+def test_repr_tells_the_role():
+    w = mg.Tensor([1.0], requires_grad=True, name="w")
+    assert repr(w) == "Tensor([1.], dtype=float64, requires_grad=True, name='w')"
+    with mg.Tape():
+        assert "node=0 exp" in repr(w.exp())
+
+
+def test_operators_and_their_reflections():
+    a, x = np.array([1.5, 2.0]), mg.Tensor([3.0, 0.5])
+    for got, expected in [
+        (x + a, x.data + a), (a + x, a + x.data), (x - a, x.data - a), (a - x, a - x.data), (2 - x, 2 - x.data),
+        (x * a, x.data * a), (a * x, a * x.data), (x / a, x.data / a), (a / x, a / x.data), (1 / x, 1 / x.data),
+        (x**a, x.data**a), (a**x, a**x.data), (2**x, 2**x.data), (-x, -x.data), (abs(-x), abs(x.data)),
+        (x @ a, x.data @ a), (a @ x, a @ x.data), (x[0], x.data[0]), (x.T, x.data.T),
+        (x.reshape(2, 1), x.data.reshape(2, 1)), (x.reshape((1, 2)), x.data.reshape(1, 2)),
+        (x.reshape(-1, 1).transpose(1, 0), x.data.reshape(1, 2)),
+    ]:  # fmt: skip
+        assert isinstance(got, mg.Tensor)
+        np.testing.assert_array_equal(got.data, expected)
+
+
+def test_comparisons_give_arrays():
+    x, y = mg.Tensor([1.0, 2.0, 3.0], requires_grad=True), np.array([2.0, 2.0, 2.0])
+    with mg.Tape() as tape:
+        for got, expected in [
+            (x < y, x.data < y), (x <= y, x.data <= y), (x > 2, x.data > 2), (x >= mg.Tensor(y), x.data >= y),
+            (x == 2.0, x.data == 2), (x != 2.0, x.data != 2), (y > x, y > x.data),
+        ]:  # fmt: skip
+            assert type(got) is np.ndarray and got.dtype == bool
+            np.testing.assert_array_equal(got, expected)
+    assert tape.nodes == []
+    assert len({x, x}) == 1  # still hashable, by identity
+
+
+@pytest.mark.parametrize("value", [2, 2.0, np.float64(2), np.array(2.0), [2.0, 2.0, 2.0], True])
+def test_numbers_and_lists_take_the_dtype_of_the_tensor(value):
+    x = mg.Tensor(np.ones(3, np.float32))
+    for y in (x + value, value * x, x / value, ops.maximum(value, x), ops.where([True, False, True], x, value)):
+        assert y.dtype == np.float32
+
+
+def test_arrays_keep_their_dtype_as_in_numpy():
+    x = mg.Tensor(np.ones(3, np.float32))
+    assert (x + np.ones(3)).dtype == np.float64
+    assert (mg.Tensor([1, 2]) + 0.5).dtype == np.float64
+
+
+def test_detach_stops_the_gradient():
+    w = mg.Tensor([3.0], requires_grad=True)
+    with mg.Tape() as tape:
+        y = w * w
+        loss = (y.detach() * w).sum()
+    assert tape.gradients(loss, [w])[0].tolist() == [9.0]
+
+
+def test_iteration_goes_over_the_first_axis():
+    rows = list(mg.Tensor([[1.0, 2.0], [3.0, 4.0]]))
+    assert [row.data.tolist() for row in rows] == [[1, 2], [3, 4]]
+
+
+def test_methods_are_the_operations():
+    x = mg.Tensor(np.linspace(0.1, 0.9, 6).reshape(2, 3))
+    for name in ops.METHODS:
+        assert getattr(mg.Tensor, name) is getattr(ops, name)
+    np.testing.assert_allclose(x.softmax().data.sum(axis=-1), 1)

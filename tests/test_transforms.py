@@ -1,0 +1,85 @@
+"""vjp, grad, value_and_grad."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import ops
+
+
+def test_vjp_pulls_back_as_often_as_one_likes():
+    a, b = np.arange(6.0).reshape(2, 3), np.arange(3.0)
+    y, pullback = mg.vjp(lambda a, b: a @ b, a, b)
+    np.testing.assert_array_equal(y, a @ b)
+    for g in (np.array([1.0, 0.0]), np.array([2.0, -1.0])):
+        ga, gb = pullback(g)
+        np.testing.assert_array_equal(ga, np.outer(g, b))
+        np.testing.assert_array_equal(gb, a.T @ g)
+    with pytest.raises(ValueError, match=r"cotangent has shape \(3,\)"):
+        pullback(np.ones(3))
+
+
+def test_vjp_of_functions_that_do_nothing():
+    y, pullback = mg.vjp(lambda x: x, np.array([1.0, 2.0]))
+    assert y.tolist() == [1, 2] and pullback([3.0, 4.0])[0].tolist() == [3, 4]
+    y, pullback = mg.vjp(lambda x: mg.Tensor(5.0), np.array([1.0, 2.0]))
+    assert y == 5 and pullback(1.0)[0].tolist() == [0, 0]
+
+
+def test_randomised_vjps_take_a_seed():
+    class Coin(mg.Estimator):
+        def sample(self, g, node, rng):
+            return g * rng.random()
+
+    _, pullback = mg.vjp(lambda x: ops.multiply(x, 2.0, vjp=Coin()), np.ones(2))
+    assert pullback(np.ones(2), rng=1)[0].tolist() == pullback(np.ones(2), rng=1)[0].tolist()
+    assert pullback(np.ones(2), rng=1)[0].tolist() != pullback(np.ones(2), rng=2)[0].tolist()
+    gradient = mg.grad(lambda x: ops.multiply(x, 2.0, vjp=Coin()).sum())
+    assert gradient(np.ones(2), rng=1).tolist() == gradient(np.ones(2), rng=1).tolist()
+
+
+def test_grad_by_one_and_by_several():
+    f = lambda x, y, scale=1.0: (x * y).sum() * scale  # noqa: E731
+    x, y = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    assert mg.grad(f)(x, y).tolist() == [3, 4]
+    assert mg.grad(f, argnums=1)(x, y).tolist() == [1, 2]
+    assert mg.grad(f, argnums=-1)(x, y).tolist() == [1, 2]
+    gx, gy = mg.grad(f, argnums=(0, 1))(x, y, scale=2.0)
+    assert gx.tolist() == [6, 8] and gy.tolist() == [2, 4]
+    (only,) = mg.grad(f, argnums=[1])(x, y)
+    assert only.tolist() == [1, 2]
+    value, gradient = mg.value_and_grad(f)(x, y)
+    assert value == 11 and gradient.tolist() == [3, 4]
+
+
+def test_dtypes():
+    f = lambda x: (x * x).sum()  # noqa: E731
+    assert mg.grad(f)(np.ones(2, np.float32)).dtype == np.float32
+    assert mg.grad(f)([1, 2]).dtype == np.float64
+    assert mg.grad(f)(mg.Tensor(np.ones(2, np.float32))).dtype == np.float32
+
+
+def test_grad_works_inside_a_tape_without_leaving_a_trace():
+    w = mg.Tensor([2.0], requires_grad=True)
+    with mg.Tape() as tape:
+        y = w * 3
+        inner = mg.grad(lambda x: (x**3).sum())(w.data)
+        loss = (y * inner).sum()
+    assert inner.tolist() == [12.0] and len(tape.nodes) == 3
+    assert tape.gradients(loss, [w])[0].tolist() == [36.0]
+
+
+def test_errors():
+    with pytest.raises(mg.TapeError, match=r"returned shape \(2,\)"):
+        mg.grad(lambda x: x)(np.ones(2))
+    with pytest.raises(TypeError, match="must return a Tensor, but returned a float"):
+        mg.grad(lambda x: 1.0)(np.ones(2))
+    with pytest.raises(IndexError, match="argument number 1 of a call with 1"):
+        mg.grad(lambda x: x.sum(), argnums=1)(np.ones(2))
+    with pytest.raises(TypeError, match="dtype complex"):
+        mg.grad(lambda x: x.sum())(np.ones(2, complex))
+    w = mg.Tensor([1.0], requires_grad=True)
+    with mg.Tape(), pytest.raises(TypeError, match="derivatives of derivatives"):
+        mg.grad(lambda x: x.sum())(w * 2)
