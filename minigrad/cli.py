@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import minigrad
+from minigrad.datasets.errors import DataError
+from minigrad.report import WIDTH
+from minigrad.training.checkpoint import CheckpointError
 
 __all__ = ["main"]
 
@@ -26,6 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit status: 0, 2 for a request that cannot be met, 130 after Ctrl-C.
 
+    Raises
+    ------
+    SystemExit
+        If the arguments are not those of the command, and after ``--help`` and ``--version``.
+
     Examples
     --------
     >>> main(["list"])  # doctest: +ELLIPSIS
@@ -35,14 +45,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without ± gets a ?, and the results all the same
+            stream.reconfigure(errors="replace")
     try:
         return int(options.run(options))
     except KeyboardInterrupt:
         print("\ninterrupted; finished runs are kept, and the same command goes on from there", file=sys.stderr)
         return 130
-    except (ValueError, OSError) as error:
-        print(f"minigrad: {error}", file=sys.stderr)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError, DataError, CheckpointError) as error:
+        print(_lines(f"minigrad: {error}"), file=sys.stderr)
         return 2
+
+
+def _lines(text: str) -> str:
+    """Text broken into lines of at most 80 columns; paths and addresses stay whole."""
+    broken = (
+        textwrap.fill(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for line in text.splitlines()
+    )
+    return "\n".join(broken)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,13 +83,12 @@ def _parser() -> argparse.ArgumentParser:
         "compare",
         help="train with exact and with randomised VJPs, side by side",
         description="Train a model with exact VJPs, with each estimator, and with exact VJPs on a smaller batch of "
-        "equal cost; print a table, and write convergence.png, results.csv and results.json. Finished runs are kept: an "
-        "interrupted comparison goes on when the same command is given again.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        "equal cost; print a table, and write convergence.png, results.csv and results.json. Finished runs are kept: "
+        "an interrupted comparison goes on when the same command is given again.",
     )
     compare.set_defaults(run=_compare)
-    compare.add_argument("--model", default="mlp", help="see `minigrad list`")
-    compare.add_argument("--data", default="digits", help="see `minigrad list`")
+    compare.add_argument("--model", default="mlp", help="see `minigrad list` (default: %(default)s)")
+    compare.add_argument("--data", default="digits", help="see `minigrad list` (default: %(default)s)")
     compare.add_argument(
         "--vjp",
         action="append",
@@ -72,12 +96,25 @@ def _parser() -> argparse.ArgumentParser:
         help="an estimator, such as 'diagonal(0.1, target=both)'; may be repeated (default: mask, "
         "mask(axis=sample), diagonal, lowrank and topk)",
     )
-    compare.add_argument("--budget", type=float, default=0.1, help="for estimators that are given without one")
-    compare.add_argument("--epochs", type=int, default=30)
-    compare.add_argument("--batch-size", type=int, default=64)
-    compare.add_argument("--lr", type=float, default=0.01, help="learning rate; it falls along half a cosine to 0")
-    compare.add_argument("--seeds", type=int, default=3, help="how many seeds")
-    compare.add_argument("--out", type=Path, help="folder of the results (default: runs/compare-MODEL-DATA)")
+    compare.add_argument(
+        "--budget",
+        type=float,
+        default=0.1,
+        metavar="B",
+        help="expected fraction kept, in (0, 1], for estimators that are given without one (default: %(default)s)",
+    )
+    compare.add_argument("--epochs", type=int, default=30, metavar="N", help="(default: %(default)s)")
+    compare.add_argument("--batch-size", type=int, default=64, metavar="N", help="samples (default: %(default)s)")
+    compare.add_argument(
+        "--lr",
+        type=float,
+        default=0.01,
+        help="learning rate; it falls along half a cosine to 0 (default: %(default)s)",
+    )
+    compare.add_argument("--seeds", type=int, default=3, metavar="N", help="how many seeds (default: %(default)s)")
+    compare.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where the results go (default: runs/compare-MODEL-DATA)"
+    )
     return parser
 
 
@@ -95,10 +132,11 @@ def _compare(options: argparse.Namespace) -> int:
         budget=options.budget,
         seeds=options.seeds,
         out=out,
-        told=print,
+        told=lambda line: print(_lines(line)),
     )
     print(comparison)
-    print(f"\nwritten to {out}: convergence.png, results.csv, results.json")
+    print()
+    print(_lines(f"written to {out}: convergence.png, results.csv, results.json"))
     return 0
 
 

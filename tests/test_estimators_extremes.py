@@ -163,6 +163,14 @@ def test_distortions_beyond_float64_are_infinite_and_silent(estimator):
     assert estimator.distortion(np.full((2, 3), 1e-300)) == pytest.approx(0.0, abs=1e-300)
 
 
+@pytest.mark.parametrize("estimator", finite(0.7), ids=repr)
+def test_distortions_beyond_float64_beside_units_that_are_certain(estimator):
+    """A certain unit adds 0 to the distortion, even where its square is infinite."""
+    g = np.full((2, 3), 1e160)
+    g[0, 0] = 1e250
+    assert estimator.distortion(g) == np.inf
+
+
 @pytest.mark.parametrize("estimator", every(0.4), ids=repr)
 @pytest.mark.parametrize("smallest", [np.float32(1e-45), np.float64(5e-324)])
 def test_the_smallest_numbers_there_are(estimator, smallest):

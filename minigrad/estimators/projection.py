@@ -38,9 +38,9 @@ def _countsketch(m: int, r: int, rng: np.random.Generator, dtype: np.dtype[Any])
 
 
 def _orthogonal(m: int, r: int, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
-    q, triangle = np.linalg.qr(rng.standard_normal((m, r)))
-    # QR fixes signs in its own way; with those of the triangle undone the columns are Haar distributed.
-    return q * (np.sign(np.diag(triangle)) * math.sqrt(m / r))
+    # QR fixes the signs of the columns in its own way, so Ω is not quite Haar distributed; but they cancel in ΩΩᵀ.
+    q, _ = np.linalg.qr(rng.standard_normal((m, r)))
+    return q * math.sqrt(m / r)
 
 
 KINDS: dict[str, Callable[..., Array]] = {

@@ -70,7 +70,8 @@ def compare(
     data = configuration.load()
     if configuration.batch_size > len(data.x_train):
         raise ValueError(
-            f"batch_size={configuration.batch_size} is more than the {len(data.x_train)} training samples of {data.name}"
+            f"batch_size={configuration.batch_size} is larger than the data: {data.name} has {len(data.x_train)} "
+            "training samples"
         )
     store = Store(out)
     methods = with_baseline(configuration, methods, data)
@@ -98,9 +99,10 @@ def compare(
 
 
 def with_baseline(configuration: Configuration, methods: tuple[Method, ...], data: Dataset) -> tuple[Method, ...]:
-    """Add exact VJPs on a smaller batch (a larger one, where the method is dearer than exact), whose step costs what a step of the diagonal sketch does.
+    """Add exact VJPs on a smaller batch, whose step costs what a step of the diagonal sketch does.
 
-    Without a diagonal sketch among the methods, the first randomised one is taken.
+    Without a diagonal sketch among the methods, the first randomised one is taken. Where that is dearer than exact
+    VJPs, the batch is larger.
     """
     sketched = [method for method in methods if not method.exact]
     if not sketched:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import platform
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.measure import Measurement
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run
-from minigrad.report import Table
+from minigrad.report import Table, json_ready
+from minigrad.training import Epoch
 from minigrad.training.checkpoint import write_atomically
 
 __all__ = ["Comparison"]
@@ -91,7 +93,7 @@ class Comparison:
                     "–" if loss is None else f"{loss:#.2g}".rjust(7),
                     f"{line['backward_flops']:.2f}".rjust(5),
                     f"{line['backward_time']:.2f}".rjust(5),
-                    f"{line['variance']:#.2g}".rjust(8),
+                    "–" if math.isnan(line["variance"]) else f"{line['variance']:#.2g}".rjust(8),
                 ]
             )
         heads = ["method", "accuracy / %", "   loss", "flops", " time", "variance"]
@@ -112,10 +114,14 @@ class Comparison:
         ]
         if any(not method.estimator.unbiased for method in self.methods):
             notes.append("† biased")
+        if any(run.diverged for run in self.runs):
+            notes.append("diverged: the loss or a parameter was no longer finite; the figures are of the other seeds")
         for method in self.methods:
             if method.equal_cost_to:
-                notes.append(f"{method.label}: a step costs what one of {method.equal_cost_to} does,")
-                notes.append("  forward plus backward flops; all methods take the same number of steps")
+                notes.append(
+                    f"{method.label}: a step costs what one of {method.equal_cost_to} does, "
+                    "forward plus backward flops; all methods take the same number of steps"
+                )
         return notes
 
     def __str__(self) -> str:
@@ -125,8 +131,8 @@ class Comparison:
         return self.table()._repr_html_()
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON-ready data."""
-        return {
+        """Everything, as JSON-ready data; None where a number is not finite."""
+        everything = {
             "configuration": self.configuration.to_dict(),
             "methods": [asdict(method) for method in self.methods],
             "seeds": list(self.seeds),
@@ -140,64 +146,52 @@ class Comparison:
             "summary": self.summary(),
             "runs": [run.to_dict() for run in self.runs],
         }
+        return json_ready(everything)
 
     def save(self, folder: Path) -> list[Path]:
         """Write results.csv (one line for each epoch of each run), results.json and convergence.png."""
         paths = [folder / name for name in ("results.csv", "results.json", "convergence.png")]
         text = self._csv()
         write_atomically(paths[0], lambda stream: stream.write(text.encode()))
-        data = json.dumps(self.to_dict(), indent=1)
+        data = json.dumps(self.to_dict(), indent=1, allow_nan=False)
         write_atomically(paths[1], lambda stream: stream.write(data.encode()))
-        from matplotlib.figure import Figure
+        from matplotlib.figure import Figure  # without pyplot: no display is needed, and no state is left behind
 
-        figure = Figure(figsize=(10, 7.4), layout="constrained")
-        self.plot(figure)
+        figure = self.plot(Figure(figsize=(10, 7.8), layout="constrained"))
         write_atomically(paths[2], lambda stream: figure.savefig(stream, dpi=130, format="png"))
         return paths
 
     def _csv(self) -> str:
         out = io.StringIO()
-        names: Sequence[str] | None = None
-        writer = csv.writer(out)
+        names = [field.name for field in fields(Epoch)]
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["method", "seed", "diverged", *names])
         for run in self.runs:
+            start = [run.label, run.seed, int(run.diverged is not None)]
             for epoch in run.history.epochs:
-                fields = asdict(epoch)
-                if names is None:
-                    names = list(fields)
-                    writer.writerow(["method", "seed", "diverged", *names])
-                writer.writerow([run.label, run.seed, int(run.diverged is not None), *fields.values()])
+                writer.writerow([*start, *asdict(epoch).values()])
+            if not run.history.epochs:  # diverged in its first epoch
+                writer.writerow([*start, *[""] * len(names)])
         return out.getvalue()
 
-    def plot(self, figure: Any) -> Any:
-        """Draw loss and accuracy against epochs and against backward flops on a Matplotlib figure; return it."""
-        from minigrad.plot import curves
+    def plot(self, figure: Any = None) -> Any:
+        """Draw loss and accuracy against epochs and against backward flops.
 
-        axes = figure.subplots(2, 2, sharey="row", sharex="col")
-        exact = [run for run in self.of(self.methods[0]) if run.diverged is None]
-        unit = exact[0].history.epochs[0].backward_flops if exact else 1.0
-        for row, (quantity, label) in enumerate([("loss", "training loss (nats)"), ("test_accuracy", "test accuracy")]):
-            for column, against in enumerate(["epoch", "backward_flops"]):
-                runs = {}
-                for method in self.methods:
-                    good = [run.history for run in self.of(method) if run.diverged is None]
-                    scale = 1.0 if against == "epoch" else unit
-                    runs[method.label + ("" if method.estimator.unbiased else " (biased)")] = [
-                        (np.array(history[against]) / scale, np.array(history[quantity])) for history in good
-                    ]
-                curves(
-                    runs,
-                    axes[row, column],
-                    ylabel="" if column else label,
-                    log_x=column == 1,
-                    log_y=row == 0,
-                )
-        axes[1, 0].set_xlabel("epochs")
-        axes[1, 1].set_xlabel("backward flops (1 = an exact epoch)")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
-        seeds = f"mean and one standard deviation over {len(self.seeds)} seeds" if len(self.seeds) > 1 else "one seed"
-        figure.suptitle(f"{self.configuration.model} on {self.configuration.data}; {seeds}")
-        return figure
+        A method all of whose runs diverged is drawn up to where the first of them did, and ends in a cross. A loss far
+        above that of the beginning leaves the picture at the top.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure, optional
+            Default: a new one.
+
+        Returns
+        -------
+        matplotlib Figure
+        """
+        from minigrad.experiments.picture import draw
+
+        return draw(self, figure)
 
 
 def _mean(values: Sequence[Any]) -> float | None:

@@ -135,11 +135,19 @@ def _parts(model: Module, x: Array, y: Array, part: int) -> list[Array]:
 
 def _after_one_epoch(configuration: Configuration, data: Dataset) -> dict[str, Array]:
     one = dataclasses.replace(configuration, epochs=1)
-    run = {"epochs": 1, "batch_size": one.batch_size, "max_norm": one.max_norm, "rng": 0, "progress": False}
     model = one.build(data, Method("exact"), 0)
     initial = model.state_dict()
     try:
-        training.fit(model, data, optimizer=one.optimizer(model), **run)
+        training.fit(
+            model,
+            data,
+            optimizer=one.optimizer(model),
+            epochs=1,
+            batch_size=one.batch_size,
+            max_norm=one.max_norm,
+            rng=0,
+            progress=False,
+        )
     except training.DivergenceError:
         return initial
     return model.state_dict()

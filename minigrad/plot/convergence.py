@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.plot.axes import COLOURS, STYLES, axes_or_new
+from minigrad.plot.axes import COLOURS, MARKERS, STYLES, axes_or_new
+from minigrad.typing import Array
 
 __all__ = ["curves"]
 
@@ -21,8 +22,12 @@ def curves(
     ylabel: str = "",
     log_x: bool = False,
     log_y: bool = False,
+    crossed: Collection[str] = (),
 ) -> Any:
     """Draw for each method the mean over its runs, and a band of one standard deviation.
+
+    With ``log_y`` and positive values both are those of the logarithm. Colours, dashes and markers tell the methods
+    apart, so that colour is not needed.
 
     Parameters
     ----------
@@ -34,6 +39,8 @@ def curves(
     xlabel, ylabel : str
         With their units.
     log_x, log_y : bool, default False
+    crossed : collection of str
+        The methods whose line ends in a cross, because they went no further.
 
     Returns
     -------
@@ -49,23 +56,24 @@ def curves(
     """
     ax = axes_or_new(ax)
     for k, (label, pairs) in enumerate(runs.items()):
-        look: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "linestyle": STYLES[k % len(STYLES)]}
-        if not pairs:
-            ax.plot([], [], label=f"{label} (no run)", **look)
+        look: dict[str, Any] = {
+            "color": COLOURS[k % len(COLOURS)],
+            "linestyle": STYLES[k % len(STYLES)],
+            "marker": MARKERS[k % len(MARKERS)],
+            "markersize": 5,
+            "linewidth": 1.6,
+        }
+        length = min((len(np.asarray(y)) for _, y in pairs), default=0)
+        if not length:
+            ax.plot([], [], label=label, **look)
             continue
-        length = min(len(np.asarray(y)) for _, y in pairs)
         x = np.mean([np.asarray(x, float)[:length] for x, _ in pairs], axis=0)
-        y = np.array([np.asarray(y, float)[:length] for _, y in pairs])
-        mean = np.exp(np.log(y).mean(axis=0)) if log_y and (y > 0).all() else y.mean(axis=0)
-        ax.plot(x, mean, label=label, linewidth=1.8, **look)
-        if len(pairs) > 1:
-            if log_y and (y > 0).all():
-                spread = np.exp(np.log(y).std(axis=0, ddof=1))
-                low, high = mean / spread, mean * spread
-            else:
-                spread = y.std(axis=0, ddof=1)
-                low, high = mean - spread, mean + spread
-            ax.fill_between(x, low, high, color=look["color"], alpha=0.13, linewidth=0)
+        mean, low, high = _band(np.array([np.asarray(y, float)[:length] for _, y in pairs]), log_y)
+        every = max(1, length // 6)
+        ax.plot(x, mean, label=label, markevery=(k * every // len(runs), every), **look)
+        ax.fill_between(x, low, high, color=look["color"], alpha=0.13, linewidth=0)
+        if label in crossed:
+            ax.plot(x[-1:], mean[-1:], color=look["color"], marker="x", markersize=11, markeredgewidth=2.5)
     if log_x:
         ax.set_xscale("log")
     if log_y:
@@ -73,3 +81,14 @@ def curves(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(True, alpha=0.25)
     return ax
+
+
+def _band(y: Array, log: bool) -> tuple[Array, Array, Array]:
+    """Mean over the first axis, and one standard deviation below and above."""
+    geometric = log and bool((y > 0).all())
+    values = np.log(y) if geometric else y
+    with np.errstate(invalid="ignore"):  # where a value is infinite
+        mean = values.mean(axis=0)
+        spread = values.std(axis=0, ddof=1) if len(y) > 1 else np.zeros_like(mean)
+        low, high = mean - spread, mean + spread
+    return (np.exp(mean), np.exp(low), np.exp(high)) if geometric else (mean, low, high)

@@ -1,5 +1,6 @@
 """Training: the loop, what it measures, and checkpoints."""
 
+from minigrad.training.adaptive import AdaptiveBudget
 from minigrad.training.batches import Batches
 from minigrad.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from minigrad.training.evaluate import evaluate
@@ -8,6 +9,6 @@ from minigrad.training.history import Epoch, History
 from minigrad.training.loop import DivergenceError
 
 __all__ = [
-    "Batches", "CheckpointError", "DivergenceError", "Epoch", "History", "evaluate", "fit", "load_checkpoint",
-    "save_checkpoint",
+    "AdaptiveBudget", "Batches", "CheckpointError", "DivergenceError", "Epoch", "History", "evaluate", "fit",
+    "load_checkpoint", "save_checkpoint",
 ]  # fmt: skip

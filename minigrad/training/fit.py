@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from minigrad.nn.module import Module
 from minigrad.optim import Optimizer
 from minigrad.training.evaluate import Loss
 from minigrad.training.history import History
-from minigrad.training.loop import Loop
+from minigrad.training.loop import Augment, Callback, Loop
 from minigrad.typing import Array, Seed
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_seconds: float = 0.0,
     progress: bool | None = None,
+    callbacks: Sequence[Callback] = (),
+    augment: Augment | None = None,
 ) -> History:
     """Train a classifier on batches, and measure it after each epoch.
 
@@ -74,6 +76,11 @@ def fit(
     progress : bool, optional
         A progress bar; default: if standard error is a terminal.
 
+    callbacks : sequence of Callback
+        Called before each step, such as `AdaptiveBudget`; what they keep is in the checkpoint.
+    augment : callable, optional
+        ``augment(x, rng)`` changes a batch of training inputs at random, as `minigrad.training.augment` does.
+
     Returns
     -------
     History
@@ -101,7 +108,7 @@ def fit(
     """
     epochs = _count("epochs", epochs)
     steps_per_epoch = None if steps_per_epoch is None else _count("steps_per_epoch", steps_per_epoch)
-    loop = Loop(model, data, optimizer, batch_size, loss, schedule, max_norm, steps_per_epoch, rng)
+    loop = Loop(model, data, optimizer, batch_size, loss, schedule, max_norm, steps_per_epoch, rng, callbacks, augment)
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)  # now, and not after an epoch that would be lost

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -25,7 +25,10 @@ from minigrad.typing import Array, Seed
 if TYPE_CHECKING:
     from minigrad.datasets import Dataset
 
-__all__ = ["DivergenceError", "Loop"]
+__all__ = ["Augment", "Callback", "DivergenceError", "Loop"]
+
+Augment: TypeAlias = Callable[[Array, np.random.Generator], Array]
+"""``augment(x, rng)``: a batch of inputs, changed at random."""
 
 
 class DivergenceError(FloatingPointError):
@@ -44,6 +47,16 @@ class DivergenceError(FloatingPointError):
         self.step, self.history = step, history
 
 
+class Callback(Protocol):
+    """Something that acts before each step, and has a state that checkpoints keep."""
+
+    def __call__(self, loop: Loop) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], loop: Loop) -> None: ...
+
+
 class Loop:
     """The state of a training run between two epochs. The arguments are those of `minigrad.training.fit`."""
 
@@ -58,6 +71,8 @@ class Loop:
         max_norm: float | None,
         steps_per_epoch: int | None,
         rng: Seed,
+        callbacks: Sequence[Callback] = (),
+        augment: Augment | None = None,
     ):
         arrays = data if isinstance(data, tuple) else (data.x_train, data.y_train, data.x_test, data.y_test)
         if len(arrays) not in (2, 4) or any(len(arrays[k]) != len(arrays[k + 1]) for k in range(0, len(arrays), 2)):
@@ -78,7 +93,11 @@ class Loop:
         self.step = 0
         self.history = History()
         self.forward_flops = self.backward_flops = 0.0
+        self.callbacks, self.augment = tuple(callbacks), augment
         self._cost: tuple[Any, Any, Cost] | None = None
+        # Callbacks may change the VJPs of the model; a checkpoint goes by those that it began with.
+        chosen = {path: getattr(module, "vjp", None) for path, module in model.named_modules()}
+        self._vjps = {path: _vjp_name(vjp) for path, vjp in chosen.items() if vjp is not None}
 
     def epoch(self, bar: Any) -> None:
         """Train for one epoch, and add it to the history."""
@@ -113,18 +132,22 @@ class Loop:
 
     def one_step(self) -> tuple[float, float, float]:
         """Take one step; return the loss and the accuracy on its batch, and the seconds of the backward pass."""
+        for callback in self.callbacks:
+            callback(self)
         chosen = self.batches[self.step]
         x, y = self.x[chosen], self.y[chosen]
+        if self.augment is not None:
+            x = self.augment(x, np.random.default_rng(self.key(3)))
         if self.schedule is not None:
             self.optimizer.lr = self.schedule(self.step)
-        with Tape(rng=step_key(self.seed, self.step, 0)) as tape:
+        with Tape(rng=self.key(0)) as tape:
             logits = self.model(x)
             loss = self.loss(logits, y)
         value = loss.item()
         if not np.isfinite(value):
             self._diverged(f"the loss is {value}")
         started = time.perf_counter()
-        key = step_key(self.seed, self.step, 1)
+        key = self.key(1)
         wanted = [p for p in self.optimizer.parameters if p.requires_grad]  # without those that were frozen
         gradients = tape.gradients(loss, wanted, rng=key, structured=self.max_norm is None)
         backward = time.perf_counter() - started
@@ -162,9 +185,12 @@ class Loop:
             self.history,
         )
 
+    def key(self, purpose: int) -> int:
+        """The seed of one purpose of this step: 0 forward draws, 1 backward draws, 2 measurements, 3 augmentation."""
+        return step_key(self.seed, self.step, purpose)
+
     def identity(self) -> dict[str, Any]:
         """What must agree for a checkpoint to belong to this run, as JSON-ready data."""
-        layers = {path: getattr(module, "vjp", None) for path, module in self.model.named_modules()}
         return {
             "seed": self.seed,
             "samples": list(np.shape(self.x)),
@@ -173,7 +199,8 @@ class Loop:
             "steps_per_epoch": self.steps_per_epoch,
             "optimizer": type(self.optimizer).__name__ + self.optimizer.repr_arguments(),
             "max_norm": self.max_norm,
-            "vjp": {path: _vjp_name(vjp) for path, vjp in layers.items() if vjp is not None},
+            "vjp": self._vjps,
+            "callbacks": [repr(callback) for callback in self.callbacks],
         }
 
     def save(self, path: Path) -> None:
@@ -192,6 +219,7 @@ class Loop:
             "flops": [self.forward_flops, self.backward_flops],
             "optimizer": plain,
             "history": self.history.to_dict(),
+            "callbacks": [callback.state_dict() for callback in self.callbacks],
         }
         save_checkpoint(path, arrays, meta)
 
@@ -219,6 +247,8 @@ class Loop:
         except ValueError as error:
             self.optimizer.load_state_dict(before)
             raise CheckpointError(f"{path} belongs to another model: {error}\n{remedy}") from error
+        for callback, kept in zip(self.callbacks, meta["callbacks"], strict=True):
+            callback.load_state_dict(kept, self)
         self.seed = seed
         self.batches = Batches(len(self.x), self.batches.batch_size, seed)
         self.step, self.history = step, history
