@@ -7,8 +7,9 @@ import io
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import minigrad
 from minigrad.datasets.errors import DataError
@@ -115,7 +116,53 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where the results go (default: runs/compare-MODEL-DATA)"
     )
+    for name, run, text, what in (
+        ("inspect", _inspect, "is it unbiased, how noisy is it, whose fault is it, what did it save", "noise.png"),
+        ("advise", _advise, "which budget to train with, and how to share it among layers", "advice.png"),
+    ):
+        command = commands.add_parser(
+            name,
+            help=text,
+            description="Train exactly for a few epochs, then look at the gradient of the model with an estimator on "
+            f"all layers but the last: {text}. Prints tables and writes {what}.",
+        )
+        command.set_defaults(run=run)
+        command.add_argument("--model", default="mlp", help="see `minigrad list` (default: %(default)s)")
+        command.add_argument("--data", default="digits", help="see `minigrad list` (default: %(default)s)")
+        command.add_argument("--vjp", default="diagonal", metavar="TEXT", help="an estimator (default: %(default)s)")
+        command.add_argument("--budget", type=float, default=0.1, metavar="B", help="(default: %(default)s)")
+        command.add_argument("--epochs", type=int, default=1, metavar="N", help="(default: %(default)s)")
+        command.add_argument("--batch-size", type=int, default=64, metavar="N", help="(default: %(default)s)")
+        command.add_argument("--lr", type=float, default=0.01, help="(default: %(default)s)")
+        command.add_argument("--seed", type=int, default=0, metavar="N", help="(default: %(default)s)")
+        command.add_argument("--out", type=Path, metavar="FOLDER", help=f"(default: runs/{name}-MODEL-DATA)")
     return parser
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from minigrad.experiments.inspection import inspect_model
+
+    return _report(options, "inspect", inspect_model)
+
+
+def _advise(options: argparse.Namespace) -> int:
+    from minigrad.experiments.inspection import advise_model
+
+    return _report(options, "advise", advise_model)
+
+
+def _report(options: argparse.Namespace, name: str, make: Callable[..., Any]) -> int:
+    from minigrad.experiments import Configuration
+
+    configuration = Configuration(
+        model=options.model, data=options.data, epochs=options.epochs, batch_size=options.batch_size, lr=options.lr
+    )
+    report = make(configuration, options.vjp, budget=options.budget, seed=options.seed)
+    print(report)
+    path = report.save(options.out or Path("runs") / f"{name}-{configuration.model}-{configuration.data}")
+    print()
+    print(_lines(f"written to {path}"))
+    return 0
 
 
 def _compare(options: argparse.Namespace) -> int:

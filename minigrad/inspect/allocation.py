@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from minigrad import ops
-from minigrad.estimators import with_budget
-from minigrad.estimators.budget import budget_of
 from minigrad.inspect.batches import Data, Model, RecordedBatches
-from minigrad.inspect.cost import cost
-from minigrad.inspect.leaves import Wanted, drawn
-from minigrad.inspect.variance import draw_key, increments
-from minigrad.node import Node
+from minigrad.inspect.measured import Layers, MeasuredBatches, water_fill
 from minigrad.report import Table, si
 from minigrad.tensor import Tensor
-from minigrad.theory import optimal_probabilities
 from minigrad.typing import Array, Seed
 
-__all__ = ["Allocation", "Layers", "allocate", "measure_layers", "measure_variance", "water_fill"]
-
-SMALLEST = 0.01
-"""No layer gets a smaller budget than this."""
-
-
-@dataclass(frozen=True)
-class Layers:
-    """What sketched layers add to the variance and cost, measured.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Layer paths; the index on the tape, as ``#3``, for an operation outside of any layer.
-    weights : ndarray
-        w_l: the variance that layer l adds at budget 1/2, as measured at the present budgets and scaled by
-        1/p − 1.
-    costs : ndarray
-        c_l: operations of the layer's exact backward pass.
-    minibatch : float
-        σ² of the exact gradient.
-    """
-
-    names: tuple[str, ...]
-    weights: Array
-    costs: Array
-    minibatch: float
+__all__ = ["Allocation", "allocate"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +52,7 @@ class Allocation:
             f"measured variance: water-filled {self.water_filled_variance:.4g}, common {self.common_variance:.4g}; "
             f"chosen: {self.chosen}",
         ]
-        heads = ["layer", "backward", "variance at 1/2", "water-filled", "common", "chosen"]
+        heads = ["layer", "backward", "variance weight", "water-filled", "common", "chosen"]
         return Table(heads, rows, "budgets by layer, at one total cost", notes)
 
     def __str__(self) -> str:
@@ -103,7 +68,6 @@ class Allocation:
             "names": list(self.layers.names),
             "weights": self.layers.weights.tolist(),
             "costs": self.layers.costs.tolist(),
-            "minibatch": self.layers.minibatch,
         }
         return {**fields, "layers": layers}
 
@@ -159,15 +123,13 @@ def allocate(
     >>> list(allocation.budgets)
     ['0', '2', '4']
     """
-    if not 0 < budget <= 1:
-        raise ValueError(f"allocate: budget={budget} is outside (0, 1]")
-    recorded = RecordedBatches(model, data, batch_size, loss, rng)
-    layers = measure_layers(recorded, batches, budget)
-    filled = water_fill(layers, budget * float(layers.costs.sum()))
-    water_filled = dict(zip(layers.names, filled.tolist(), strict=True))
-    common = dict.fromkeys(layers.names, float(budget))
-    by_filled = measure_variance(recorded, water_filled, batches)
-    by_common = measure_variance(recorded, common, batches)
+    if not 0 < budget <= 1 or batches < 2:
+        raise ValueError(f"allocate: budget={budget} must lie in (0, 1], and batches={batches} be at least 2")
+    measured = MeasuredBatches(RecordedBatches(model, data, batch_size, loss, rng), batches)
+    common = dict.fromkeys(measured.names, float(budget))
+    layers = measured.layers(common)
+    water_filled = water_fill(layers, budget * float(layers.costs.sum()))
+    by_filled, by_common = measured.variance(water_filled), measured.variance(common)
     better = by_filled < by_common
     return Allocation(
         budgets=water_filled if better else common,
@@ -178,83 +140,3 @@ def allocate(
         common_variance=by_common,
         layers=layers,
     )
-
-
-def water_fill(layers: Layers, total: float) -> Array:
-    """Budgets that minimise Σ w_l/p_l at a total cost Σ c_l p_l, none below 0.01."""
-    weights = np.maximum(layers.weights, 0.0)
-    total = max(total, 1.001 * SMALLEST * float(layers.costs.sum()))
-    if not weights.any():
-        return np.full(weights.size, min(1.0, total / float(layers.costs.sum())))
-    lower = np.full(weights.size, SMALLEST)
-    return optimal_probabilities(weights, total, layers.costs, lower=lower)
-
-
-def measure_layers(recorded: RecordedBatches, batches: int, budget: float | None = None) -> Layers:
-    """Measure what each layer adds, on the first random batches, at a common budget or at the present ones.
-
-    A layer whose budget is above 1/2 is measured at 1/2.
-    """
-    added: dict[str, list[float]] = {}
-    costs: dict[str, float] = {}
-    gradients = []
-    for number in range(batches):
-        wanted = recorded[number]
-        nodes = sketched_nodes(wanted)
-        odds = {}
-        for node in nodes:
-            p = min(0.5, budget_of(node.vjp) if budget is None else budget)
-            node.vjp = with_budget(node.vjp, p)
-            odds[node.index] = 1 / p - 1
-        gradients.append(wanted.exact())
-        parts: dict[str, float] = {}
-        for index, _, increment in increments(wanted, draw_key(recorded.key, batches + number)):
-            name = layer_name(wanted.tape.nodes[index])
-            parts[name] = parts.get(name, 0.0) + float(np.square(increment).sum()) / odds[index]
-        for name, value in parts.items():
-            added.setdefault(name, []).append(value)
-        if not costs:
-            for line in cost(wanted.tape).nodes:
-                node = wanted.tape.nodes[line.node]
-                if node.vjp is not None:
-                    costs[layer_name(node)] = costs.get(layer_name(node), 0.0) + line.backward_exact
-    stacked = np.array(gradients)
-    deviations = np.square(stacked - stacked.mean(axis=0)).sum(axis=1)
-    names = tuple(reversed(list(added)))  # from the input to the loss
-    return Layers(
-        names=names,
-        weights=np.array([np.mean(added[name]) for name in names]),
-        costs=np.array([costs[name] for name in names]),
-        minibatch=float(deviations.sum() / max(batches - 1, 1)),
-    )
-
-
-def measure_variance(recorded: RecordedBatches, budgets: Mapping[str, float], batches: int) -> float:
-    """E‖ĝ − g‖² with given budgets by layer, on the first random batches."""
-    errors = []
-    for number in range(batches):
-        wanted = recorded[number]
-        for node in sketched_nodes(wanted):
-            node.vjp = with_budget(node.vjp, budgets[layer_name(node)])
-        error = drawn(wanted, draw_key(recorded.key, 2 * batches + number)) - wanted.exact()
-        errors.append(float(np.square(error).sum()))
-    return math.fsum(errors) / batches
-
-
-def sketched_nodes(wanted: Wanted) -> list[Node]:
-    """The nodes of a tape that have an estimator.
-
-    Raises
-    ------
-    ValueError
-        If there are none.
-    """
-    nodes = [node for node in wanted.tape.nodes if node.vjp is not None]
-    if not nodes:
-        raise ValueError("no layer of this model has an estimator; choose one with nn.set_vjp(model, …)")
-    return nodes
-
-
-def layer_name(node: Node) -> str:
-    """What an allocation calls the layer of a node."""
-    return node.layer or f"#{node.index}"

@@ -5,22 +5,21 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from minigrad import nn
-from minigrad.inspect.allocation import Layers, measure_layers, measure_variance, water_fill
 from minigrad.inspect.batches import RecordedBatches
-from minigrad.inspect.cost import cost
+from minigrad.inspect.measured import SMALLEST, Layers, MeasuredBatches, water_fill
 from minigrad.report import Table
-from minigrad.typing import Array
 
 if TYPE_CHECKING:
     from minigrad.training.loop import Loop
 
 __all__ = ["AdaptiveBudget"]
 
-NEARLY_ALL = 0.95
-"""A layer whose budget would be above this is exact: the estimator's own work would eat the saving."""
+NEARLY_ALL = 0.9
+"""A total cost above this fraction of the exact one is not worth it: the estimators' own work would eat the saving."""
+
+BISECTIONS = 5
+"""Each halves, on a logarithmic scale, the range in which the total cost lies."""
 
 
 class AdaptiveBudget:
@@ -54,8 +53,8 @@ class AdaptiveBudget:
     Notes
     -----
     Holding the added variance at a fraction of the minibatch's follows Wang, Chen, Zhu (2024), *VCAS*, ICLR,
-    arXiv:2402.17227; the sharing among layers is THEORY.md §3. Measurements are smoothed: each counts for half of what
-    is believed.
+    arXiv:2402.17227; the sharing among layers is THEORY.md §3. Each measurement of σ² counts for half of
+    what is believed.
 
     Examples
     --------
@@ -78,78 +77,40 @@ class AdaptiveBudget:
             raise ValueError(f"AdaptiveBudget: every={every} must be at least 1, and batches={batches} at least 2")
         self.fraction, self.every, self.batches = float(fraction), int(every), int(batches)
         self.log: list[dict[str, Any]] = []
-        self._weights: dict[str, float] = {}
         self._minibatch: float | None = None
-        self._compounding = 1.0
 
     def __call__(self, loop: Loop) -> None:
         """Measure and set budgets, if it is time to."""
         if loop.step % self.every:
             return
         buffers = {name: array.copy() for name, array in loop.model.named_buffers()}
-        recorded = RecordedBatches(
-            loop.model, (loop.x, loop.y), loop.batches.batch_size, loop.loss, rng=loop.key(purpose=2)
-        )
-        layers = self._believed(measure_layers(recorded, self.batches))
-        self._charge(loop, recorded, len(layers.names))
-        target = self.fraction * layers.minibatch
-        filled = budgets_for(layers, target / self._compounding)
-        spent = float(layers.costs @ np.array(list(filled.values())))
-        common = dict.fromkeys(layers.names, spent / float(layers.costs.sum()))
-        variances = {}
-        for kind, budgets in (("water-filled", filled), ("common", common)):
-            variances[kind] = measure_variance(recorded, budgets, self.batches)
-        kind = min(variances, key=lambda k: variances[k])
-        predicted = target / self._compounding
-        if predicted > 0 and variances[kind] > 0:
-            # Noise compounds through layers: next time, aim lower by the factor that was missed.
-            self._compounding = max(1.0, math.sqrt(self._compounding * variances[kind] / predicted))
-        chosen = filled if kind == "water-filled" else common
-        chosen = {name: 1.0 if p > NEARLY_ALL else p for name, p in chosen.items()}
-        nn.set_budgets(loop.model, chosen)
+        data = (loop.x, loop.y)
+        recorded = RecordedBatches(loop.model, data, loop.batches.batch_size, loop.loss, rng=loop.key(purpose=2))
+        measured = MeasuredBatches(recorded, self.batches)
         for name, array in loop.model.named_buffers():
             array[...] = buffers[name]
-        self.log.append(
-            {
-                "step": loop.step,
-                "minibatch": layers.minibatch,
-                "added": variances[kind],
-                "sharing": kind,
-                "budgets": chosen,
-            }
-        )
-
-    def _believed(self, layers: Layers) -> Layers:
-        """A measurement, averaged with what was believed before."""
         if self._minibatch is not None:
-            minibatch = (self._minibatch + layers.minibatch) / 2
-            weights = np.array([(self._weights[n] + w) / 2 for n, w in zip(layers.names, layers.weights, strict=True)])
-            layers = Layers(layers.names, weights, layers.costs, minibatch)
-        self._minibatch = layers.minibatch
-        self._weights = dict(zip(layers.names, layers.weights.tolist(), strict=True))
-        return layers
+            self._minibatch = (self._minibatch + measured.minibatch) / 2
+        else:
+            self._minibatch = measured.minibatch
+        budgets, added, sharing = cheapest(measured, self.fraction * self._minibatch, self._start(measured))
+        nn.set_budgets(loop.model, budgets)
+        loop.forward_flops += measured.forward_flops
+        loop.backward_flops += measured.backward_flops
+        line = {"step": loop.step, "minibatch": self._minibatch, "added": added, "sharing": sharing, "budgets": budgets}
+        self.log.append(line)
 
-    def _charge(self, loop: Loop, recorded: RecordedBatches, layers: int) -> None:
-        """Add to the run what a measurement costs, with every sweep counted as a whole exact one."""
-        count = cost(recorded[0].tape)
-        # Three recordings; an exact and a random sweep in each, and two sweeps below each sketched layer.
-        loop.forward_flops += 3 * self.batches * count.forward
-        loop.backward_flops += (6 + 2 * layers) * self.batches * count.backward_exact
+    def _start(self, measured: MeasuredBatches) -> dict[str, float]:
+        """Budgets to measure the layers at first: those of the last time."""
+        return self.log[-1]["budgets"] if self.log else dict.fromkeys(measured.names, 0.25)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON-ready data."""
-        return {
-            "log": self.log,
-            "weights": self._weights,
-            "minibatch": self._minibatch,
-            "compounding": self._compounding,
-        }
+        return {"log": self.log, "minibatch": self._minibatch}
 
     def load_state_dict(self, state: dict[str, Any], loop: Loop) -> None:
         """Go on from what `state_dict` gave, and put the budgets in place."""
-        self.log = list(state["log"])
-        self._weights, self._minibatch = dict(state["weights"]), state["minibatch"]
-        self._compounding = state["compounding"]
+        self.log, self._minibatch = list(state["log"]), state["minibatch"]
         if self.log:
             nn.set_budgets(loop.model, self.log[-1]["budgets"])
 
@@ -167,28 +128,43 @@ class AdaptiveBudget:
         return f"AdaptiveBudget({self.fraction:g}, every={self.every}, batches={self.batches})"
 
 
-def budgets_for(layers: Layers, variance: float) -> dict[str, float]:
-    """The cheapest budgets whose predicted added variance Σ w_l (1/p_l − 1) is at most the given one.
+def cheapest(
+    measured: MeasuredBatches, variance: float, start: dict[str, float]
+) -> tuple[dict[str, float], float, str]:
+    """The cheapest budgets whose added variance, as measured, is at most the given one.
 
-    Examples
-    --------
-    >>> layers = Layers(("a", "b"), np.array([1.0, 1.0]), np.array([1.0, 1.0]), 1.0)
-    >>> {name: round(p, 3) for name, p in budgets_for(layers, 2.0).items()}
-    {'a': 0.5, 'b': 0.5}
+    The total cost is found by bisection of its logarithm, since the variance as measured falls as it grows. What each
+    layer adds is measured once at the beginning and once near the answer, where the sharing matters.
+
+    Returns
+    -------
+    budgets : dict of str to float
+    added : float
+        The variance measured with them.
+    sharing : {"water-filled", "common", "exact"}
     """
-    weights = np.maximum(layers.weights, 0.0)
-    everything = float(layers.costs.sum())
-    low, high = 0.0, everything
+    everything = float(measured.costs.sum())
+    layers = measured.layers(start)
+    total = _bisect(measured, layers, variance, SMALLEST * everything, everything, BISECTIONS)
+    layers = measured.layers(water_fill(layers, total))
+    total = _bisect(measured, layers, variance, total / 2, min(2 * total, everything), BISECTIONS - 1)
+    choices = {
+        "water-filled": water_fill(layers, total),
+        "common": dict.fromkeys(measured.names, total / everything),
+    }
+    found = {sharing: measured.variance(budgets) for sharing, budgets in choices.items()}
+    sharing = min(found, key=lambda name: found[name])
+    if found[sharing] > variance or total > NEARLY_ALL * everything:
+        return dict.fromkeys(measured.names, 1.0), 0.0, "exact"
+    return choices[sharing], found[sharing], sharing
 
-    def added(p: Array) -> float:
-        return float(weights @ (1 / p - 1))
 
-    if added(water_fill(layers, low)) <= variance:
-        high = low
-    for _ in range(50):  # the added variance falls as the total cost grows
-        middle = (low + high) / 2
-        if added(water_fill(layers, middle)) > variance:
+def _bisect(measured: MeasuredBatches, layers: Layers, variance: float, low: float, high: float, times: int) -> float:
+    """The smallest total cost in a range, up to a factor, at which the measured variance is low enough."""
+    for _ in range(times):
+        middle = math.sqrt(low * high)
+        if measured.variance(water_fill(layers, middle)) > variance:
             low = middle
         else:
             high = middle
-    return dict(zip(layers.names, water_fill(layers, high).tolist(), strict=True))
+    return high

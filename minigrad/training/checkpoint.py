@@ -87,7 +87,7 @@ def save_checkpoint(path: str | os.PathLike[str], arrays: Mapping[str, Array], m
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"checkpoint: {name!r} has dtype {array.dtype}; only numbers can be saved")
-    text = json.dumps({**meta, "format": FORMAT}, allow_nan=False)
+    text = json.dumps({"format": FORMAT, "arrays": sorted(arrays), "meta": dict(meta)}, allow_nan=False)
 
     def write(stream: IO[bytes]) -> None:
         with zipfile.ZipFile(stream, "w") as archive:  # stored, with a CRC for each part
@@ -121,20 +121,22 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
         with zipfile.ZipFile(path) as archive:
             # Each part is read to its end before it is looked at: then its CRC has been checked.
             parts = {part: archive.read(part) for part in archive.namelist()}
-        meta = json.loads(parts.pop(META))
+        head = json.loads(parts.pop(META))
+        if not isinstance(head, dict) or head.get("format") != FORMAT:
+            found = repr(head.get("format")) if isinstance(head, dict) else "that is not known"
+            raise ValueError(f"its format is {found}, and this version of minigrad reads format {FORMAT}")
         arrays = {
             part.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
             for part, content in parts.items()
         }
+        if sorted(arrays) != head["arrays"]:
+            raise ValueError("its table of contents is damaged")
+        return arrays, dict(head["meta"])
     except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # damage shows in many ways: as a bad CRC, as an unknown compression, as encryption
-        reason = f"it has no {META}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        reason = f"there is no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
         raise CheckpointError(
             f"{name} is truncated, damaged or not a checkpoint ({reason}). Delete it and start again, or give the "
             "path of another one"
         ) from error
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        found = repr(meta.get("format")) if isinstance(meta, dict) else "that is not known"
-        raise CheckpointError(f"{name} has a format {found}; this version of minigrad reads format {FORMAT}")
-    return arrays, meta

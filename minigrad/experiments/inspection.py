@@ -1,0 +1,164 @@
+"""What ``minigrad inspect`` and ``minigrad advise`` show: reports on a model of which some epochs were trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minigrad import inspect, ops, training
+from minigrad.datasets import Dataset
+from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.method import Method, methods_from
+from minigrad.inspect import Advice, Allocation, Cost, GradientNoise, Sparsity, Unbiasedness, Variance
+from minigrad.nn.module import Module
+from minigrad.tape import Tape
+from minigrad.training.checkpoint import write_atomically
+
+__all__ = ["Advising", "Inspection", "advise_model", "inspect_model"]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The four reports on one recorded batch.
+
+    Attributes
+    ----------
+    unbiasedness : Unbiasedness
+    variance : Variance
+    sparsity : Sparsity
+    cost : Cost
+    """
+
+    unbiasedness: Unbiasedness
+    variance: Variance
+    sparsity: Sparsity
+    cost: Cost
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(report) for report in (self.unbiasedness, self.variance, self.sparsity, self.cost))
+
+    def save(self, folder: Path) -> Path:
+        """Write noise.png: whose noise it is, and what was kept."""
+        return _picture(folder / "noise.png", self.variance.plot, self.sparsity.plot)
+
+
+@dataclass(frozen=True)
+class Advising:
+    """What to choose instead.
+
+    Attributes
+    ----------
+    noise : GradientNoise
+    advice : Advice
+    allocation : Allocation
+    """
+
+    noise: GradientNoise
+    advice: Advice
+    allocation: Allocation
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(report) for report in (self.noise, self.advice, self.allocation))
+
+    def save(self, folder: Path) -> Path:
+        """Write advice.png: the predicted cost against the budget."""
+        return _picture(folder / "advice.png", self.advice.plot)
+
+
+def inspect_model(
+    configuration: Configuration, vjp: str, *, budget: float = 0.1, draws: int = 1000, seed: int = 0
+) -> Inspection:
+    """Inspect the gradient of one batch, after ``configuration.epochs`` of exact training.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    vjp : str
+        The estimator of all layers but the last, as text that `minigrad.estimators.parse` takes.
+    budget : float, default 0.1
+        Where the text gives none.
+    draws : int, default 1000
+    seed : int, default 0
+
+    Returns
+    -------
+    Inspection
+    """
+    data = configuration.load()
+    model = _trained(configuration, data, vjp, budget, seed)
+    size = min(configuration.batch_size, len(data.x_train))
+    with Tape(rng=seed) as tape:
+        loss = ops.cross_entropy(model(data.x_train[:size]), data.y_train[:size])
+    return Inspection(
+        inspect.unbiasedness(tape, loss, draws=draws, rng=seed),
+        inspect.variance(tape, loss, draws=max(2, draws // 5), rng=seed + 1),
+        inspect.sparsity(tape, loss, draws=max(1, draws // 10), rng=seed + 2),
+        inspect.cost(tape),
+    )
+
+
+def advise_model(
+    configuration: Configuration, vjp: str, *, budget: float = 0.1, batches: int = 20, seed: int = 0
+) -> Advising:
+    """Measure noise and cost after ``configuration.epochs`` of exact training, and say which budgets to choose.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    vjp : str
+        The estimator of all layers but the last, as text that `minigrad.estimators.parse` takes.
+    budget : float, default 0.1
+        Where the text gives none; the budget whose cost is shared among the layers.
+    batches : int, default 20
+    seed : int, default 0
+
+    Returns
+    -------
+    Advising
+    """
+    data = configuration.load()
+    model = _trained(configuration, data, vjp, budget, seed)
+    options: dict[str, Any] = {
+        "batch_size": min(configuration.batch_size, len(data.x_train)), "batches": batches, "rng": seed
+    }  # fmt: skip
+    chosen = methods_from((vjp,), budget)[-1].estimator.budget
+    return Advising(
+        inspect.gradient_noise(model, data, **options),
+        inspect.advise(model, data, **options),
+        inspect.allocate(model, data, budget=chosen, **options),
+    )
+
+
+def _trained(configuration: Configuration, data: Dataset, vjp: str, budget: float, seed: int) -> Module:
+    """A model after some epochs of exact training, with the estimator on all layers but the last."""
+    method = methods_from((vjp,), budget)[-1]
+    if method.exact:
+        raise ValueError(f"{vjp!r} is exact: there is no noise to look at; give an estimator with a budget below 1")
+    exact = configuration.build(data, Method("exact"), seed)
+    if configuration.epochs:
+        training.fit(
+            exact,
+            data,
+            optimizer=configuration.optimizer(exact),
+            epochs=configuration.epochs,
+            batch_size=min(configuration.batch_size, len(data.x_train)),
+            max_norm=configuration.max_norm,
+            rng=seed,
+        )
+    model = configuration.build(data, method, seed)
+    model.load_state_dict(exact.state_dict())
+    return model
+
+
+def _picture(path: Path, *plots: Any) -> Path:
+    """Draw each plot on Axes of its own, side by side, and write the figure."""
+    from matplotlib.figure import Figure
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure = Figure(figsize=(6.4 * len(plots), 4.8), layout="constrained")
+    axes = figure.subplots(1, len(plots), squeeze=False)[0]
+    for plot, ax in zip(plots, axes, strict=True):
+        plot(ax)
+    write_atomically(path, lambda stream: figure.savefig(stream, dpi=130, format="png"))
+    return path

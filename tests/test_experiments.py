@@ -1,0 +1,425 @@
+"""The main job: comparisons that report, are written down whole, and go on after an interruption."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import datasets, training
+from minigrad.experiments import Comparison, Configuration, Method, Run, compare, train
+from minigrad.experiments import compare as compare_function
+from minigrad.experiments.method import DEFAULT_VJPS, methods_from
+from minigrad.experiments.store import Store
+
+MODULE = sys.modules["minigrad.experiments.compare"]
+MEASURE = sys.modules["minigrad.experiments.measure"]
+SMALL = Configuration(epochs=2, batch_size=32)
+LONG = "diagonal(0.1, axis=row, target=both, design=systematic)"
+
+
+def few(self):
+    data = datasets.digits()
+    part = {"x_train": data.x_train[:160], "y_train": data.y_train[:160]}
+    return dataclasses.replace(data, **part, x_test=data.x_test[:50], y_test=data.y_test[:50])
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Little data, and few repetitions of each measurement."""
+    monkeypatch.setattr(Configuration, "load", few)
+    monkeypatch.setattr(MEASURE, "ROUNDS", 2)
+    monkeypatch.setattr(MEASURE, "DRAWS", 4)
+
+
+def strict(path):
+    """What a strict JSON reader makes of a file."""
+
+    def refuse(token):
+        raise AssertionError(f"{path} holds {token}, which is not JSON")
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def timeless(comparison):
+    """Everything but what a clock decides."""
+    data = comparison.to_dict()
+    for run in data["runs"]:
+        for epoch in run["history"]["epochs"]:
+            del epoch["seconds"], epoch["backward_seconds"]
+    for line in data["summary"]:
+        del line["backward_time"]
+    return data
+
+
+# The files and the table
+
+
+def test_the_default_methods(tmp_path):
+    comparison = compare(SMALL, seeds=2, out=tmp_path)
+    lines = str(comparison).splitlines()
+    assert max(map(len, lines)) <= 80
+    labels = [method.label for method in comparison.methods]
+    assert labels[0] == "exact" and len(labels) == 2 + len(DEFAULT_VJPS) and labels[-1].startswith("exact, batch ")
+    assert all(any(line.startswith(label) for line in lines) for label in labels)
+    assert "TopK(0.1) †" in str(comparison)
+
+    data = strict(tmp_path / "results.json")
+    assert data["configuration"] == dataclasses.asdict(SMALL) and data["seeds"] == [0, 1]
+    assert data["versions"]["minigrad"] == minigrad.__version__ and data["versions"]["numpy"] == np.__version__
+    assert len(data["runs"]) == 14 and [line["method"] for line in data["summary"]] == labels
+    assert data == json.loads(json.dumps(comparison.to_dict()))
+
+    with open(tmp_path / "results.csv", encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 14 * 2 and rows[0]["method"] == "exact" and None not in rows[0]
+    assert float(rows[0]["loss"]) == data["runs"][0]["history"]["epochs"][0]["loss"]
+    assert (tmp_path / "convergence.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"results.csv", "results.json", "convergence.png", "runs"}
+    assert len(list((tmp_path / "runs").iterdir())) == 14  # and no checkpoint
+
+
+def test_the_summary_is_that_of_the_runs(tmp_path):
+    comparison = compare(SMALL, ["mask(0.5)"], seeds=3, out=tmp_path)
+    for method, line in zip(comparison.methods, comparison.summary(), strict=True):
+        accuracy = [run.history.last.test_accuracy for run in comparison.of(method)]
+        assert line["test_accuracy_mean"] == pytest.approx(np.mean(accuracy))
+        assert line["test_accuracy_sd"] == pytest.approx(np.std(accuracy, ddof=1))
+    exact = comparison.measurements["exact"]
+    assert (exact.step_flops, exact.backward_flops, exact.variance, exact.backward_time) == (1, 1, 0, 1)
+    assert 0.5 < comparison.measurements["Mask(0.5)"].backward_flops < 0.6
+    assert comparison.measurements["Mask(0.5)"].variance > 0.05
+
+
+@pytest.mark.parametrize("vjp", ["mask(0.1)", "projection(1.0)", "lowrank(0.9)"])
+def test_the_baseline_costs_what_its_model_does(tmp_path, vjp):
+    # also where that is dearer than exact, so that the batch is larger
+    comparison = compare(SMALL, [vjp], seeds=1, out=tmp_path)
+    if len(comparison.methods) == 1:
+        pytest.skip("this is exact")
+    method, baseline = comparison.methods[1:]
+    wanted, got = (comparison.measurements[m.label].step_flops for m in (method, baseline))
+    assert got == pytest.approx(wanted, abs=0.6 / SMALL.batch_size)
+    larger = baseline.batch_size > SMALL.batch_size
+    assert math.isnan(comparison.measurements[baseline.label].variance) == larger
+    strict(tmp_path / "results.json")
+
+
+def test_long_estimator_texts_fit(tmp_path):
+    comparison = compare(SMALL, [LONG, "mask"], seeds=2, out=tmp_path)
+    text = str(comparison)
+    assert max(map(len, text.splitlines())) <= 80
+    for word in ("DiagonalSketch(0.1,", "axis='row',", "target='both',", "design='systematic')"):
+        assert word in text
+    assert comparison.methods[1].label in {line["method"] for line in strict(tmp_path / "results.json")["summary"]}
+
+
+def test_the_picture_needs_no_display_and_no_pyplot(tmp_path):
+    code = (
+        "import sys\n"
+        "from minigrad.experiments import Configuration, compare\n"
+        f"compare(Configuration(epochs=1, batch_size=512), ['mask'], seeds=1, out={str(tmp_path)!r})\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "MPLBACKEND")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "convergence.png").stat().st_size > 10_000
+
+
+def test_the_picture_shows_every_method(tmp_path):
+    from matplotlib.figure import Figure
+
+    comparison = compare(SMALL, ["mask", "topk"], seeds=2, out=tmp_path)
+    figure = comparison.plot(Figure())
+    assert [axes.get_xscale() for axes in figure.axes] == ["linear", "log", "linear", "log"]
+    assert [axes.get_yscale() for axes in figure.axes] == ["log", "log", "linear", "linear"]
+    assert figure.axes[0].get_ylabel() == "training loss (nats)" and figure.axes[2].get_ylabel() == "test accuracy (%)"
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[:3] == ["exact", "Mask(0.1)", "TopK(0.1) (biased)"] and labels[3].startswith("exact, batch")
+    lines = figure.axes[0].lines
+    assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == len(lines)  # told apart in grey
+    exact = figure.axes[1].lines[0]
+    np.testing.assert_allclose(exact.get_xdata(), [1, 2])
+
+
+# Divergence
+
+
+def steep(which):
+    """A training that gives one method a learning rate at which it diverges."""
+
+    def run(configuration, method, seed, *rest):
+        return train(
+            dataclasses.replace(configuration, lr=1e30) if which(method, seed) else configuration, method, seed, *rest
+        )
+
+    return run
+
+
+def test_a_method_that_diverges_keeps_its_row(tmp_path, monkeypatch):
+    # the key of a run is that of its own configuration, so the store is passed by for the steep one
+    monkeypatch.setattr(MODULE, "train", rekeyed(steep(lambda method, seed: method.label == "Mask(0.1)")))
+    comparison = compare_function(SMALL, ["mask", "topk"], seeds=2, out=tmp_path)
+    row = next(line for line in str(comparison).splitlines() if line.startswith("Mask(0.1)"))
+    assert "diverged" in row and row.count("–") == 1
+    line = comparison.summary()[1]
+    assert line["diverged"] == 2 and line["test_accuracy_mean"] is None and line["final_loss_mean"] is None
+    data = strict(tmp_path / "results.json")
+    assert "at step" in next(run["diverged"] for run in data["runs"] if run["label"] == "Mask(0.1)")
+    rows = list(csv.DictReader((tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()))
+    assert {row["diverged"] for row in rows if row["method"] == "Mask(0.1)"} == {"1"}
+    assert {row["diverged"] for row in rows if row["method"] == "exact"} == {"0"}
+
+
+def rekeyed(run):
+    def training_run(configuration, method, seed, *rest):
+        return dataclasses.replace(run(configuration, method, seed, *rest), key=configuration.key(method, seed))
+
+    return training_run
+
+
+def test_a_method_that_diverges_with_one_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(MODULE, "train", rekeyed(steep(lambda method, seed: method.label == "Mask(0.1)" and seed == 1)))
+    comparison = compare_function(SMALL, ["mask"], seeds=3, out=tmp_path)
+    assert "(1 div.)" in str(comparison) and "no longer finite" in str(comparison)
+    assert comparison.summary()[1]["diverged"] == 1 and comparison.summary()[1]["test_accuracy_mean"] is not None
+    assert max(map(len, str(comparison).splitlines())) <= 80
+
+
+@pytest.mark.parametrize("lr", [30.0, 1e30])
+def test_everything_diverges(tmp_path, lr):
+    comparison = compare(dataclasses.replace(SMALL, lr=lr), [*DEFAULT_VJPS, "projection"], seeds=2, out=tmp_path)
+    text = str(comparison)
+    assert text.count("diverged") >= 1 and max(map(len, text.splitlines())) <= 80
+    strict(tmp_path / "results.json")
+    assert (tmp_path / "convergence.png").exists()
+    again = compare(dataclasses.replace(SMALL, lr=lr), [*DEFAULT_VJPS, "projection"], seeds=2, out=tmp_path)
+    assert timeless(again) == timeless(comparison)
+
+
+# Interruption
+
+
+def counted(monkeypatch, stop_at=None, error=KeyboardInterrupt):
+    """Count the trainings, and interrupt one in its second epoch."""
+    seen = []
+
+    def run(configuration, method, seed, *rest):
+        seen.append((method.label, seed))
+        if len(seen) == stop_at:
+            raise error
+        return train(configuration, method, seed, *rest)
+
+    monkeypatch.setattr(MODULE, "train", run)
+    return seen
+
+
+def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch):
+    whole = compare(SMALL, ["mask", "lowrank"], seeds=2, out=tmp_path / "whole")
+    first = counted(monkeypatch, stop_at=6)
+    with pytest.raises(KeyboardInterrupt):
+        compare_function(SMALL, ["mask", "lowrank"], seeds=2, out=tmp_path / "parts")
+    second = counted(monkeypatch)
+    told = []
+    parts = compare_function(SMALL, ["mask", "lowrank"], seeds=2, out=tmp_path / "parts", told=told.append)
+    assert second == first[5:] + second[1:] and len(second) == 3  # the one under way, and the two after it
+    assert told == ["5 of 8 runs were finished before and are kept"]
+    assert timeless(parts) == timeless(whole)
+
+
+def test_an_interrupted_run_goes_on_within(tmp_path, monkeypatch):
+    data, method = SMALL.load(), Method("mask", "Mask(0.1)")
+    configuration = dataclasses.replace(SMALL, epochs=4)
+    monkeypatch.setattr(sys.modules["minigrad.experiments.run"], "CHECKPOINT_SECONDS", 0.0)
+    whole = train(configuration, method, 0, data)
+    save, saved = training.loop.Loop.save, []
+
+    def interrupt(self, path):
+        save(self, path)
+        saved.append(len(self.history))
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.loop.Loop, "save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(configuration, method, 0, data, tmp_path / "a.npz")
+    again = train(configuration, method, 0, data, tmp_path / "a.npz")
+    assert saved == [1, 2, 3, 4]
+    assert without_times(again) == without_times(whole)
+
+
+def without_times(run):
+    epochs = [{k: v for k, v in vars(e).items() if "seconds" not in k} for e in run.history.epochs]
+    return run.key, run.diverged, epochs
+
+
+def test_a_damaged_checkpoint_of_a_run_is_removed(tmp_path):
+    data, method = SMALL.load(), Method("exact")
+    (tmp_path / "a.npz").write_bytes(b"half a file")
+    assert without_times(train(SMALL, method, 0, data, tmp_path / "a.npz")) == without_times(
+        train(SMALL, method, 0, data)
+    )
+
+
+CHILD = """
+import sys
+from minigrad.cli import main
+sys.exit(main(["compare", "--vjp", "mask", "--epochs", "1", "--batch-size", "256", "--seeds", "4", "--out", sys.argv[1]]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+def test_killed(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.DEVNULL)
+    give_up = time.monotonic() + 60
+    while not list(tmp_path.glob("runs/*.json")) and time.monotonic() < give_up and child.poll() is None:
+        time.sleep(0.005)
+    child.kill()
+    child.wait(60)
+    before = {path: path.read_bytes() for path in tmp_path.glob("runs/*.json")}
+    assert before
+    configuration = Configuration(epochs=1, batch_size=256)
+    comparison = compare(configuration, ["mask"], seeds=4, out=tmp_path)
+    assert all(path.read_bytes() == content for path, content in before.items())  # not trained again
+    assert len(comparison.runs) == 12
+    some = comparison.runs[-1]
+    assert without_times(train(configuration, comparison.methods[-1], some.seed)) == without_times(some)
+
+
+# The store
+
+
+def test_configurations_do_not_mix(tmp_path, monkeypatch):
+    other = dataclasses.replace(SMALL, lr=0.02)
+    alone = compare(SMALL, ["mask"], seeds=1, out=tmp_path / "alone")
+    compare(other, ["mask"], seeds=1, out=tmp_path / "both")
+    seen = counted(monkeypatch)
+    both = compare_function(SMALL, ["mask"], seeds=1, out=tmp_path / "both")
+    assert len(seen) == 3 and timeless(both) == timeless(alone)
+    compare_function(other, ["mask"], seeds=1, out=tmp_path / "both")
+    assert len(seen) == 3  # still there
+
+
+def test_keys(monkeypatch):
+    base = SMALL.key(Method("a", "Mask(0.1)"), 0)
+    assert SMALL.key(Method("another label", "Mask(0.1)"), 0) == base
+    others = [
+        SMALL.key(Method("a", "Mask(0.1)"), 1),
+        SMALL.key(Method("a", "Mask(0.2)"), 0),
+        SMALL.key(Method("a", "Mask(0.1)", batch_size=8), 0),
+        *(
+            dataclasses.replace(SMALL, **change).key(Method("a", "Mask(0.1)"), 0)
+            for change in ({"epochs": 3}, {"lr": 0.5}, {"momentum": 0.0}, {"max_norm": 1.0}, {"data": "mnist"})
+        ),
+    ]
+    monkeypatch.setattr(minigrad, "__version__", "9.9")
+    others.append(SMALL.key(Method("a", "Mask(0.1)"), 0))  # another version may compute something else
+    assert len({base, *others}) == len(others) + 1
+    assert Configuration(data="Fashion-MNIST") == Configuration(data="fashion_mnist")
+
+
+RUN = Run("0f", "exact", 0, training.History([training.Epoch(1, 2, 0.1, 1.5, 0.5, math.inf, 0.5, 1.0, 0.5, 1e6, 2e6)]))
+
+
+def test_a_run_is_read_as_it_was_written(tmp_path):
+    store = Store(tmp_path)
+    store.checkpoint("0f").write_bytes(b"under way")
+    store.put(RUN)
+    assert Store(tmp_path).get("0f") == RUN and not store.checkpoint("0f").exists()
+    assert store.get("0e") is None
+    strict(store.path("0f"))
+
+
+def test_any_damage_to_a_run_is_noticed(tmp_path):
+    store = Store(tmp_path)
+    store.put(RUN)
+    whole = store.path("0f").read_bytes()
+    for length in range(len(whole)):
+        store.path("0f").write_bytes(whole[:length])
+        assert store.get("0f") is None
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        store.path("0f").write_bytes(bytes(damaged))
+        assert store.get("0f") in (None, RUN)
+    for text in ("", "null", "[]", "3", "{}", '{"sha256": 1, "run": 2}', '{"sha256": 1, "run": "{}"}', "\xff"):
+        store.path("0f").write_text(text, encoding="latin-1")
+        assert store.get("0f") is None
+    store.path("0e").write_bytes(whole)  # under another name
+    assert store.get("0e") is None
+
+
+def test_a_damaged_run_is_trained_again(tmp_path, monkeypatch):
+    first = compare(SMALL, ["mask"], seeds=1, out=tmp_path)
+    Store(tmp_path).path(first.runs[1].key).write_text("{")
+    seen = counted(monkeypatch)
+    again = compare_function(SMALL, ["mask"], seeds=1, out=tmp_path)
+    assert seen == [("Mask(0.1)", 0)] and timeless(again) == timeless(first)
+
+
+# Arguments
+
+
+def test_methods():
+    assert [m.label for m in methods_from(("mask", "Mask(0.1)", "mask(1.0)", "exact"), 0.1)] == ["exact", "Mask(0.1)"]
+    for text, words in {
+        "mosk": "did you mean 'mask'",
+        "mask(abc)": "estimator text 'mask.abc.'.*budget must be a number",
+        "mask(0)": "outside",
+        "": "not of the form",
+        "mask(axis=colum)": "did you mean 'column'",
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            methods_from((text,), 0.1)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"model": "mpl"}, "did you mean 'mlp'"),
+        ({"data": "digit"}, "did you mean 'digits'"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"lr": -0.1}, "lr=-0.1"),
+        ({"lr": math.nan}, "lr=nan"),
+        ({"lr": math.inf}, "lr=inf"),
+    ],
+)
+def test_bad_configurations(change, words):
+    with pytest.raises(ValueError, match=words):
+        Configuration(**change)
+
+
+def test_bad_comparisons(tmp_path):
+    with pytest.raises(ValueError, match="seeds=0"):
+        compare(SMALL, seeds=0, out=tmp_path)
+    with pytest.raises(ValueError, match="batch_size=161 is larger than the data: digits has 160 training samples"):
+        compare(dataclasses.replace(SMALL, batch_size=161), out=tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="is a file"):
+        compare(SMALL, out=tmp_path / "file")
+
+
+def test_a_folder_that_may_not_be_written_to_is_found_before_training(tmp_path, monkeypatch):
+    seen = counted(monkeypatch)
+    monkeypatch.setattr(os, "access", lambda place, mode: False)  # as a superuser one may write anywhere
+    with pytest.raises(PermissionError, match="may not be written to"):
+        compare_function(SMALL, out=tmp_path)
+    assert not seen
+
+
+def test_a_comparison_without_sketches(tmp_path):
+    comparison = compare(SMALL, ["exact"], seeds=1, out=tmp_path)
+    assert isinstance(comparison, Comparison) and [m.label for m in comparison.methods] == ["exact"]
