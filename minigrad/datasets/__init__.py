@@ -2,7 +2,7 @@
 
 One is bundled (`digits`); the others are found on this computer or downloaded, and their content is
 checked byte for byte. Each step has a file of its own: `places` finds, `download` fetches, `verify`
-checks, `idx` parses; `registry` keeps the names.
+checks, `archive` reads what is in one, `idx` and `records` parse; `registry` keeps the names.
 
 To add a data set, write one function that returns a `Dataset`, under ``@register("one line about it")``.
 
@@ -19,6 +19,7 @@ Examples
 from __future__ import annotations
 
 from minigrad.datasets.bundled import digits
+from minigrad.datasets.cifar import cifar10, cifar10_subset
 from minigrad.datasets.dataset import Dataset
 from minigrad.datasets.errors import DataError
 from minigrad.datasets.images import fashion_mnist, mnist
@@ -28,6 +29,8 @@ __all__ = [
     "DataError",
     "Dataset",
     "canonical",
+    "cifar10",
+    "cifar10_subset",
     "describe",
     "digits",
     "fashion_mnist",

@@ -12,7 +12,8 @@ class DataFile:
     """One official file of a data set.
 
     The hash and the size are of the *decompressed* content. Gzip layers of one and the same content
-    differ between mirrors and packages; the content does not.
+    differ between mirrors and packages; the content does not. An archive of several files (``.tar.gz``)
+    is the exception: its own are those of the file as it is published, and `archive` checks its members.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
@@ -20,12 +21,26 @@ __all__ = ["download"]
 _CHUNK = 1 << 16
 
 
-def download(file: DataFile) -> Path:
+def download(file: DataFile, check: Callable[..., object] | None = None) -> Path:
     """Fetch a file from its address into the cache, and return where it is.
 
     It is downloaded into a temporary folder beside its place, checked there, and only then moved, in one
     step. So whatever lies in the cache under the final name is whole and is the published file, also
-    when the power goes or two processes download at once.
+    when the power goes or two processes download at once. A download that breaks off is not resumed: nothing of
+    it stays, and the next call begins anew.
+
+    Parameters
+    ----------
+    file : DataFile
+        What to fetch.
+    check : callable, optional
+        ``check(path, file, label=…, remedy=…)`` raises `DataError` unless what arrived is the published file.
+        Default: `verified_content`.
+
+    Returns
+    -------
+    Path
+        In the cache, in the first of the file's folders.
 
     Raises
     ------
@@ -49,7 +64,7 @@ def download(file: DataFile) -> Path:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as folder:
             partial = Path(folder, file.name)
             _fetch(pooch, file.url, partial)
-            verified_content(
+            (check or verified_content)(
                 partial,
                 file,
                 label=f"What {file.url} sent",

@@ -55,7 +55,7 @@ def names() -> tuple[str, ...]:
     Examples
     --------
     >>> names()
-    ('digits', 'fashion_mnist', 'mnist')
+    ('digits', 'cifar10', 'cifar10_subset', 'fashion_mnist', 'mnist')
     """
     return tuple(_LOADERS)
 

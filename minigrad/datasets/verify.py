@@ -10,7 +10,7 @@ from pathlib import Path
 from minigrad.datasets.datafile import DataFile
 from minigrad.datasets.errors import DataError
 
-__all__ = ["verified_content"]
+__all__ = ["checked", "verified_content"]
 
 _CHUNK = 1 << 20
 
@@ -46,6 +46,34 @@ def verified_content(path: Path, file: DataFile, *, label: str = "", remedy: str
     b'abc'
     """
     content, damage = _read(path, limit=file.size)
+    return checked(content, file, label=label or str(path), remedy=remedy or _remedy(path, file), damage=damage)
+
+
+def checked(content: bytes, file: DataFile, *, label: str, remedy: str, damage: str = "") -> bytes:
+    """The content itself, if it has the size and the SHA-256 that the file should have.
+
+    Parameters
+    ----------
+    content : bytes
+        Decompressed; of content that is too long, one byte more than the right size is enough.
+    file : DataFile
+        What it should be.
+    label, remedy : str
+        What the message calls it and advises.
+    damage : str, optional
+        What went wrong while it was read.
+
+    Raises
+    ------
+    DataError
+        When it is not the published content, or ``damage`` is not empty.
+
+    Examples
+    --------
+    >>> file = DataFile("toy", "labels", "", hashlib.sha256(b"abc").hexdigest(), 3, ("toy",))
+    >>> checked(b"abc", file, label="labels", remedy="Load it again.")
+    b'abc'
+    """
     if not damage and len(content) == file.size:
         found = hashlib.sha256(content).hexdigest()
         if found == file.sha256:
@@ -56,10 +84,7 @@ def verified_content(path: Path, file: DataFile, *, label: str = "", remedy: str
     else:
         reason = f" ({damage})" if damage else ""
         damage = f"expected {file.size:,} bytes of content, found {len(content):,}{reason}"
-    raise DataError(
-        f"{label or path} is not {file.name} of {file.dataset}, or it is damaged: {damage}. "
-        f"{remedy or _remedy(path, file)}"
-    )
+    raise DataError(f"{label} is not {file.name} of {file.dataset}, or it is damaged: {damage}. {remedy}")
 
 
 def _read(path: Path, limit: int) -> tuple[bytes, str]:

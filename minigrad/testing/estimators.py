@@ -186,7 +186,8 @@ def _check(report: Unbiasedness, what: str, entry: str) -> None:
     chance = "no chance: all outcomes were listed" if report.p_value == 0 else f"by chance: {report.p_value:.1g}"
     head = f"{what}{entry}" if entry else f"{what} is biased"
     raise AssertionError(
-        f"{head}\n  where: {where} ({chance})\n  look at: is each unit divided by the probability with which it is kept? "
+        f"{head}\n  where: {where} ({chance})\n"
+        "  look at: is each unit divided by the probability with which it is kept? "
         "Is that probability 0 anywhere? Does an empty draw return zeros, and not everything? Do two nodes share "
         f"a draw?\n{report}"
     )

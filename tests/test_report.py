@@ -1,0 +1,91 @@
+"""Tables as text, in a notebook, as data; numbers with prefixes."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minigrad.report import Table, json_ready, si
+
+LONG = "DiagonalSketch(0.1, axis='row', target='both', design='systematic')"
+
+
+def test_alignment_title_and_notes():
+    table = Table(["name", "value"], [["a", 1.5], ["long one", None]], title="title", notes=["a note"])
+    assert str(table).splitlines() == ["title", "name      value", "a           1.5", "long one      –", "a note"]
+    assert repr(table) == str(table)
+
+
+def test_no_rows():
+    assert str(Table(["a", "b"], [])) == "a  b"
+    assert Table(["a", "b"], []).to_dict() == {"title": "", "rows": [], "notes": []}
+
+
+def test_long_words_are_broken_into_lines_and_none_is_lost():
+    table = Table(
+        ["node", "VJP", "exact", "noise"], [[1, LONG, 2.0, 0.5], [2, "exact", 3.0, 0.25]] * 2, LONG * 2, [LONG * 3]
+    )
+    wide = Table(["operation", "VJP", "x" * 12, "y" * 12], [["body.transformer.layers.3/linear", LONG, 1e-5, 2.5]])
+    for text in (str(wide), str(table).split("\n", 2)[2]):
+        assert max(map(len, text.splitlines()[:-1])) <= 80
+        for word in LONG.split():
+            assert word in text
+    first = next(line for line in str(wide).splitlines() if "body" in line)
+    assert "2.5" in first and "DiagonalSketch(0.1," in first
+
+
+def test_a_table_of_80_columns_is_left_alone():
+    table = Table(["a", "b"], [["x" * 39 + " " + "y" * 30, "12345678"]])
+    assert len(str(table).splitlines()) == 2 and len(str(table).splitlines()[1]) == 80
+
+
+def test_many_numbers_are_not_broken():
+    table = Table([f"column {k}" for k in range(12)], [[1.0] * 12])
+    assert len(str(table).splitlines()) == 2
+
+
+cells = st.one_of(st.none(), st.integers(), st.floats(), st.text("ab ,", max_size=60))
+
+
+@given(st.lists(st.lists(cells, min_size=3, max_size=3), max_size=4), st.text("ab ", max_size=200))
+def test_any_cells(rows, note):
+    table = Table(["a", "b", "c"], rows, notes=[note])
+    assert isinstance(str(table), str)
+    json.dumps(table.to_dict(), allow_nan=False)
+    assert table._repr_html_().count("<tr>") == len(rows) + 1
+
+
+def test_html_is_escaped():
+    shown = Table(["<a>"], [["x < y"]], title="<t>", notes=["&"])._repr_html_()
+    assert "<th>&lt;a&gt;</th>" in shown and "x &lt; y" in shown and "<p>&amp;</p>" in shown
+
+
+def test_a_row_of_another_length():
+    with pytest.raises((ValueError, IndexError)):
+        str(Table(["a", "b"], [["x"]]))
+
+
+def test_floats_that_are_not_finite():
+    table = Table(["a"], [[math.nan], [math.inf], [1 / 3]])
+    assert str(table).split() == ["a", "nan", "inf", "0.3333"]
+    assert [row["a"] for row in table.to_dict()["rows"]] == [None, None, 1 / 3]
+    assert json_ready({"a": (1, [math.inf, "x", None, True])}) == {"a": [1, [None, "x", None, True]]}
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (0, "0 B"), (1, "1 B"), (999, "999 B"), (1000, "1 kB"), (1536, "1.54 kB"), (999_499, "999 kB"),
+        (999_999, "1 MB"), (-2e6, "-2 MB"), (1e18, "1 EB"), (0.25, "0.25 B"), (math.inf, "inf B"), (math.nan, "nan B"),
+    ],
+)  # fmt: skip
+def test_prefixes(value, text):
+    assert si(value, "B") == text
+
+
+def test_prefixes_without_a_unit():
+    assert si(2500.0) == "2.5 k" and si(7) == "7"
