@@ -15,8 +15,9 @@ from typing import Any, Protocol, TypeAlias, cast
 import numpy as np
 
 from minigrad.context import current_layer, current_tape
-from minigrad.cotangents import Cotangent, Structured
+from minigrad.cotangents import Cotangent, Rows, Structured
 from minigrad.node import Node
+from minigrad.rowwise import shortened
 from minigrad.tape import TapeError
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Shape
@@ -63,7 +64,7 @@ class Primitive:
         None where it was not saved. See THEORY.md §2.
     """
 
-    def __init__(self, forward: Callable[..., Any], rules: dict[str, Rule], broadcasts: bool):
+    def __init__(self, forward: Callable[..., Any], rules: dict[str, Rule], broadcasts: bool, rowwise: bool):
         self.forward = forward
         self.name = forward.__name__.strip("_")
         self.broadcasts = broadcasts
@@ -83,6 +84,8 @@ class Primitive:
         self.optional = {p.name for p in parameters if p.default is None}
         self.wants_needs = "needs" in names
         self.rules: dict[type, tuple[Rule, ...]] = {np.ndarray: tuple(rules[name] for name in self.inputs)}
+        if rowwise:
+            self.rules[Rows] = tuple(shortened(rules[name]) for name in self.inputs)
         # In the common case the inputs are the leading arguments, and no names have to be matched.
         self.leading = self.positional[: len(self.inputs)] == list(self.inputs)
         self.forward_flops: Callable[[Node], float] = output_size
@@ -221,7 +224,9 @@ class Primitive:
         return f"<primitive {self.name}({', '.join(self.inputs)})>"
 
 
-def primitive(*, broadcasts: bool = False, **rules: Rule) -> Callable[[Callable[..., Any]], Operation]:
+def primitive(
+    *, broadcasts: bool = False, rowwise: bool = False, **rules: Rule
+) -> Callable[[Callable[..., Any]], Operation]:
     """Make an operation on tensors of a forward function on arrays and one VJP rule for each input.
 
     Parameters
@@ -229,6 +234,10 @@ def primitive(*, broadcasts: bool = False, **rules: Rule) -> Callable[[Callable[
     broadcasts : bool, default False
         Whether the inputs broadcast against each other; the sweep then sums each cotangent back to the shape
         of its input, and the rules need not care.
+    rowwise : bool, default False
+        Whether every row of the output depends on the same row of the inputs alone, as in element-wise operations.
+        A cotangent of which only some rows were kept then stays short: the rules are applied to these rows, and to
+        the same rows of what was saved.
     **rules : callable
         By the name of a differentiable input: ``rule(g, saved)`` returns the cotangent of that input, an
         array of its shape, from the cotangent ``g`` of the output. It must be linear in ``g``. An argument
@@ -257,7 +266,7 @@ def primitive(*, broadcasts: bool = False, **rules: Rule) -> Callable[[Callable[
     """
 
     def decorate(forward: Callable[..., Any]) -> Operation:
-        made = Primitive(forward, rules, broadcasts)
+        made = Primitive(forward, rules, broadcasts, rowwise)
 
         @functools.wraps(forward)
         def operation(*args: Any, **kwargs: Any) -> Tensor:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Structured, add, dense
+from minigrad.cotangents import Cotangent, Rows, Structured, add, dense
 from minigrad.estimator import Estimator
 from minigrad.node import Node
+from minigrad.rowwise import sum_rows_to
 from minigrad.typing import Array, Seed, Shape
 
 if TYPE_CHECKING:
@@ -154,7 +155,9 @@ def fit(contribution: Cotangent, node: Node, edge: int) -> Cotangent:
     """Sum a cotangent over the axes along which its input was broadcast."""
     shape = node.in_shapes[edge]
     if node.primitive.broadcasts and shape is not None:
-        summed = unbroadcast(dense(contribution), shape)
+        summed = sum_rows_to(contribution, shape) if isinstance(contribution, Rows) else None
+        if summed is None:
+            summed = unbroadcast(dense(contribution), shape)
         if summed is not None:
             return summed
     raise ValueError(

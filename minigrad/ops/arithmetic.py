@@ -14,7 +14,7 @@ __all__ = ["absolute", "add", "divide", "multiply", "negative", "power", "square
 Result = tuple[Array, dict[str, Any]]
 
 
-@primitive(broadcasts=True, x=lambda g, saved: g, y=lambda g, saved: g)
+@primitive(broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: g)
 def add(x: Array, y: Array) -> Result:
     """``x + y``, element by element.
 
@@ -32,7 +32,7 @@ def add(x: Array, y: Array) -> Result:
     return x + y, {}
 
 
-@primitive(broadcasts=True, x=lambda g, saved: g, y=lambda g, saved: -g)
+@primitive(broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: -g)
 def subtract(x: Array, y: Array) -> Result:
     """``x - y``, element by element.
 
@@ -50,7 +50,7 @@ def subtract(x: Array, y: Array) -> Result:
     return x - y, {}
 
 
-@primitive(broadcasts=True, x=lambda g, saved: g * saved["y"], y=lambda g, saved: g * saved["x"])
+@primitive(broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["y"], y=lambda g, saved: g * saved["x"])
 def multiply(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
     """``x * y``, element by element.
 
@@ -72,6 +72,7 @@ def multiply(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Res
 
 @primitive(
     broadcasts=True,
+    rowwise=True,
     x=lambda g, saved: g / saved["y"],
     y=lambda g, saved: -g * (saved["out"] / saved["y"]),
 )
@@ -113,7 +114,7 @@ def _power_y(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(np.where(zero & np.isfinite(out), 0, g * out * np.log(np.where(zero, 1, x))), dtype=g.dtype)
 
 
-@primitive(broadcasts=True, x=_power_x, y=_power_y)
+@primitive(broadcasts=True, rowwise=True, x=_power_x, y=_power_y)
 def power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
     """``x ** y``, element by element.
 
@@ -144,7 +145,7 @@ def power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result
     return out, saved
 
 
-@primitive(x=lambda g, saved: -g)
+@primitive(rowwise=True, x=lambda g, saved: -g)
 def negative(x: Array) -> Result:
     """``-x``.
 
@@ -161,7 +162,7 @@ def negative(x: Array) -> Result:
     return -x, {}
 
 
-@primitive(x=lambda g, saved: g * saved["sign"])
+@primitive(rowwise=True, x=lambda g, saved: g * saved["sign"])
 def absolute(x: Array) -> Result:
     """``|x|``; the derivative at 0 is 0.
 
@@ -178,7 +179,7 @@ def absolute(x: Array) -> Result:
     return np.abs(x), {"sign": np.sign(x)}
 
 
-@primitive(x=lambda g, saved: g * saved["x"] * 2)
+@primitive(rowwise=True, x=lambda g, saved: g * saved["x"] * 2)
 def square(x: Array) -> Result:
     """``x²``.
 

@@ -16,7 +16,7 @@ __all__ = ["cos", "exp", "gelu", "log", "log1p", "sigmoid", "silu", "sin", "soft
 Result = tuple[Array, dict[str, Any]]
 
 
-@primitive(x=lambda g, saved: g * saved["out"])
+@primitive(rowwise=True, x=lambda g, saved: g * saved["out"])
 def exp(x: Array) -> Result:
     """The exponential.
 
@@ -34,7 +34,7 @@ def exp(x: Array) -> Result:
     return out, {"out": out}
 
 
-@primitive(x=lambda g, saved: g / saved["x"])
+@primitive(rowwise=True, x=lambda g, saved: g / saved["x"])
 def log(x: Array) -> Result:
     """The natural logarithm.
 
@@ -52,7 +52,7 @@ def log(x: Array) -> Result:
     return np.log(x), {"x": x}
 
 
-@primitive(x=lambda g, saved: g / (1 + saved["x"]))
+@primitive(rowwise=True, x=lambda g, saved: g / (1 + saved["x"]))
 def log1p(x: Array) -> Result:
     """log(1 + x), exact for small x.
 
@@ -78,7 +78,7 @@ def _sqrt_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.where(zero, 0, g * 0.5 / np.where(zero, 1, out)).astype(out.dtype)
 
 
-@primitive(x=_sqrt_x)
+@primitive(rowwise=True, x=_sqrt_x)
 def sqrt(x: Array) -> Result:
     """The square root; its derivative at 0, where the slope is infinite, is taken as 0.
 
@@ -97,7 +97,7 @@ def sqrt(x: Array) -> Result:
     return out, {"out": out}
 
 
-@primitive(x=lambda g, saved: g * (1 - saved["out"] * saved["out"]))
+@primitive(rowwise=True, x=lambda g, saved: g * (1 - saved["out"] * saved["out"]))
 def tanh(x: Array) -> Result:
     """The hyperbolic tangent.
 
@@ -115,7 +115,7 @@ def tanh(x: Array) -> Result:
     return out, {"out": out}
 
 
-@primitive(x=lambda g, saved: g * saved["out"] * (1 - saved["out"]))
+@primitive(rowwise=True, x=lambda g, saved: g * saved["out"] * (1 - saved["out"]))
 def sigmoid(x: Array) -> Result:
     """The logistic function 1 / (1 + exp(−x)), without overflow.
 
@@ -133,7 +133,7 @@ def sigmoid(x: Array) -> Result:
     return out, {"out": out}
 
 
-@primitive(x=lambda g, saved: g * special.expit(saved["x"]))
+@primitive(rowwise=True, x=lambda g, saved: g * special.expit(saved["x"]))
 def softplus(x: Array) -> Result:
     """log(1 + exp(x)), without overflow.
 
@@ -158,7 +158,7 @@ def _gelu_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g * (saved["cdf"] + x * (np.exp(-0.5 * x * x) / _ROOT_2PI)))
 
 
-@primitive(x=_gelu_x)
+@primitive(rowwise=True, x=_gelu_x)
 def gelu(x: Array) -> Result:
     """x·Φ(x) with the normal distribution function Φ: the exact form, not its tanh approximation.
 
@@ -183,7 +183,7 @@ def _silu_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g * (s * (1 + saved["x"] * (1 - s))))
 
 
-@primitive(x=_silu_x)
+@primitive(rowwise=True, x=_silu_x)
 def silu(x: Array) -> Result:
     """x·sigmoid(x), also called swish.
 
@@ -201,7 +201,7 @@ def silu(x: Array) -> Result:
     return x * s, {"x": x, "sigmoid": s}
 
 
-@primitive(x=lambda g, saved: g * np.cos(saved["x"]))
+@primitive(rowwise=True, x=lambda g, saved: g * np.cos(saved["x"]))
 def sin(x: Array) -> Result:
     """The sine.
 
@@ -219,7 +219,7 @@ def sin(x: Array) -> Result:
     return np.sin(x), {"x": x}
 
 
-@primitive(x=lambda g, saved: -g * np.sin(saved["x"]))
+@primitive(rowwise=True, x=lambda g, saved: -g * np.sin(saved["x"]))
 def cos(x: Array) -> Result:
     """The cosine.
 

@@ -8,7 +8,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.cotangents import Rows
 from minigrad.primitive import primitive
+from minigrad.rowwise import shortened
 from minigrad.typing import Array
 
 __all__ = ["cross_entropy", "log_softmax", "mse", "softmax"]
@@ -40,7 +42,7 @@ def softmax(x: Array, axis: int = -1) -> Result:
     """
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     e /= e.sum(axis=axis, keepdims=True)
-    return e, {"out": e, "axis": axis}
+    return e, {"out": e, "axis": axis if axis < 0 else axis - x.ndim}
 
 
 def _log_softmax_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -63,7 +65,7 @@ def log_softmax(x: Array, axis: int = -1) -> Result:
     [-0.6931, -0.6931]
     """
     out = _log_softmax(x, axis)
-    return out, {"out": out, "axis": axis}
+    return out, {"out": out, "axis": axis if axis < 0 else axis - x.ndim}
 
 
 def _log_softmax(x: Array, axis: int) -> Array:
@@ -211,6 +213,17 @@ def mse(prediction: Array, target: Array, reduction: Reduction = "mean") -> Resu
     out, factor = _reduce(np.square(difference), reduction)
     return out, {"difference": difference, "factor": factor}
 
+
+_softmax_rows, _log_softmax_rows = shortened(_softmax_x), shortened(_log_softmax_x)
+
+
+def _by_row(rule: Any, dense_rule: Any) -> Any:
+    """A rule for Rows, where the softmax runs along the rows; saved axes are counted from the end."""
+    return lambda g, saved: rule(g, saved) if saved["axis"] == -1 else dense_rule(g.dense(), saved)
+
+
+softmax.primitive.structured(Rows, x=_by_row(_softmax_rows, _softmax_x))
+log_softmax.primitive.structured(Rows, x=_by_row(_log_softmax_rows, _log_softmax_x))
 
 # Exponentials and sums along with the products: a few operations for each entry.
 for _operation in (softmax, log_softmax, cross_entropy):

@@ -160,12 +160,20 @@ def _unfolded(g: Rows) -> Rows:
     return Rows(g.values.reshape(-1, g.values.shape[-1]), indices, g.shape)
 
 
+def _own_samples(g: Rows, saved: Saved) -> bool:
+    """Whether whole samples were kept, and every sample has operands of its own, as in attention."""
+    whole = 2 < len(g.shape) == len(g.trailing) + 1
+    return whole and all(shape[:-2] == g.shape[:-2] for shape in saved["shapes"])
+
+
 def _a_rows(g: Rows, saved: Saved) -> Cotangent:
     if _vectors(saved):
         return _a(g.dense(), saved)
     b, shape = saved["b"], saved["shapes"][0]
     if math.prod(b.shape[:-2]) == 1 and shape[:-1] == g.shape[:-1]:
         return Rows(g.values @ b.reshape(b.shape[-2:]).T, g.indices, shape)
+    if _own_samples(g, saved):
+        return Rows(g.values @ t(np.take(b, g.indices, axis=0)), g.indices, shape)
     out = np.zeros(shape, g.dtype)
     g = _unfolded(g)
     for kept, first, at_a, at_b in _batches(saved, g):
@@ -174,13 +182,15 @@ def _a_rows(g: Rows, saved: Saved) -> Cotangent:
     return out
 
 
-def _b_rows(g: Rows, saved: Saved) -> Array:
+def _b_rows(g: Rows, saved: Saved) -> Cotangent:
     if _vectors(saved):
         return _b(g.dense(), saved)
     a, shape = saved["a"], saved["shapes"][1]
     if math.prod(shape[:-2]) == 1 and a.shape[:-1] == g.shape[:-1]:
         rows = g.take(a).reshape(-1, a.shape[-1])
         return np.asarray(rows.T @ g.values.reshape(-1, g.shape[-1])).reshape(shape)
+    if _own_samples(g, saved):
+        return Rows(t(np.take(a, g.indices, axis=0)) @ g.values, g.indices, shape)
     out = np.zeros(shape, g.dtype)
     g = _unfolded(g)
     for kept, first, at_a, at_b in _batches(saved, g):

@@ -15,7 +15,7 @@ __all__ = ["clip", "maximum", "minimum", "relu", "where"]
 Result = tuple[Array, dict[str, Any]]
 
 
-@primitive(x=lambda g, saved: g * saved["positive"])
+@primitive(rowwise=True, x=lambda g, saved: g * saved["positive"])
 def relu(x: Array) -> Result:
     """max(x, 0); the derivative at 0 is 0.
 
@@ -39,7 +39,9 @@ def _share(ahead: Array, tie: Array, dtype: np.dtype[Any]) -> Array:
     return share
 
 
-@primitive(broadcasts=True, x=lambda g, saved: g * saved["share"], y=lambda g, saved: g * (1 - saved["share"]))
+@primitive(
+    broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["share"], y=lambda g, saved: g * (1 - saved["share"])
+)
 def maximum(x: Array, y: Array) -> Result:
     """The larger of two, element by element; where they are equal each gets half of the cotangent.
 
@@ -58,7 +60,9 @@ def maximum(x: Array, y: Array) -> Result:
     return out, {"share": _share(np.asarray(x > y), np.asarray(x == y), out.dtype)}
 
 
-@primitive(broadcasts=True, x=lambda g, saved: g * saved["share"], y=lambda g, saved: g * (1 - saved["share"]))
+@primitive(
+    broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["share"], y=lambda g, saved: g * (1 - saved["share"])
+)
 def minimum(x: Array, y: Array) -> Result:
     """The smaller of two, element by element; where they are equal each gets half of the cotangent.
 
@@ -79,6 +83,7 @@ def minimum(x: Array, y: Array) -> Result:
 
 @primitive(
     broadcasts=True,
+    rowwise=True,
     x=lambda g, saved: np.where(saved["condition"], g, 0),
     y=lambda g, saved: np.where(saved["condition"], 0, g),
 )
@@ -104,7 +109,7 @@ def where(condition: ArrayLike, x: Array, y: Array) -> Result:
     return np.where(condition, x, y), {"condition": condition}
 
 
-@primitive(x=lambda g, saved: g * saved["inside"])
+@primitive(rowwise=True, x=lambda g, saved: g * saved["inside"])
 def clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None) -> Result:
     """``x`` limited to [low, high]; the derivative is 1 inside and on the limits, 0 outside.
 

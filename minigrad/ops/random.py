@@ -14,7 +14,7 @@ from minigrad.typing import Array, Seed
 __all__ = ["dropout"]
 
 
-@primitive(x=lambda g, saved: g * saved["scale"])
+@primitive(rowwise=True, x=lambda g, saved: g * saved["scale"])
 def _dropout(x: Array, scale: Array) -> tuple[Array, dict[str, Any]]:
     return x * scale, {"scale": scale}
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minigrad.cotangents import Cotangent, Rows
 from minigrad.ops.indexing import getitem
 from minigrad.primitive import primitive
 from minigrad.tensor import Tensor
@@ -171,7 +172,7 @@ def broadcast_to(x: Array, shape: int | Shape) -> Result:
     return np.broadcast_to(x, shape), {}
 
 
-@primitive(x=lambda g, saved: g)
+@primitive(rowwise=True, x=lambda g, saved: g)
 def astype(x: Array, dtype: DTypeLike) -> Result:
     """The same values in another floating dtype; the cotangent is cast back.
 
@@ -314,3 +315,40 @@ def pad(x: Array, width: Any, value: float = 0.0) -> Result:
     """
     out = np.pad(x, width, constant_values=value)
     return out, {"width": np.broadcast_to(np.asarray(width), (x.ndim, 2)).tolist()}
+
+
+# A cotangent of few samples stays one where the first axis is left alone.
+
+
+def whole_samples(g: Rows) -> bool:
+    """Whether what was kept are samples: entries of the first axis."""
+    return len(g.trailing) == len(g.shape) - 1
+
+
+def _reshape_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
+    shape = saved["shape"]
+    if whole_samples(g) and shape[:1] == g.shape[:1]:
+        return Rows(g.values.reshape(len(g.indices), *shape[1:]), g.indices, shape)
+    if len(g.trailing) == 1 and shape[-1:] == g.trailing:
+        return Rows(g.values, g.indices, shape)
+    return g.dense().reshape(shape)
+
+
+def _transpose_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
+    back = saved["back"]
+    if whole_samples(g) and back[0] == 0:
+        return Rows(g.values.transpose(back), g.indices, tuple([g.shape[a] for a in back]))
+    return g.dense().transpose(back)
+
+
+def _swapaxes_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
+    a, b = (axis % len(g.shape) for axis in saved["axes"])
+    order = list(range(len(g.shape)))
+    order[a], order[b] = b, a
+    return _transpose_rows(g, {"back": order})
+
+
+for _operation in (reshape, expand_dims, squeeze):
+    _operation.primitive.structured(Rows, x=_reshape_rows)
+transpose.primitive.structured(Rows, x=_transpose_rows)
+swapaxes.primitive.structured(Rows, x=_swapaxes_rows)

@@ -1,0 +1,132 @@
+"""Cotangents of few rows stay short through operations that treat every row alike, and give the same gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, ops
+from minigrad.cotangents import Rows, dense
+from minigrad.estimators import Mask
+from minigrad.rowwise import sum_rows_to
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(0.5, 2.0, (4, 3, 5))
+W = RNG.uniform(0.5, 2.0, (4, 3, 5))
+
+STAYS_SHORT = {
+    "add a bias": lambda x: x + W[0, 0],
+    "multiply": lambda x: x * W,
+    "multiply by itself": lambda x: x * x,
+    "divide": lambda x: W / x,
+    "power": lambda x: x**3,
+    "exp": ops.exp,
+    "log": ops.log,
+    "sqrt": ops.sqrt,
+    "tanh": ops.tanh,
+    "gelu": ops.gelu,
+    "relu": lambda x: ops.relu(x - 1),
+    "maximum": lambda x: ops.maximum(x, W),
+    "where": lambda x: ops.where(W > 1, x, 0.0),
+    "clip": lambda x: ops.clip(x, 0.6, 1.5),
+    "softmax": ops.softmax,
+    "log_softmax": lambda x: ops.log_softmax(x, axis=2),
+    "linear": lambda x: ops.linear(x, W[0]),
+    "matmul": lambda x: ops.matmul(x, W[0].T),
+    "dropout": lambda x: ops.dropout(x, 0.5, rng=0),
+}
+WHOLE_SAMPLES = {
+    "reshape": lambda x: ops.reshape(x, (4, 15)),
+    "transpose": lambda x: ops.transpose(x, (0, 2, 1)),
+    "swapaxes": lambda x: ops.swapaxes(x, -1, 1),
+    "expand_dims": lambda x: ops.expand_dims(x, 2),
+    "attention scores": lambda x: ops.matmul(x, ops.swapaxes(x, 1, 2)),
+}
+
+
+def kept(shape, indices, whole):
+    """Rows or samples of a cotangent of this shape."""
+    trailing = shape[1:] if whole else shape[-1:]
+    return Rows(RNG.standard_normal((len(indices), *trailing)), np.array(indices, int), shape)
+
+
+def pulled(fn, whole, indices):
+    """What a short cotangent becomes, and what its dense form becomes."""
+    x = mg.Tensor(X, requires_grad=True)
+    with mg.Tape() as tape:
+        h = x * 1.0  # so that what arrives here can be seen
+        out = fn(h)
+    g = kept(out.shape, indices, whole)
+    results = []
+    for cotangent in (g, g.dense()):
+        sweep = tape.sweep(out, np.zeros(out.shape), frozenset([0]))
+        sweep.pending[out.node] = cotangent
+        sweep.advance()
+        results.append(sweep.kept[0])
+    return results
+
+
+@pytest.mark.parametrize("indices", [[0, 2], [], [3]])
+@pytest.mark.parametrize("name", [*STAYS_SHORT, *WHOLE_SAMPLES])
+def test_short_cotangents_of_samples_stay_short(name, indices):
+    short, full = pulled({**STAYS_SHORT, **WHOLE_SAMPLES}[name], True, indices)
+    assert isinstance(short, Rows) and len(short.indices) == len(indices)
+    np.testing.assert_allclose(dense(short), full, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("indices", [[0, 5, 11], [], [7]])
+@pytest.mark.parametrize("name", STAYS_SHORT)
+def test_short_cotangents_of_rows_stay_short(name, indices):
+    short, full = pulled(STAYS_SHORT[name], False, indices)
+    assert isinstance(short, Rows)
+    np.testing.assert_allclose(dense(short), full, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", WHOLE_SAMPLES)
+def test_rows_through_operations_on_whole_samples_are_right(name):
+    if name == "reshape":
+        pytest.skip("rows of 15 numbers are samples")
+    short, full = pulled(WHOLE_SAMPLES[name], False, [1])
+    np.testing.assert_allclose(dense(short), full, rtol=1e-12, atol=1e-12)
+
+
+def test_softmax_over_rows_falls_back():
+    short, full = pulled(lambda x: ops.softmax(x, axis=1), False, [0, 5])
+    np.testing.assert_allclose(dense(short), full, rtol=1e-12, atol=1e-12)
+    short, full = pulled(lambda x: ops.softmax(x, axis=0), True, [0, 2])
+    np.testing.assert_allclose(dense(short), full, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 5), (1, 3, 1), (1, 1, 1), ()])
+def test_broadcast_inputs_get_the_sum_over_kept_rows(shape):
+    b = mg.Tensor(RNG.standard_normal(shape), requires_grad=True)
+    with mg.Tape() as tape:
+        out = ops.multiply(X, b)
+    g = kept(out.shape, [1, 3], True)
+    sweep = tape.sweep(out, g.dense())
+    sweep.pending[out.node] = g
+    sweep.advance()
+    (expected,) = tape.gradients(out, [b], cotangent=g.dense())
+    np.testing.assert_allclose(dense(sweep.gradient(b)), expected, rtol=1e-12)
+
+
+def test_sum_rows_to_refuses_inputs_that_have_the_rows():
+    g = kept((4, 3, 5), [0], True)
+    assert sum_rows_to(g, (4, 1, 1)) is None
+    assert sum_rows_to(g, (3, 5)).shape == (3, 5)
+
+
+def test_samples_kept_at_the_logits_shorten_the_whole_pass():
+    """Only the kept samples are worked on in every layer: ∂W is a product over them, ∂x has their rows alone."""
+    model = nn.Sequential(nn.Linear(5, 8, rng=0), nn.GELU(), nn.Linear(8, 8, rng=1), nn.ReLU(), nn.Linear(8, 3, rng=2))
+    model[4].vjp = Mask(0.5, axis="sample", design="systematic")
+    x = mg.Tensor(RNG.standard_normal((6, 5)).astype(np.float32), requires_grad=True)
+    with mg.Tape() as tape:
+        loss = ops.cross_entropy(model(x), np.arange(6) % 3)
+    (short,) = tape.gradients(loss, [x], rng=0, structured=True)
+    assert isinstance(short, Rows) and short.values.shape == (3, 5)
+    exact = tape.sweep(loss)
+    exact.random = frozenset()
+    exact.advance()
+    np.testing.assert_allclose(short.values, 2 * dense(exact.gradient(x))[short.indices], rtol=1e-5)
