@@ -13,6 +13,9 @@ __all__ = ["WIDTH", "Table", "json_ready", "si"]
 WIDTH = 80
 """Columns of a terminal that text keeps to where it can."""
 
+UNBROKEN = 12
+"""Cells up to this width, such as numbers with a unit, stay on one line."""
+
 
 class Table:
     """Rows of values under headings.
@@ -58,9 +61,11 @@ class Table:
     def __str__(self) -> str:
         cells = [[_show(value) for value in row] for row in self.rows]
         right = [any(isinstance(row[k], (int, float)) for row in self.rows) for k in range(len(self.columns))]
-        words = [any(isinstance(row[k], str) for row in self.rows) for k in range(len(self.columns))]
         widths = [max([len(head), *(len(row[k]) for row in cells)]) for k, head in enumerate(self.columns)]
-        least = [max(len(head), 10) if words[k] and not right[k] else None for k, head in enumerate(self.columns)]
+        least = [
+            widths[k] if right[k] else max([len(head), *(_longest_word(row[k]) for row in cells)])
+            for k, head in enumerate(self.columns)
+        ]
         widths = _fitted(widths, least)
         lines = _wrapped(self.title, WIDTH) if self.title else []
         for row in [self.columns, *cells]:
@@ -99,22 +104,28 @@ def _show(value: Any) -> str:
     return str(value)
 
 
-def _fitted(widths: list[int], least: list[int | None]) -> list[int]:
-    """Widths of columns, the widest of words made narrower until all fit; ``least`` is None for other columns."""
+def _fitted(widths: list[int], least: list[int]) -> list[int]:
+    """Widths of columns, the widest made narrower until all fit or each is at its least."""
     widths = list(widths)
     while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
-        able = [k for k, low in enumerate(least) if low is not None and widths[k] > low]
+        able = [k for k, low in enumerate(least) if widths[k] > low]
         if not able:
             break
         widths[max(able, key=widths.__getitem__)] -= 1
     return widths
 
 
+def _longest_word(text: str) -> int:
+    """The width that a cell needs at least, with the indentation of its later lines."""
+    words = text.split() if len(text) > UNBROKEN else [text]
+    return max([len(words[0]), *(2 + len(word) for word in words[1:])])
+
+
 def _wrapped(text: str, width: int) -> list[str]:
     """Lines of at most this width, those after the first indented; a word that is longer is not broken."""
     if len(text) <= width:
         return [text]
-    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def json_ready(value: Any) -> Any:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_datasets_dataset import toy
 
 from minigrad import datasets
-from minigrad.datasets import DataError, Dataset, images, places, registry
+from minigrad.datasets import DataError, images, places, registry
 from minigrad.datasets.datafile import DataFile
 from minigrad.datasets.idx import parse_idx
 from minigrad.datasets.verify import verified_content
@@ -38,51 +39,6 @@ def nowhere(monkeypatch, tmp_path):
     monkeypatch.setattr(places, "SYSTEM", tmp_path / "system")
     monkeypatch.setattr(places, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path
-
-
-# Dataset
-
-
-def toy(**changes) -> Dataset:
-    x, y = np.zeros((4, 2, 3), np.float32), np.array([0, 1, 1, 0])
-    fields = {"name": "toy", "x_train": x, "y_train": y, "x_test": x[:1], "y_test": y[:1]}
-    return Dataset(**{**fields, "classes": ("a", "b"), **changes})
-
-
-def test_dataset_properties_and_flat():
-    data = toy(x_train=np.arange(24, dtype=np.float32).reshape(4, 2, 3))
-    assert data.input_shape == (2, 3) and data.num_classes == 2
-    flat = data.flat()
-    assert flat.input_shape == (6,) and flat.x_test.shape == (1, 6)
-    assert flat.x_train[1].tolist() == [6, 7, 8, 9, 10, 11]
-    assert flat.y_train is data.y_train and flat.classes == data.classes
-    assert flat.flat().input_shape == (6,)
-    assert "\n" not in repr(data) and len(repr(data)) < 110
-    with pytest.raises(AttributeError):
-        data.name = "other"
-
-
-@pytest.mark.parametrize(
-    ("changes", "error", "says"),
-    [
-        ({"x_train": np.zeros((4, 2, 3))}, TypeError, "x_train has dtype float64"),
-        ({"y_test": np.zeros(1, np.int32)}, TypeError, "y_test has dtype int32"),
-        ({"x_test": [[0.0]]}, TypeError, "x_test is a list"),
-        ({"y_train": np.zeros(3, np.int64)}, ValueError, r"\(4, 2, 3\) and y_train \(3,\)"),
-        ({"y_train": np.zeros((4, 1), np.int64)}, ValueError, "with the same N"),
-        ({"x_test": np.zeros((1, 3, 2), np.float32)}, ValueError, "they must be the same"),
-        ({"classes": ("a",)}, ValueError, "labels from 0 to 1"),
-        ({"y_train": np.array([0, -1, 1, 0])}, ValueError, "labels from -1 to 1"),
-        (
-            {"x_test": np.zeros((0, 2, 3), np.float32), "y_test": np.zeros(0, np.int64)},
-            ValueError,
-            "the test part is empty",
-        ),
-    ],
-)
-def test_dataset_refuses_what_does_not_fit(changes, error, says):
-    with pytest.raises(error, match=says):
-        toy(**changes)
 
 
 # The bundled digits

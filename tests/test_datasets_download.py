@@ -11,9 +11,10 @@ import threading
 
 import numpy as np
 import pytest
+from test_datasets_cifar import ARCHIVE, CONTENTS, FOLDER, NAMES, check, official, packed, records, use_small
 
 from minigrad import datasets
-from minigrad.datasets import DataError, images, places
+from minigrad.datasets import DataError, cifar, images, places
 from minigrad.datasets import download as download_module
 from minigrad.datasets.datafile import DataFile
 from minigrad.datasets.download import download
@@ -204,3 +205,88 @@ def test_a_whole_data_set_downloads_what_is_missing_once(server, cache, monkeypa
     damaged.unlink()
     datasets.mnist()
     assert server.requests[3:] == ["/x_test.gz"]
+
+
+# The archive of CIFAR-10
+
+
+@pytest.fixture
+def small_cifar(server, cache, monkeypatch):
+    """A server with a small stand-in for the archive."""
+    use_small(monkeypatch, server.server_port)
+    server.reply = lambda path: (200, {}, ARCHIVE)
+    return server
+
+
+def test_the_archive_is_downloaded_once_and_read_where_it_lies(small_cifar, cache):
+    for _ in range(2):
+        check(datasets.cifar10())
+        assert small_cifar.requests == ["/cifar-10-binary.tar.gz"]
+    assert left_behind(cache) == ["cifar10/cifar-10-binary.tar.gz"]
+
+
+def test_an_archive_that_was_repacked_on_the_way_is_as_good(small_cifar, cache):
+    for headers, body in (
+        ({"Content-Encoding": "gzip"}, ARCHIVE),  # is unpacked on arrival
+        ({}, gzip.decompress(ARCHIVE)),
+        ({}, packed(official(), level=1)),
+    ):
+        small_cifar.reply = lambda path, headers=headers, body=body: (200, headers, body)
+        check(datasets.cifar10())
+        (cache / "cifar10" / "cifar-10-binary.tar.gz").unlink()
+    assert len(small_cifar.requests) == 3
+
+
+WITHOUT_ONE = {name: content for name, content in official().items() if not name.endswith("data_batch_3.bin")}
+ESCAPING = {
+    **WITHOUT_ONE,
+    "../data_batch_3.bin": CONTENTS["data_batch_3.bin"],
+    "../../../escaped.txt": b"where it should not be",
+}
+BAD_ARCHIVES = {
+    "wrong checksum": (
+        {},
+        packed(official({**CONTENTS, "test_batch.bin": records(8, 99)})),
+        rf"{FOLDER}/test_batch\.bin in What http.* sent is not test_batch\.bin of cifar10.*SHA-256.*Try again",
+    ),
+    "truncated": ({}, ARCHIVE[: len(ARCHIVE) // 2], "Reading it broke off"),
+    "a body cut short": ({"Content-Length": str(len(ARCHIVE))}, ARCHIVE[: len(ARCHIVE) // 2], "."),
+    "a member missing": ({}, packed(WITHOUT_ONE), rf"it lacks {FOLDER}/data_batch_3\.bin\. Its SHA-256 should be"),
+    "paths that lead out": ({}, packed(ESCAPING), rf"it lacks {FOLDER}/data_batch_3\.bin\."),
+    "a login page": ({}, b"<html>please log in</html>", "proxy or a login page"),
+    "nothing": ({}, b"", rf"it lacks {FOLDER}/{NAMES[0]}"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_ARCHIVES)
+def test_a_bad_archive_is_refused_leaves_nothing_and_can_be_retried(small_cifar, cache, tmp_path, fault):
+    headers, body, says = BAD_ARCHIVES[fault]
+    small_cifar.reply = lambda path: (200, headers, body)
+    with pytest.raises(DataError, match=says) as caught:
+        datasets.cifar10()
+    assert cifar.ARCHIVE.url in str(caught.value)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    small_cifar.reply = lambda path: (200, {}, ARCHIVE)
+    check(datasets.cifar10())
+    assert left_behind(cache) == ["cifar10/cifar-10-binary.tar.gz"]
+    assert len(small_cifar.requests) == 2  # from the beginning, in one go
+
+
+def test_without_a_network_cifar10_names_the_places_the_address_and_the_remedy(cache, monkeypatch):
+    use_small(monkeypatch, closed_port())
+    with pytest.raises(DataError) as caught:
+        datasets.cifar10()
+    for part in ("cifar-10-binary.tar.gz of cifar10", str(cache / "cifar10"), cifar.ARCHIVE.url, "folder 'cifar10'"):
+        assert part in str(caught.value)
+    assert left_behind(cache) == []
+
+
+def test_a_damaged_archive_in_the_cache_is_refused_and_not_fetched_again_behind_ones_back(small_cifar, cache):
+    path = cache / "cifar10" / "cifar-10-binary.tar.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(ARCHIVE[:-10_000])
+    with pytest.raises(DataError, match=r"cifar-10-binary\.tar\.gz is not the archive.*Delete it"):
+        datasets.cifar10()
+    assert small_cifar.requests == []
+    path.unlink()
+    check(datasets.cifar10())

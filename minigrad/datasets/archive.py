@@ -20,13 +20,13 @@ def verified_members(
 ) -> Iterator[tuple[DataFile, bytes]]:
     """Some files of an archive with their content, each checked by its size and its SHA-256.
 
-    Only regular files whose path in the archive is exactly ``folder/name`` are read, at most one byte more than
-    they should have, into memory. Everything else is passed over, whatever it is called.
+    Only regular files whose path in the archive is exactly ``folder/name`` (or ``./folder/name``) are read, into
+    memory, and at most one byte more than they should have. Everything else is passed over, whatever it is called.
 
     Parameters
     ----------
     path : Path
-        A tar archive, compressed or not.
+        A tar archive, with or without a gzip layer, which is told by its first bytes.
     files : sequence of DataFile
         What to read.
     folder : str
@@ -63,15 +63,18 @@ def verified_members(
     missing = {f"{folder}/{file.name}": file for file in files}
     damage = ""
     try:
-        with tarfile.open(path) as archive:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        with tarfile.open(path, "r:gz" if packed else "r:") as archive:
             for member in archive:
-                file = missing.get(member.name) if member.isreg() else None
+                name = member.name.removeprefix("./")
+                file = missing.get(name) if member.isreg() else None
                 stream = archive.extractfile(member) if file else None
                 if file is None or stream is None:
                     continue
                 content = stream.read(file.size + 1)
-                yield file, checked(content, file, label=f"{member.name} in {label}", remedy=remedy)
-                del missing[member.name]
+                yield file, checked(content, file, label=f"{name} in {label}", remedy=remedy)
+                del missing[name]
                 if not missing:
                     return
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:

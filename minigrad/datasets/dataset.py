@@ -163,20 +163,23 @@ class Dataset:
         >>> float(abs(data.x_train.mean())) < 1e-5, round(float(data.x_train.std()), 4)
         (True, 1.0)
         """
-        axes = tuple(range(self.x_train.ndim - 1))
-        mean = self.x_train.mean(axis=axes, dtype=np.float64)
-        squares = np.zeros_like(mean)
-        for start in range(0, len(self.x_train), _BLOCK):  # in blocks: float64 of all data at once is too much
-            squares += ((self.x_train[start : start + _BLOCK] - mean) ** 2).sum(axis=axes)
-        sd = np.sqrt(squares / (self.x_train.size // len(mean)))
-        # What is constant but for the rounding of its own mean stays unscaled.
-        sd[sd <= 1e-12 * np.abs(mean)] = 1
-        parts = []
-        for x in (self.x_train, self.x_test):
-            centred = x - mean.astype(np.float32)
-            centred /= sd.astype(np.float32)
-            parts.append(centred)
-        return replace(self, x_train=parts[0], x_test=parts[1])
+        flat, channels = self.flat(), self.input_shape[-1]
+        x, pixels = flat.x_train, flat.x_train.shape[1] // channels
+        # Over samples first, then over pixels: the long contiguous axis stays innermost, which is much faster.
+        lowest = x.min(axis=0).reshape(pixels, channels).min(axis=0)
+        highest = x.max(axis=0).reshape(pixels, channels).max(axis=0)
+        constant = lowest == highest  # found exactly: rounding gives even these a small sd
+        mean = x.mean(axis=0, dtype=np.float64).reshape(pixels, channels).mean(axis=0)
+        shift = np.tile(np.where(constant, lowest, mean), pixels)
+        squares = np.zeros_like(shift)
+        for start in range(0, len(x), _BLOCK):  # in blocks: float64 of all data at once is too much
+            squares += ((x[start : start + _BLOCK] - shift) ** 2).sum(axis=0)
+        sd = np.sqrt(squares.reshape(pixels, channels).mean(axis=0) / len(x))
+        scale = np.tile(np.where(constant, 1, sd), pixels).astype(np.float32)
+        x_train, x_test = x - shift.astype(np.float32), flat.x_test - shift.astype(np.float32)
+        for centred in (x_train, x_test):
+            centred /= scale
+        return replace(self, x_train=x_train.reshape(self.x_train.shape), x_test=x_test.reshape(self.x_test.shape))
 
     def subset(self, train: int | None = None, test: int | None = None, *, seed: int | None = None) -> Dataset:
         """A part of the data, for quick runs.
@@ -232,7 +235,7 @@ class Dataset:
 
 
 def _part(name: str, count: int | None, available: int, seed: list[int] | None) -> Array | slice:
-    """What to keep of one part: an index for its arrays."""
+    """What to keep of one part: an index for its arrays, which copies, so that the rest of them can be freed."""
     if count is None:
         return slice(None)
     try:
@@ -242,5 +245,5 @@ def _part(name: str, count: int | None, available: int, seed: list[int] | None) 
     if not 1 <= count <= available:
         raise ValueError(f"subset: {name}={count} must lie in 1 … {available}, the number of samples there are")
     if seed is None:
-        return slice(count)
+        return np.arange(count)
     return np.sort(np.random.default_rng(seed).permutation(available)[:count])

@@ -103,7 +103,8 @@ class Comparison:
         """What was compared, in one line."""
         c = self.configuration
         seeds = f"{len(self.seeds)} seed" + ("" if len(self.seeds) == 1 else "s")
-        return f"{c.model} on {c.data}: {c.epochs} epochs, batch {c.batch_size}, lr {c.lr:g}, {seeds}"
+        epochs = f"{c.epochs} epoch" + ("" if c.epochs == 1 else "s")
+        return f"{c.model} on {c.data}: {epochs}, batch {c.batch_size}, lr {c.lr:g}, {seeds}"
 
     def notes(self) -> list[str]:
         """How the table is to be read."""
@@ -118,8 +119,10 @@ class Comparison:
             notes.append("diverged: the loss or a parameter was no longer finite; the figures are of the other seeds")
         for method in self.methods:
             if method.equal_cost_to:
+                own, other = (self.measurements[x].step_flops for x in (method.label, method.equal_cost_to))
+                near = "" if 0.8 < own / other < 1.25 else " (as nearly as the data allow)"
                 notes.append(
-                    f"{method.label}: a step costs what one of {method.equal_cost_to} does, "
+                    f"{method.label}: a step costs what one of {method.equal_cost_to} does{near}, "
                     "forward plus backward flops; all methods take the same number of steps"
                 )
         return notes

@@ -23,7 +23,7 @@ from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.cost import cost
 from minigrad.inspect.leaves import drawn
 from minigrad.inspect.variance import draw_key
-from minigrad.report import Table, si
+from minigrad.report import Table, json_ready, si
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
@@ -121,7 +121,7 @@ class Advice:
         """The report as JSON-ready data."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         lists = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
-        return {**lists, "worth_it": self.worth_it, "sentence": self.sentence}
+        return dict(json_ready({**lists, "worth_it": self.worth_it, "sentence": self.sentence}))
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the predicted and the measured cost ratio against the budget on a Matplotlib Axes, and return it."""
@@ -163,7 +163,7 @@ def advise(
     Raises
     ------
     ValueError
-        If no layer has an estimator, one is biased, or a number is out of range.
+        If no layer has an estimator, one is biased, a number is out of range, or batches do not differ.
 
     Notes
     -----
@@ -186,6 +186,11 @@ def advise(
     exact, added, costs = _measure(recorded, levels, batches)
     minibatch = np.square(exact - exact.mean(axis=0)).sum(axis=1) * (batches / (batches - 1))
     sigma2 = float(minibatch.mean())
+    if not sigma2 > 1e-12 * float(np.square(exact).sum(axis=1).mean()):
+        raise ValueError(
+            f"advise: the gradient is the same on all {batches} batches of {batch_size} (or not a number), so there is "
+            "no minibatch noise for sketches to hide in: do not sketch, or measure with a smaller batch_size="
+        )
     s2 = added.mean(axis=1)
     error = added.std(axis=1, ddof=1) / math.sqrt(batches)
     # Exact steps are left out of the line: they do without the work of the estimators.

@@ -95,8 +95,8 @@ class Cost:
         wire = sum(n.wire_bytes for n in self.nodes)
         rows.append(["", "total", "", si(self.forward), si(self.backward_exact), si(self.backward),
                      si(self.saved_bytes, "B"), si(wire, "B")])  # fmt: skip
-        heads = ["node", "operation", "VJP", "forward/flop", "exact/flop", "expected/flop", "saved", "wire"]
-        return Table(heads, rows, title="cost of the tape: forward, and backward exact and expected")
+        heads = ["node", "name", "VJP", "forward", "exact", "expected", "saved", "wire"]
+        return Table(heads, rows, title="cost of the tape: flop forward, and flop backward, exact and expected")
 
     def __str__(self) -> str:
         return str(self.table())

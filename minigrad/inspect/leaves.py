@@ -13,7 +13,7 @@ from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
-__all__ = ["Wanted", "drawn"]
+__all__ = ["Wanted", "drawn", "smallest_share"]
 
 
 class Wanted:
@@ -67,6 +67,22 @@ class Wanted:
         sweep.advance()
         return self.vector(sweep)
 
+    def rounding(self, exact: Array) -> Array:
+        """How far exact sweeps from rescaled cotangents are from the exact gradient, entry by entry: their rounding.
+
+        It is not small beside an entry that is 0 on paper, such as the gradient of what a softmax does not see.
+        """
+        largest = np.zeros_like(exact)
+        for factor in (1.1, 1.3, 1.7):
+            sweep = self.sweep(random=())
+            start = sweep.pending[sweep.position]
+            assert start is not None
+            scaled = np.multiply(dense(start), factor, dtype=start.dtype)
+            sweep.pending[sweep.position] = np.asarray(scaled)
+            sweep.advance()
+            largest = np.maximum(largest, np.abs(self.vector(sweep) / factor - exact))
+        return largest
+
     def split(self, vector: Array) -> list[Array]:
         """A vector as one array for each tensor, in its shape."""
         return [vector[part].reshape(t.shape) for part, t in zip(self.slices, self.tensors, strict=True)]
@@ -82,3 +98,33 @@ def drawn(wanted: Wanted, key: int) -> Array:
     while (stop := sweep.advance()) is not None:
         sweep.apply(stop[0], draw(*stop, key))
     return wanted.vector(sweep)
+
+
+def smallest_share(wanted: Wanted, key: int, draws: int) -> float:
+    """How often a mean unit is kept, at the node where that is rarest.
+
+    At each random node: entries of the cotangent that are not 0 after its estimator, over those of the exact cotangent,
+    as a mean over draws of the whole sweep; or its budget, where that is smaller.
+    """
+    exact: dict[int, int] = {}
+    sweep = wanted.sweep()
+    while (stop := sweep.advance()) is not None:
+        node, g = stop
+        exact[node.index] = int(np.count_nonzero(g))
+        sweep.apply(node, [g] * len(node.parents))
+    kept = dict.fromkeys(exact, 0.0)
+    for number in range(draws):
+        sweep = wanted.sweep()
+        while (stop := sweep.advance()) is not None:
+            node, g = stop
+            cotangents = draw(node, g, key + number)
+            edges = [edges[0] for _, edges in node.draws() if edges]
+            least = min((np.count_nonzero(dense(cotangents[k])) for k in edges), default=exact[node.index])
+            kept[node.index] += least / max(exact[node.index], 1)
+            sweep.apply(node, cotangents)
+    shares = [1.0]
+    for index, total in kept.items():
+        if exact[index]:
+            budgets = [estimator.budget for estimator, _ in wanted.tape.nodes[index].draws()]
+            shares.append(min([total / draws, *budgets]))
+    return min(shares)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from minigrad.cotangents import Cotangent
-from minigrad.estimator import TooManyOutcomes
+from minigrad.estimator import Estimator, TooManyOutcomes
 from minigrad.inspect.leaves import Wanted
 from minigrad.node import Node
-from minigrad.report import Table
+from minigrad.report import Table, json_ready
 from minigrad.sweep import checked, read_only
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
@@ -75,7 +75,7 @@ class ExactMoments:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
-        return {
+        found = {
             "mean": [g.tolist() for g in self.mean],
             "exact": [g.tolist() for g in self.exact],
             "total_variance": self.total_variance,
@@ -83,6 +83,7 @@ class ExactMoments:
             "bias": self.bias,
             "outcomes": self.outcomes,
         }
+        return dict(json_ready(found))
 
 
 def exact_moments(
@@ -120,6 +121,8 @@ def exact_moments(
         If there are more joint outcomes than ``limit``.
     NotImplementedError
         If an estimator does not list its outcomes.
+    ValueError
+        If the probabilities that an estimator lists do not sum to 1.
 
     Examples
     --------
@@ -158,23 +161,55 @@ def exact_moments(
 
 def outcomes(wanted: Wanted, limit: int) -> Iterator[tuple[float, Array]]:
     """Every gradient that the estimators on a tape can give, as one vector, with its probability."""
-    todo = [(1.0, wanted.sweep())]
+    sweep = wanted.sweep()
+    first = sweep.advance()
+    if first is None:
+        yield 1.0, wanted.vector(sweep)
+        return
+    check_count(first, limit)
+    # Depth first: at each open node the iterator of its outcomes, and the sweep that stopped there.
+    opened = [(1.0, sweep, first[0], node_outcomes(*first, limit))]
     found = 0
-    while todo:
-        probability, sweep = todo.pop()
-        stop = sweep.advance()
-        if stop is None:
-            found += 1
-            if probability > 0:
-                yield probability, wanted.vector(sweep)
+    while opened:
+        probability, sweep, node, branches = opened[-1]
+        branch = next(branches, None)
+        if branch is None:
+            opened.pop()
             continue
-        node, g = stop
-        for chance, cotangents in node_outcomes(node, g, limit):
-            branch = sweep.copy()
-            branch.apply(node, cotangents)
-            todo.append((probability * chance, branch))
-        if found + len(todo) > limit:
+        chance, cotangents = branch
+        sweep = sweep.copy()
+        sweep.apply(node, cotangents)
+        stop = sweep.advance()
+        if stop is not None:
+            opened.append((probability * chance, sweep, stop[0], node_outcomes(*stop, limit)))
+            continue
+        found += 1
+        if found > limit:
             raise too_many(limit)
+        if probability * chance > 0:
+            yield probability * chance, wanted.vector(sweep)
+
+
+def paths(wanted: Wanted, limit: int) -> list[int]:
+    """How many outcomes each random node has if what arrives there is exact; at most a little over ``limit`` each."""
+    counts = []
+    sweep = wanted.sweep()
+    while (stop := sweep.advance()) is not None:
+        counts.append(count_outcomes(*stop, limit))
+        sweep.apply(stop[0], [stop[1]] * len(stop[0].parents))
+    return counts
+
+
+def count_outcomes(node: Node, g: Array, limit: int) -> int:
+    """The number of joint outcomes of the estimators of a node; each is counted to ``limit`` + 1 and no further."""
+    each = (itertools.islice(estimator.outcomes(read_only(g), node), limit + 1) for estimator, _ in node.draws())
+    return math.prod(sum(1 for _ in found) for found in each)
+
+
+def check_count(stop: tuple[Node, Array], limit: int) -> None:
+    """Raise at once if the first node alone has too many outcomes: each of them leads to at least one gradient."""
+    if count_outcomes(*stop, limit) > limit:
+        raise too_many(limit)
 
 
 def too_many(limit: int) -> TooManyOutcomes:
@@ -189,14 +224,37 @@ def too_many(limit: int) -> TooManyOutcomes:
 def node_outcomes(node: Node, g: Array, limit: int) -> Iterator[tuple[float, list[Cotangent]]]:
     """Every set of cotangents, one for each input, that the estimators of one node can give."""
     draws = node.draws()
-    lists = [list(itertools.islice(estimator.outcomes(read_only(g), node), limit + 1)) for estimator, _ in draws]
-    if math.prod(map(len, lists)) > limit:
+    if not draws:
+        yield 1.0, [g] * len(node.parents)
+        return
+    # Only the last estimator's outcomes are made one at a time; with several, the others are kept for the product.
+    kept = [list(itertools.islice(listed(estimator, g, node), limit + 1)) for estimator, _ in draws[:-1]]
+    if math.prod(map(len, kept)) > limit:
         raise too_many(limit)
-    for choice in itertools.product(*lists):
-        chance = 1.0
-        out: list[Cotangent] = [g] * len(node.parents)
-        for (estimator, edges), (probability, outcome) in zip(draws, choice, strict=True):
-            chance *= probability
-            for edge in edges:
-                out[edge] = checked(outcome, estimator, g, node)
-        yield chance, out
+    for choice in itertools.product(*kept):
+        for last in listed(draws[-1][0], g, node):
+            chance = 1.0
+            out: list[Cotangent] = [g] * len(node.parents)
+            for (_, edges), (probability, outcome) in zip(draws, (*choice, last), strict=True):
+                chance *= probability
+                for edge in edges:
+                    out[edge] = outcome
+            yield chance, out
+
+
+def listed(estimator: Estimator, g: Array, node: Node) -> Iterator[tuple[float, Cotangent]]:
+    """The outcomes of one estimator, checked on the way: cotangents of the right shape, probabilities that sum to 1."""
+    total = 0.0
+    for probability, outcome in estimator.outcomes(read_only(g), node):
+        if not -1e-12 <= probability <= 1 + 1e-9:
+            raise ValueError(
+                f"{node.label}: {estimator!r} lists an outcome with probability {probability:.6g}; probabilities lie "
+                "in [0, 1]. Look at its `outcomes`: it yields (probability, cotangent), in this order"
+            )
+        total += probability
+        yield probability, checked(outcome, estimator, g, node)
+    if not abs(total - 1) <= 1e-9:
+        raise ValueError(
+            f"{node.label}: the probabilities that {estimator!r} lists sum to {total:.9g}, not to 1. Look at its "
+            "`outcomes`: is one left out (the empty draw?), listed twice, or given a wrong probability?"
+        )

@@ -13,7 +13,7 @@ from minigrad import ops
 from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.leaves import drawn
 from minigrad.inspect.variance import draw_key
-from minigrad.report import Table
+from minigrad.report import Table, json_ready
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
@@ -30,9 +30,10 @@ class GradientNoise:
     Attributes
     ----------
     minibatch : float
-        σ² = E‖g_B − ∇f‖², of the exact gradient on random batches.
+        σ² = E‖g_B − ∇f‖², of the exact gradient on random batches of b of the N samples, drawn without replacement
+        as in an epoch: σ_1²/b · (N − b)/(N − 1), with σ_1² the mean over samples of ‖g_i − ∇f‖². It is 0 at b = N.
     estimator : float
-        s² = E‖ĝ_B − g_B‖², which the estimators add.
+        s² = E‖ĝ_B − g_B‖², which the estimators add; for a biased one a squared error, bias included.
     minibatch_error, estimator_error : float
         Standard errors.
     norm_squared : float
@@ -75,8 +76,8 @@ class GradientNoise:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
-        ratio = self.ratio if math.isfinite(self.ratio) else None
-        return {**{name: getattr(self, name) for name in self.__dataclass_fields__}, "ratio": ratio}
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return dict(json_ready({**fields, "ratio": self.ratio}))
 
 
 def gradient_noise(

@@ -8,12 +8,20 @@ any other bias. Draws after the pilot are independent of that direction.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from minigrad.inspect.leaves import Wanted
+from minigrad.estimator import TooManyOutcomes
+from minigrad.inspect.leaves import Wanted, drawn
+from minigrad.inspect.moments import outcomes, paths
+from minigrad.inspect.variance import draw_key
 from minigrad.typing import Array
 
-__all__ = ["Family", "bernstein", "detectable_mean"]
+__all__ = [
+    "Family", "Moments", "bernstein", "check_finite", "detectable_mean", "listed_moments", "pilot_direction",
+    "pilot_moments", "rounding_of",
+]  # fmt: skip
 
 
 class Family:
@@ -58,6 +66,112 @@ class Family:
     def _sums(self, products: Array) -> Array:
         rows = np.add.reduceat(products, self._starts)
         return np.concatenate([np.add.reduceat(rows, self._whole), rows])
+
+
+class Moments:
+    """Mean, mean square and extremes of several quantities over draws, one draw at a time.
+
+    Parameters
+    ----------
+    size : int
+        How many quantities.
+
+    Attributes
+    ----------
+    mean, square, variance : ndarray
+        Weighted means of z and z², and the variance about the mean.
+    top, deviation : ndarray
+        The largest |z|, and the largest |z − mean|.
+    count : int
+
+    Examples
+    --------
+    >>> z = Moments(1)
+    >>> for value in (1.0, 3.0):
+    ...     z.add(np.array([value]))
+    >>> z.mean.item(), z.square.item(), z.variance.item(), z.top.item(), z.deviation.item(), z.effective.item()
+    (2.0, 5.0, 1.0, 3.0, 1.0, 2.0)
+    """
+
+    def __init__(self, size: int):
+        self.mean, self.square, self.variance = np.zeros(size), np.zeros(size), np.zeros(size)
+        self._least, self._most = np.full(size, np.inf), np.full(size, -np.inf)
+        self._weight = 0.0
+        self.count = 0
+
+    def add(self, z: Array, weight: float = 1.0) -> None:
+        """Take in one draw, or one outcome with its probability as weight."""
+        self.count += 1
+        self._weight += weight
+        part = weight / self._weight if self._weight else 0.0
+        step = z - self.mean
+        self.mean = self.mean + part * step
+        self.variance = self.variance + part * (step * (z - self.mean) - self.variance)
+        self.square = self.square + part * (np.square(z) - self.square)
+        self._least, self._most = np.minimum(self._least, z), np.maximum(self._most, z)
+
+    @property
+    def top(self) -> Array:
+        return np.maximum(np.abs(self._least), np.abs(self._most))
+
+    @property
+    def deviation(self) -> Array:
+        return np.maximum(self._most - self.mean, self.mean - self._least)
+
+    @property
+    def effective(self) -> Array:
+        """The number of draws that made the variance: all if each deviates as far, 1 if a single one did; 0 if none."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = self.count * self.variance / np.square(self.deviation)
+        return np.where(self.deviation > 0, found, 0.0)
+
+
+def listed_moments(wanted: Wanted, exact: Array, families: list[Family], limit: int) -> Moments | None:
+    """The probes' moments over all outcomes, or None where these cannot be listed."""
+    found = Moments(sum(len(family.labels) for family in families))
+    try:
+        if math.prod(paths(wanted, limit)) > limit:  # so that no time is lost on a long list
+            return None
+        for probability, gradient in outcomes(wanted, limit):
+            found.add(np.concatenate([family.values(gradient - exact) for family in families]), probability)
+    except (TooManyOutcomes, NotImplementedError):
+        return None
+    return found
+
+
+def check_finite(wanted: Wanted, exact: Array) -> None:
+    """Raise if the exact gradient has a NaN or an infinity."""
+    for name, part in zip(wanted.names, wanted.slices, strict=True):
+        bad = int(np.count_nonzero(~np.isfinite(exact[part])))
+        if bad:
+            raise ValueError(
+                f"unbiasedness: the exact gradient of {name} has {bad} entries that are NaN or infinite, so there is "
+                "nothing to compare with; look at the loss and the values that went into it first"
+            )
+
+
+def pilot_moments(wanted: Wanted, exact: Array, key: int, draws: int) -> tuple[Array, Array]:
+    """Mean and mean square of the error over the pilot, entry by entry."""
+    mean, second = np.zeros_like(exact), np.zeros_like(exact)
+    for number in range(draws):
+        error = drawn(wanted, draw_key(key, number)) - exact
+        mean += error
+        second += np.square(error)
+    return mean / draws, second / draws
+
+
+def pilot_direction(mean: Array, second: Array) -> Array:
+    """The mean error of the pilot, with noisy entries weighing less."""
+    typical = float(second.mean()) if second.size else 0.0
+    return mean / (second + typical) * typical if typical > 0 else mean
+
+
+def rounding_of(wanted: Wanted, exact: Array, second: Array, families: list[Family]) -> Array:
+    """What rounding alone may put on the mean of each probe."""
+    dtypes = {tensor.dtype for tensor in wanted.tensors} | {node.dtype for node in wanted.tape.nodes}
+    epsilon = max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
+    size = 64 * epsilon * np.sqrt(np.square(exact) + second) + 16 * wanted.rounding(exact)
+    return np.concatenate([family.scale(size) for family in families])
 
 
 def bernstein(mean: Array, variance: Array, bound: Array, draws: int) -> Array:

@@ -37,7 +37,7 @@ class NodeSparsity:
     unit : {"columns", "rows", "samples", "entries", "rank", "dense"}
         What was counted; "dense" where the estimator returned an array, of which the entries that are not 0 count.
     of : int
-        How many there are in all; for a rank, min(rows, columns).
+        How many there are in all; for a rank, min(rows, columns), which a wide random projection may exceed.
     counts : dict of int to int
         Histogram: number kept → number of draws.
     nbytes : float
@@ -166,15 +166,16 @@ def _summary(tape: Tape, index: int, k: int, drawn: Sequence[Cotangent]) -> Node
     estimator, edges = node.draws()[k]
     edge = f" ({node.primitive.edge_name(edges[0])})" if isinstance(node.vjp, dict) else ""
     counted = [_count(g) for g in drawn]
-    # Where a draw was handed on untouched it is an array; the other draws say what the estimator counts.
+    # A draw that is an array was handed on untouched, or is empty; the other draws say what the estimator counts.
     unit, of, _ = next((c for c in counted if c[0] != "dense"), counted[0])
+    numbers = [c[2] if c[0] == unit else of if c[2] else 0 for c in counted]
     return NodeSparsity(
         node=index,
         name=node.label + edge,
         vjp=repr(estimator),
         unit=unit,
         of=of,
-        counts=dict(sorted(Counter(of if c[0] != unit else c[2] for c in counted).items())),
+        counts=dict(sorted(Counter(numbers).items())),
         nbytes=float(np.mean([g.nbytes for g in drawn])),
     )
 

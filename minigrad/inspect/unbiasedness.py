@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from minigrad.estimator import TooManyOutcomes
-from minigrad.inspect.leaves import Wanted, drawn
-from minigrad.inspect.moments import outcomes
-from minigrad.inspect.probes import Family, bernstein, detectable_mean
+from minigrad.inspect.leaves import Wanted, drawn, smallest_share
+from minigrad.inspect.probes import (
+    Family,
+    Moments,
+    bernstein,
+    check_finite,
+    detectable_mean,
+    listed_moments,
+    pilot_direction,
+    pilot_moments,
+    rounding_of,
+)
 from minigrad.inspect.variance import draw_key, increments
-from minigrad.report import Table
+from minigrad.report import Table, json_ready
 from minigrad.sweep import stream
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
@@ -25,7 +34,10 @@ LIMIT = 4096
 """Joint outcomes up to which the mean is computed exactly."""
 
 EFFECTIVE = 20.0
-"""A probe that saw fewer large events than this says nothing."""
+"""A probe that saw fewer large events than this says nothing, nor does a test in which a unit was kept less often."""
+
+RAREST = 0.1
+"""No unit is taken to be kept with less than this part of the mean probability at its node."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +50,14 @@ class ParameterVerdict:
     worst_row : int or None
         The row with the smallest p-value; None if the parameter as a whole has a smaller one.
     bias : float
-        Mean of ĝ along g, minus 1: −0.1 means that a tenth is lost. By enumeration where there was one.
+        Mean of ĝ along g, minus 1: −0.1 means that a tenth is lost. By enumeration where there was one. 0 where g is 0.
     p_value : float
         Smallest of this parameter's probes, adjusted for the number of all probes.
     detectable : float
-        The relative bias along g of the whole parameter that these draws would have detected.
+        The relative bias along g of the whole parameter that these draws would have detected; infinite where g is 0.
+        A bias 1.5 times as large is found with probability 0.99, to first order in the number of draws.
     conclusive : bool
-        Whether the probe of the whole parameter saw enough events.
+        Whether the probe of the whole parameter saw enough events, or its outcomes were listed.
     """
 
     name: str
@@ -65,8 +78,8 @@ class Unbiasedness:
         Nothing speaks against E ĝ = g, and there was enough to see.
     verdict : {"passed", "failed", "inconclusive"}
     p_value : float
-        Smallest adjusted p-value of all probes: the chance of seeing something as extreme if ĝ were unbiased. 0 where
-        enumeration shows a bias.
+        Smallest adjusted p-value of all probes that saw enough events: the chance of seeing something as extreme if ĝ
+        were unbiased. 0 where enumeration shows a bias.
     alpha : float
         The family-wise false-alarm rate.
     method : str
@@ -80,7 +93,9 @@ class Unbiasedness:
         Index of the node whose own noise has the smallest p-value; looked for when the test fails.
     worst_node_label : str or None
     detectable : float
-        The largest over parameters of the smallest relative bias that would have been detected.
+        The largest over parameters, of those with a gradient that is not 0, of the smallest relative bias that would
+        have been detected.
+    notes : tuple of str
     """
 
     passed: bool
@@ -120,7 +135,8 @@ class Unbiasedness:
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {**fields, "parameters": [vars(p) for p in self.parameters], "notes": list(self.notes)}
+        parameters = [vars(p) for p in self.parameters]
+        return dict(json_ready({**fields, "parameters": parameters, "notes": list(self.notes)}))
 
 
 def unbiasedness(
@@ -163,15 +179,22 @@ def unbiasedness(
     Raises
     ------
     ValueError
-        If there are too few draws, or alpha is outside (0, 1).
+        If there are too few draws, alpha is outside (0, 1), the exact gradient is not finite, or the probabilities
+        that an estimator lists do not sum to 1.
 
     Notes
     -----
     For each parameter and each of its rows (entries of the first axis), two projections of ĝ − g must have mean 0: one
     along g, and one along the mean error of the pilot. Their means are tested with Bernstein's inequality, and the
-    p-values multiplied by the number of probes (Bonferroni). With all outcomes listed, the largest possible |z| is
-    known and the test is distribution-free. Otherwise the range is taken as twice the largest |z| seen, which is right
-    for many draws only: the method is then labelled asymptotic. Rounding of the arithmetic is allowed for.
+    p-values multiplied by the number of probes (Bonferroni). With all outcomes listed, the variance and the largest
+    possible |z| are known and the test is distribution-free. Otherwise the variance is that of the draws and the range
+    is taken as twice the largest |z| seen, which is right for many draws only: the method is then labelled asymptotic.
+
+    What was never seen cannot be judged: a unit kept once in 100,000 draws looks as if it were lost. So draws alone
+    condemn nothing unless a mean unit of every node was kept 20 times, and the probe has an effective number of events,
+    n·variance/(largest deviation)², of 20. A probe that never varies is condemned if a unit ten times rarer than the
+    mean one would have been seen; otherwise the verdict is "inconclusive". Rounding is allowed for: 64 units in the
+    last place, and 16 times what exact sweeps with rescaled cotangents differ by.
 
     Examples
     --------
@@ -192,150 +215,133 @@ def unbiasedness(
         raise ValueError(f"unbiasedness: alpha={alpha} must lie in (0, 1)")
     wanted = Wanted(tape, loss, wrt, cotangent)
     exact, key = wanted.exact(), stream(rng)
-    epsilon = max(np.finfo(tensor.dtype).eps for tensor in wanted.tensors)
-    pilot, second = _moments(wanted, exact, key, draws // 4)
-    families = [Family(wanted, exact), Family(wanted, _direction(pilot, second))]
-    listed = _enumerate(wanted, exact, families, limit)
-    values = _values(wanted, exact, families, key, draws // 4, draws)
-    size = np.sqrt(np.square(exact) + second)
-    rounding = np.concatenate([64 * epsilon * family.scale(size) for family in families])
-    probes = values.shape[1]
-    count = len(values)
+    check_finite(wanted, exact)
+    first = draws // 4
+    pilot, second = pilot_moments(wanted, exact, key, first)
+    if not np.isfinite(second).all():
+        return _not_finite(wanted, alpha, draws, second)
+    families = [Family(wanted, exact), Family(wanted, pilot_direction(pilot, second))]
+    listed = listed_moments(wanted, exact, families, limit)
+    seen = Moments(sum(len(family.labels) for family in families))
+    for number in range(first, draws):
+        seen.add(np.concatenate([f.values(drawn(wanted, draw_key(key, number)) - exact) for f in families]))
+    if not np.isfinite(seen.square).all():
+        return _not_finite(wanted, alpha, draws, seen.square)
+    rounding = rounding_of(wanted, exact, second, families)
 
-    mean = values.mean(axis=0)
-    excess = np.maximum(np.abs(mean) - rounding, 0.0)
-    power = np.square(values).mean(axis=0)
-    top = np.abs(values).max(axis=0)
-    bound = 2 * top if listed is None else np.maximum(listed.top, rounding)
-    spread = power if listed is None else listed.variance
-    p = np.minimum(1.0, probes * bernstein(excess, np.maximum(spread, rounding**2), bound, count))
+    count, probes = draws - first, seen.mean.size
+    known = seen if listed is None else listed
+    bound = np.maximum(known.top * (2 if listed is None else 1), rounding)
+    spread = np.maximum(known.square, rounding**2)
+    excess = np.maximum(np.abs(seen.mean) - rounding, 0.0)
+    certain = np.zeros(probes, dtype=bool)
     if listed is not None:
-        p[np.abs(listed.mean) > rounding] = 0.0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        effective = np.where(top > rounding, power * count / np.square(top), np.inf)
+        certain = np.abs(listed.mean) > rounding
+        excess = np.where(certain, np.abs(listed.mean), excess)
+    p = np.where(certain, 0.0, np.minimum(1.0, probes * bernstein(excess, spread, bound, count)))
     smallest = detectable_mean(spread, bound, count, alpha / probes) + rounding
-    conclusive = effective >= EFFECTIVE
+    conclusive = np.ones(probes, dtype=bool)
+    if listed is None:
+        share = smallest_share(wanted, draw_key(key, draws), min(first, 100))
+        # A probe that does not vary at all: either it is off for certain, or what makes up for it is rare.
+        still = seen.deviation <= rounding
+        enough = RAREST * share * count >= np.log(2 * probes / alpha)
+        conclusive = np.where(still, enough, (seen.effective >= EFFECTIVE) & (share * count >= EFFECTIVE))
+        conclusive |= seen.top <= rounding
 
-    means = mean if listed is None else listed.mean
-    verdicts = _by_parameter(families, exact, means, p, smallest, conclusive | (p < alpha))
-    worst = min(verdicts, key=lambda v: v.p_value)
-    failed = bool((p < alpha)[conclusive | (p == 0)].any())
-    unclear = not failed and not all(v.conclusive for v in verdicts)
+    suspect = p < alpha
+    p = np.where(conclusive, p, 1.0)
+    failed = bool((p < alpha).any())
+    # Where probes tie (p = 0), the strongest by signal to noise is named.
+    strength = np.square(excess) / (spread + bound * excess / 3 + np.finfo(float).tiny)
+    order = np.lexsort((-strength, p))
+    verdicts = _by_parameter(families, exact, known.mean, p, order, smallest, conclusive)
+    unclear = not failed and (bool(suspect.any()) or not all(v.conclusive for v in verdicts))
     verdict = "failed" if failed else "inconclusive" if unclear else "passed"
-    node = _worst_node(wanted, families, key, min(count, 500)) if failed else None
+    node = _worst_node(wanted, families, draw_key(key, draws + 1), min(count, 500), rounding) if failed else None
+    method = f"{count} draws after a pilot, asymptotic (the range of the draws is estimated)"
+    if listed is not None:
+        method = f"all {listed.count} outcomes listed: exact; {count} draws, distribution-free"
     notes = []
+    labels = [label for family in families for label in family.labels]
     if unclear:
-        names = ", ".join(v.name for v in verdicts if not v.conclusive)
-        notes.append(f"too few events in {names}: take more draws (effective count below {EFFECTIVE:g})")
+        unsure = {name for (name, _), odd in zip(labels, suspect, strict=True) if odd}
+        names = [v.name for v in verdicts if not v.conclusive or v.name in unsure]
+        notes.append(f"too few events in {', '.join(names)}: take more draws, or larger budgets")
     return Unbiasedness(
         passed=verdict == "passed",
         verdict=verdict,
         p_value=float(p.min()),
         alpha=alpha,
-        method=_method(listed, count),
+        method=method,
         draws=draws,
         enumerated=0 if listed is None else listed.count,
         parameters=tuple(verdicts),
-        worst_parameter=worst.name if worst.p_value < 1 else None,
+        worst_parameter=labels[order[0]][0] if p[order[0]] < 1 else None,
         worst_node=node,
         worst_node_label=None if node is None else f"{tape.nodes[node].label}, {tape.nodes[node].vjp!r}",
-        detectable=max(v.detectable for v in verdicts),
+        detectable=max([v.detectable for v in verdicts if np.isfinite(v.detectable)], default=0.0),
         notes=tuple(notes),
     )
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """Moments of the probes from the list of all outcomes."""
-
-    mean: Array
-    variance: Array
-    top: Array
-    count: int
-
-
-def _method(listed: _Listed | None, draws: int) -> str:
-    if listed is None:
-        return f"{draws} draws after a pilot, asymptotic (the range of the draws is estimated)"
-    return f"all {listed.count} outcomes listed: exact; {draws} draws, distribution-free"
-
-
-def _moments(wanted: Wanted, exact: Array, key: int, draws: int) -> tuple[Array, Array]:
-    """Mean and mean square of the error over the pilot, entry by entry."""
-    mean, second = np.zeros_like(exact), np.zeros_like(exact)
-    for number in range(draws):
-        error = drawn(wanted, draw_key(key, number)) - exact
-        mean += error
-        second += np.square(error)
-    return mean / draws, second / draws
-
-
-def _direction(mean: Array, second: Array) -> Array:
-    """The mean error of the pilot, with noisy entries weighing less."""
-    typical = float(second.mean())
-    return mean / (second + typical) * typical if typical > 0 else mean
-
-
-def _values(wanted: Wanted, exact: Array, families: list[Family], key: int, start: int, stop: int) -> Array:
-    out = []
-    for number in range(start, stop):
-        error = drawn(wanted, draw_key(key, number)) - exact
-        out.append(np.concatenate([family.values(error) for family in families]))
-    return np.array(out)
-
-
-def _enumerate(wanted: Wanted, exact: Array, families: list[Family], limit: int) -> _Listed | None:
-    """The probes' moments over all outcomes, or None where these cannot be listed."""
-    mean = squares = top = np.zeros(())
-    count = 0
-    try:
-        for probability, gradient in outcomes(wanted, limit):
-            z = np.concatenate([family.values(gradient - exact) for family in families])
-            mean = mean + probability * z
-            squares = squares + probability * np.square(z)
-            top = np.maximum(top, np.abs(z))
-            count += 1
-    except (TooManyOutcomes, NotImplementedError):
-        return None
-    return _Listed(mean, squares, top, count)
+def _not_finite(wanted: Wanted, alpha: float, draws: int, second: Array) -> Unbiasedness:
+    """The report where some draw was NaN or infinite although the exact gradient is finite."""
+    return Unbiasedness(
+        passed=False,
+        verdict="failed",
+        p_value=0.0,
+        alpha=alpha,
+        method="draws that are not finite",
+        draws=draws,
+        enumerated=0,
+        parameters=tuple(ParameterVerdict(name, None, math.nan, 0.0, math.inf, True) for name in wanted.names),
+        worst_parameter=wanted.names[0] if len(wanted.names) == 1 else None,
+        worst_node=None,
+        worst_node_label=None,
+        detectable=math.inf,
+        notes=("some draws are NaN or infinite, but the exact gradient is not: is a probability 0?",),
+    )
 
 
 def _by_parameter(
-    families: list[Family], exact: Array, mean: Array, p: Array, smallest: Array, conclusive: Array
+    families: list[Family], exact: Array, mean: Array, p: Array, order: Array, smallest: Array, conclusive: Array
 ) -> list[ParameterVerdict]:
+    """A verdict for each parameter; ``order`` sorts the probes, the worst first."""
     family = families[0]
     labels = [label for each in families for label in each.labels]
+    worst: dict[str, int] = {}
+    for j in order.tolist():
+        worst.setdefault(labels[j][0], j)
     squares = family.values(exact)  # ‖g‖² of each parameter and row
     verdicts = []
     for k, (name, row) in enumerate(family.labels):
         if row is not None:
             continue
-        mine = [j for j, label in enumerate(labels) if label[0] == name]
-        worst = min(mine, key=lambda j: p[j])
-        norm = squares[k]
+        norm, at = squares[k], worst[name]
         verdicts.append(
             ParameterVerdict(
                 name=name,
-                worst_row=labels[worst][1],
+                worst_row=labels[at][1],
                 bias=float(mean[k] / norm) if norm else 0.0,
-                p_value=float(p[worst]),
-                detectable=float(smallest[k] / norm) if norm else 0.0,
+                p_value=float(p[at]),
+                detectable=float(smallest[k] / norm) if norm else math.inf,
                 conclusive=bool(conclusive[k]),
             )
         )
     return verdicts
 
 
-def _worst_node(wanted: Wanted, families: list[Family], key: int, draws: int) -> int | None:
-    """The node whose own increments are furthest from mean 0."""
-    sums: dict[int, list[Array]] = {}
+def _worst_node(wanted: Wanted, families: list[Family], key: int, draws: int, rounding: Array) -> int | None:
+    """The node whose own increments are furthest from mean 0, as Bernstein's inequality sees it."""
+    sums: dict[int, Moments] = {}
     for number in range(draws):
-        for index, _, increment in increments(wanted, draw_key(key, draws + number)):
-            z = np.concatenate([family.values(increment) for family in families])
-            sums.setdefault(index, []).append(z)
+        for index, _, increment in increments(wanted, draw_key(key, number)):
+            values = np.concatenate([family.values(increment) for family in families])
+            sums.setdefault(index, Moments(values.size)).add(values)
     scores = {}
-    for index, values in sums.items():
-        z = np.array(values)
-        variance = np.maximum(np.square(z).mean(axis=0), np.finfo(float).tiny)
-        scores[index] = float(np.max(np.square(z.mean(axis=0)) / variance))
+    for index, z in sums.items():
+        excess = np.maximum(np.abs(z.mean) - rounding, 0.0)
+        spread = np.maximum(z.variance, np.square(excess) / draws) + 2 * z.top * excess / 3
+        scores[index] = float(np.max(np.square(excess) / np.maximum(spread, np.finfo(float).tiny)))
     return max(scores, key=lambda k: scores[k]) if scores else None

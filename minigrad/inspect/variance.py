@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.cotangents import Cotangent
 from minigrad.inspect.leaves import Wanted
 from minigrad.node import Node
-from minigrad.report import Table
+from minigrad.report import Table, json_ready
 from minigrad.sweep import draw, stream
 from minigrad.tape import Tape, vjp_text
 from minigrad.tensor import Tensor
@@ -37,7 +37,8 @@ class Variance:
     Attributes
     ----------
     by_node : dict of int to float
-        For each random node, by its index on the tape, its share of the variance. They sum to ``total``.
+        For each random node, by its index on the tape, its share of the variance. They sum to ``total``. A node that
+        the sweep does not meet on its way from the loss is left out.
     by_parameter : dict of str to float
         The share of each tensor; they sum to ``total``.
     standard_errors : dict of int to float
@@ -47,7 +48,7 @@ class Variance:
     norm : float
         ‖g‖ of the exact gradient.
     cosine : float
-        Mean cosine of the angle between ĝ and g.
+        Mean cosine of the angle between ĝ and g; 0 for a draw where either is 0.
     growth : dict of int to float
         For each random node, E‖ĝ_k − g_k‖² / ‖g_k‖² of the cotangent that arrives there, before its own estimator.
     labels, estimators : dict of int to str
@@ -110,12 +111,13 @@ class Variance:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
-        return {
+        found = {
             "total": self.total,
             "relative": self.relative,
             "signal_to_noise": self.signal_to_noise,
             **{name: getattr(self, name) for name in self.__dataclass_fields__},
         }
+        return dict(json_ready(found))
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the share of each node, from the loss to the input, and the growth of the noise with depth."""

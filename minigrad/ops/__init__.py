@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops.arithmetic import absolute, add, divide, multiply, negative, power, square, subtract
+from minigrad.ops.conv import conv2d
 from minigrad.ops.einsum import einsum
 from minigrad.ops.functions import cos, exp, gelu, log, log1p, sigmoid, silu, sin, softplus, sqrt, tanh
 from minigrad.ops.indexing import getitem, take, take_along_axis
 from minigrad.ops.linear import linear
 from minigrad.ops.losses import cross_entropy, log_softmax, mse, softmax
 from minigrad.ops.matmul import matmul
+from minigrad.ops.normalization import batch_norm, layer_norm
 from minigrad.ops.piecewise import clip, maximum, minimum, relu, where
+from minigrad.ops.pooling import avg_pool2d, max_pool2d
 from minigrad.ops.random import dropout
 from minigrad.ops.reductions import logsumexp, max, mean, min, norm, std, sum, var
 from minigrad.ops.shapes import (
@@ -33,12 +36,13 @@ from minigrad.ops.shapes import (
 from minigrad.tensor import Tensor
 
 __all__ = [
-    "abs", "absolute", "add", "astype", "broadcast_to", "clip", "concatenate", "cos", "cross_entropy",
-    "divide", "dropout", "einsum", "exp", "expand", "expand_dims", "gather", "gelu", "getitem", "linear",
-    "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum",
-    "moveaxis", "mse", "multiply", "neg", "negative", "norm", "pad", "power", "relu", "reshape", "sigmoid",
-    "silu", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract",
-    "sum", "swapaxes", "take", "take_along_axis", "tanh", "transpose", "var", "where",
+    "abs", "absolute", "add", "astype", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "concatenate",
+    "conv2d", "cos", "cross_entropy", "divide", "dropout", "einsum", "exp", "expand", "expand_dims", "gather",
+    "gelu", "getitem", "layer_norm", "linear", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max",
+    "max_pool2d", "maximum", "mean", "min", "minimum", "moveaxis", "mse", "multiply", "neg", "negative", "norm",
+    "pad", "power", "relu", "reshape", "sigmoid", "silu", "sin", "softmax", "softplus", "split", "sqrt",
+    "square", "squeeze", "stack", "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tanh",
+    "transpose", "var", "where",
 ]  # fmt: skip
 
 abs = absolute

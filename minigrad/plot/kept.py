@@ -44,14 +44,16 @@ def kept_by_node(report: Sparsity, ax: Any = None) -> Any:
     >>> plt.close(ax.figure)
     """
     ax = axes_or_new(ax)
+    widest = 1.0
     for place, node in enumerate(report.nodes):
         fractions = np.array(list(node.counts)) / max(node.of, 1)
         heights = np.array(list(node.counts.values())) / max(node.counts.values())
+        widest = max(widest, float(fractions.max()))
         ax.vlines(fractions, place, place - 0.7 * heights, color=COLOURS[1], linewidth=2)
         ax.plot(node.fraction, place + 0.1, marker="^", color=COLOURS[5], clip_on=False)
     labels = [f"{node.name}\n{shorter(node.vjp)}" for node in report.nodes]
     ax.set_yticks(range(len(labels)), labels, fontsize=8)
-    ax.set_ylim(len(labels) - 0.5, -0.9)
-    ax.set_xlim(-0.02, 1.02)
+    ax.set_ylim(max(len(labels), 1) - 0.5, -0.9)
+    ax.set_xlim(-0.02 * widest, 1.02 * widest)
     ax.set(xlabel="fraction kept", ylabel="input  ←  loss", title=f"{report.draws} draws; ▲ mean")
     return ax

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from minigrad import ops
 from minigrad.estimator import Estimator, TooManyOutcomes
 from minigrad.inspect import exact_moments, unbiasedness
 from minigrad.inspect.leaves import Wanted, drawn
 from minigrad.inspect.moments import LIMIT
+from minigrad.inspect.probes import detectable_mean
 from minigrad.inspect.unbiasedness import Unbiasedness
 from minigrad.inspect.variance import draw_key
 from minigrad.sweep import stream
@@ -68,21 +68,20 @@ def assert_unbiased(
     AssertionError: KeepHalf is biased for a cotangent of shape (6, 5)...
     """
     if isinstance(subject, Tape):
-        loss, wrt = (*args, None)[:2]
-        _check(unbiasedness(subject, loss, wrt, draws=draws, alpha=alpha, rng=rng), "the gradient", "")
+        loss, wrt = _loss_and_wrt("assert_unbiased", args)
+        report = unbiasedness(subject, loss, wrt, draws=draws, alpha=alpha, rng=(key := stream(rng)))
+        _check(report, "the gradient", Wanted(subject, loss, wrt), key, draws)
         return
-    if not isinstance(subject, Estimator):
-        raise TypeError(f"assert_unbiased takes an estimator or a tape, got {subject!r}")
-    cotangents = args or _examples()
+    _check_estimator("assert_unbiased", subject)
+    cotangents = [_floating(g) for g in args] or list(_examples())
     for number, g in enumerate(cotangents):
-        g = np.asarray(g)
         tape, out, y = record(subject, g)
         key = draw_key(stream(rng), number)
         report = unbiasedness(
             tape, out, [y], draws=draws, alpha=alpha / len(cotangents), rng=key, cotangent=g, limit=1 << 13
         )
-        if not report.passed:
-            _check(report, f"{_name(subject)} is biased for a cotangent", _entry(tape, out, y, g, key, draws))
+        what = f"{_name(subject)}|a cotangent of shape {g.shape}"
+        _check(report, what, Wanted(tape, out, [y], g), key, draws)
 
 
 def assert_variance_close(
@@ -111,7 +110,8 @@ def assert_variance_close(
     rtol : float, default 1e-9
         Relative accuracy asked for where all outcomes can be listed.
     draws : int, default 4000
-        Otherwise so many draws are compared with ``expected`` (asymptotically: by their standard error).
+        Otherwise so many draws are compared with ``expected``, by Bernstein's inequality with the variance and the
+        range of the draws (asymptotic: right for many draws).
     alpha : float, default 1e-6
         How often the assertion may fail by chance although nothing is wrong.
     rng : Generator, int or None, default 0
@@ -134,11 +134,12 @@ def assert_variance_close(
     if isinstance(subject, Tape):
         if expected is None:
             raise TypeError("assert_variance_close: say which variance is expected of the tape, with expected=")
-        _compare_variance(subject, *args, expected=expected, rtol=rtol, draws=draws, alpha=alpha, rng=rng)
+        loss, wrt = _loss_and_wrt("assert_variance_close", args)
+        _compare_variance(subject, loss, wrt, expected=expected, rtol=rtol, draws=draws, alpha=alpha, rng=rng)
         return
-    cotangents = args or _examples()
+    _check_estimator("assert_variance_close", subject)
+    cotangents = [_floating(g) for g in args] or list(_examples())
     for number, g in enumerate(cotangents):
-        g = np.asarray(g)
         tape, out, y = record(subject, g)
         value = subject.distortion(g, tape.nodes[0]) if expected is None else expected
         _compare_variance(
@@ -176,34 +177,71 @@ def _name(estimator: Estimator) -> str:
     return type(estimator).__name__ if text.startswith("<") else text
 
 
-def _check(report: Unbiasedness, what: str, entry: str) -> None:
+def _floating(g: Any) -> Array:
+    g = np.asarray(g)
+    return g if g.dtype.kind == "f" else g.astype(np.float64)
+
+
+def _check_estimator(function: str, subject: Any) -> None:
+    if isinstance(subject, Estimator):
+        return
+    hint = "subclass minigrad.Estimator and write `sample(self, g, node, rng)`"
+    if isinstance(subject, type) and issubclass(subject, Estimator):
+        hint = f"this is the class; make one of it, as in {function}({subject.__name__}())"
+    raise TypeError(f"{function} takes an estimator, or a tape and a loss; got {subject!r}; {hint}")
+
+
+def _loss_and_wrt(function: str, args: tuple[Any, ...]) -> tuple[Tensor, list[Tensor] | None]:
+    if not 1 <= len(args) <= 2 or not isinstance(args[0], Tensor):
+        raise TypeError(
+            f"{function}: after a tape comes the loss, a Tensor recorded on it, and optionally a list of tensors, "
+            f"as in {function}(tape, loss, [w])"
+        )
+    return args[0], args[1] if len(args) == 2 else None
+
+
+def _check(report: Unbiasedness, what: str, wanted: Wanted, key: int, draws: int) -> None:
+    """Raise unless the report says passed; ``what`` is the subject, and after a bar what it was tried on."""
     if report.passed:
         return
+    name, _, tried = what.partition("|")
+    on = f" for {tried}" if tried else ""
     if report.verdict == "inconclusive":
-        raise AssertionError(f"{what}: too few events to tell; take more draws\n{report}")
-    row = next(p.worst_row for p in report.parameters if p.name == report.worst_parameter)
-    where = f"{report.worst_parameter}" + ("" if row is None else f", row {row}")
+        raise AssertionError(f"{name}{on}: too few events to tell whether it is biased; take more draws\n{report}")
     chance = "no chance: all outcomes were listed" if report.p_value == 0 else f"by chance: {report.p_value:.1g}"
-    head = f"{what}{entry}" if entry else f"{what} is biased"
-    raise AssertionError(
-        f"{head}\n  where: {where} ({chance})\n"
-        "  look at: is each unit divided by the probability with which it is kept? "
-        "Is that probability 0 anywhere? Does an empty draw return zeros, and not everything? Do two nodes share "
-        f"a draw?\n{report}"
+    lines = [f"{name} is biased{on}", *_entry(wanted, report.worst_parameter, key, min(draws, 2000))]
+    row = next((p.worst_row for p in report.parameters if p.name == report.worst_parameter), None)
+    lines.append(f"  where: {report.worst_parameter}{'' if row is None else f', row {row}'} ({chance})")
+    if report.worst_node is not None and not tried:
+        lines.append(f"  whose: node {report.worst_node}: {report.worst_node_label}")
+    lines.append(
+        "  look at: is each unit divided by the probability with which it is kept, once? Is that probability 0 "
+        "anywhere? Does an empty draw return zeros, and not everything? With replacement: is the sum divided "
+        "by the number of draws? Is anything scaled to the norm of what was kept? Do two nodes share a draw?"
     )
+    raise AssertionError("\n".join([*lines, str(report)]))
 
 
-def _entry(tape: Tape, out: Tensor, y: Tensor, g: Array, key: int, draws: int) -> str:
-    """Words for the entry whose mean is furthest off."""
-    wanted = Wanted(tape, out, [y], g)
-    samples = np.array([drawn(wanted, draw_key(key, number)) for number in range(min(draws, 2000))])
-    mean, error = samples.mean(axis=0), samples.std(axis=0) / np.sqrt(len(samples))
-    worst = int(np.argmax(np.abs(mean - g.ravel()) / np.maximum(error, 1e-12 + 1e-9 * np.abs(g).max())))
-    place = tuple(int(i) for i in np.unravel_index(worst, g.shape))
-    expected, got = float(g.ravel()[worst]), float(mean[worst])
+def _entry(wanted: Wanted, parameter: str | None, key: int, draws: int) -> list[str]:
+    """Words for the entry of a parameter whose mean is furthest off, beside its standard error."""
+    exact = wanted.exact()
+    mean, square = np.zeros_like(exact), np.zeros_like(exact)
+    with np.errstate(all="ignore"):
+        for number in range(draws):
+            error = drawn(wanted, draw_key(key, number)) - exact
+            mean += error / draws
+            square += np.square(error) / draws
+        error = np.sqrt(np.maximum(square - np.square(mean), 0) / draws)
+        off = np.abs(mean) / np.maximum(error, 1e-12 + 1e-9 * np.abs(exact).max(initial=0.0))
+    off[~np.isfinite(off)] = np.inf
+    which = wanted.names.index(parameter) if parameter in wanted.names else 0
+    part, shape = wanted.slices[which], wanted.tensors[which].shape
+    worst = part.start + int(np.argmax(off[part]))
+    place = tuple(int(i) for i in np.unravel_index(worst - part.start, shape))
+    expected, got = float(exact[worst]), float(exact[worst] + mean[worst])
     factor = f", a factor of {got / expected:.3g}" if expected else ""
-    means = f"expected {expected:.6g}, mean {got:.6g} ± {error[worst]:.1g}{factor}"
-    return f" of shape {g.shape}\n  entry {place}: {means}"
+    of = "" if wanted.names == ["g"] else f"{wanted.names[which]}, "
+    return [f"  {of}entry {place}: expected {expected:.6g}, mean {got:.6g} ± {error[worst]:.1g}{factor}"]
 
 
 def _compare_variance(
@@ -223,9 +261,9 @@ def _compare_variance(
     try:
         moments = exact_moments(tape, loss, wrt, cotangent=cotangent, limit=min(LIMIT, 1 << 15))
     except (TooManyOutcomes, NotImplementedError):
-        got, error = _sampled(tape, loss, wrt, cotangent, draws, stream(rng))
-        limit = float(special.ndtri(1 - alpha / 2)) * error + 1e-6 * abs(expected)
-        how = f"± {error:.2g} over {draws} draws, asymptotic"
+        got, error, limit = _sampled(tape, loss, wrt, cotangent, draws, alpha, stream(rng))
+        limit += 1e-6 * abs(expected)
+        how = f"± {error:.2g} over {draws} draws, asymptotic: the range of ‖ĝ − g‖² is taken as twice the largest seen"
     else:
         got = moments.total_variance + moments.bias**2
         limit = rtol * max(abs(expected), abs(got)) + 1e-300
@@ -241,11 +279,14 @@ def _compare_variance(
 
 
 def _sampled(
-    tape: Tape, loss: Tensor, wrt: list[Tensor] | None, cotangent: Array | None, draws: int, key: int
-) -> tuple[float, float]:
+    tape: Tape, loss: Tensor, wrt: list[Tensor] | None, cotangent: Array | None, draws: int, alpha: float, key: int
+) -> tuple[float, float, float]:
+    """Mean of ‖ĝ − g‖², its standard error, and by how much it may be off at level ``alpha`` (Bernstein)."""
     wanted = Wanted(tape, loss, wrt, cotangent)
     exact = wanted.exact()
-    values = []
-    for number in range(draws):
-        values.append(float(np.square(drawn(wanted, draw_key(key, number)) - exact).sum()))
-    return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(draws))
+    values = np.array(
+        [np.square(drawn(wanted, draw_key(key, number)) - exact).sum() for number in range(draws)], dtype=np.float64
+    )
+    off = np.abs(values - values.mean())
+    limit = detectable_mean(np.array(values.var()), np.array(2 * off.max()), draws, alpha)
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(draws)), float(limit)

@@ -41,9 +41,9 @@ class random_crop:  # lower case: it reads as the verb it is, as `range` does
     Examples
     --------
     >>> x = np.arange(1, 5, dtype=np.float32).reshape(1, 2, 2, 1)
-    >>> random_crop(1)(x, np.random.default_rng(1))[0, :, :, 0]
+    >>> random_crop(1)(x, np.random.default_rng(35))[0, :, :, 0]
     array([[0., 0.],
-           [0., 1.]], dtype=float32)
+           [1., 2.]], dtype=float32)
     """
 
     padding: int
@@ -171,8 +171,8 @@ class Augment:
 def _check(where: str, x: Array, rng: np.random.Generator) -> None:
     if x.ndim != 4:
         raise ValueError(
-            f"{where}: images have shape (N, H, W, C), found {x.shape}; augment before .flat(), which loses the pixels' "
-            "neighbours"
+            f"{where}: images have shape (N, H, W, C), found {x.shape}; give images, not rows of features, for which "
+            "this has no meaning"
         )
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"{where}: rng is a {type(rng).__name__}; give a Generator, np.random.default_rng(seed)")

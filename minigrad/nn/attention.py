@@ -1,0 +1,115 @@
+"""Multi-head self-attention.
+
+Index conventions: tokens X are (N, T, width); each of h heads works on d = width/h features, and queries Q, keys K and
+values V are laid out as (N, h, T, d). A = softmax(Q Kᵀ/√d) has one row for each query and one column for each key.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minigrad import ops
+from minigrad.context import current_layer
+from minigrad.nn.linear import Linear, positive
+from minigrad.nn.shaping import tensor
+from minigrad.nn.sketch import Sketchable
+from minigrad.node import VJP
+from minigrad.tensor import Tensor
+from minigrad.typing import Seed
+
+__all__ = ["MultiHeadSelfAttention"]
+
+
+class MultiHeadSelfAttention(Sketchable):
+    """softmax(Q Kᵀ/√d) V for each head, joined and mapped by a linear layer.
+
+    Vaswani et al. (2017), *Attention Is All You Need*, NeurIPS. The VJPs of its products are chosen in two places: the
+    four linear maps ``query``, ``key``, ``value`` and ``out`` are layers with a ``vjp`` each, and the products Q Kᵀ and
+    A V both take the ``vjp`` of this module. `minigrad.nn.set_vjp` reaches all six.
+
+    Parameters
+    ----------
+    width : int
+        Features of a token.
+    heads : int, default 1
+        They must divide the width.
+    bias : bool, default True
+        Of the linear maps.
+    vjp : Estimator, mapping or None
+        For the two products; see `minigrad.ops.matmul`, whose inputs are called a and b. Each draws by itself. The
+        cotangent of Q Kᵀ has keys as columns and queries as rows; that of A V features as columns and tokens as rows.
+    rng : Generator, int or None
+        Draws the weights.
+    dtype : dtype, default float32
+
+    Raises
+    ------
+    ValueError
+        If the heads do not divide the width. When called: if x is not of shape (N, T, width).
+
+    Examples
+    --------
+    >>> attention = MultiHeadSelfAttention(8, heads=2, rng=0)
+    >>> attention(np.ones((3, 5, 8), np.float32)).shape
+    (3, 5, 8)
+    >>> attention
+    MultiHeadSelfAttention(8, heads=2)  288 parameters
+      query: Linear(8, 8)                72
+      key: Linear(8, 8)                  72
+      value: Linear(8, 8)                72
+      out: Linear(8, 8)                  72
+    """
+
+    operation = ops.matmul
+
+    def __init__(
+        self,
+        width: int,
+        heads: int = 1,
+        bias: bool = True,
+        *,
+        vjp: VJP = None,
+        rng: Seed = None,
+        dtype: DTypeLike = np.float32,
+    ):
+        self.width = positive("MultiHeadSelfAttention: width", width)
+        self.heads = positive("MultiHeadSelfAttention: heads", heads)
+        if self.width % self.heads:
+            raise ValueError(
+                f"MultiHeadSelfAttention: {self.heads} heads do not divide a width of {self.width}; each head takes "
+                "the same number of features"
+            )
+        generator = np.random.default_rng(rng)
+        self.query = Linear(width, width, bias, rng=generator, dtype=dtype)
+        self.key = Linear(width, width, bias, rng=generator, dtype=dtype)
+        self.value = Linear(width, width, bias, rng=generator, dtype=dtype)
+        self.out = Linear(width, width, bias, rng=generator, dtype=dtype)
+        self.vjp = vjp
+
+    def forward(self, x: Any) -> Tensor:
+        x = tensor(x)
+        if x.ndim != 3 or x.shape[2] != self.width:
+            where = f" in layer {current_layer()!r}" if current_layer() else ""
+            raise ValueError(
+                f"MultiHeadSelfAttention{where}: needs tokens of shape (N, T, {self.width}), but got {x.shape}"
+            )
+        n, t, _ = x.shape
+        d = self.width // self.heads
+
+        def by_head(tokens: Tensor) -> Tensor:
+            return ops.transpose(ops.reshape(tokens, (n, t, self.heads, d)), (0, 2, 1, 3))
+
+        # Scaled before the product: Q has fewer entries than Q Kᵀ where there are more tokens than features.
+        q = ops.multiply(by_head(self.query(x)), 1 / math.sqrt(d))
+        k, v = by_head(self.key(x)), by_head(self.value(x))
+        weights = ops.softmax(ops.matmul(q, ops.swapaxes(k, -1, -2), vjp=self._vjp))
+        mixed = ops.matmul(weights, v, vjp=self._vjp)
+        joined = ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (n, t, self.width))
+        return self.out(joined)
+
+    def repr_arguments(self) -> str:
+        return f"{self.width}, heads={self.heads}{self.repr_vjp()}"

@@ -1,0 +1,111 @@
+"""The bottleneck block of residual convolutional networks."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minigrad import ops
+from minigrad.context import current_layer
+from minigrad.nn.activations import ReLU
+from minigrad.nn.containers import Sequential
+from minigrad.nn.conv import Conv2d
+from minigrad.nn.linear import positive
+from minigrad.nn.module import Module
+from minigrad.nn.normalization import BatchNorm
+from minigrad.nn.shaping import tensor
+from minigrad.tensor import Tensor
+from minigrad.typing import Seed
+
+__all__ = ["Bottleneck", "Padding"]
+
+Padding = Literal["same", "valid"]
+
+
+class Bottleneck(Module):
+    """``relu(shortcut(x) + body(x))``: a 1×1 convolution to few channels, k×k among them, and 1×1 back to many.
+
+    He et al. (2016), *Deep Residual Learning*, CVPR. Each convolution is followed by a `BatchNorm`. Where the number of
+    channels or the size changes, the shortcut is a 1×1 convolution with a BatchNorm; else it is the input itself.
+    With k = 1 the block widens no receptive field: that is how BagNets keep theirs small (Brendel, Bethge 2019, ICLR).
+
+    Parameters
+    ----------
+    in_channels, channels, out_channels : int
+        Of the input, between, and of the output.
+    kernel_size : int, default 3
+        k, odd.
+    stride : int, default 1
+        Of the k×k convolution and of the shortcut.
+    padding : {"same", "valid"}, default "same"
+        "same" adds (k − 1)/2 zeros on each side, so that stride 1 keeps the size of images. "valid" adds none, as
+        BagNets have it: each output then sees whole pixels only, and the shortcut is cropped by (k − 1)/2 pixels on
+        each side, so that it stays centred on what the body sees.
+    rng : Generator, int or None
+        Draws the weights.
+    dtype : dtype, default float32
+
+    Raises
+    ------
+    ValueError
+        If the kernel is even, or the padding unknown.
+
+    Examples
+    --------
+    >>> block = Bottleneck(8, 4, 16, stride=2, rng=0)
+    >>> block(np.ones((2, 9, 9, 8), np.float32)).shape
+    (2, 5, 5, 16)
+    >>> Bottleneck(8, 4, 8, padding="valid", rng=0)(np.ones((2, 9, 9, 8), np.float32)).shape
+    (2, 7, 7, 8)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        padding: Padding = "same",
+        *,
+        rng: Seed = None,
+        dtype: DTypeLike = np.float32,
+    ):
+        k = positive("Bottleneck: kernel_size", kernel_size)
+        if k % 2 == 0:
+            raise ValueError(f"Bottleneck: kernel_size={k} must be odd, so that the shortcut has a middle to stand on")
+        if padding not in ("same", "valid"):
+            raise ValueError(f"Bottleneck: padding={padding!r} is unknown; it is 'same' or 'valid'")
+        generator = np.random.default_rng(rng)
+        around = (k - 1) // 2
+
+        def conv(n: int, m: int, size: int = 1, step: int = 1, pad: int = 0) -> list[Module]:
+            return [Conv2d(n, m, size, step, pad, bias=False, rng=generator, dtype=dtype), BatchNorm(m, dtype=dtype)]
+
+        self.crop = around if padding == "valid" else 0
+        self.body = Sequential(
+            *conv(in_channels, channels), ReLU(),
+            *conv(channels, channels, k, stride, around - self.crop), ReLU(),
+            *conv(channels, out_channels),
+        )  # fmt: skip
+        same = in_channels == out_channels and stride == 1
+        self.shortcut = None if same else Sequential(*conv(in_channels, out_channels, step=stride))
+
+    def forward(self, x: Any) -> Tensor:
+        x = tensor(x)
+        c = self.crop
+        if c and min(x.shape[1:3]) <= 2 * c:
+            where = f" in layer {current_layer()!r}" if current_layer() else ""
+            raise ValueError(
+                f"Bottleneck{where}: images of shape {x.shape} are smaller than the {2 * c + 1}×{2 * c + 1} kernel; "
+                "use larger images, fewer such blocks, or padding='same'"
+            )
+        beside = ops.getitem(x, (slice(None), slice(c, -c), slice(c, -c))) if c else x
+        if self.shortcut is not None:
+            beside = self.shortcut(beside)
+        return ops.relu(ops.add(beside, self.body(x)))
+
+    def repr_arguments(self) -> str:
+        return "padding='valid'" if self.crop else ""

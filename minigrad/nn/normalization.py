@@ -1,0 +1,148 @@
+"""Normalisation as modules."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minigrad import ops
+from minigrad.context import current_layer
+from minigrad.nn.initial import zeros
+from minigrad.nn.linear import positive
+from minigrad.nn.module import Module
+from minigrad.nn.shaping import tensor
+from minigrad.tensor import Tensor
+from minigrad.typing import Array
+
+__all__ = ["BatchNorm", "LayerNorm"]
+
+
+def ones(features: int, dtype: DTypeLike) -> Tensor:
+    """A parameter of ones, the usual start of a gain."""
+    return Tensor(np.ones(features, dtype), requires_grad=True)
+
+
+class LayerNorm(Module):
+    """Normalise each row over its features, then scale and shift: `minigrad.ops.layer_norm`.
+
+    Parameters
+    ----------
+    features : int
+        The length n of the last axis.
+    eps : float, default 1e-5
+        Added to the variance.
+    dtype : dtype, default float32
+
+    Attributes
+    ----------
+    gain, bias : Tensor, shape (n,)
+        1 and 0 at first.
+
+    Examples
+    --------
+    >>> LayerNorm(2)(np.array([[1.0, 3.0]])).data.round(3).tolist()
+    [[-1.0, 1.0]]
+    """
+
+    def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
+        self.features = positive("LayerNorm: features", features)
+        self.eps = float(eps)
+        self.gain = ones(self.features, dtype)
+        self.bias = zeros((self.features,), dtype)
+
+    def forward(self, x: Any) -> Tensor:
+        return ops.layer_norm(x, self.gain, self.bias, self.eps)
+
+    def repr_arguments(self) -> str:
+        return str(self.features) if self.eps == 1e-5 else f"{self.features}, eps={self.eps:g}"
+
+
+class BatchNorm(Module):
+    """Normalise each feature (channel) over the batch, then scale and shift: `minigrad.ops.batch_norm`.
+
+    In training the statistics are those of the batch, over samples and pixels, and running averages of them are kept:
+    ``running ← (1 − momentum)·running + momentum·batch``. In use (`Module.eval`) the running averages stand in, so that
+    a sample's output does not depend on its companions.
+
+    The batch is normalised with its biased variance, Σ(x − mean)²/rows; the running variance averages the unbiased one,
+    Σ(x − mean)²/(rows − 1), for it estimates that of the data. Ioffe, Szegedy (2015), *Batch Normalization*, ICML.
+
+    Every forward pass in training moves the averages, even one that is recorded only to be looked at.
+
+    Parameters
+    ----------
+    features : int
+        The length n of the last axis; all axes before it are averaged over.
+    momentum : float, default 0.1
+        In (0, 1]: the weight of the newest batch.
+    eps : float, default 1e-5
+        Added to the variance.
+    dtype : dtype, default float32
+
+    Attributes
+    ----------
+    gain, bias : Tensor, shape (n,)
+        1 and 0 at first.
+    running_mean, running_var : ndarray, shape (n,)
+        Buffers: saved with the model, not trained. 0 and 1 at first.
+
+    Raises
+    ------
+    ValueError
+        If the momentum is outside (0, 1]. When called in training: if there is only one row, which has no variance.
+
+    Examples
+    --------
+    >>> layer = BatchNorm(1, momentum=0.5)
+    >>> layer(np.array([[1.0], [3.0]], np.float32)).data.ravel().round(3).tolist()
+    [-1.0, 1.0]
+    >>> layer.running_mean.tolist(), layer.running_var.tolist()
+    ([1.0], [1.5])
+    >>> layer.eval()(np.array([[1.0]], np.float32)).item()
+    0.0
+    """
+
+    running_mean: Array
+    running_var: Array
+
+    def __init__(
+        self, features: int, momentum: float = 0.1, eps: float = 1e-5, *, dtype: DTypeLike = np.float32
+    ):  # fmt: skip
+        self.features = positive("BatchNorm: features", features)
+        if not 0 < momentum <= 1:
+            raise ValueError(f"BatchNorm: momentum={momentum} must lie in (0, 1]; it is the weight of the newest batch")
+        self.momentum, self.eps = float(momentum), float(eps)
+        self.gain = ones(self.features, dtype)
+        self.bias = zeros((self.features,), dtype)
+        self.buffer("running_mean", np.zeros(self.features, dtype))
+        self.buffer("running_var", np.ones(self.features, dtype))
+
+    def forward(self, x: Any) -> Tensor:
+        if not self.training:
+            return ops.batch_norm(x, self.gain, self.bias, self.running_mean, self.running_var, self.eps)
+        x = tensor(x)
+        rows = math.prod(x.shape[:-1])
+        if rows == 1:
+            where = f" in layer {current_layer()!r}" if current_layer() else ""
+            raise ValueError(
+                f"BatchNorm{where}: one row of shape {x.shape} has no variance. Train on batches of at least two "
+                "samples (or larger images), or call eval() to use the running statistics"
+            )
+
+        def observe(mean: Array, variance: Array) -> None:
+            self._average("running_mean", mean)
+            self._average("running_var", variance * (rows / (rows - 1)))
+
+        return ops.batch_norm(x, self.gain, self.bias, eps=self.eps, observe=observe)
+
+    def _average(self, name: str, newest: Array) -> None:
+        running = getattr(self, name)
+        setattr(self, name, (running + self.momentum * (newest - running)).astype(running.dtype, copy=False))
+
+    def repr_arguments(self) -> str:
+        momentum = "" if self.momentum == 0.1 else f", momentum={self.momentum:g}"
+        eps = "" if self.eps == 1e-5 else f", eps={self.eps:g}"
+        return f"{self.features}{momentum}{eps}"

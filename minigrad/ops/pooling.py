@@ -1,0 +1,144 @@
+"""Pooling: one number for each window of an image and each channel. Index conventions: `minigrad.ops.windows`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.node import Node
+from minigrad.ops.windows import Pair, Windows, check_image, pair
+from minigrad.primitive import primitive
+from minigrad.typing import Array
+
+__all__ = ["avg_pool2d", "max_pool2d"]
+
+Result = tuple[Array, dict[str, Any]]
+
+
+def _windows(x: Array, kernel: Pair, stride: Pair | None, padding: Pair) -> Windows:
+    check_image(x.shape)
+    size = pair("kernel", kernel)
+    step, pad = size if stride is None else pair("stride", stride), pair("padding", padding, 0)
+    if pad[0] >= size[0] or pad[1] >= size[1]:
+        raise ValueError(f"padding={padding} must be smaller than the kernel, or windows would hold no pixel at all")
+    return Windows((x.shape[1], x.shape[2]), size, step, pad)
+
+
+def _max_x(g: Array, saved: dict[str, Any]) -> Array:
+    windows, out = saved["windows"], saved["out"]
+    x = windows.padded(saved["x"], -math.inf)
+    ties = np.zeros(out.shape, g.dtype)
+    for pixels in windows.shifts(x):
+        ties += pixels == out
+    share = g / np.maximum(ties, 1)  # no tie at all: the largest of values with a NaN
+    back = np.zeros(x.shape, g.dtype)
+    for pixels, target in zip(windows.shifts(x), windows.shifts(back), strict=True):
+        target += share * (pixels == out)
+    return np.asarray(windows.crop(back))
+
+
+@primitive(x=_max_x)
+def max_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = 0) -> Result:
+    """The largest value in each window, channel by channel.
+
+    Equal largest values share the cotangent equally, as in `minigrad.ops.max`: that is the subgradient of smallest
+    norm, and it is the same for a mirrored image.
+
+    Parameters
+    ----------
+    x : Tensor or array_like, shape (N, H, W, C)
+    kernel : int or (int, int)
+        Height and width of a window.
+    stride : int or (int, int), optional
+        From one window to the next; default: ``kernel``, so that windows do not overlap.
+    padding : int or (int, int), default 0
+        Added on each side, never the largest; smaller than the kernel.
+
+    Returns
+    -------
+    Tensor, shape (N, OH, OW, C)
+
+    Raises
+    ------
+    ValueError
+        If ``x`` has not four axes, the kernel is larger than the padded image, or a setting is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import ops
+    >>> ops.max_pool2d(np.arange(16.0).reshape(1, 4, 4, 1), 2).data[0, :, :, 0].tolist()
+    [[5.0, 7.0], [13.0, 15.0]]
+    """
+    windows = _windows(x, kernel, stride, padding)
+    every = windows.shifts(windows.padded(x, -math.inf))
+    out = np.array(next(every))
+    for pixels in every:
+        np.maximum(out, pixels, out=out)
+    return out, {"x": x, "out": out, "windows": windows}
+
+
+def _avg_x(g: Array, saved: dict[str, Any]) -> Array:
+    windows = saved["windows"]
+    share = g / math.prod(windows.size)
+    back = np.zeros((len(g), *windows.padded_size, g.shape[3]), g.dtype)
+    for target in windows.shifts(back):
+        target += share
+    return np.asarray(windows.crop(back))
+
+
+@primitive(x=_avg_x)
+def avg_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = 0) -> Result:
+    """The mean of each window, channel by channel; padding counts as zeros.
+
+    Parameters
+    ----------
+    x : Tensor or array_like, shape (N, H, W, C)
+    kernel : int or (int, int)
+        Height and width of a window.
+    stride : int or (int, int), optional
+        From one window to the next; default: ``kernel``, so that windows do not overlap.
+    padding : int or (int, int), default 0
+        Zeros added on each side; smaller than the kernel. They are averaged with the rest.
+
+    Returns
+    -------
+    Tensor, shape (N, OH, OW, C)
+
+    Raises
+    ------
+    ValueError
+        If ``x`` has not four axes, the kernel is larger than the padded image, or a setting is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import ops
+    >>> ops.avg_pool2d(np.arange(16.0).reshape(1, 4, 4, 1), 2).data[0, :, :, 0].tolist()
+    [[2.5, 4.5], [10.5, 12.5]]
+    """
+    windows = _windows(x, kernel, stride, padding)
+    every = windows.shifts(windows.padded(x))
+    out = np.array(next(every))
+    for pixels in every:
+        out += pixels
+    out /= math.prod(windows.size)
+    return out, {"windows": windows}
+
+
+def _per_place(operations: int) -> Callable[..., float]:
+    """So many operations for each place of each window."""
+
+    def flops(node: Node, *_: Any) -> float:
+        return float(operations * math.prod(node.saved["windows"].size) * math.prod(node.shape))
+
+    return flops
+
+
+max_pool2d.primitive.forward_flops = avg_pool2d.primitive.forward_flops = avg_pool2d.primitive.backward_flops = (
+    _per_place(1)
+)
+max_pool2d.primitive.backward_flops = _per_place(4)  # two comparisons, a product and a sum

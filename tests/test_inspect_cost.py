@@ -1,0 +1,116 @@
+"""The cost of a tape: operations and bytes, against counts by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, ops
+from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.inspect import cost
+
+B, N, M = 8, 20, 10  # rows, inputs, outputs
+
+
+def linear(vjp=None, *, data=True, bias=False, dtype=np.float32):
+    w = mg.Tensor(np.ones((M, N), dtype), requires_grad=True)
+    b = mg.Tensor(np.ones(M, dtype), requires_grad=True) if bias else None
+    x = mg.Tensor(np.ones((B, N), dtype), requires_grad=not data)
+    with mg.Tape() as tape:
+        ops.linear(x, w, b, vjp=vjp)
+    return cost(tape)
+
+
+def test_a_linear_node_by_hand():
+    for data in (True, False):
+        for bias in (True, False):
+            report = linear(data=data, bias=bias)
+            assert report.forward == 2 * B * M * N + bias * B * M
+            assert report.backward_exact == report.backward == (1 if data else 2) * 2 * B * M * N + bias * B * M
+            assert report.saved_bytes == 4 * (B * N + (0 if data else M * N))
+            assert report.nodes[0].wire_bytes == 4 * B * M
+
+
+@pytest.mark.parametrize("vjp", [Mask(0.25), Mask(0.25, axis="row"), Mask(0.25, axis="sample"), DiagonalSketch(0.25),
+                                 Mask(0.25, axis="element"), TopK(0.2)])  # fmt: skip
+def test_columns_rows_and_entries_shrink_both_products(vjp):
+    report = linear(vjp, data=False)
+    assert report.backward_exact == 4 * B * M * N
+    assert report.backward == pytest.approx(vjp.budget * 4 * B * M * N + vjp.overhead((B, M)))
+
+
+@pytest.mark.parametrize(
+    "vjp, indices", [(Mask(0.5), M), (Mask(0.5, axis="row"), B), (Mask(0.5, axis="element"), B * M)]
+)
+def test_bytes_on_a_wire(vjp, indices):
+    assert linear(vjp).nodes[0].wire_bytes == 0.5 * (4 * B * M + 8 * indices)
+    assert linear(vjp, dtype=np.float64).nodes[0].wire_bytes == 0.5 * (8 * B * M + 8 * indices)
+
+
+def test_factors_on_a_wire_and_in_products():
+    rank = 0.5 * min(B, M)
+    report = linear(LowRankSketch(0.5), data=False)
+    assert report.nodes[0].wire_bytes == rank * (B + M) * 4
+    assert report.backward == 2 * 2 * rank * (B + M) * N + LowRankSketch(0.5).overhead((B, M))
+
+
+@pytest.mark.parametrize("vjp", [Mask(1.0), LowRankSketch(1.0), RandomProjection(1.0), DiagonalSketch(1.0), Exact()])
+def test_budget_one_costs_what_exact_does(vjp):
+    exact, report = linear(data=False), linear(vjp, data=False)
+    assert report.backward == exact.backward and report.nodes[0].wire_bytes == exact.nodes[0].wire_bytes
+
+
+def test_a_node_without_rules_saves_nothing_and_pays_for_the_scores():
+    w = mg.Tensor(np.ones((B, M)), requires_grad=True)
+    with mg.Tape() as tape:
+        ops.tanh(w)
+    exact = cost(tape).backward
+    tape.nodes[0].vjp = DiagonalSketch(0.25)
+    assert cost(tape).backward == exact + DiagonalSketch(0.25).overhead((B, M))
+
+
+def test_a_mapping_is_counted_edge_by_edge():
+    vjp = {"w": Mask(0.25)}
+    report = linear(vjp, data=False)
+    assert report.backward == 2 * B * M * N * 1.25 + Mask(0.25).overhead((B, M))
+    assert report.nodes[0].wire_bytes == 4 * B * M + 0.25 * (4 * B * M + 8 * M)  # both cotangents travel
+    both = linear({"w": Mask(0.25), "x": Mask(0.5)}, data=False)
+    assert both.backward == 2 * B * M * N * 0.75 + Mask(0.25).overhead((B, M)) + Mask(0.5).overhead((B, M))
+    assert both.nodes[0].wire_bytes == 0.75 * (4 * B * M + 8 * M)
+
+
+def test_a_model_and_its_first_layer():
+    model = nn.mlp((N, 6, 4), rng=0)
+    with mg.Tape() as tape:
+        model(np.ones((B, N), np.float32))
+    first, second = (node for node in cost(tape).nodes if node.name.endswith("linear"))
+    assert first.backward_exact == 2 * B * N * 6 + B * 6  # no cotangent for the data
+    assert second.backward_exact == 4 * B * 6 * 4 + B * 4
+    assert first.name == "0/linear" and first.vjp == "exact"
+
+
+def test_shared_memory_is_counted_once_in_the_total():
+    w = mg.Tensor(np.ones(100), requires_grad=True)
+    with mg.Tape() as tape:
+        ops.multiply(w, w)
+        ops.multiply(w, w)
+    report = cost(tape)
+    assert report.saved_bytes == 800 and sum(node.saved_bytes for node in report.nodes) == 1600
+
+
+def test_the_report():
+    report = linear(DiagonalSketch(0.1, axis="row", target="both"), data=False, bias=True)
+    text = str(report)
+    assert max(map(len, text.splitlines())) <= 80 and "total" in text and "target='both')" in text
+    assert "<table>" in report._repr_html_()
+    data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert data["backward"] == report.backward and data["nodes"][0]["forward"] == report.forward
+
+
+def test_an_empty_tape():
+    report = cost(mg.Tape())
+    assert (report.forward, report.backward, report.backward_exact, report.saved_bytes) == (0, 0, 0, 0)
+    assert "total" in str(report)

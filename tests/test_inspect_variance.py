@@ -1,0 +1,234 @@
+"""The variance by node: against the exact decomposition, and honest about its own errors.
+
+Statistical tests state their false-alarm rate; seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from estimator_cases import network, normal
+
+import minigrad as mg
+from minigrad import inspect, ops
+from minigrad.cotangents import dense
+from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.variance import increments
+
+Z = 5.6
+"""A normal variable is further out than this with probability 2e-8; over the 20 or so comparisons here, under 1e-6."""
+
+
+def exact_by_node(tape, loss, wrt):
+    """E‖H_k − H_{k−1}‖² for each node, by listing every outcome of the nodes met before it, and of its own."""
+    random = [node.index for node in reversed(tape.nodes) if node.vjp is not None]
+
+    def gradients(first):
+        """{outcomes chosen at the first nodes: (probability, gradient)}; the nodes after them are exact."""
+
+        def go_on(sweep, probability, choice):
+            stop = sweep.advance()
+            if stop is None:
+                yield choice, probability, np.concatenate([dense(tape.arrived(sweep, t)).ravel() for t in wrt])
+                return
+            node, g = stop
+            for k, (chance, cotangent) in enumerate(node.vjp.outcomes(g, node)):
+                branch = sweep.copy()
+                branch.apply(node, [cotangent] * len(node.parents))
+                yield from go_on(branch, probability * chance, (*choice, k))
+
+        sweep = tape.sweep(loss)
+        sweep.random = frozenset(first)
+        return {choice: (p, g) for choice, p, g in go_on(sweep, 1.0, ())}
+
+    levels = [gradients(random[:k]) for k in range(len(random) + 1)]
+    return {
+        node: sum(p * np.sum((g - before[choice[:-1]][1]) ** 2) for choice, (p, g) in after.items())
+        for node, (before, after) in zip(random, itertools.pairwise(levels), strict=True)
+    }
+
+
+CASES = [
+    Mask(0.5),
+    Mask(0.3, "row"),
+    DiagonalSketch(0.5, target="both"),
+    LowRankSketch(0.6),
+    RandomProjection(0.5, "rademacher"),
+]
+
+
+@pytest.mark.parametrize("estimator", CASES, ids=repr)
+def test_shares_are_those_of_the_exact_decomposition(estimator):
+    tape, loss, leaves = network(estimator)
+    expected = exact_by_node(tape, loss, leaves)
+    moments = inspect.exact_moments(tape, loss, leaves)
+    assert sum(expected.values()) == pytest.approx(moments.total_variance, rel=1e-10)  # orthogonal increments
+    report = inspect.variance(tape, loss, leaves, draws=2000, rng=1)
+    assert list(report.by_node) == list(expected)
+    for node, value in expected.items():
+        assert abs(report.by_node[node] - value) <= Z * report.standard_errors[node] + 1e-12, node
+    assert abs(report.total - moments.total_variance) <= Z * report.standard_error + 1e-12
+
+
+def test_a_wrong_share_would_be_seen():
+    """Power of the comparison above: shares off by a factor of 1.5 are 5.6 standard errors away or more."""
+    tape, loss, leaves = network(Mask(0.5))
+    report = inspect.variance(tape, loss, leaves, draws=2000, rng=1)
+    for node, value in exact_by_node(tape, loss, leaves).items():
+        assert abs(report.by_node[node] - 1.5 * value) > Z * report.standard_errors[node]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_shares_add_up(dtype):
+    tape, loss, leaves = network(DiagonalSketch(0.4), rows=5, widths=(6, 8, 7, 3), dtype=dtype)
+    report = inspect.variance(tape, loss, leaves, draws=30, rng=2)
+    assert sum(report.by_node.values()) == pytest.approx(report.total, rel=1e-12)
+    assert sum(report.by_parameter.values()) == pytest.approx(report.total, rel=1e-10)
+    assert len(report.by_parameter) == len(leaves)
+    exact = np.concatenate([g.ravel() for g in inspect_exact(tape, loss, leaves)])
+    assert report.norm == pytest.approx(np.linalg.norm(exact.astype(float)), rel=1e-6)
+    assert report.relative == pytest.approx(report.total / report.norm**2)
+    assert report.signal_to_noise == pytest.approx(report.relative**-0.5)
+
+
+def inspect_exact(tape, loss, leaves):
+    chosen = [node.vjp for node in tape.nodes]
+    for node in tape.nodes:
+        node.vjp = None
+    found = tape.gradients(loss, leaves)
+    for node, vjp in zip(tape.nodes, chosen, strict=True):
+        node.vjp = vjp
+    return found
+
+
+def test_increments_of_one_draw_sum_to_its_error():
+    tape, loss, leaves = network(Mask(0.5), rows=3, widths=(4, 5, 6, 2))
+    wanted = Wanted(tape, loss, leaves)
+    drawn = np.concatenate([g.ravel() for g in tape.gradients(loss, leaves, rng=77)])
+    total = sum(increment for _, _, increment in increments(wanted, 77))
+    np.testing.assert_allclose(wanted.exact() + total, drawn, rtol=1e-12, atol=1e-12)
+
+
+def test_one_uniform_mask_has_the_variance_of_the_formula():
+    """κ Σ_j ‖G_j‖²‖X‖² over rows of ∂W; the draw's square is a sum over columns, so its error is known too."""
+    w = mg.Tensor(normal(1, 6, 3), requires_grad=True)
+    x, g = normal(2, 4, 3), normal(3, 4, 6)
+    with mg.Tape() as tape:
+        y = ops.linear(x, w, vjp=Mask(0.25))
+    report = inspect.variance(tape, y, draws=1000, rng=0, cotangent=g)
+    assert abs(report.total - 3 * np.sum((g.T @ x) ** 2)) <= Z * report.standard_error
+    assert report.growth == {0: 0.0}
+
+
+def test_intermediate_tensors_see_only_the_noise_above_them():
+    x = mg.Tensor(normal(4, 3, 4), requires_grad=True)
+    with mg.Tape() as tape:
+        h = ops.linear(x, normal(5, 4, 4), vjp=Mask(0.5))
+        loss = ops.linear(h.tanh(), normal(6, 4, 4), vjp=Mask(0.5)).square().sum()
+    report = inspect.variance(tape, loss, [h], draws=50, rng=0)
+    first, last = (node.index for node in tape.nodes if node.vjp is not None)
+    assert report.by_node[first] == 0 and report.by_node[last] > 0
+    assert inspect.exact_moments(tape, loss, [h]).total_variance == pytest.approx(
+        report.total, abs=Z * report.standard_error
+    )
+
+
+def test_nodes_that_the_loss_does_not_need_are_left_out():
+    w = mg.Tensor(normal(7, 3, 3), requires_grad=True)
+    with mg.Tape() as tape:
+        ops.linear(np.ones((2, 3)), w, vjp=Mask(0.5)).sum()
+        loss = ops.linear(np.ones((2, 3)), w, vjp=Mask(0.5)).sum()
+    assert list(inspect.variance(tape, loss, draws=5, rng=0).by_node) == [2]
+
+
+@pytest.mark.parametrize("vjp", [None, Exact(), Mask(1.0)])
+def test_without_noise_everything_is_zero(vjp):
+    tape, loss, leaves = network(vjp)
+    report = inspect.variance(tape, loss, leaves, draws=5, rng=0)
+    assert report.total == report.relative == report.standard_error == 0
+    assert report.signal_to_noise == np.inf and report.cosine == pytest.approx(1)
+    assert report.to_dict()["signal_to_noise"] is None  # JSON has no infinity
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert "total 0" in str(report)
+    close(report.plot())
+
+
+def test_a_zero_gradient_has_no_relative_variance():
+    w = mg.Tensor(np.ones((2, 2)), requires_grad=True)
+    with mg.Tape() as tape:
+        y = ops.linear(np.array([[1.0, -1.0]]), w, vjp=Mask(0.5)).sum()
+        loss = (y * 0.0).sum()
+    report = inspect.variance(tape, loss, draws=5, rng=0)
+    assert report.norm == report.total == report.relative == 0
+    # The exact gradient cancels, the noise does not.
+    w = mg.Tensor(np.zeros(()), requires_grad=True)
+    with mg.Tape() as tape:
+        loss = ops.multiply(w, np.array([1.0, -1.0]), vjp=Mask(0.5, "element")).sum()
+    report = inspect.variance(tape, loss, draws=400, rng=0)
+    assert report.relative == np.inf and abs(report.total - 2) <= Z * report.standard_error
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_biased_estimators_are_flagged():
+    tape, loss, leaves = network(TopK(0.5))
+    report = inspect.variance(tape, loss, leaves, draws=3, rng=0)
+    assert report.biased == tuple(report.by_node)
+    assert "squared errors" in str(report)
+    tape.nodes[0].vjp = {"x": Mask(0.5), "w": TopK(0.5)}
+    assert 0 in inspect.variance(tape, loss, leaves, draws=3, rng=0).biased
+
+
+def test_standard_errors_are_honest():
+    """Of 200 intervals of two standard errors nearly 95 % cover the truth.
+
+    Their number is within 170 and 200 with probability 1 − 2e-7 if the coverage is between 0.93 and 0.97; half the
+    honest standard error would cover about 68 %, 136 intervals (over 167 with probability below 1e-6).
+    """
+    tape, loss, leaves = network(Mask(0.5), rows=2, widths=(2, 3, 2))
+    total = inspect.exact_moments(tape, loss, leaves).total_variance
+    by_node = exact_by_node(tape, loss, leaves)
+    covered, covered_first = 0, 0
+    node = next(iter(by_node))
+    for seed in range(200):
+        report = inspect.variance(tape, loss, leaves, draws=50, rng=seed)
+        covered += abs(report.total - total) <= 2 * report.standard_error
+        covered_first += abs(report.by_node[node] - by_node[node]) <= 2 * report.standard_errors[node]
+    assert 170 <= covered <= 200 and 170 <= covered_first <= 200
+
+
+def test_same_seed_same_numbers_and_too_few_draws():
+    tape, loss, leaves = network(Mask(0.5))
+    one, two = (inspect.variance(tape, loss, leaves, draws=4, rng=3).to_dict() for _ in range(2))
+    assert one == two
+    with pytest.raises(ValueError, match="at least 2"):
+        inspect.variance(tape, loss, leaves, draws=1)
+
+
+def test_the_noise_met_grows_towards_the_input():
+    tape, loss, leaves = network(Mask(0.5), rows=8, widths=(8, 8, 8, 8))
+    growth = list(inspect.variance(tape, loss, leaves, draws=200, rng=0).growth.values())
+    assert growth[0] == 0 and growth[1] > 0.3 and growth[2] > growth[1]
+
+
+def close(ax):
+    import matplotlib.pyplot as plt
+
+    plt.close(ax.figure)
+
+
+def test_the_plot_shows_the_report():
+    tape, loss, leaves = network(Mask(0.5))
+    report = inspect.variance(tape, loss, leaves, draws=50, rng=0)
+    ax = report.plot()
+    widths = [bar.get_width() for bar in ax.patches]
+    np.testing.assert_allclose(widths, [100 * v / report.total for v in report.by_node.values()])
+    assert [t.get_text().split("\n")[0] for t in ax.get_yticklabels()] == list(report.labels.values())
+    bottom, top = ax.get_ylim()
+    assert bottom > top  # the loss, met first, is at the top
+    (line,) = ax.figure.axes[1].get_lines()
+    np.testing.assert_allclose(line.get_xdata(), list(report.growth.values()))
+    close(ax)
