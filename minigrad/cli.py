@@ -197,6 +197,6 @@ def _list(options: argparse.Namespace) -> int:
     ):
         print(title)
         for name, line in lines.items():
-            head = f"  {name:14}"
+            head = f"  {name:15}"
             print(textwrap.fill(line, width=80, initial_indent=head, subsequent_indent=" " * len(head)))
     return 0

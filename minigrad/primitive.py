@@ -310,6 +310,7 @@ def output_size(node: Node) -> float:
 
 
 def input_size(node: Node, edge: int, kept: Any) -> float:
-    """One operation for each entry of the input; element-wise VJPs fall back to dense cotangents."""
+    """One operation for each entry of the input that is worked on."""
     shape: Shape | None = node.in_shapes[edge]
-    return float(np.prod(shape, dtype=float)) if shape is not None else 0.0
+    fraction = kept.fraction if kept.structure is Rows else 1.0  # other structures are made dense first
+    return fraction * float(np.prod(shape, dtype=float)) if shape is not None else 0.0

@@ -12,7 +12,7 @@ import pytest
 from estimator_cases import every, network, normal, unbiased
 
 import minigrad as mg
-from minigrad import inspect, ops
+from minigrad import inspect, ops, testing
 from minigrad.cotangents import Columns, Rows, dense
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
 
@@ -65,7 +65,7 @@ SOUND += [DiagonalSketch(0.4, "sample", "weight"), *(RandomProjection(0.5, k) fo
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("estimator", SOUND, ids=repr)
 def test_sound_estimators_pass_on_a_medium_network(estimator, dtype):
-    report = verdict(*medium(Unlisted(estimator), dtype))
+    report = verdict(*medium(Unlisted(estimator), dtype), draws=2000)
     assert report.verdict == "passed", str(report)
     assert report.enumerated == 0 and "asymptotic" in report.method
     assert 0 < report.detectable < 2
@@ -87,13 +87,13 @@ def test_sound_estimators_pass_through_a_convolution(estimator):
     "estimator", [Mask(0.3), Mask(0.1, "sample"), RandomProjection(0.4), DiagonalSketch(0.3)], ids=repr
 )
 def test_the_false_alarm_rate_is_below_alpha(estimator):
-    """Of 100 sound runs at alpha = 0.05 at most 18 fail (more with probability below 1e-6, were the rate 0.05)."""
+    """Of 60 sound runs at alpha = 0.05 at most 14 fail (more with probability below 1e-6, were the rate 0.05)."""
     tape, loss, leaves = network(Unlisted(estimator), rows=3, widths=(3, 4, 2))
     failed = sum(
-        inspect.unbiasedness(tape, loss, leaves, draws=160, rng=seed, alpha=0.05).verdict == "failed"
-        for seed in range(100)
+        inspect.unbiasedness(tape, loss, leaves, draws=140, rng=seed, alpha=0.05).verdict == "failed"
+        for seed in range(60)
     )
-    assert failed <= 18
+    assert failed <= 14
 
 
 @pytest.mark.parametrize("probability", [0.001, 0.003])
@@ -237,7 +237,7 @@ def test_planted_biases_are_caught_in_a_network(fault):
     faulty.vjp = fault
     last = next(node for node in reversed(tape.nodes) if node.name == "linear")
     last.vjp = Mask(0.75)
-    report = verdict(tape, loss, leaves, draws=2000)
+    report = verdict(tape, loss, leaves, draws=6000)
     assert report.verdict == "failed" and report.p_value < 1e-6
     assert report.worst_node == faulty.index
     assert report.worst_node_label.startswith("linear, ")
@@ -303,7 +303,7 @@ def correlation(wraps):
 def test_a_correlation_that_wraps_round_is_caught(wraps, unlisted):
     kernel = np.array([0.25, 1.0, 0.5])
     x = mg.Tensor(normal(11, 4, 8), requires_grad=True)
-    mg.testing.assert_gradients_close(lambda t: correlation(wraps)(t, k=kernel), x.data)  # the dense rule is right
+    testing.assert_gradients_close(lambda t: correlation(wraps)(t, k=kernel), x.data)  # the dense rule is right
     mask = Mask(0.5, "row")
     with mg.Tape() as tape:
         y = correlation(wraps)(x, k=kernel, vjp=Unlisted(mask) if unlisted else mask)
@@ -473,7 +473,7 @@ def test_arguments_are_checked():
     for alpha in (0, 1, -1, 2):
         with pytest.raises(ValueError, match="alpha"):
             inspect.unbiasedness(tape, loss, leaves, alpha=alpha)
-    with pytest.raises(mg.TapeError):
+    with pytest.raises(ValueError, match="nothing to inspect"):
         inspect.unbiasedness(mg.Tape(), loss)
     with pytest.raises(mg.TapeError):
         inspect.unbiasedness(tape, mg.Tensor(1.0), leaves)
@@ -483,6 +483,6 @@ def test_the_report_shows_itself():
     tape, loss, leaves = network(Mask(0.5), widths=(2, 2))
     report = verdict(tape, loss, leaves, draws=100)
     assert report == verdict(tape, loss, leaves, draws=100)  # the same seed
-    assert "unbiasedness: passed" in str(report) and "family-wise false-alarm rate 1e-06" in str(report)
+    assert "unbiasedness: passed" in str(report) and "false-alarm rate 1e-06" in str(report)
     assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["verdict"] == "passed"
     assert "<table>" in report._repr_html_()

@@ -97,6 +97,8 @@ def test_flops_with_sketches_equal_a_count_by_hand(vjp):
     shapes = [(5, 8), (8, 6), (6, 3)]
     history = fit(subject, epochs=1, batch_size=10)
     backward = others(subject, 10)[1]
+    if vjp.axis != "column":  # the two activations work on the kept rows alone
+        backward -= 0.75 * 10 * (8 + 6)
     for k, (n, m) in enumerate(shapes):
         backward += 0.25 * linear_flops(10, n, m, first=k == 0) + vjp.overhead((10, m))
     assert history.last.backward_flops == pytest.approx(4 * backward, rel=1e-12)

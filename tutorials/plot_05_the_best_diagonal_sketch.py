@@ -33,7 +33,7 @@ from minigrad.plot.axes import COLOURS
 # With weights 25 and 1 and :math:`r = 1.4` the touching point would lie beyond :math:`p_1 = 1`. There is no such probability;
 # the best point is in the corner where the line meets the edge. Column 1 is **saturated**: always kept.
 
-figure, axes = plt.subplots(1, 2, figsize=(8.6, 4.9), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(8.0, 5.4), layout="constrained")
 p1, p2 = np.meshgrid(np.linspace(0.02, 1.3, 300), np.linspace(0.02, 1.3, 300))
 for ax, (weights, r) in zip(axes, [((4.0, 1.0), 1.0), ((25.0, 1.0), 1.4)], strict=True):
     best = theory.optimal_probabilities(weights, total=r)

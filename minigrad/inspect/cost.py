@@ -130,8 +130,9 @@ def cost(tape: Tape) -> Cost:
     Notes
     -----
     A linear node of B rows, n inputs and m outputs takes 2Bmn operations forward and 2Bmn for each of its two backward
-    products, which shrink with the fraction kept (THEORY.md §2). An estimator saves nothing at a primitive without a
-    VJP rule for what it keeps, and its own work counts.
+    products, which shrink with the fraction kept (THEORY.md §2). Where an estimator kept some rows or samples, the
+    nodes below it that treat every row alike work on these alone, and are counted so. An estimator saves nothing at a
+    primitive without a VJP rule for what it keeps, and its own work counts.
 
     Examples
     --------
@@ -146,17 +147,53 @@ def cost(tape: Tape) -> Cost:
     """
     shared: dict[int, int] = {}
     nodes = []
-    for node in tape.nodes:
+    arrivals: dict[int, _Arrival] = {}
+    for node in reversed(tape.nodes):
         shared.update({key: array.nbytes for key, array in node.saved_arrays().items()})
-        nodes.append(_node_cost(node))
-    return Cost(tuple(nodes), sum(shared.values()))
+        arrived = arrivals.get(node.index, _WHOLE)
+        if arrived.kept.structure not in node.primitive.rules:
+            arrived = _WHOLE
+        nodes.append(_node_cost(node, arrived.kept))
+        for parent, arrival in _handed_on(node, arrived):
+            known = arrivals.get(parent, arrival)
+            arrivals[parent] = arrival if known == arrival else _WHOLE
+    return Cost(tuple(reversed(nodes)), sum(shared.values()))
 
 
-def _node_cost(node: Node) -> NodeCost:
+@dataclass(frozen=True)
+class _Arrival:
+    """What is expected of the cotangent at a node: how much of it was kept, and which node's estimator kept it."""
+
+    kept: Kept
+    source: int
+
+
+_WHOLE = _Arrival(Kept(), -1)
+
+
+def _handed_on(node: Node, arrived: _Arrival) -> list[tuple[int, _Arrival]]:
+    """For each input that was computed on the tape: what of its cotangent is expected to be left.
+
+    Kept rows stay kept rows where the input has the same rows; everything else becomes dense.
+    """
+    by_edge = dict.fromkeys(range(len(node.parents)), arrived)
+    for estimator, served in node.draws():
+        for edge in served:
+            by_edge[edge] = _Arrival(usable(estimator, node), node.index)
+    out = []
+    for edge, arrival in by_edge.items():
+        parent, shape = node.parents[edge], node.in_shapes[edge]
+        if isinstance(parent, int):
+            same = arrival.kept.structure is Rows and bool(shape) and (shape or ())[:1] == node.shape[:1]
+            out.append((parent, arrival if same else _WHOLE))
+    return out
+
+
+def _node_cost(node: Node, arrived: Kept) -> NodeCost:
     edges = [edge for edge, parent in enumerate(node.parents) if parent is not None]
     flops = node.primitive.backward_flops
     exact = {edge: flops(node, edge, Kept()) for edge in edges}
-    expected = dict(exact)
+    expected = {edge: flops(node, edge, arrived) for edge in edges}
     work = 0.0
     size = math.prod(node.shape) * node.dtype.itemsize
     wire: float = size

@@ -159,9 +159,12 @@ def exact_moments(
     )
 
 
-def outcomes(wanted: Wanted, limit: int) -> Iterator[tuple[float, Array]]:
-    """Every gradient that the estimators on a tape can give, as one vector, with its probability."""
-    sweep = wanted.sweep()
+def outcomes(wanted: Wanted, limit: int, random: Sequence[int] | None = None) -> Iterator[tuple[float, Array]]:
+    """Every gradient that the estimators on a tape can give, as one vector, with its probability.
+
+    ``random`` are the nodes whose estimators are used, as in `Sweep`.
+    """
+    sweep = wanted.sweep(random)
     first = sweep.advance()
     if first is None:
         yield 1.0, wanted.vector(sweep)

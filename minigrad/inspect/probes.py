@@ -126,13 +126,16 @@ class Moments:
         return np.where(self.deviation > 0, found, 0.0)
 
 
-def listed_moments(wanted: Wanted, exact: Array, families: list[Family], limit: int) -> Moments | None:
-    """The probes' moments over all outcomes, or None where these cannot be listed."""
+def listed_moments(
+    wanted: Wanted, exact: Array, families: list[Family], limit: int, only: int | None = None
+) -> Moments | None:
+    """The probes' moments over all outcomes, or None where these cannot be listed; of one random node with ``only``."""
+    random = None if only is None else [only]
     found = Moments(sum(len(family.labels) for family in families))
     try:
         if math.prod(paths(wanted, limit)) > limit:  # so that no time is lost on a long list
             return None
-        for probability, gradient in outcomes(wanted, limit):
+        for probability, gradient in outcomes(wanted, limit, random):
             found.add(np.concatenate([family.values(gradient - exact) for family in families]), probability)
     except (TooManyOutcomes, NotImplementedError):
         return None

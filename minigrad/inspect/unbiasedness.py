@@ -22,6 +22,7 @@ from minigrad.inspect.probes import (
     rounding_of,
 )
 from minigrad.inspect.variance import draw_key, increments
+from minigrad.inspect.verdicts import ParameterVerdict, by_parameter
 from minigrad.report import Table, json_ready
 from minigrad.sweep import stream
 from minigrad.tape import Tape
@@ -33,39 +34,14 @@ __all__ = ["Unbiasedness", "unbiasedness"]
 LIMIT = 4096
 """Joint outcomes up to which the mean is computed exactly."""
 
-EFFECTIVE = 20.0
-"""A probe that saw fewer large events than this says nothing, nor does a test in which a unit was kept less often."""
+EFFECTIVE = 10.0
+"""A probe that saw fewer large events than this says nothing."""
+
+KEPT = 20.0
+"""Nor does a test in which a mean unit was kept less often."""
 
 RAREST = 0.1
 """No unit is taken to be kept with less than this part of the mean probability at its node."""
-
-
-@dataclass(frozen=True)
-class ParameterVerdict:
-    """What was found out about one parameter.
-
-    Attributes
-    ----------
-    name : str
-    worst_row : int or None
-        The row with the smallest p-value; None if the parameter as a whole has a smaller one.
-    bias : float
-        Mean of ĝ along g, minus 1: −0.1 means that a tenth is lost. By enumeration where there was one. 0 where g is 0.
-    p_value : float
-        Smallest of this parameter's probes, adjusted for the number of all probes.
-    detectable : float
-        The relative bias along g of the whole parameter that these draws would have detected; infinite where g is 0.
-        A bias 1.5 times as large is found with probability 0.99, to first order in the number of draws.
-    conclusive : bool
-        Whether the probe of the whole parameter saw enough events, or its outcomes were listed.
-    """
-
-    name: str
-    worst_row: int | None
-    bias: float
-    p_value: float
-    detectable: float
-    conclusive: bool
 
 
 @dataclass(frozen=True)
@@ -192,7 +168,7 @@ def unbiasedness(
 
     What was never seen cannot be judged: a unit kept once in 100,000 draws looks as if it were lost. So draws alone
     condemn nothing unless a mean unit of every node was kept 20 times, and the probe has an effective number of events,
-    n·variance/(largest deviation)², of 20. A probe that never varies is condemned if a unit ten times rarer than the
+    n·variance/(largest deviation)², of 10. A probe that never varies is condemned if a unit ten times rarer than the
     mean one would have been seen; otherwise the verdict is "inconclusive". Rounding is allowed for: 64 units in the
     last place, and 16 times what exact sweeps with rescaled cotangents differ by.
 
@@ -246,7 +222,7 @@ def unbiasedness(
         # A probe that does not vary at all: either it is off for certain, or what makes up for it is rare.
         still = seen.deviation <= rounding
         enough = RAREST * share * count >= np.log(2 * probes / alpha)
-        conclusive = np.where(still, enough, (seen.effective >= EFFECTIVE) & (share * count >= EFFECTIVE))
+        conclusive = np.where(still, enough, (seen.effective >= EFFECTIVE) & (share * count >= KEPT))
         conclusive |= seen.top <= rounding
 
     suspect = p < alpha
@@ -255,10 +231,17 @@ def unbiasedness(
     # Where probes tie (p = 0), the strongest by signal to noise is named.
     strength = np.square(excess) / (spread + bound * excess / 3 + np.finfo(float).tiny)
     order = np.lexsort((-strength, p))
-    verdicts = _by_parameter(families, exact, known.mean, p, order, smallest, conclusive)
+    verdicts = by_parameter(
+        families, exact, known.mean, np.where(certain, known.mean, seen.mean), p, order, smallest, conclusive
+    )
     unclear = not failed and (bool(suspect.any()) or not all(v.conclusive for v in verdicts))
     verdict = "failed" if failed else "inconclusive" if unclear else "passed"
-    node = _worst_node(wanted, families, draw_key(key, draws + 1), min(count, 500), rounding) if failed else None
+    node = None
+    if failed:
+        worst = int(order[0])
+        node = _worst_node(
+            wanted, exact, families, worst, bool(certain[worst]), draw_key(key, draws + 1), min(count, 1000)
+        )
     method = f"{count} draws after a pilot, asymptotic (the range of the draws is estimated)"
     if listed is not None:
         method = f"all {listed.count} outcomes listed: exact; {count} draws, distribution-free"
@@ -304,44 +287,22 @@ def _not_finite(wanted: Wanted, alpha: float, draws: int, second: Array) -> Unbi
     )
 
 
-def _by_parameter(
-    families: list[Family], exact: Array, mean: Array, p: Array, order: Array, smallest: Array, conclusive: Array
-) -> list[ParameterVerdict]:
-    """A verdict for each parameter; ``order`` sorts the probes, the worst first."""
-    family = families[0]
-    labels = [label for each in families for label in each.labels]
-    worst: dict[str, int] = {}
-    for j in order.tolist():
-        worst.setdefault(labels[j][0], j)
-    squares = family.values(exact)  # ‖g‖² of each parameter and row
-    verdicts = []
-    for k, (name, row) in enumerate(family.labels):
-        if row is not None:
-            continue
-        norm, at = squares[k], worst[name]
-        verdicts.append(
-            ParameterVerdict(
-                name=name,
-                worst_row=labels[at][1],
-                bias=float(mean[k] / norm) if norm else 0.0,
-                p_value=float(p[at]),
-                detectable=float(smallest[k] / norm) if norm else math.inf,
-                conclusive=bool(conclusive[k]),
-            )
-        )
-    return verdicts
-
-
-def _worst_node(wanted: Wanted, families: list[Family], key: int, draws: int, rounding: Array) -> int | None:
-    """The node whose own increments are furthest from mean 0, as Bernstein's inequality sees it."""
-    sums: dict[int, Moments] = {}
-    for number in range(draws):
-        for index, _, increment in increments(wanted, draw_key(key, number)):
-            values = np.concatenate([family.values(increment) for family in families])
-            sums.setdefault(index, Moments(values.size)).add(values)
-    scores = {}
-    for index, z in sums.items():
-        excess = np.maximum(np.abs(z.mean) - rounding, 0.0)
-        spread = np.maximum(z.variance, np.square(excess) / draws) + 2 * z.top * excess / 3
-        scores[index] = float(np.max(np.square(excess) / np.maximum(spread, np.finfo(float).tiny)))
+def _worst_node(
+    wanted: Wanted, exact: Array, families: list[Family], probe: int, certain: bool, key: int, draws: int
+) -> int | None:
+    """The node that puts most on the mean of one probe: alone, by its list, or else by draws, less a standard error."""
+    scores: dict[int, float] = {}
+    if certain:
+        for node in wanted.tape.nodes:
+            alone = None if node.vjp is None else listed_moments(wanted, exact, families, LIMIT, node.index)
+            if alone is not None:
+                scores[node.index] = abs(float(alone.mean[probe]))
+    else:
+        seen: dict[int, Moments] = {}
+        for number in range(draws):
+            for index, _, increment in increments(wanted, draw_key(key, number)):
+                values = np.concatenate([family.values(increment) for family in families])[[probe]]
+                seen.setdefault(index, Moments(1)).add(values)
+        for index, z in seen.items():
+            scores[index] = abs(float(z.mean[0])) - float(np.sqrt(z.variance[0] / draws))
     return max(scores, key=lambda k: scores[k]) if scores else None

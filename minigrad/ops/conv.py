@@ -30,7 +30,7 @@ Saved = dict[str, Any]
 
 def correlate(x: Array, w: Array, windows: Windows) -> Array:
     """P K: each window of ``x`` times the kernel."""
-    kernel = w.reshape(-1, w.shape[-1])
+    kernel = rows_of(w)
     out = np.empty((len(x), *windows.out, w.shape[-1]), np.result_type(x, w))
     if windows.single:
         np.matmul(rows_of(x), kernel, out=rows_of(out))
@@ -51,7 +51,7 @@ def image_cotangent(g: Array, w: Array, windows: Windows) -> Array:
 
 def spread(g: Array, w: Array, windows: Windows) -> Array:
     """col2im: ∂P = G Kᵀ, added up where windows overlap."""
-    kernel = w.reshape(-1, w.shape[-1]).T
+    kernel = rows_of(w).T
     padded = np.zeros((len(g), *windows.padded_size, w.shape[2]), np.result_type(g, w))
     for samples in windows.sample_blocks(len(g), kernel.shape[1] * padded.itemsize):
         part = g[samples]
@@ -187,7 +187,7 @@ def _x_rows(g: Rows, saved: Saved) -> Array | Rows:
         return Rows(image_cotangent(g.values, w, windows), g.indices, shape)
     if g.values.ndim == 3:  # rows of pixels: no structure that is used here
         return _x(g.dense(), saved)
-    patches = g.values @ w.reshape(-1, w.shape[3]).T
+    patches = g.values @ rows_of(w).T
     if windows.single:
         return Rows(patches, g.indices, shape)
     padded = np.zeros((g.shape[0], *windows.padded_size, w.shape[2]), patches.dtype)
@@ -206,7 +206,8 @@ def _w_rows(g: Rows, saved: Saved) -> Array:
     if windows.single:
         patches = g.take(x)
     else:
-        patches = windows.view(x)[np.unravel_index(g.indices, g.shape[:3])].reshape(len(g.indices), -1)
+        kept = windows.view(x)[np.unravel_index(g.indices, g.shape[:3])]
+        patches = kept.reshape(len(kept), int(np.prod(size[:3])))
     return np.asarray(patches.T @ g.values).reshape(size)
 
 

@@ -1,6 +1,7 @@
 """Training: the loop, what it measures, and checkpoints."""
 
 from minigrad.training.adaptive import AdaptiveBudget
+from minigrad.training.augment import Augment, random_crop, random_flip
 from minigrad.training.batches import Batches
 from minigrad.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from minigrad.training.evaluate import evaluate
@@ -9,6 +10,6 @@ from minigrad.training.history import Epoch, History
 from minigrad.training.loop import DivergenceError
 
 __all__ = [
-    "AdaptiveBudget", "Batches", "CheckpointError", "DivergenceError", "Epoch", "History", "evaluate", "fit",
-    "load_checkpoint", "save_checkpoint",
+    "AdaptiveBudget", "Augment", "Batches", "CheckpointError", "DivergenceError", "Epoch", "History", "evaluate", "fit",
+    "load_checkpoint", "random_crop", "random_flip", "save_checkpoint",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from minigrad.nn.module import Module
 from minigrad.optim import Optimizer
 from minigrad.training.evaluate import Loss
 from minigrad.training.history import History
-from minigrad.training.loop import Augment, Callback, Loop
+from minigrad.training.loop import Augmentation, Callback, Loop
 from minigrad.typing import Array, Seed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def fit(
     checkpoint_seconds: float = 0.0,
     progress: bool | None = None,
     callbacks: Sequence[Callback] = (),
-    augment: Augment | None = None,
+    augment: Augmentation | None = None,
 ) -> History:
     """Train a classifier on batches, and measure it after each epoch.
 

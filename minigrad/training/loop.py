@@ -25,9 +25,9 @@ from minigrad.typing import Array, Seed
 if TYPE_CHECKING:
     from minigrad.datasets import Dataset
 
-__all__ = ["Augment", "Callback", "DivergenceError", "Loop"]
+__all__ = ["Augmentation", "Callback", "DivergenceError", "Loop"]
 
-Augment: TypeAlias = Callable[[Array, np.random.Generator], Array]
+Augmentation: TypeAlias = Callable[[Array, np.random.Generator], Array]
 """``augment(x, rng)``: a batch of inputs, changed at random."""
 
 
@@ -72,7 +72,7 @@ class Loop:
         steps_per_epoch: int | None,
         rng: Seed,
         callbacks: Sequence[Callback] = (),
-        augment: Augment | None = None,
+        augment: Augmentation | None = None,
     ):
         arrays = data if isinstance(data, tuple) else (data.x_train, data.y_train, data.x_test, data.y_test)
         if len(arrays) not in (2, 4) or any(len(arrays[k]) != len(arrays[k + 1]) for k in range(0, len(arrays), 2)):
