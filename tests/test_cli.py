@@ -18,7 +18,7 @@ from minigrad.datasets import DataError
 from minigrad.experiments import Configuration
 from minigrad.training import CheckpointError
 
-COMPARE = sys.modules["minigrad.experiments.compare"]
+JOBS = sys.modules["minigrad.experiments.jobs"]
 MEASURE = sys.modules["minigrad.experiments.measure"]
 LONG = "DiagonalSketch(0.1, axis='row', target='both', design='systematic')"
 
@@ -141,7 +141,7 @@ MISTAKES = {
 def test_mistakes(option, value, tmp_path, quick, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "setup.cfg").write_text("")
-    monkeypatch.setattr(COMPARE, "train", None)  # every one is found before any training
+    monkeypatch.setattr(JOBS, "train", None)  # every one is found before any training
     assert main([*small("out"), option, value]) == 2
     shown = capsys.readouterr()
     assert shown.out == "" and shown.err.startswith("minigrad: ") and narrow(shown.err)
@@ -163,14 +163,14 @@ def test_errors_of_the_library_are_told_without_a_traceback(error, tmp_path, qui
     def fail(*arguments):
         raise error("train-images.gz is damaged " + "and so on " * 20)
 
-    monkeypatch.setattr(COMPARE, "train", fail)
+    monkeypatch.setattr(JOBS, "train", fail)
     assert main(small(tmp_path)) == 2
     err = capsys.readouterr().err
     assert err.startswith("minigrad: train-images.gz is damaged") and narrow(err)
 
 
 def test_a_mistake_in_the_program_is_not_hidden(tmp_path, quick, monkeypatch):
-    monkeypatch.setattr(COMPARE, "train", lambda *arguments: {}["x"])
+    monkeypatch.setattr(JOBS, "train", lambda *arguments: {}["x"])
     with pytest.raises(KeyError):
         main(small(tmp_path))
 
@@ -179,7 +179,7 @@ def test_ctrl_c(tmp_path, quick, capsys, monkeypatch):
     def stop(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(COMPARE, "train", stop)
+    monkeypatch.setattr(JOBS, "train", stop)
     assert main(small(tmp_path)) == 130
     shown = capsys.readouterr()
     assert "the same command goes on from there" in shown.err and narrow(shown.err) and shown.out == ""

@@ -20,7 +20,7 @@ from minigrad.experiments import Comparison, Configuration, compare, train
 from minigrad.experiments import compare as compare_function
 from minigrad.experiments.method import DEFAULT_VJPS, methods_from
 
-MODULE = sys.modules["minigrad.experiments.compare"]
+JOBS = sys.modules["minigrad.experiments.jobs"]
 MEASURE = sys.modules["minigrad.experiments.measure"]
 SMALL = Configuration(epochs=2, batch_size=32)
 LONG = "diagonal(0.1, axis=row, target=both, design=systematic)"
@@ -75,7 +75,7 @@ def counted(monkeypatch, stop_at=None, error=KeyboardInterrupt):
             raise error
         return train(configuration, method, seed, *rest)
 
-    monkeypatch.setattr(MODULE, "train", run)
+    monkeypatch.setattr(JOBS, "train", run)
     return seen
 
 
@@ -187,7 +187,7 @@ def steep(which):
 
 def test_a_method_that_diverges_keeps_its_row(tmp_path, monkeypatch):
     # the key of a run is that of its own configuration, so the store is passed by for the steep one
-    monkeypatch.setattr(MODULE, "train", rekeyed(steep(lambda method, seed: method.label == "Mask(0.1)")))
+    monkeypatch.setattr(JOBS, "train", rekeyed(steep(lambda method, seed: method.label == "Mask(0.1)")))
     comparison = compare_function(SMALL, ["mask", "topk"], seeds=2, out=tmp_path)
     row = next(line for line in str(comparison).splitlines() if line.startswith("Mask(0.1)"))
     assert "diverged" in row and row.count("–") == 1
@@ -208,7 +208,7 @@ def rekeyed(run):
 
 
 def test_a_method_that_diverges_with_one_seed(tmp_path, monkeypatch):
-    monkeypatch.setattr(MODULE, "train", rekeyed(steep(lambda method, seed: method.label == "Mask(0.1)" and seed == 1)))
+    monkeypatch.setattr(JOBS, "train", rekeyed(steep(lambda method, seed: method.label == "Mask(0.1)" and seed == 1)))
     comparison = compare_function(SMALL, ["mask"], seeds=3, out=tmp_path)
     assert "(1 div.)" in str(comparison) and "no longer finite" in str(comparison)
     assert comparison.summary()[1]["diverged"] == 1 and comparison.summary()[1]["test_accuracy_mean"] is not None

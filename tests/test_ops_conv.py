@@ -154,7 +154,7 @@ def test_arrays_that_are_not_contiguous():
 
 
 def test_flops_by_hand():
-    tape, y, (x, w, b) = node_of((3, 3), 1, 0)
+    tape, y, (x, w, _) = node_of((3, 3), 1, 0)
     assert y.shape == (2, 3, 2, 4)
     node, of = tape.nodes[0], tape.nodes[0].primitive
     product = 2 * 12 * 27 * 4

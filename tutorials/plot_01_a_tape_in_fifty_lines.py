@@ -9,8 +9,9 @@ backpropagation, and in this lesson we build it from nothing.
 
 You need NumPy and the chain rule. At the end the same function runs on minigrad, and the numbers agree.
 
-A word that every later lesson uses: the **cotangent** of a variable :math:`v` is the derivative of the final number,
-the *loss*, with respect to it, :math:`g_v = \\partial\\,\\mathrm{loss} / \\partial v`. It has the shape of :math:`v`.
+A word that every later lesson uses: the **cotangent** of a variable :math:`v` is the derivative of the final
+number, the *loss*, with respect to it, :math:`g_v = \\partial\\,\\mathrm{loss} / \\partial v`. It has the shape
+of :math:`v`.
 """
 
 import matplotlib.pyplot as plt
@@ -23,9 +24,9 @@ from minigrad.plot.axes import COLOURS
 # Fifty lines
 # -----------
 # A ``Variable`` is a place on a tape. Every operation computes its value *and* records, for each input, a rule that
-# turns the cotangent ``g`` of the output into the cotangent of that input. ``gradient`` starts with cotangent 1 at the
-# loss and reads the tape in reverse. A variable may have been used several times; then its cotangents **add up**,
-# because a change of the variable changes the loss along every one of these paths.
+# turns the cotangent ``g`` of the output into the cotangent of that input. ``gradient`` starts with cotangent 1 at
+# the loss and reads the tape in reverse. A variable may have been used several times; then its cotangents **add
+# up**, because a change of the variable changes the loss along every one of these paths.
 
 
 class Tape:
@@ -177,10 +178,11 @@ print(f"largest difference from our fifty lines: {difference:.1e}")
 assert difference < 1e-12
 
 # %%
-# What does a library add? One thing matters for all that follows. In our fifty lines a rule is a closure: nobody can
-# look inside. On a minigrad tape it is *data*. Each node says which operation it was, what it read and what it saved,
-# and carries an entry ``vjp``: how to treat the cotangent that arrives. "exact" is only the default. One forward pass can
-# be pulled back a thousand times, and each time we may choose otherwise. From lesson 3 on, we shall.
+# What does a library add? One thing matters for all that follows. In our fifty lines a rule is a closure: nobody
+# can look inside. On a minigrad tape it is *data*. Each node says which operation it was, what it read and what it
+# saved, and carries an entry ``vjp``: how to treat the cotangent that arrives. "exact" is only the default. One
+# forward pass can be pulled back a thousand times, and each time we may choose otherwise. From lesson 3 on, we
+# shall.
 
 again = tape.gradients(loss, [w1, w2])
 assert all(np.array_equal(one, two) for one, two in zip(theirs, again, strict=True))  # as often as one likes
@@ -192,10 +194,10 @@ plt.show()
 # Exercises
 # ---------
 # 1. Teach ``Variable`` to subtract and to take an exponential, and check :math:`\partial e^{ab}/\partial a` at
-#    :math:`a = 1, b = 2`. *Hint*: the rule for the exponential may reuse the output, as ``tanh`` does; the answer is
-#    :math:`2 e^2 \approx 14.78`.
-# 2. Replace ``cotangents[source.place] + contribution`` by ``contribution`` alone. Which of the gradients above are still
-#    right, and why does the sine wave hardly notice? *Hint*: which variables are used twice? In ``error * error`` both
-#    uses are of the same variable, so a factor of two goes missing everywhere.
-# 3. How much memory does our tape need for a chain of 1000 tanh, and how much time does ``gradient`` take compared with
-#    the forward pass? *Hint*: count arrays and multiplications, then measure.
+#    :math:`a = 1, b = 2`. *Hint*: the rule for the exponential may reuse the output, as ``tanh`` does; the answer
+#    is :math:`2 e^2 \approx 14.78`.
+# 2. Replace ``cotangents[source.place] + contribution`` by ``contribution`` alone. Which of the gradients above are
+#    still right, and why does the sine wave hardly notice? *Hint*: which variables are used twice? In
+#    ``error * error`` both uses are of the same variable, so a factor of two goes missing everywhere.
+# 3. How much memory does our tape need for a chain of 1000 tanh, and how much time does ``gradient`` take compared
+#    with the forward pass? *Hint*: count arrays and multiplications, then measure.

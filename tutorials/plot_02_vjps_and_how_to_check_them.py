@@ -2,9 +2,9 @@
 2. VJPs, and how to check them
 ==============================
 
-Every entry of a tape carries a rule that sends the cotangent of an output to the cotangent of an input. In this lesson
-the rule gets its name, a **vector-Jacobian product**, and we learn not to trust it: a wrong rule seldom crashes, it
-merely makes a network learn a little worse. Two independent checks find wrong rules within a second.
+Every entry of a tape carries a rule that sends the cotangent of an output to the cotangent of an input. In this
+lesson the rule gets its name, a **vector-Jacobian product**, and we learn not to trust it: a wrong rule seldom
+crashes, it merely makes a network learn a little worse. Two independent checks find wrong rules within a second.
 """
 
 import matplotlib.pyplot as plt
@@ -18,16 +18,16 @@ from minigrad.plot.axes import COLOURS
 # What a VJP is
 # -------------
 # Let :math:`y = f(x)` with :math:`n` numbers in and :math:`m` numbers out. The **Jacobian** :math:`J` is the
-# :math:`m \times n` table of all partial derivatives, :math:`J_{ij} = \partial y_i / \partial x_j`. If :math:`g` is the
-# cotangent of :math:`y`, the chain rule says that the cotangent of :math:`x` is
+# :math:`m \times n` table of all partial derivatives, :math:`J_{ij} = \partial y_i / \partial x_j`. If :math:`g` is
+# the cotangent of :math:`y`, the chain rule says that the cotangent of :math:`x` is
 #
 # .. math:: \frac{\partial\,\mathrm{loss}}{\partial x_j} = \sum_i g_i \, \frac{\partial y_i}{\partial x_j},
 #    \qquad\text{that is}\qquad J^\top g .
 #
-# This map :math:`g \mapsto J^\top g` is the vector-Jacobian product, VJP for short. Nobody ever builds :math:`J`: for one
-# ``tanh`` of a million numbers it would have :math:`10^{12}` entries, nearly all zero, and the VJP is one multiplication
-# for each number. Only to see it once, here is the Jacobian of a small function, row by row: pulling back the
-# :math:`i`-th unit vector gives row :math:`i`.
+# This map :math:`g \mapsto J^\top g` is the vector-Jacobian product, VJP for short. Nobody ever builds :math:`J`:
+# for one ``tanh`` of a million numbers it would have :math:`10^{12}` entries, nearly all zero, and the VJP is one
+# multiplication for each number. Only to see it once, here is the Jacobian of a small function, row by row: pulling
+# back the :math:`i`-th unit vector gives row :math:`i`.
 
 
 def f(x):
@@ -55,10 +55,10 @@ assert np.allclose(pullback(2 * g + h)[0], 2 * pullback(g)[0] + pullback(h)[0])
 # .. math:: \frac{\varphi(t+h) - \varphi(t)}{h} \;\text{(forward)}, \qquad
 #    \frac{\varphi(t+h) - \varphi(t-h)}{2h} \;\text{(central)} .
 #
-# How small should :math:`h` be? By Taylor's theorem the forward difference is wrong by a multiple of :math:`h`. In the
-# central one the terms of second order cancel, and the error is a multiple of :math:`h^2`: on doubly logarithmic paper
-# a line of slope **2.00**. But the smaller :math:`h`, the more digits cancel in the subtraction: rounding contributes
-# about :math:`10^{-16}/h`. Too large is wrong, too small is wrong.
+# How small should :math:`h` be? By Taylor's theorem the forward difference is wrong by a multiple of :math:`h`. In
+# the central one the terms of second order cancel, and the error is a multiple of :math:`h^2`: on doubly
+# logarithmic paper a line of slope **2.00**. But the smaller :math:`h`, the more digits cancel in the subtraction:
+# rounding contributes about :math:`10^{-16}/h`. Too large is wrong, too small is wrong.
 
 
 def phi(t):
@@ -100,9 +100,9 @@ testing.assert_gradients_close(lambda a, b: (a @ b).tanh(), rng.normal(size=(3, 
 # %%
 # Check two: the two ways round
 # -----------------------------
-# For any direction :math:`v` and cotangent :math:`g` the number :math:`g^\top J v` can be computed from either side: from
-# the right with a difference along :math:`v` (one forward evaluation each way), from the left with the VJP. One random
-# pair checks a function of any size, however many inputs it has.
+# For any direction :math:`v` and cotangent :math:`g` the number :math:`g^\top J v` can be computed from either
+# side: from the right with a difference along :math:`v` (one forward evaluation each way), from the left with the
+# VJP. One random pair checks a function of any size, however many inputs it has.
 
 a, v, g = (rng.normal(size=50) for _ in range(3))
 y, pullback = mg.vjp(lambda x: ops.softmax(x), a)
@@ -159,9 +159,9 @@ def times_its_norm(x):
 print(complaint(times_its_norm, rng.normal(size=3)))
 
 # %%
-# Fourth, the most treacherous: a rule that is right on average, or right for the one cotangent that was tried. This one
-# ignores the sign of ``g``. With the loss ``y.sum()`` every cotangent is 1 and it looks perfect; the checker uses a random
-# cotangent and notices that the rule is not linear.
+# Fourth, the most treacherous: a rule that is right on average, or right for the one cotangent that was tried. This
+# one ignores the sign of ``g``. With the loss ``y.sum()`` every cotangent is 1 and it looks perfect; the checker
+# uses a random cotangent and notices that the rule is not linear.
 
 
 @mg.primitive(x=lambda g, saved: np.abs(g) * saved["slope"])
@@ -176,9 +176,9 @@ plt.show()
 # %%
 # Exercises
 # ---------
-# 1. Write a primitive ``swish(x)`` for :math:`x / (1 + e^{-x})` with its VJP, and let the checker judge it. *Hint*: with
-#    :math:`s = 1/(1+e^{-x})` the derivative is :math:`s + x s (1 - s)`.
+# 1. Write a primitive ``swish(x)`` for :math:`x / (1 + e^{-x})` with its VJP, and let the checker judge it. *Hint*:
+#    with :math:`s = 1/(1+e^{-x})` the derivative is :math:`s + x s (1 - s)`.
 # 2. Check ``ops.relu`` at an array that contains an exact 0. What does the checker say, and who is right? *Hint*: a
 #    difference across a kink is the mean of the two slopes; a subgradient may be any number between them.
-# 3. Predict the best step of the forward difference. *Hint*: minimise :math:`c h + 10^{-16}/h`, and compare with the
-#    picture.
+# 3. Predict the best step of the forward difference. *Hint*: minimise :math:`c h + 10^{-16}/h`, and compare with
+#    the picture.

@@ -2,15 +2,17 @@
 3. Why an unbiased VJP is enough
 ================================
 
-Exact VJPs cost about twice the forward pass. Training does not need them exact: the gradient of a minibatch is random
-anyway. What it needs is a gradient that is right *on average*. In this lesson we replace the cotangent of a node by a
-random one with the same mean, see why the whole gradient keeps its mean, prove it, check it without any sampling error,
-and then break it in the three ways in which people really do break it.
+Exact VJPs cost about twice the forward pass. Training does not need them exact: the gradient of a minibatch, a
+few samples of the data, is random anyway. What it needs is a gradient that is right *on average*. In this lesson
+we replace the cotangent of a node by a random one with the same mean, see why the whole gradient keeps its mean,
+prove it, check it without any sampling error, and then break it in the three ways in which people really do break
+it.
 
-An **estimator** takes a cotangent :math:`g` and returns a random :math:`\\hat g` of the same shape. It is **unbiased** if
-:math:`\\mathbb{E}[\\hat g \\mid g] = g`, whatever :math:`g` is. Our example is a mask: keep every column with probability
-:math:`p`, set the others to zero, and divide what is kept by :math:`p`. A column survives with :math:`G_j / p` in a
-fraction :math:`p` of all cases, so its mean is :math:`G_j`.
+An **estimator** takes a cotangent :math:`g` and returns a random :math:`\\hat g` of the same shape. It is
+**unbiased** if :math:`\\mathbb{E}[\\hat g \\mid g] = g`, whatever :math:`g` is; :math:`\\mathbb{E}` stands for
+the mean over all draws. Our example is a mask: keep every column with probability :math:`p`, set the others to
+zero, and divide what is kept by :math:`p`. A column survives with :math:`G_j / p` in a fraction :math:`p` of all
+cases, so its mean is :math:`G_j`.
 """
 
 import itertools
@@ -32,15 +34,15 @@ for _ in range(4):
 # %%
 # The proof, in words
 # -------------------
-# Walk through the tape backwards. *Claim*: at every node the random cotangent :math:`\hat g` that arrives has the exact
-# :math:`g` as its mean.
+# Walk through the tape backwards. *Claim*: at every node the random cotangent :math:`\hat g` that arrives has the
+# exact :math:`g` as its mean.
 #
 # *Beginning.* At the loss the cotangent is 1. Nothing is random yet.
 #
 # *Step.* Say the claim holds at a node, for the :math:`\hat g` that arrives there. The estimator replaces it by
 # :math:`S(\hat g)`. Its randomness is drawn afresh, so given :math:`\hat g` the mean of :math:`S(\hat g)` is
-# :math:`\hat g`. Then the node's VJP is applied, and a VJP is linear in the cotangent (lesson 2). For a linear map the
-# mean of the result is the result for the mean:
+# :math:`\hat g`. Then the node's VJP is applied, and a VJP is linear in the cotangent (lesson 2). For a linear map
+# the mean of the result is the result for the mean:
 #
 # .. math:: \mathbb{E}\big[J^\top S(\hat g)\big] = J^\top\, \mathbb{E}\big[\mathbb{E}[S(\hat g) \mid \hat g]\big]
 #    = J^\top\, \mathbb{E}[\hat g] = J^\top g .
@@ -48,14 +50,14 @@ for _ in range(4):
 # A node that is used several times adds up what comes back, and the mean of a sum is the sum of the means. So the
 # claim holds one node further down, and by induction at every leaf.
 #
-# Two things were used: the VJP is **linear in g**, and the draw at a node is **fresh** given the cotangent that arrives.
-# Take either away and the proof falls. We shall see that the theorem falls with it.
+# Two things were used: the VJP is **linear in g**, and the draw at a node is **fresh** given the cotangent that
+# arrives. Take either away and the proof falls. We shall see that the theorem falls with it.
 
 # %%
 # Checked exactly
 # ---------------
-# A mask of 3 columns has :math:`2^3 = 8` outcomes with known probabilities. For two masked layers there are at most 64,
-# and the mean over them can be *computed*: no draws, no sampling error, no "looks about right". This is what
+# A mask of 3 columns has :math:`2^3 = 8` outcomes with known probabilities. For two masked layers there are at most
+# 64, and the mean over them can be *computed*: no draws, no sampling error, no "looks about right". This is what
 # ``inspect.exact_moments`` does.
 
 rng = np.random.default_rng(1)
@@ -72,22 +74,22 @@ assert moments.bias < 1e-12 * moments.norm
 
 # %%
 # The mean is the exact gradient, to rounding. The tanh in between does no harm: its VJP multiplies by
-# :math:`1 - \tanh^2`, which was computed in the forward pass and is not random. What a function does to *values* may be as
-# crooked as it likes; what its VJP does to *cotangents* is always linear.
+# :math:`1 - \tanh^2`, which was computed in the forward pass and is not random. What a function does to *values*
+# may be as crooked as it likes; what its VJP does to *cotangents* is always linear.
 #
 # One mask for two layers
 # -----------------------
-# It is tempting to draw one mask and use it in two layers: it saves an index array, and a kept column of the first layer
-# would meet a kept column of the second. Let us try it on the simplest case: three layers, no activation, and identity
-# matrices as the upper weights. With :math:`D = \mathrm{diag}(\text{mask}/p)` the gradient passes through
+# It is tempting to draw one mask and use it in two layers: it saves an index array, and a kept column of the first
+# layer would meet a kept column of the second. Let us try it on the simplest case: three layers, no activation, and
+# identity matrices as the upper weights. With :math:`D = \mathrm{diag}(\text{mask}/p)` the gradient passes through
 #
 # .. math:: G\,D_2\,W_2\,D_1 \quad\text{with } W_2 = I:\qquad
 #    \mathbb{E}[D_2 D_1] = I \;\text{ if drawn separately},\qquad
 #    \mathbb{E}[D\,D] = \tfrac{1}{p} I \;\text{ if shared},
 #
 # because a mask of zeros and ones squared is itself, so that :math:`\mathbb{E}[D_{jj}^2] = p \cdot 1/p^2 = 1/p`. At
-# :math:`p = 1/2` every gradient is **2.0** times too large. The estimator below has a fixed mask, so that we can put the
-# same one on two nodes; then we average over its 8 outcomes by hand.
+# :math:`p = 1/2` every gradient is **2.0** times too large. The estimator below has a fixed mask, so that we can
+# put the same one on two nodes; then we average over its 8 outcomes by hand.
 
 
 class FixedMask(mg.Estimator):
@@ -124,8 +126,8 @@ assert np.allclose(fresh, exact)
 assert abs(ratio - 2.0) < 1e-9
 
 # %%
-# With a general matrix in between, only the diagonal of :math:`W_2` is inflated, and the bias has no simple form: it is
-# not even a multiple of the gradient. No change of the step size mends it.
+# With a general matrix in between, only the diagonal of :math:`W_2` is inflated, and the bias has no simple form:
+# it is not even a multiple of the gradient. No change of the step size mends it.
 
 exact, fresh = mean_gradient(W2, shared=False)
 exact, shared = mean_gradient(W2, shared=True)
@@ -147,10 +149,10 @@ ax.legend()
 #
 # Not linear in the cotangent
 # ---------------------------
-# The other assumption. Anything non-linear that is done to a *random* cotangent (or gradient) loses the mean: squaring
-# it, clipping its norm, dividing by its own norm "to restore the scale". For one entry kept with probability :math:`p`
-# the mean of the square is :math:`p\,(g/p)^2 = g^2/p`, not :math:`g^2`. Here by enumeration, for a cotangent of norm 5
-# that is clipped to norm 5. Clipping the exact one changes nothing.
+# The other assumption. Anything non-linear that is done to a *random* cotangent (or gradient) loses the mean:
+# squaring it, clipping its norm, dividing by its own norm "to restore the scale". For one entry kept with
+# probability :math:`p` the mean of the square is :math:`p\,(g/p)^2 = g^2/p`, not :math:`g^2`. Here by enumeration,
+# for a cotangent of norm 5 that is clipped to norm 5. Clipping the exact one changes nothing.
 
 g = np.array([[3.0, 4.0]])
 mean, mean_clipped = np.zeros_like(g), np.zeros_like(g)
@@ -162,14 +164,14 @@ print("exact", g[0], " mean", mean[0], " mean after clipping", mean_clipped[0].r
 assert np.allclose(mean, g) and mean_clipped[0, 0] < 2.5
 
 # %%
-# Optimisers do such things *after* the backward pass: Adam divides by the root of a mean of squares, which a noisier
-# gradient makes larger. That is no error of differentiation, but it means that with Adam an unbiased gradient does not
-# give an unbiased step.
+# Optimisers do such things *after* the backward pass: Adam divides by the root of a mean of squares, which a
+# noisier gradient makes larger. That is no error of differentiation, but it means that with Adam an unbiased
+# gradient does not give an unbiased step.
 #
 # Biased on purpose
 # -----------------
-# Keeping the largest columns, unscaled, is called top-k. It has a smaller error than any unbiased estimator of its kind
-# and it is always wrong in the same direction. ``inspect.unbiasedness`` tells the two apart.
+# Keeping the largest columns, unscaled, is called top-k. It has a smaller squared error than any unbiased estimator
+# of its kind and it is always wrong in the same direction. ``inspect.unbiasedness`` tells the two apart.
 
 for estimator in (Mask(2 / 3), TopK(2 / 3)):
     tape.nodes[0].vjp = estimator
@@ -181,11 +183,11 @@ plt.show()
 # %%
 # Exercises
 # ---------
-# 1. A node has two inputs, such as a product ``a @ b``, and one draw serves both. Why is this no violation of "fresh
-#    draws"? *Hint*: the proof speaks of the mean of each cotangent. Where would the two meet in a *product*?
-# 2. Share one mask between two layers that are *not* on one path: two branches whose outputs are added. Is the gradient
-#    biased? *Hint*: the contributions are added, and the mean of a sum does not ask about independence. What does change
-#    is the variance.
-# 3. Published code has returned the exact cotangent whenever a mask came out empty, "so as not to waste the step". Compute
-#    its mean for :math:`m` columns. *Hint*: :math:`\mathbb{E} = (1 + (1-p)^m)\, g`; confirm it with 3 columns and your
-#    own ``outcomes``.
+# 1. A node has two inputs, such as a product ``a @ b``, and one draw serves both. Why is this no violation of
+#    "fresh draws"? *Hint*: the proof speaks of the mean of each cotangent. Where would the two meet in a *product*?
+# 2. Share one mask between two layers that are *not* on one path: two branches whose outputs are added. Is the
+#    gradient biased? *Hint*: the contributions are added, and the mean of a sum does not ask about independence.
+#    What does change is the variance.
+# 3. Published code has returned the exact cotangent whenever a mask came out empty, "so as not to waste the step".
+#    Compute its mean for :math:`m` columns. *Hint*: :math:`\mathbb{E} = (1 + (1-p)^m)\, g`; confirm it with 3
+#    columns and your own ``outcomes``.

@@ -2,14 +2,14 @@
 4. Uniform masks
 ================
 
-The simplest unbiased estimator keeps every *unit* of a cotangent with the same probability :math:`p` and divides what it
-keeps by :math:`p`. A unit may be an entry, a column (one feature for the whole batch), a row (one sample or token with all
-its features) or a whole sample. All four have the same mean. They differ in what they save, and in how noisy they make
-the gradients. Both can be said before anything is run.
+The simplest unbiased estimator keeps every *unit* of a cotangent with the same probability :math:`p` and divides
+what it keeps by :math:`p`. A unit may be an entry, a column (one feature for the whole batch), a row (one sample
+or token with all its features) or a whole sample. All four have the same mean. They differ in what they save, and
+in how noisy they make the gradients. Both can be said before anything is run.
 
 Two words. The **budget** of an estimator is the expected fraction that it keeps; for a mask it is :math:`p`. The
-**distortion** is the mean squared error :math:`\\mathbb{E}\\|\\hat G - G\\|^2`, where :math:`\\|\\cdot\\|` is the square root
-of the sum of all squared entries (the Frobenius norm).
+**distortion** is the mean squared error :math:`\\mathbb{E}\\|\\hat G - G\\|^2`, where :math:`\\|\\cdot\\|` is the
+square root of the sum of all squared entries (the Frobenius norm).
 """
 
 import matplotlib.pyplot as plt
@@ -23,8 +23,8 @@ from minigrad.plot.axes import COLOURS
 # %%
 # Four kinds of unit
 # ------------------
-# A cotangent of 4 samples, each of 3 tokens with 10 features, is an array of shape (4, 3, 10). As a matrix it has 12 rows and
-# 10 columns. A mask of samples keeps or drops three rows together.
+# A cotangent of 4 samples, each of 3 tokens with 10 features, is an array of shape (4, 3, 10). As a matrix it has
+# 12 rows and 10 columns. A mask of samples keeps or drops three rows together.
 
 rng = np.random.default_rng(3)
 G = rng.uniform(0.5, 1.5, size=(4, 3, 10))
@@ -43,14 +43,15 @@ figure.suptitle("One draw of each mask at budget 0.5; what is dropped is white")
 # %%
 # Same distortion, whatever the unit
 # ----------------------------------
-# One entry :math:`G_{ij}` becomes :math:`G_{ij}/p` with probability :math:`p` and 0 otherwise. Its mean is right and its
-# variance is
+# One entry :math:`G_{ij}` becomes :math:`G_{ij}/p` with probability :math:`p` and 0 otherwise. Its mean is right
+# and its variance is
 #
 # .. math:: p \Big(\frac{G_{ij}}{p} - G_{ij}\Big)^2 + (1-p)\, G_{ij}^2 = \Big(\frac1p - 1\Big)\, G_{ij}^2 .
 #
-# Summed over all entries, :math:`\mathbb{E}\|\hat G - G\|^2 = \kappa \|G\|^2` with :math:`\kappa = 1/p - 1`. Which entries are
-# kept together does not matter, as the sum of squares never asks. At a budget of 0.1 the factor :math:`\kappa` is **9.0**: the
-# noise is nine times as large as the cotangent itself, in square. Let us look at draws.
+# Summed over all entries, :math:`\mathbb{E}\|\hat G - G\|^2 = \kappa \|G\|^2` with :math:`\kappa = 1/p - 1`. Which
+# entries are kept together does not matter, as the sum of squares never asks. At a budget of 0.1 the factor
+# :math:`\kappa` is **9.0**: the noise is nine times as large as the cotangent itself, in square. Let us look at
+# draws.
 
 p = 0.1
 draws = 4000
@@ -67,19 +68,19 @@ assert all(abs(value - 9) < 0.5 for value in found.values())
 # %%
 # Same cotangent, different gradients
 # -----------------------------------
-# What we are after are the gradients. A linear layer computes :math:`Y = X W^\top`, with :math:`X` of :math:`B` rows and
-# :math:`n` columns and :math:`W` of :math:`m` rows. With the cotangent :math:`G` of :math:`Y` its VJPs are
+# What we are after are the gradients. A linear layer computes :math:`Y = X W^\top`, with :math:`X` of :math:`B`
+# rows and :math:`n` columns and :math:`W` of :math:`m` rows. With the cotangent :math:`G` of :math:`Y` its VJPs are
 #
 # .. math:: \partial X = G\,W, \qquad \partial W = G^\top X .
 #
-# If :math:`r` of :math:`m` columns of :math:`G` are kept, both products shrink to a fraction :math:`r/m`; likewise for
-# :math:`r` of :math:`B` rows. Scattered entries save less in practice, because processors like dense blocks.
+# If :math:`r` of :math:`m` columns of :math:`G` are kept, both products shrink to a fraction :math:`r/m`; likewise
+# for :math:`r` of :math:`B` rows. Scattered entries save less in practice, because processors like dense blocks.
 #
-# For the noise it now matters what is dropped together. With a column mask the error of :math:`\partial X` is the sum
-# over columns of (random number with mean 0) × :math:`G_j W_j`, where :math:`G_j` is column :math:`j` of :math:`G` and
-# :math:`W_j` row :math:`j` of :math:`W`. The random numbers are independent, so mixed terms have mean 0, and what remains is
-# :math:`\kappa \sum_j \|G_j\|^2 \|W_j\|^2`. For :math:`\partial W` each column has a row of its own:
-# :math:`\kappa\|\partial W\|^2`. In the same way:
+# For the noise it now matters what is dropped together. With a column mask the error of :math:`\partial X` is the
+# sum over columns of (random number with mean 0) × :math:`G_j W_j`, where :math:`G_j` is column :math:`j` of
+# :math:`G` and :math:`W_j` row :math:`j` of :math:`W`. The random numbers are independent, so mixed terms have mean
+# 0, and what remains is :math:`\kappa \sum_j \|G_j\|^2 \|W_j\|^2`. For :math:`\partial W` each column has a row of
+# its own: :math:`\kappa\|\partial W\|^2`. In the same way:
 #
 # .. list-table::
 #    :header-rows: 1
@@ -100,8 +101,8 @@ assert all(abs(value - 9) < 0.5 for value in found.values())
 #      - :math:`\kappa \|\partial X\|^2`
 #      - :math:`\kappa \sum_s \|G_s^\top X_s\|^2`
 #
-# (:math:`G_{i\cdot}` is row :math:`i`; :math:`G_s`, :math:`X_s` are the rows of sample :math:`s`.) The first three rows are
-# ``theory.input_distortion`` and ``theory.weight_distortion``; the last one we write down here.
+# (:math:`G_{i\cdot}` is row :math:`i`; :math:`G_s`, :math:`X_s` are the rows of sample :math:`s`.) The first three
+# rows are ``theory.input_distortion`` and ``theory.weight_distortion``; the last one we write down here.
 
 B, T, n, m, p = 3, 2, 4, 5, 0.4
 X, W, G = rng.normal(size=(B, T, n)) + 0.7, rng.normal(size=(m, n)), rng.normal(size=(B, T, m)) + 0.3
@@ -114,8 +115,8 @@ by_sample = sum(np.sum((g.T @ x) ** 2) for g, x in zip(G, X, strict=True))
 predicted["sample"] = (kappa * np.sum((G @ W) ** 2), kappa * by_sample)
 
 # %%
-# Are the formulas right? The gradients are small, so column, row and sample masks can be enumerated: 32, 64 and 8 outcomes.
-# The element mask of 30 entries has :math:`2^{30}`, too many; for it we take 4000 draws.
+# Are the formulas right? The gradients are small, so column, row and sample masks can be enumerated: 32, 64 and 8
+# outcomes. The element mask of 30 entries has :math:`2^{30}`, too many; for it we take 4000 draws.
 
 x, w = mg.Tensor(X, requires_grad=True, name="X"), mg.Tensor(W, requires_grad=True, name="W")
 with mg.Tape() as tape:
@@ -138,17 +139,29 @@ for kind in predicted:
 
 figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.4), layout="constrained")
 for k, (ax, what) in enumerate(zip(axes, ("X", "W"), strict=True)):
-    ax.bar(list(predicted), [v[k] for v in predicted.values()], color="white", edgecolor=COLOURS[1], label="formula", width=0.6)
+    ax.bar(
+        list(predicted),
+        [v[k] for v in predicted.values()],
+        color="white",
+        edgecolor=COLOURS[1],
+        label="formula",
+        width=0.6,
+    )
     ax.plot(list(measured), [v[k] for v in measured.values()], "o", color=COLOURS[5], label="enumerated, or 4000 draws")
-    ax.set(ylabel=f"mean ‖error of ∂{what}‖² (gradient units²)", xlabel="unit of the mask", title=f"Noise of ∂{what} at budget {p}")
+    ax.set(
+        ylabel=f"mean ‖error of ∂{what}‖² (gradient units²)",
+        xlabel="unit of the mask",
+        title=f"Noise of ∂{what} at budget {p}",
+    )
 axes[1].legend()
 axes[1].set_ylim(top=1.3 * max(v[1] for v in predicted.values()))
 
 # %%
-# Which one, then? Compare :math:`\sum_j \|G_j\|^2\|W_j\|^2` with :math:`\|\partial X\|^2 = \|\sum_j G_j W_j\|^2`. If the terms
-# :math:`G_j W_j` point every which way, the two are alike. If they agree with one another, the norm of the sum is far larger
-# than the sum of squares, and masking columns is the quieter choice. If they nearly cancel, it is the reverse: dropping one
-# of two terms that cancel leaves the other one standing. Then there is no bound on the relative noise.
+# Which one, then? Compare :math:`\sum_j \|G_j\|^2\|W_j\|^2` with :math:`\|\partial X\|^2 = \|\sum_j G_j W_j\|^2`.
+# If the terms :math:`G_j W_j` point every which way, the two are alike. If they agree with one another, the norm of
+# the sum is far larger than the sum of squares, and masking columns is the quieter choice. If they nearly cancel,
+# it is the reverse: dropping one of two terms that cancel leaves the other one standing. Then there is no bound on
+# the relative noise.
 
 g, w = np.array([[1.0, 1.0]]), np.array([[1.0], [-0.99]])
 noise = theory.input_distortion(g, w, "column", p=0.5) / np.sum((g @ w) ** 2)
@@ -161,11 +174,12 @@ plt.show()
 # %%
 # Exercises
 # ---------
-# 1. Derive the distortion of :math:`\partial W` under a row mask. *Hint*: :math:`\partial W = \sum_i G_{i\cdot}^\top X_{i\cdot}`, a
-#    sum of independent random multiples of matrices of rank one; and
-#    :math:`\|u v^\top\|^2 = \|u\|^2 \|v\|^2`.
-# 2. With ``design="systematic"`` exactly a fixed number of columns is kept. Compare both designs by enumeration, for
-#    :math:`G` and for :math:`\partial X`. *Hint*: the first does not change. The second may go up or down: see the cross terms in
-#    ``help(theory.input_distortion)``.
-# 3. A loss that is a *mean* over the batch has a factor :math:`1/B` in :math:`G`. How do the distortions change with the
-#    batch size, and how do the relative ones? *Hint*: one is quadratic in :math:`G`, the other a ratio of two such.
+# 1. Derive the distortion of :math:`\partial W` under a row mask. *Hint*:
+#    :math:`\partial W = \sum_i G_{i\cdot}^\top X_{i\cdot}`, a sum of independent random multiples of matrices of
+#    rank one; and :math:`\|u v^\top\|^2 = \|u\|^2 \|v\|^2`.
+# 2. With ``design="systematic"`` exactly a fixed number of columns is kept. Compare both designs by enumeration,
+#    for :math:`G` and for :math:`\partial X`. *Hint*: the first does not change. The second may go up or down: see
+#    the cross terms in ``help(theory.input_distortion)``.
+# 3. A loss that is a *mean* over the batch has a factor :math:`1/B` in :math:`G`. How do the distortions change
+#    with the batch size, and how do the relative ones? *Hint*: one is quadratic in :math:`G`, the other a ratio of
+#    two such.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 from minigrad.datasets import Dataset
 from minigrad.experiments.comparison import Comparison
 from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.jobs import Job, run_jobs
 from minigrad.experiments.measure import equal_cost_batch, measure
 from minigrad.experiments.method import DEFAULT_VJPS, Method, methods_from
-from minigrad.experiments.run import Run, train
 from minigrad.experiments.store import Store
 
 __all__ = ["compare"]
@@ -23,6 +25,9 @@ def compare(
     budget: float = 0.1,
     seeds: int = 3,
     out: str | Path = "runs/compare",
+    adaptive: Sequence[float] = (),
+    executor: Executor | None = None,
+    local: bool = True,
     progress: bool | None = None,
     told: Callable[[str], object] | None = None,
 ) -> Comparison:
@@ -45,6 +50,11 @@ def compare(
         Seeds 0, 1, … for initialisation, order of the data and draws.
     out : path-like
         The folder of the results: results.csv, results.json, convergence.png, and one file for each run.
+    adaptive : sequence of float
+        Also diagonal sketches whose budgets follow the noise, at these fractions of the minibatch variance.
+    executor : concurrent.futures.Executor, optional
+    local : bool, default True
+        As for `run_jobs`.
     progress : bool, optional
         A progress bar; default: if standard error is a terminal.
     told : callable, optional
@@ -66,7 +76,7 @@ def compare(
     if seeds < 1:
         raise ValueError(f"seeds={seeds} must be at least 1")
     configuration = configuration or Configuration()
-    methods = methods_from(tuple(vjps), budget)
+    methods = methods_from(tuple(vjps), budget, tuple(adaptive))
     data = configuration.load()
     if configuration.batch_size > len(data.x_train):
         raise ValueError(
@@ -75,23 +85,12 @@ def compare(
         )
     store = Store(out)
     methods = with_baseline(configuration, methods, data)
-    jobs = [(method, seed) for seed in range(seeds) for method in methods]
-    found = {configuration.key(method, seed) for method, seed in jobs}
-    found = {key for key in found if store.get(key) is not None}
+    jobs = [Job(configuration, method, seed) for seed in range(seeds) for method in methods]
+    found = {job.key for job in jobs if store.get(job.key) is not None}
     if found and told is not None:
         told(f"{len(found)} of {len(jobs)} runs were finished before and are kept")
-    from tqdm import tqdm
-
-    runs: list[Run] = []
-    quiet = None if progress is None else not progress
-    with tqdm(jobs, disable=quiet, unit="run", leave=False) as bar:
-        for method, seed in bar:
-            bar.set_description(f"{method.label}, seed {seed}")
-            run = store.get(configuration.key(method, seed))
-            if run is None:
-                run = train(configuration, method, seed, data, store.checkpoint(configuration.key(method, seed)))
-                store.put(run)
-            runs.append(run)
+    by_key = run_jobs(jobs, store, executor=executor, local=local, progress=progress)
+    runs = [dataclasses.replace(by_key[job.key], label=job.method.label) for job in jobs]
     measurements = measure(configuration, methods, data)
     comparison = Comparison(configuration, methods, tuple(range(seeds)), tuple(runs), measurements)
     comparison.save(store.folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -33,6 +35,16 @@ class Configuration:
         Of stochastic gradient descent; the learning rate falls along half a cosine to 0.
     max_norm : float or None
         The gradient is scaled down to this norm where it is larger.
+    optimizer : {"sgd", "adam"}
+        Stochastic gradient descent with momentum, or Adam.
+    train, test : int or None
+        Only so many samples of each part; None: all.
+    standardise : bool
+        Subtract the mean of each channel and divide by its standard deviation.
+    augment : bool
+        Random crops and flips of training images.
+    validation : bool
+        The last tenth of the training data takes the place of the test data, as learning rates are chosen by.
 
     Raises
     ------
@@ -47,6 +59,12 @@ class Configuration:
     lr: float = 0.01
     momentum: float = 0.9
     max_norm: float | None = None
+    optimizer: str = "sgd"
+    train: int | None = None
+    test: int | None = None
+    standardise: bool = False
+    augment: bool = False
+    validation: bool = False
 
     def __post_init__(self) -> None:
         if self.model not in nn.models.names():
@@ -56,12 +74,14 @@ class Configuration:
             raise ValueError(f"epochs={self.epochs} must be at least 1")
         if self.batch_size < 1:
             raise ValueError(f"batch_size={self.batch_size} must be at least 1")
+        if self.optimizer not in ("sgd", "adam"):
+            raise ValueError(unknown("optimizer", self.optimizer, ("sgd", "adam")))
         if not 0 < self.lr < math.inf:
             raise ValueError(f"lr={self.lr} must be positive and finite")
 
     def load(self) -> Dataset:
-        """The data set."""
-        return datasets.load(self.data)
+        """The data set; loaded once by each process."""
+        return _load(self.data, self.train, self.test, self.standardise, self.validation)
 
     def build(self, data: Dataset, method: Method, seed: int) -> Module:
         """The model, with the estimator of a method on all but its last layer.
@@ -70,13 +90,15 @@ class Configuration:
         """
         model = nn.models.build(self.model, data.input_shape, data.num_classes, rng=seed)
         names = [name for name, module in model.named_modules() if hasattr(module, "vjp")]
-        sketched = set(names[:-1])
+        sketched = set(names[-1:] if method.where == "last" else names[:-1])
         if sketched and not method.exact:
             nn.set_vjp(model, method.estimator, where=lambda name, module: name in sketched)
         return model
 
-    def optimizer(self, model: Module) -> optim.Optimizer:
+    def make_optimizer(self, model: Module) -> optim.Optimizer:
         """The optimiser."""
+        if self.optimizer == "adam":
+            return optim.Adam(model, lr=self.lr)
         return optim.SGD(model, lr=self.lr, momentum=self.momentum)
 
     def schedule(self, steps_per_epoch: int) -> Callable[[int], float]:
@@ -93,7 +115,28 @@ class Configuration:
             **self.to_dict(),
             "vjp": method.vjp,
             "method_batch_size": method.batch_size,
+            "where": method.where,
+            "adaptive": method.adaptive,
             "seed": seed,
             "version": minigrad.__version__,
         }
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@functools.lru_cache(maxsize=2)
+def _load(name: str, train: int | None, test: int | None, standardise: bool, validation: bool) -> Dataset:
+    data = datasets.load(name)
+    if train is not None or test is not None:
+        data = data.subset(train=train, test=test)
+    if standardise:
+        data = data.standardised()
+    if validation:
+        first = len(data.x_train) - len(data.x_train) // 10
+        data = dataclasses.replace(
+            data,
+            x_train=data.x_train[:first],
+            y_train=data.y_train[:first],
+            x_test=data.x_train[first:],
+            y_test=data.y_train[first:],
+        )
+    return data

@@ -140,7 +140,7 @@ def _trained(configuration: Configuration, data: Dataset, vjp: str, budget: floa
         training.fit(
             exact,
             data,
-            optimizer=configuration.optimizer(exact),
+            optimizer=configuration.make_optimizer(exact),
             epochs=configuration.epochs,
             batch_size=min(configuration.batch_size, len(data.x_train)),
             max_norm=configuration.max_norm,

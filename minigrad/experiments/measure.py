@@ -141,7 +141,7 @@ def _after_one_epoch(configuration: Configuration, data: Dataset) -> dict[str, A
         training.fit(
             model,
             data,
-            optimizer=one.optimizer(model),
+            optimizer=one.make_optimizer(model),
             epochs=1,
             batch_size=one.batch_size,
             max_norm=one.max_norm,

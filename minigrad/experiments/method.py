@@ -25,12 +25,20 @@ class Method:
         None: that of the comparison.
     equal_cost_to : str or None
         For the baseline: the label of the method whose cost its batch size was made to match.
+    where : {"hidden", "last"}
+        Which layers are sketched: all but the last, or the last alone. Samples that are left out at the last layer are
+        left out in all the layers below it.
+    adaptive : float or None
+        The budgets follow the noise: the added variance is kept near this fraction of the minibatch variance
+        (`minigrad.training.AdaptiveBudget`).
     """
 
     label: str
     vjp: str = "Exact()"
     batch_size: int | None = None
     equal_cost_to: str | None = None
+    where: str = "hidden"
+    adaptive: float | None = None
 
     @property
     def estimator(self) -> Estimator:
@@ -43,8 +51,16 @@ class Method:
         return isinstance(self.estimator, Exact) or self.estimator.budget == 1
 
 
-def methods_from(texts: tuple[str, ...], budget: float) -> tuple[Method, ...]:
+def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, ...] = ()) -> tuple[Method, ...]:
     """The exact method, and one for each text; a text without a budget gets the given one.
+
+    Parameters
+    ----------
+    texts : tuple of str
+        As `minigrad.estimators.parse` takes them; ``last:`` in front sketches the last layer alone.
+    budget : float
+    adaptive : tuple of float
+        For each, diagonal sketches whose budgets follow the noise at this fraction of the minibatch variance.
 
     Raises
     ------
@@ -53,16 +69,23 @@ def methods_from(texts: tuple[str, ...], budget: float) -> tuple[Method, ...]:
 
     Examples
     --------
-    >>> [method.label for method in methods_from(("mask(axis=row)", "topk(0.5)"), budget=0.1)]
-    ['exact', "Mask(0.1, axis='row')", 'TopK(0.5)']
+    >>> [method.label for method in methods_from(("mask(axis=row)", "last: topk(0.5)"), 0.1, (0.25,))]
+    ['exact', "Mask(0.1, axis='row')", 'last: TopK(0.5)', 'DiagonalSketch, adaptive 0.25']
     """
     methods = {"exact": Method("exact")}
     for text in texts:
+        place, colon, rest = text.partition(":")
+        last = bool(colon) and place.strip() == "last"
         try:
-            vjp = repr(parse(text, budget=budget))
+            vjp = repr(parse(rest if last else text, budget=budget))
         except TypeError as error:  # such as a budget that is a word
             raise ValueError(f"estimator text {text!r}: {error}") from error
-        method = Method(vjp, vjp)
+        method = Method(f"last: {vjp}" if last else vjp, vjp, where="last" if last else "hidden")
         if not method.exact:
             methods[method.label] = method
+    for fraction in adaptive:
+        if not fraction > 0:
+            raise ValueError(f"adaptive={fraction} must be positive: the added variance over that of the minibatch")
+        label = f"DiagonalSketch, adaptive {fraction:g}"
+        methods[label] = Method(label, "DiagonalSketch(0.5)", adaptive=float(fraction))
     return tuple(methods.values())

@@ -14,6 +14,8 @@ from minigrad.training import History
 
 __all__ = ["Run", "train"]
 
+AUGMENTATION = training.Augment(training.random_crop(2), training.random_flip())
+
 CHECKPOINT_SECONDS = 5.0
 """No more than this is lost when a run is interrupted, and the epoch that was under way."""
 
@@ -95,7 +97,7 @@ def _train(configuration: Configuration, method: Method, seed: int, data: Datase
         history = training.fit(
             model,
             data,
-            optimizer=configuration.optimizer(model),
+            optimizer=configuration.make_optimizer(model),
             epochs=configuration.epochs,
             batch_size=method.batch_size or configuration.batch_size,
             schedule=configuration.schedule(steps),
@@ -105,6 +107,8 @@ def _train(configuration: Configuration, method: Method, seed: int, data: Datase
             checkpoint=checkpoint,
             checkpoint_seconds=CHECKPOINT_SECONDS,
             progress=False,
+            callbacks=[] if method.adaptive is None else [training.AdaptiveBudget(method.adaptive)],
+            augment=AUGMENTATION if configuration.augment else None,
         )
     except training.DivergenceError as error:
         history, diverged = error.history, str(error)

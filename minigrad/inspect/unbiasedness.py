@@ -214,7 +214,8 @@ def unbiasedness(
     if listed is not None:
         certain = np.abs(listed.mean) > rounding
         excess = np.where(certain, np.abs(listed.mean), excess)
-    p = np.where(certain, 0.0, np.minimum(1.0, probes * bernstein(excess, spread, bound, count)))
+    chance = probes * bernstein(excess, spread, bound, count)
+    p = np.where(certain, 0.0, np.clip(chance, np.finfo(float).tiny, 1.0))  # 0 is kept for what is certain
     smallest = detectable_mean(spread, bound, count, alpha / probes) + rounding
     conclusive = np.ones(probes, dtype=bool)
     if listed is None:

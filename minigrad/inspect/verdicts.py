@@ -75,7 +75,7 @@ def by_parameter(
 
 
 def _row(labels: list[tuple[str, int | None]], probe: int, mean: Array) -> int | None:
-    """The row of a probe; of a whole parameter's the one, if any, that makes more than half of its mean."""
+    """The row of a probe; of a whole parameter's the one, if any, that is off more than all others together."""
     name, row = labels[probe]
     if row is not None:
         return row
@@ -86,4 +86,4 @@ def _row(labels: list[tuple[str, int | None]], probe: int, mean: Array) -> int |
     if len(rows) < 2:
         return None
     most = max(rows, key=lambda j: abs(mean[j]))
-    return labels[most][1] if mean[most] / mean[probe] > 0.5 else None
+    return labels[most][1] if abs(mean[most]) > abs(mean[probe] - mean[most]) else None

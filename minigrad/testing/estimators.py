@@ -239,6 +239,7 @@ def _entry(wanted: Wanted, parameter: str | None, key: int, draws: int) -> list[
     worst = part.start + int(np.argmax(off[part]))
     place = tuple(int(i) for i in np.unravel_index(worst - part.start, shape))
     expected, got = float(exact[worst]), float(exact[worst] + mean[worst])
+    got = 0.0 if abs(got) < 1e-9 * abs(expected) else got
     factor = f", a factor of {got / expected:.3g}" if expected else ""
     of = "" if wanted.names == ["g"] else f"{wanted.names[which]}, "
     return [f"  {of}entry {place}: expected {expected:.6g}, mean {got:.6g} ± {error[worst]:.1g}{factor}"]

@@ -1,0 +1,122 @@
+"""The API reference: one page for each public package, with every name of its ``__all__``.
+
+The pages are written into ``api/`` when the build begins, so a name that is added to a package is on the site without
+further ado. Names of `minigrad.ops` are grouped by the file that they stand in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import minigrad
+
+FIRST = ["minigrad", "minigrad.ops", "minigrad.estimators", "minigrad.cotangents", "minigrad.inspect", "minigrad.theory"]
+"""In this order; the other packages follow by name."""
+
+GROUPED = {"minigrad.ops"}
+
+
+def packages() -> list[str]:
+    """The names of the modules that a user imports from: all packages, and `minigrad.cotangents`."""
+    found = [info.name for info in pkgutil.walk_packages(minigrad.__path__, "minigrad.") if info.ispkg]
+    public = [name for name in found if not any(part.startswith("_") for part in name.split("."))]
+    return FIRST + sorted(name for name in public if name not in FIRST)
+
+
+def public_names(package: str) -> list[str]:
+    """The names of ``__all__`` that are not modules."""
+    module = importlib.import_module(package)
+    listed = getattr(module, "__all__", [])
+    return [name for name in listed if not isinstance(getattr(module, name), ModuleType)]
+
+
+def homes() -> dict[str, str]:
+    """Each public name, as ``minigrad.grad``, and the one name under which the same object is documented."""
+    objects = {
+        f"{package}.{name}": getattr(importlib.import_module(package), name)
+        for package in packages()
+        for name in public_names(package)
+    }
+    first: dict[int, str] = {}
+    # `ops.absolute` before its other name `ops.abs`.
+    for full in sorted(objects, key=lambda full: getattr(objects[full], "__name__", "") != full.rpartition(".")[2]):
+        first.setdefault(id(objects[full]), full)
+    return {full: first[id(thing)] for full, thing in objects.items()}
+
+
+def summary(module: str) -> str:
+    """The first sentence of a module's docstring."""
+    text = inspect.getdoc(importlib.import_module(module)) or module
+    return text.split("\n\n")[0].replace("\n", " ").strip()
+
+
+def groups(package: str, names: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """The names of a package by the file they stand in, or all of them under no heading."""
+    if package not in GROUPED:
+        yield "", names
+        return
+    module = importlib.import_module(package)
+    by_file: dict[str, list[str]] = {}
+    for name in names:
+        by_file.setdefault(getattr(getattr(module, name), "__module__", package), []).append(name)
+    for file in sorted(by_file):
+        yield summary(file).rstrip(".").partition(",")[0].partition(":")[0], by_file[file]
+
+
+def page(package: str, where: dict[str, str]) -> str:
+    """The page of one package, as reST."""
+    names = public_names(package)
+    own = [name for name in names if where[f"{package}.{name}"] == f"{package}.{name}"]
+    again = [name for name in names if name not in own]
+    lines = [f"``{package}``", "=" * (len(package) + 4), "", summary(package), ""]
+    lines += [f".. currentmodule:: {package}", ""]
+    for heading, group in groups(package, own):
+        if heading:
+            lines += [heading, "-" * len(heading), ""]
+        lines += [".. autosummary::", "   :toctree: .", "   :nosignatures:", ""]
+        lines += [f"   {name}" for name in group] + [""]
+    if again:
+        lines += ["Also under this name:", ""]
+        lines += [f"* ``{package}.{name}`` is `{where[f'{package}.{name}']}`" for name in again] + [""]
+    return "\n".join(lines)
+
+
+def write(app: Any, config: Any) -> None:
+    """Write the pages, unless they are there already with this content."""
+    folder = Path(app.srcdir) / "api"
+    folder.mkdir(exist_ok=True)
+    where = homes()
+    # Files that differ in case alone would be one file on some systems.
+    taken: set[str] = set()
+    for full in where:
+        if full.lower() in taken:
+            config.autosummary_filename_map[full] = f"{full}_"
+        taken.add(full.lower())
+    listed = [name for name in packages() if public_names(name)]
+    index = ["API reference", "=============", "", "Every public name, each with an example that the tests run.", ""]
+    index += [".. toctree::", "   :hidden:", ""] + [f"   {name}" for name in listed] + [""]
+    for name in listed:
+        index += [f":doc:`{name}`", f"   {summary(name)}", ""]
+    texts = {"index": "\n".join(index), **{name: page(name, where) for name in listed}}
+    for name, text in texts.items():
+        path = folder / f"{name}.rst"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def skip(app: Any, what: str, name: str, obj: Any, skipped: bool, options: Any) -> bool | None:
+    """Leave out the operations among the methods of Tensor: they have pages of their own."""
+    return True if what == "class" and hasattr(obj, "primitive") and callable(obj) else None
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Write the pages before Sphinx looks for files."""
+    app.connect("config-inited", write)
+    app.connect("autodoc-skip-member", skip)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,122 @@
+"""The Sphinx site. Build it with ``sphinx-build -W --keep-going -b html docs docs/_build/html``.
+
+Nothing is fetched from the network, neither to build nor to read: formulas are MathML, drawn by the browser itself;
+pictures are drawn by running minigrad.
+
+``MINIGRAD_FAST=1`` shrinks the lessons. ``MINIGRAD_LESSONS`` is a regular expression: lessons whose file name does not
+match it are shown without being run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+import minigrad  # noqa: E402
+
+project = "minigrad"
+author = "the minigrad authors"
+copyright = "the minigrad authors, under the MIT licence"
+version = release = minigrad.__version__
+language = "en"
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.doctest",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+    "browser_math",
+    "public_names",
+    "pictures",
+]
+exclude_patterns = ["_build", "_lessons", "**/README.md", "gallery/**/*.md5", "gallery/**/*.py", "gallery/**/*.ipynb"]
+templates_path = ["_templates"]
+default_role = "py:obj"
+add_function_parentheses = False
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:.*", r"(numpy|np|matplotlib|scipy|concurrent)\..*"),  # other projects: their sites are not asked
+]
+suppress_warnings = ["config.cache"]
+
+# Docstrings
+
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autodoc_docstring_signature = False
+autosummary_generate = True
+autosummary_generate_overwrite = True
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+numpydoc_xref_param_type = False
+numpydoc_validation_checks = set()
+toc_object_entries_show_parents = "hide"
+
+# Lessons
+
+# The gallery wants its introduction beside the scripts; so they are copied to where that is.
+LESSONS = HERE / "_lessons"
+LESSONS.mkdir(exist_ok=True)
+for script in sorted((ROOT / "tutorials").glob("plot_*.py")):
+    shutil.copy2(script, LESSONS / script.name)
+shutil.copy2(HERE / "lessons.txt", LESSONS / "GALLERY_HEADER.rst")
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+sphinx_gallery_conf = {
+    "examples_dirs": [str(LESSONS)],
+    "gallery_dirs": ["gallery"],
+    "filename_pattern": os.environ.get("MINIGRAD_LESSONS", r"plot_\d"),
+    "within_subsection_order": "FileNameSortKey",
+    "copyfile_regex": r".*\.rst",
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 10_000,
+    "write_computation_times": False,
+    "plot_gallery": "True",
+    "abort_on_example_error": False,
+    "only_warn_on_example_error": False,
+    "capture_repr": ("_repr_html_", "__repr__"),
+    "ignore_repr_types": r"matplotlib[text, axes]",
+    "matplotlib_animations": False,
+    "image_scrapers": ("matplotlib",),
+    "doc_module": ("minigrad",),
+    "backreferences_dir": None,
+    "nested_sections": True,
+    "image_srcset": ["2x"],
+}
+
+# Pages
+
+html_theme = "pydata_sphinx_theme"
+html_title = "minigrad"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_math_renderer = "browser"
+html_theme_options = {
+    "logo": {"text": "minigrad"},
+    "navbar_align": "left",
+    "show_prev_next": True,
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "header_links_before_dropdown": 7,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": ["theme-version"],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_sidebars = {"index": [], "install": [], "faq": [], "tour": [], "coming-from": []}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True

@@ -1,0 +1,168 @@
+"""Many training runs, one after another or on any executor; each is kept as soon as it is finished."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.method import Method
+from minigrad.experiments.run import Run, train
+from minigrad.experiments.store import Store
+
+__all__ = ["Job", "dask_executor", "process_executor", "run_jobs"]
+
+THREAD_SETTINGS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run that is to be done.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    method : Method
+    seed : int
+    """
+
+    configuration: Configuration
+    method: Method
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The name under which its run is kept."""
+        return self.configuration.key(self.method, self.seed)
+
+    def __call__(self, checkpoint: Path | None = None) -> Run:
+        """Train, in whatever process this is."""
+        return train(self.configuration, self.method, self.seed, None, checkpoint)
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    store: Store,
+    *,
+    executor: Executor | None = None,
+    local: bool = True,
+    progress: bool | None = None,
+    label: str = "",
+) -> dict[str, Run]:
+    """Do the jobs whose runs are not in the store, and return the runs of all.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Those that compute the same are done once.
+    store : Store
+        Only this process writes finished runs to it, each the moment it arrives.
+    executor : concurrent.futures.Executor, optional
+        Where the jobs are done: processes (`process_executor`), a Dask cluster (`dask_executor`), or anything else
+        with ``submit``. Default: here, one after another.
+    local : bool, default True
+        Whether the executor's workers see the store's folder, so that runs under way can be checkpointed there.
+    progress : bool, optional
+        A progress bar with the time left; default: if standard error is a terminal.
+    label : str
+        Words in front of the bar.
+
+    Returns
+    -------
+    dict of str to Run
+        By `Job.key`.
+
+    Raises
+    ------
+    concurrent.futures.BrokenExecutor
+        If the executor died; what was finished before is in the store, and a second call goes on from there.
+    """
+    from tqdm import tqdm
+
+    by_key = {job.key: job for job in jobs}
+    runs = {key: run for key in by_key if (run := store.get(key)) is not None}
+    todo = {key: job for key, job in by_key.items() if key not in runs}
+    quiet = None if progress is None else not progress
+    with tqdm(total=len(by_key), initial=len(runs), disable=quiet, unit="run", leave=False, desc=label) as bar:
+        for key, run in _finished(todo, store, executor, local):
+            store.put(run)
+            runs[key] = run
+            bar.update()
+    return runs
+
+
+def _finished(todo: dict[str, Job], store: Store, executor: Executor | None, local: bool) -> Iterator[tuple[str, Run]]:
+    """The runs of some jobs, as they are finished."""
+    checkpoints = {key: store.checkpoint(key) if local else None for key in todo}
+    if executor is None:
+        for key, job in todo.items():
+            yield key, job(checkpoints[key])
+        return
+    futures: dict[Future[Run], str] = {executor.submit(job, checkpoints[key]): key for key, job in todo.items()}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+@contextmanager
+def process_executor(workers: int) -> Iterator[Executor]:
+    """Worker processes that share the cores: each has its part of them as BLAS threads, so that they do not fight.
+
+    Parameters
+    ----------
+    workers : int
+        At least 1.
+
+    Raises
+    ------
+    ValueError
+        If there is no worker.
+    """
+    if workers < 1:
+        raise ValueError(f"jobs={workers} must be at least 1")
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
+    # Workers are started afresh, and NumPy reads these when they import it.
+    os.environ.update(dict.fromkeys(THREAD_SETTINGS, threads))
+    try:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+            yield executor
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def dask_executor(address: str) -> Iterator[Executor]:
+    """The workers of a Dask cluster, which need minigrad installed and the data at hand.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, such as ``tcp://127.0.0.1:8786``.
+
+    Raises
+    ------
+    ImportError
+        If ``distributed`` is not installed.
+    OSError
+        If there is no scheduler at the address.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError('a Dask cluster needs `pip install "minigrad-vjp[cluster]"`') from error
+    with Client(address, set_as_default=False) as client:
+        # Jobs are pure, so one whose worker dies is done again on another; three deaths are a fault of the job.
+        yield client.get_executor(pure=False, retries=3)

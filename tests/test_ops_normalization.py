@@ -1,0 +1,127 @@
+"""layer_norm and batch_norm: against their definitions, and against the same written with other operations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from estimator_cases import normal
+from test_cotangents import every
+from test_ops_linear import agree
+
+import minigrad as mg
+from minigrad import ops
+
+LEADS = [(5,), (2, 3), (2, 3, 2)]
+
+
+def reference(x, gain, bias, axes, eps):
+    centred = x - x.mean(axis=axes, keepdims=True)
+    return centred / (np.square(centred).mean(axis=axes, keepdims=True) + eps) ** 0.5 * gain + bias
+
+
+def composed(x, gain, bias, axes, eps):
+    """The same of smaller operations, whose VJPs the chain rule joins."""
+    centred = x - x.mean(axis=axes, keepdims=True)
+    return centred / (ops.square(centred).mean(axis=axes, keepdims=True) + eps).sqrt() * gain + bias
+
+
+@pytest.mark.parametrize("lead", LEADS)
+@pytest.mark.parametrize("operation", [ops.layer_norm, ops.batch_norm])
+def test_values_and_vjps_against_other_operations(operation, lead):
+    arrays = [3 + 2 * normal(0, *lead, 4), normal(1, 4), normal(2, 4)]
+    axes = -1 if operation is ops.layer_norm else tuple(range(len(lead)))
+    y, pullback = mg.vjp(lambda *a: operation(*a, eps=1e-3), *arrays)
+    np.testing.assert_allclose(y, reference(*arrays, axes, 1e-3), rtol=1e-12)
+    same, other = mg.vjp(lambda *a: composed(*a, axes, 1e-3), *arrays)
+    np.testing.assert_allclose(y, same, rtol=1e-12)
+    g = normal(3, *y.shape)
+    for got, expected in zip(pullback(g), other(g), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-12)
+
+
+def test_what_is_normalised_has_mean_0_and_variance_1():
+    x = 7 + 5 * normal(0, 6, 3, 4)
+    rows = ops.layer_norm(x, np.ones(4), np.zeros(4), eps=0.0).data
+    np.testing.assert_allclose(rows.mean(axis=-1), 0, atol=1e-12)
+    np.testing.assert_allclose(rows.var(axis=-1), 1, rtol=1e-12)
+    columns = ops.batch_norm(x, np.ones(4), np.zeros(4), eps=0.0).data
+    np.testing.assert_allclose(columns.mean(axis=(0, 1)), 0, atol=1e-12)
+    np.testing.assert_allclose(columns.var(axis=(0, 1)), 1, rtol=1e-12)
+
+
+def test_a_constant_added_to_what_is_normalised_changes_nothing():
+    """So the gradient has mean 0, along rows or along columns."""
+    g = normal(1, 6, 4)
+    _, pullback = mg.vjp(ops.layer_norm, normal(0, 6, 4), normal(2, 4), normal(3, 4))
+    np.testing.assert_allclose(pullback(g)[0].sum(axis=1), 0, atol=1e-12)
+    _, pullback = mg.vjp(ops.batch_norm, normal(0, 6, 4), normal(2, 4), normal(3, 4))
+    np.testing.assert_allclose(pullback(g)[0].sum(axis=0), 0, atol=1e-12)
+
+
+def test_given_statistics_are_constants():
+    x, gain, bias = normal(0, 5, 3), normal(1, 3), normal(2, 3)
+    mean, var = normal(3, 3), np.array([0.5, 1.0, 2.0])
+    y, pullback = mg.vjp(lambda a: ops.batch_norm(a, gain, bias, mean, var), x)
+    np.testing.assert_allclose(y, (x - mean) / np.sqrt(var + 1e-5) * gain + bias, rtol=1e-12)
+    np.testing.assert_allclose(pullback(np.ones((5, 3)))[0], np.tile(gain / np.sqrt(var + 1e-5), (5, 1)), rtol=1e-12)
+
+
+def test_the_statistics_of_the_batch_are_told():
+    seen = []
+    x = normal(0, 4, 2, 3)
+    ops.batch_norm(x, np.ones(3), np.zeros(3), observe=lambda *both: seen.append(both))
+    np.testing.assert_allclose(seen, [(x.mean(axis=(0, 1)), x.var(axis=(0, 1)))], rtol=1e-12)
+    ops.batch_norm(x, np.ones(3), np.zeros(3), np.zeros(3), np.ones(3), observe=lambda *both: seen.append(both))
+    assert len(seen) == 1
+
+
+def test_kept_rows_of_layer_norm_stay_few():
+    leaves = [mg.Tensor(normal(k, *s), requires_grad=True) for k, s in enumerate([(3, 2, 4), (4,), (4,)])]
+    with mg.Tape() as tape:
+        ops.layer_norm(*leaves)
+    for seed in range(3):
+        for g, _ in every((3, 2, 4), seed):
+            if type(g) in tape.nodes[0].primitive.rules:
+                agree(tape.nodes[0], g)
+
+
+def test_large_values_that_differ_little():
+    """The mean is taken off before squares are summed; E x² − (E x)² would leave nothing in float32."""
+    x = np.array([[10000.0, 10001.0, 10002.0, 10003.0]], np.float32)
+    want = reference(x.astype(np.float64), 1, 0, -1, 1e-5)
+    np.testing.assert_allclose(ops.layer_norm(x, np.ones(4), np.zeros(4)).data, want, rtol=1e-5)
+    got = ops.batch_norm(x.T.copy(), np.ones(1, np.float32), np.zeros(1, np.float32)).data
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got.T, want, rtol=1e-5)
+
+
+def test_only_what_is_needed_is_saved():
+    x, gain, bias = [mg.Tensor(normal(k, *s), requires_grad=True) for k, s in enumerate([(5, 3), (3,), (3,)])]
+    with mg.Tape() as tape:
+        ops.layer_norm(x.data, gain.data, bias)
+        ops.batch_norm(x.data, gain.data, bias)
+        ops.batch_norm(x, gain.data, bias, np.zeros(3), np.ones(3))
+    assert [node.nbytes for node in tape.nodes] == [0, 0, 48]
+
+
+@pytest.mark.parametrize("operation", [ops.layer_norm, ops.batch_norm])
+def test_errors_teach(operation):
+    for shapes in [((5, 3), (2,), (3,)), ((5, 3), (3,), (1, 3)), ((5, 3), (), (3,))]:
+        with pytest.raises(ValueError, match=rf"{operation.__name__}: gain and bias must have shape \(3,\)"):
+            operation(*[np.ones(shape) for shape in shapes])
+    with pytest.raises(ValueError, match="features along its last axis"):
+        operation(np.ones(()), np.ones(()), np.ones(()))
+    with pytest.raises(ValueError, match="eps=-1 must not be negative"):
+        operation(np.ones((2, 3)), np.ones(3), np.ones(3), eps=-1)
+
+
+def test_errors_of_batch_norm():
+    ones = np.ones(3)
+    with pytest.raises(ValueError, match="both mean and var, or neither"):
+        ops.batch_norm(np.ones((2, 3)), ones, ones, mean=ones)
+    with pytest.raises(ValueError, match=r"mean and var must have shape \(3,\)"):
+        ops.batch_norm(np.ones((2, 3)), ones, ones, mean=np.ones(2), var=ones)
+    with pytest.raises(ValueError, match="no rows to take statistics of"):
+        ops.batch_norm(np.ones((0, 3)), ones, ones)
+    assert ops.batch_norm(np.ones((0, 3)), ones, ones, mean=ones, var=ones).shape == (0, 3)
+    assert ops.layer_norm(np.ones((0, 3)), ones, ones).shape == (0, 3)
