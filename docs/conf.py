@@ -32,21 +32,25 @@ extensions = [
     "sphinx.ext.doctest",
     "sphinx.ext.viewcode",
     "numpydoc",
+    "myst_parser",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "browser_math",
     "public_names",
     "pictures",
 ]
-exclude_patterns = ["_build", "_lessons", "**/README.md", "gallery/**/*.md5", "gallery/**/*.py", "gallery/**/*.ipynb"]
+exclude_patterns = ["_build", "_lessons", "gallery/**/*.md5", "gallery/**/*.py", "gallery/**/*.ipynb"]
 templates_path = ["_templates"]
 default_role = "py:obj"
+myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_heading_anchors = 3
 add_function_parentheses = False
 nitpicky = True
 nitpick_ignore_regex = [
+    ("py:.*", r"(repr|len|collections|typing)(\..*)?"),
     ("py:.*", r"(numpy|np|matplotlib|scipy|concurrent)\..*"),  # other projects: their sites are not asked
 ]
-suppress_warnings = ["config.cache"]
+suppress_warnings = ["config.cache", "toc.empty_glob"]
 
 # Docstrings
 
@@ -117,6 +121,6 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": [], "install": [], "faq": [], "tour": [], "coming-from": []}
+html_sidebars = {"index": []}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

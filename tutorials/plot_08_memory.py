@@ -84,9 +84,8 @@ with mg.Tape() as tape:
     for budget in (0.5, 0.25, 0.1):
         frugal_linear(x, w, rows=choose(2048, budget, rng), p=np.float32(budget))
 for node, label in zip(tape.nodes, ("exact", "0.5", "0.25", "0.1"), strict=True):
-    bytes_saved[label] = (
-        node.nbytes - node.saved["w"].nbytes
-    ) / 2**20  # w itself is no extra memory: the model holds it
+    extra = node.nbytes - node.saved["w"].nbytes  # w itself is no extra memory: the model holds it
+    bytes_saved[label] = extra / 2**20
     print(f"{label:6s} {bytes_saved[label]:.2f} MiB for x")
 assert bytes_saved["0.25"] < 0.3 * bytes_saved["exact"]
 

@@ -104,7 +104,7 @@ x, g = rng.normal(size=10), rng.normal(size=10)
 exact = g * (x > 0)
 mean = mean_of((chance, g * (np.where(kept, x / p, 0) > 0)) for chance, kept in subsets(10, p))
 found["2. ReLU of a sample"] = exact, mean
-print(f"mean / exact where it is not 0: {np.unique((mean / exact)[exact != 0].round(12))}")
+print(f"mean / exact where it is not 0: {np.unique((mean[exact != 0] / exact[exact != 0]).round(12))}")
 assert np.allclose(mean, p * exact)
 
 # %%
@@ -221,7 +221,8 @@ except AssertionError as error:
 # 5. "Keep the norm"
 # ------------------
 # Random masks make the norm of the gradient jump. So the sketch is scaled to the exact norm. The average of vectors of one length that point in various
-# directions is *shorter*. And there is no factor that mends it, as the directions are changed as well: large columns gain, small ones lose.
+# directions is *shorter*. And there is no factor that mends it, as the directions are changed as well:
+# when the largest column is kept, everything is scaled down, so that large columns lose more than small ones.
 
 p = 0.4
 g = rng.normal(size=(3, 10)) * np.linspace(0.3, 2, 10)
@@ -259,6 +260,9 @@ class SharedMask(mg.Estimator):
 
     def __init__(self, p):
         self.p, self.mask = p, None
+
+    def __repr__(self):
+        return f"SharedMask({self.p})"
 
     def sample(self, g, node, rng):
         if self.mask is None:

@@ -6,6 +6,7 @@ the page.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -18,10 +19,20 @@ from sphinx.util.math import get_node_equation_number
 LOGGER = logging.getLogger(__name__)
 
 
+SIZED = re.compile(r"\\(big|Big|bigg|Bigg)(?![a-zA-Z])\s*(\\[a-zA-Z]+|\\.|.)")
+OPENING = {"(", "[", "|", r"\{", r"\|", r"\langle", r"\lVert", r"\lvert", r"\lfloor", r"\lceil"}
+
+
+def known(formula: str) -> str:
+    r"""Spell what Docutils does not know by what it does: ``\big(`` is ``\bigl(``, ``\dots`` is ``\ldots``."""
+    formula = SIZED.sub(lambda m: f"\\{m[1]}{'l' if m[2] in OPENING else 'r'}{m[2]}", formula)
+    return re.sub(r"\\dots(?![a-zA-Z])", r"\\ldots", formula)
+
+
 def convert(formula: str, block: bool, node: Any) -> str:
     """MathML of a formula in LaTeX; a warning, and the LaTeX itself, where that fails."""
     try:
-        return str(tex2mathml(formula, as_block=block))
+        return str(tex2mathml(known(formula), as_block=block))
     except (MathError, SyntaxError, KeyError, IndexError, AttributeError, TypeError) as error:
         LOGGER.warning("formula %r: %s", formula, error, location=node)
         return ""

@@ -110,6 +110,38 @@ def write(app: Any, config: Any) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def exists(target: str) -> bool:
+    """Whether some module of minigrad has an object of this (dotted) name, public or not."""
+    names = [info.name for info in pkgutil.walk_packages(minigrad.__path__, "minigrad.") if "__main__" not in info.name]
+    if target in names:
+        return True
+    head, *rest = target.removeprefix("minigrad.").split(".")
+    for name in ["minigrad", *names]:
+        thing = getattr(importlib.import_module(name), head, None)
+        for part in rest:
+            thing = getattr(thing, part, None)
+        if thing is not None:
+            return True
+    return False
+
+
+def resolve(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Links from short names, such as ``nn.set_vjp`` or ``Tensor``, and from names that have another home.
+
+    What exists, but is not public, stays code without a link. What does not exist is left to be warned of.
+    """
+    if node.get("refdomain") != "py":
+        return None
+    target = node["reftarget"]
+    where = homes()
+    candidates = [target, f"minigrad.{target}", *(full for full in where if full.endswith(f".{target}"))]
+    for candidate in candidates:
+        home = where.get(candidate)
+        if home is not None:
+            return env.domains["py"].resolve_xref(env, node["refdoc"], app.builder, "obj", home, node, content)
+    return content if exists(target) else None
+
+
 def skip(app: Any, what: str, name: str, obj: Any, skipped: bool, options: Any) -> bool | None:
     """Leave out the operations among the methods of Tensor: they have pages of their own."""
     return True if what == "class" and hasattr(obj, "primitive") and callable(obj) else None
@@ -118,5 +150,6 @@ def skip(app: Any, what: str, name: str, obj: Any, skipped: bool, options: Any) 
 def setup(app: Any) -> dict[str, Any]:
     """Write the pages before Sphinx looks for files."""
     app.connect("config-inited", write)
+    app.connect("missing-reference", resolve)
     app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

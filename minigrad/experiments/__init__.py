@@ -5,5 +5,17 @@ from minigrad.experiments.comparison import Comparison
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run, train
+from minigrad.experiments.study import PRESETS, Study, StudyResult, reproduce
 
-__all__ = ["Comparison", "Configuration", "Method", "Run", "compare", "train"]
+__all__ = [
+    "PRESETS",
+    "Comparison",
+    "Configuration",
+    "Method",
+    "Run",
+    "Study",
+    "StudyResult",
+    "compare",
+    "reproduce",
+    "train",
+]

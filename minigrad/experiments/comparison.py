@@ -25,7 +25,7 @@ from minigrad.report import Table, json_ready
 from minigrad.training import Epoch
 from minigrad.training.checkpoint import write_atomically
 
-__all__ = ["Comparison"]
+__all__ = ["Comparison", "versions"]
 
 
 @dataclass(frozen=True)
@@ -139,13 +139,7 @@ class Comparison:
             "configuration": self.configuration.to_dict(),
             "methods": [asdict(method) for method in self.methods],
             "seeds": list(self.seeds),
-            "versions": {
-                "minigrad": minigrad.__version__,
-                "numpy": np.__version__,
-                "scipy": scipy.__version__,
-                "python": platform.python_version(),
-                "platform": platform.platform(),
-            },
+            "versions": versions(),
             "summary": self.summary(),
             "runs": [run.to_dict() for run in self.runs],
         }
@@ -203,3 +197,20 @@ def _mean(values: Sequence[Any]) -> float | None:
 
 def _sd(values: Sequence[Any]) -> float | None:
     return statistics.stdev(values) if len(values) > 1 else None
+
+
+def versions() -> dict[str, str]:
+    """The versions of all that a result depends on.
+
+    Examples
+    --------
+    >>> sorted(versions())
+    ['minigrad', 'numpy', 'platform', 'python', 'scipy']
+    """
+    return {
+        "minigrad": minigrad.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
