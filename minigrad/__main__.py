@@ -2,6 +2,7 @@
 
 import sys
 
-from minigrad.cli import main
+from minigrad.cli import console
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(console())

@@ -15,10 +15,23 @@ from typing import Any
 
 import minigrad
 from minigrad.datasets.errors import DataError
-from minigrad.report import WIDTH
+from minigrad.report import WIDTH, si
+from minigrad.threads import THREAD_SETTINGS
 from minigrad.training.checkpoint import CheckpointError
 
 __all__ = ["main"]
+
+
+def console() -> int:
+    """The command as a process of its own: with one BLAS thread, unless the environment says otherwise.
+
+    The products of small networks are too small for threads, which cost several times what they bring as soon as
+    anything else runs on the machine. NumPy reads the setting when it is imported, so the process begins anew.
+    """
+    if not any(name in os.environ for name in THREAD_SETTINGS):
+        os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
+        os.execv(sys.executable, [sys.executable, "-m", "minigrad", *sys.argv[1:]])
+    return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,7 +124,7 @@ def _add_compare(commands: Any) -> None:
         "an interrupted comparison goes on when the same command is given again.",
     )
     compare.set_defaults(run=_compare)
-    _add_configuration(compare, epochs=30)
+    _add_configuration(compare, epochs=20)
     compare.add_argument(
         "--vjp",
         action="append",
@@ -284,8 +297,14 @@ def _compare(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     from minigrad import datasets, estimators, nn
 
+    models = {}
+    for name, line in nn.models.describe().items():
+        size = nn.models.size(name, (28, 28, 1), 10)
+        models[name] = (
+            f"{line}; {si(size.parameters)} parameters, {si(size.forward_flops, 'flop')} forward (28×28 grey)"
+        )
     for title, lines in (
-        ("models", nn.models.describe()),
+        ("models", models),
         ("data sets", datasets.describe()),
         ("estimators", estimators.describe()),
     ):

@@ -10,7 +10,7 @@ import minigrad as mg
 from minigrad import ops
 from minigrad.cotangents import dense
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK
-from minigrad.estimators.selection import all_finite
+from minigrad.estimators.budgeted import all_finite
 
 NOT_FINITE = {
     "nan": [np.nan],
@@ -208,3 +208,24 @@ def test_projections_of_large_float32_cotangents():
         for scale in (np.float32(2.0**-100), np.float32(2.0**100)):
             drawn = dense(sketch.sample(g * scale, None, np.random.default_rng(1)))
             np.testing.assert_allclose(drawn / scale, plain, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "estimator", [Mask(0.3), LowRankSketch(0.5), RandomProjection(0.5), TopK(0.5), DiagonalSketch(0.5)]
+)
+def test_called_by_hand_with_whole_numbers_lists_tensors_and_seeds(estimator):
+    """Whole numbers would be divided by p and cut off: a bias that a student would look for in vain."""
+    real = np.arange(1.0, 9.0).reshape(2, 4)
+    expected = dense(estimator.sample(real, None, np.random.default_rng(3)))
+    for g in (real.astype(int), real.tolist(), mg.Tensor(real)):
+        np.testing.assert_array_equal(dense(estimator.sample(g, None, 3)), expected)
+        assert estimator.distortion(g) == estimator.distortion(real)
+    with pytest.raises(TypeError, match="real numbers"):
+        estimator.sample(real * 1j, None, 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
+def test_low_rank_sketches_of_dtypes_that_lapack_does_not_know(dtype):
+    g = np.arange(12).reshape(3, 4).astype(dtype)
+    mean = sum(p * dense(outcome) for p, outcome in LowRankSketch(0.5).outcomes(g))
+    np.testing.assert_allclose(mean.astype(float), g.astype(float), atol=0.05 if dtype is np.float16 else 1e-12)

@@ -86,6 +86,20 @@ def test_rare_events_are_no_bias_and_no_proof(probability):
         assert "too few events" in str(report) and report.p_value == 1
 
 
+def test_a_rare_column_among_many_events_is_no_bias():
+    """One column carries nearly all, and is seen once in 300 draws; the events of the others must not vouch for it."""
+    x = mg.Tensor(normal(3, 4, 5), requires_grad=True)
+    w = normal(4, 80, 5)
+    g = np.ones((4, 80)) * 0.3
+    g[:, 0] = 10
+    verdicts = set()
+    for seed in range(6):
+        with mg.Tape() as tape:
+            y = ops.linear(x, w, vjp=Mask(1 / 300))
+        verdicts.add(verdict(tape, y, draws=300, rng=seed, cotangent=g).verdict)
+    assert verdicts == {"inconclusive"}
+
+
 def test_rare_events_of_a_student_s_estimator_are_inconclusive_too():
     class Rare(mg.Estimator):  # says nothing of a budget
         def sample(self, g, node, rng):

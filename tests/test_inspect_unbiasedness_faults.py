@@ -1,6 +1,6 @@
 """Biases that published code has had, planted: the test of unbiasedness catches each, and says where.
 
-Each bias is 1.5 times what the report calls detectable or more, so that a call finds it with probability above 0.99.
+Seeds are fixed. Power is stated where it was worked out; for the others it is only known that this seed finds them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ FAULTS = [ExactWhenEmpty(0.1), ByNormNotRescaled(), ToExactNorm(), TopHalf()]
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 def test_planted_biases_are_caught_in_a_network(fault):
-    """Power: the biases are 1.5 times the detectable size or more, found with probability above 0.99."""
+    """The exact gradient on an empty mask is the smallest bias, 17 %: a little above what 4500 draws can detect."""
     tape, loss, leaves = medium(None)
     faulty = tape.nodes[2]
     faulty.vjp = fault

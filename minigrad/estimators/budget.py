@@ -7,7 +7,7 @@ import dataclasses
 from minigrad.estimator import Estimator
 from minigrad.node import VJP
 
-__all__ = ["budget_of", "with_budget"]
+__all__ = ["budget_of", "has_budget", "with_budget"]
 
 
 def with_budget(vjp: VJP, budget: float) -> VJP:
@@ -58,3 +58,19 @@ def budget_of(vjp: VJP) -> float:
     if isinstance(vjp, Estimator):
         return vjp.budget
     return min((estimator.budget for estimator in vjp.values()), default=1.0)
+
+
+def has_budget(vjp: VJP) -> bool:
+    """Whether a choice of VJP has a budget that can be changed; `Exact` and None have none.
+
+    Examples
+    --------
+    >>> from minigrad.estimators import Exact, Mask
+    >>> has_budget(Mask(0.5)), has_budget({"x": Exact()})
+    (True, False)
+    """
+    if vjp is None:
+        return False
+    if isinstance(vjp, Estimator):
+        return not (dataclasses.is_dataclass(vjp) and vjp.budget == 1 and not dataclasses.fields(vjp))
+    return any(has_budget(estimator) for estimator in vjp.values())

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigrad.cotangents import Cotangent, Factors, Kept, matrix_shape
+from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import DESIGNS
-from minigrad.estimators.registry import Named, check_budget, check_choice, register
-from minigrad.estimators.selection import all_finite
+from minigrad.estimators.registry import check_budget, check_choice, register
 from minigrad.squares import squared_norms
 from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Shape
@@ -24,7 +24,7 @@ __all__ = ["LowRankSketch"]
 
 @register("lowrank", "some singular directions, with the best probabilities")
 @dataclass(frozen=True, repr=False)
-class LowRankSketch(Named):
+class LowRankSketch(Budgeted):
     """Keep singular direction k of G = Σ_k σ_k u_k v_kᵀ with the best probability p_k, divided by p_k.
 
     No unbiased estimator whose expected rank is at most budget·min(rows, columns) has a smaller E‖Ĝ − G‖².
@@ -76,43 +76,34 @@ class LowRankSketch(Named):
         # empty, and the weight of another rounding error, p would be as good as random there.
         scale = np.ldexp(g.dtype.type(1), np.frexp(np.abs(matrix).max())[1] - 1)
         scaled = matrix / scale
+        basis = scaled if g.dtype in (np.float32, np.float64) else scaled.astype(np.float64)  # what LAPACK knows
         if rows >= columns:
-            _, right = np.linalg.eigh(scaled.T @ scaled)
+            right = np.linalg.eigh(basis.T @ basis)[1].astype(g.dtype, copy=False)
             left, right = scaled @ right, right.T
             weights = squared_norms(left, -2)
             left *= scale
         else:
-            _, left = np.linalg.eigh(scaled @ scaled.T)
+            left = np.linalg.eigh(basis @ basis.T)[1].astype(g.dtype, copy=False)
             right = left.T @ scaled
             weights = squared_norms(right, -1)
             right *= scale
         return left, right, optimal_probabilities(weights, self.budget * weights.size)
 
-    def _untouched(self, g: Array) -> bool:
-        return self.budget == 1 or not g.size or not all_finite(g)
-
     def _keep(self, g: Array, left: Array, right: Array, p: Array, kept: Array) -> Factors:
         thin = left[:, kept] / p[kept]  # in float64: p may be below what float32 can hold
         return Factors(thin.astype(g.dtype, copy=False), right[kept], g.shape)
 
-    def sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
-        if self._untouched(g):
-            return g
+    def _sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
         left, right, p = self._directions(g)
         return self._keep(g, left, right, p, DESIGNS[self.design].draw(p, rng))
 
-    def outcomes(self, g: Array, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
-        if self._untouched(g):
-            yield 1.0, g
-            return
+    def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
         left, right, p = self._directions(g)
         for probability, kept in DESIGNS[self.design].outcomes(p):
             yield probability, self._keep(g, left, right, p, kept)
 
-    def distortion(self, g: Array, node: Node | None = None) -> float:
+    def _distortion(self, g: Array, node: Node | None) -> float:
         """E‖ĝ − g‖² = Σ_k (1/p_k − 1) σ_k² (THEORY.md §2)."""
-        if self._untouched(g):
-            return 0.0
         left, right, p = self._directions(g)
         squares = squared_norms(left, -2) if len(right) == right.shape[1] else squared_norms(right, -1)
         seen = (p > 0) & (p < 1)  # squares may be infinite, and 0·∞ is not 0

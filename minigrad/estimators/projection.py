@@ -12,9 +12,9 @@ import numpy as np
 
 from minigrad.cotangents import Cotangent, Factors, Kept, matrix_shape
 from minigrad.estimator import TooManyOutcomes
+from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import LARGEST
-from minigrad.estimators.registry import Named, check_budget, check_choice, register
-from minigrad.estimators.selection import all_finite
+from minigrad.estimators.registry import check_budget, check_choice, register
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ KINDS: dict[str, Callable[..., Array]] = {
 
 @register("projection", "random projection of the columns, for comparison")
 @dataclass(frozen=True, repr=False)
-class RandomProjection(Named):
+class RandomProjection(Budgeted):
     """Ĝ = G Ω Ωᵀ with a random Ω of m rows and r columns, E ΩΩᵀ = I, and r = max(1, round(budget·m)).
 
     It needs no scores and no look at G, but it is never better than a uniform mask of the columns for G itself, and
@@ -95,39 +95,20 @@ class RandomProjection(Named):
         """The number r of columns of Ω for a cotangent of this shape."""
         return max(1, round(self.budget * matrix_shape(shape)[1]))
 
-    def _untouched(self, g: Array) -> bool:
-        return self.budget == 1 or not g.size or not all_finite(g)
-
     def _project(self, g: Array, omega: Array) -> Factors:
         omega = omega.astype(g.dtype, copy=False)
         return Factors(g.reshape(matrix_shape(g.shape)) @ omega, omega.T, g.shape)
 
-    def sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
-        if self._untouched(g):
-            return g
+    def _sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
         m = matrix_shape(g.shape)[1]
         return self._project(g, KINDS[self.kind](m, self.width(g.shape), rng, g.dtype))
 
-    def outcomes(self, g: Array, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
-        """Every Ĝ with its probability, for the kinds "rademacher" and "countsketch" of a small width.
-
-        Raises
-        ------
-        NotImplementedError
-            For the kinds whose Ω has a continuous distribution.
-        TooManyOutcomes
-            If there are more than 2²⁰ outcomes.
-        """
-        if self.kind in ("gaussian", "orthogonal") and not self._untouched(g):
+    def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
+        """Every Ĝ with its probability, for the kinds "rademacher" and "countsketch" of a small width."""
+        if self.kind in ("gaussian", "orthogonal"):
             raise NotImplementedError(
                 f"{self!r} has infinitely many outcomes; use draws, or kind='rademacher' or 'countsketch'"
             )
-        return self._outcomes(g)
-
-    def _outcomes(self, g: Array) -> Iterator[tuple[float, Cotangent]]:
-        if self._untouched(g):
-            yield 1.0, g
-            return
         m, r = matrix_shape(g.shape)[1], self.width(g.shape)
         if self.kind == "rademacher":
             rows = [np.array(signs) / math.sqrt(r) for signs in itertools.product((-1.0, 1.0), repeat=r)]
@@ -141,10 +122,8 @@ class RandomProjection(Named):
         for choice in itertools.product(rows, repeat=m):
             yield float(len(rows)) ** -m, self._project(g, np.array(choice))
 
-    def distortion(self, g: Array, node: Node | None = None) -> float:
+    def _distortion(self, g: Array, node: Node | None) -> float:
         """E‖ĝ − g‖² (THEORY.md §2)."""
-        if self._untouched(g):
-            return 0.0
         m, r = matrix_shape(g.shape)[1], self.width(g.shape)
         factor = {"gaussian": (m + 1) / r, "orthogonal": m / r - 1}.get(self.kind, (m - 1) / r)
         with np.errstate(over="ignore"):

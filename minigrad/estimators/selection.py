@@ -9,34 +9,21 @@ import numpy as np
 
 from minigrad.cotangents import Cotangent, Kept
 from minigrad.estimators.axes import AXES
+from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import DESIGNS
-from minigrad.estimators.registry import Named, check_budget, check_choice
+from minigrad.estimators.registry import check_budget, check_choice
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
     from minigrad.node import Node
 
-__all__ = ["Selection", "all_finite"]
+__all__ = ["Selection"]
 
 
-def all_finite(g: Array) -> bool:
-    """Whether there is no NaN and no infinity; one sum tells in nearly all cases.
-
-    Examples
-    --------
-    >>> all_finite(np.array([1e38, 1e38, 1e38, 1e38], np.float32)), all_finite(np.array([np.inf, 1.0]))
-    (True, False)
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = g.sum()
-    return bool(np.isfinite(total)) or bool(np.isfinite(g).all())
-
-
-class Selection(Named):
+class Selection(Budgeted):
     """Keeps unit j of G with probability p_j as G_j / p_j; a subclass says what the p_j are.
 
-    Unbiased because E[1{kept}/p_j] = 1, as long as p_j > 0 wherever G_j ≠ 0. A cotangent with a NaN or an infinity
-    is handed on untouched, as is any cotangent at budget 1.
+    Unbiased because E[1{kept}/p_j] = 1, as long as p_j > 0 wherever G_j ≠ 0.
     """
 
     axis: str
@@ -63,27 +50,17 @@ class Selection(Named):
         """
         raise NotImplementedError(f"{type(self).__name__} does not say with which probabilities it keeps what")
 
-    def _untouched(self, g: Array) -> bool:
-        return self.budget == 1 or not g.size or not all_finite(g)
-
-    def sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
-        if self._untouched(g):
-            return g
+    def _sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
         p = self.probabilities(g, node)
         return self._gather(g, p, DESIGNS[self.design].draw(p, rng))
 
-    def outcomes(self, g: Array, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
-        if self._untouched(g):
-            yield 1.0, g
-            return
+    def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
         p = self.probabilities(g, node)
         for probability, kept in DESIGNS[self.design].outcomes(p):
             yield probability, self._gather(g, p, kept)
 
-    def distortion(self, g: Array, node: Node | None = None) -> float:
+    def _distortion(self, g: Array, node: Node | None) -> float:
         """E‖ĝ − g‖² = Σ_j (1/p_j − 1)‖G_j‖² (THEORY.md §2); the same for both designs."""
-        if self._untouched(g):
-            return 0.0
         p = self.probabilities(g, node)
         squares = AXES[self.axis].squares(g, None, None)
         seen = (p > 0) & (p < 1)  # squares may be infinite, and 0·∞ is not 0

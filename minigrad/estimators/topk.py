@@ -10,8 +10,8 @@ import numpy as np
 
 from minigrad.cotangents import Cotangent, Kept
 from minigrad.estimators.axes import AXES
-from minigrad.estimators.registry import Named, check_budget, check_choice, register
-from minigrad.estimators.selection import all_finite
+from minigrad.estimators.budgeted import Budgeted
+from minigrad.estimators.registry import check_budget, check_choice, register
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["TopK"]
 
 @register("topk", "the largest columns, rows, … as they are (biased)")
 @dataclass(frozen=True, repr=False)
-class TopK(Named):
+class TopK(Budgeted):
     """Keep the k = max(1, round(budget·units)) units of largest norm, unscaled: **biased on purpose**.
 
     What is small is never seen, so descent can stall where many small columns matter together. It is here as the
@@ -60,9 +60,7 @@ class TopK(Named):
         check_budget(self, self.budget)
         check_choice(self, "axis", self.axis, AXES)
 
-    def sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
-        if self.budget == 1 or not g.size or not all_finite(g):
-            return g
+    def _sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
         kept = self._largest(g)
         return AXES[self.axis].gather(g, kept, np.ones(kept.size, g.dtype))
 
@@ -75,13 +73,11 @@ class TopK(Named):
         k = max(1, round(self.budget * squares.size))
         return np.sort(np.argpartition(squares, -k)[-k:])
 
-    def outcomes(self, g: Array, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
-        yield 1.0, self.sample(g, node, np.random.default_rng(0))  # nothing is drawn
+    def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
+        yield 1.0, self._sample(g, node, np.random.default_rng(0))  # nothing is drawn
 
-    def distortion(self, g: Array, node: Node | None = None) -> float:
+    def _distortion(self, g: Array, node: Node | None) -> float:
         """‖ĝ − g‖²: the squares of all that is left out."""
-        if self.budget == 1 or not g.size or not all_finite(g):
-            return 0.0
         squares = AXES[self.axis].squares(g, None, None)
         return float(np.delete(squares, self._largest(g)).sum())
 

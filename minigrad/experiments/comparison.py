@@ -123,7 +123,8 @@ class Comparison:
                 near = "" if 0.8 < own / other < 1.25 else " (as nearly as the data allow)"
                 notes.append(
                     f"{method.label}: a step costs what one of {method.equal_cost_to} does{near}, "
-                    "forward plus backward flops; all methods take the same number of steps"
+                    "forward plus backward flops; all methods take the same number of steps. It is the "
+                    "baseline that a sketch must beat; noise compounds through layers (variance)"
                 )
         return notes
 

@@ -54,7 +54,7 @@ class Configuration:
 
     model: str = "mlp"
     data: str = "digits"
-    epochs: int = 30
+    epochs: int = 20
     batch_size: int = 64
     lr: float = 0.01
     momentum: float = 0.9

@@ -14,10 +14,9 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run, train
 from minigrad.experiments.store import Store
+from minigrad.threads import THREAD_SETTINGS
 
 __all__ = ["Job", "dask_executor", "process_executor", "run_jobs"]
-
-THREAD_SETTINGS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigrad.estimators import with_budget
+from minigrad.estimators.budget import has_budget
 from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.cost import cost
 from minigrad.inspect.leaves import Wanted, drawn
@@ -81,6 +82,8 @@ class MeasuredBatches:
         self.backward_flops = batches * count.backward_exact
         costs: dict[str, float] = {}
         for node in sketched_nodes(self.wanted[0]):
+            if not has_budget(node.vjp):
+                continue  # exact, whatever it is told
             name = layer_name(node)
             costs[name] = costs.get(name, 0.0) + count.nodes[node.index].backward_exact
         self.names = tuple(costs)
@@ -113,7 +116,8 @@ class MeasuredBatches:
 
     def _set(self, wanted: Wanted, budgets: Mapping[str, float]) -> None:
         for node in sketched_nodes(wanted):
-            node.vjp = with_budget(node.vjp, budgets[layer_name(node)])
+            if has_budget(node.vjp):
+                node.vjp = with_budget(node.vjp, budgets[layer_name(node)])
 
 
 def water_fill(layers: Layers, total: float) -> dict[str, float]:
@@ -143,7 +147,7 @@ def sketched_nodes(wanted: Wanted) -> list[Node]:
         If there are none.
     """
     nodes = [node for node in wanted.tape.nodes if node.vjp is not None]
-    if not nodes:
+    if not any(has_budget(node.vjp) for node in nodes):
         raise ValueError("no layer of this model has an estimator; choose one with nn.set_vjp(model, …)")
     return nodes
 

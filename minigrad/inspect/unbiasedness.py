@@ -163,8 +163,9 @@ def unbiasedness(
     For each parameter and each of its rows (entries of the first axis), two projections of ĝ − g must have mean 0: one
     along g, and one along the mean error of the pilot. Their means are tested with Bernstein's inequality, and the
     p-values multiplied by the number of probes (Bonferroni). With all outcomes listed, the variance and the largest
-    possible ``|z|`` are known and the test is distribution-free. Otherwise the variance is that of the draws and the range
-    is taken as twice the largest ``|z|`` seen, which is right for many draws only: the method is then labelled asymptotic.
+    possible ``|z|`` are known and the test is distribution-free. Otherwise the variance is that of the draws and the
+    range is taken as twice the largest ``|z|`` seen, which is right for many draws only: the method is then labelled
+    asymptotic.
 
     What was never seen cannot be judged: a unit kept once in 100,000 draws looks as if it were lost. So draws alone
     condemn nothing unless a mean unit of every node was kept 20 times, and the probe has an effective number of events,

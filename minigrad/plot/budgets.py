@@ -37,14 +37,18 @@ def accuracy_by_budget(result: StudyResult, figure: Any) -> Any:
             x = [line.budget if ax is left else line.backward for line in lines]
             y = [100 * statistics.fmean(line.accuracy) for line in lines]
             sd = [100 * statistics.stdev(line.accuracy) if len(line.accuracy) > 1 else 0.0 for line in lines]
-            look = {"color": COLOURS[(k + 1) % len(COLOURS)], "linestyle": STYLES[k % len(STYLES)]}
-            ax.errorbar(x, y, sd, label=family, marker=MARKERS[k % len(MARKERS)], markersize=5, capsize=2, **look)
+            # Seven colours with eight markers: no two of 56 methods look alike.
+            look = {"color": COLOURS[1 + k % 7], "linestyle": STYLES[k % 8], "marker": MARKERS[k % 8]}
+            ax.errorbar(x, y, sd, label=family, markersize=5, capsize=2, **look)
         ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:g}")
         ax.grid(True, alpha=0.25)
     budgets = sorted(result.study.budgets)
     left.set_xticks(budgets, [f"{p:g}" for p in budgets])
     left.set_xticks([], minor=True)
     left.set(xlabel="budget (fraction kept)", ylabel="test accuracy (%)")
+    right.xaxis.set_minor_formatter("{x:g}")
+    right.tick_params(axis="x", which="minor", labelsize=7, labelrotation=60)
     right.set(xlabel="backward operations (1 = exact)")
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)

@@ -1,0 +1,80 @@
+"""What every estimator with a budget does first: take any cotangent, and hand on untouched what must not be sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad.cotangents import Cotangent, Structured
+from minigrad.estimators.registry import Named
+from minigrad.typing import Array, Seed
+
+if TYPE_CHECKING:
+    from minigrad.node import Node
+
+__all__ = ["Budgeted", "all_finite"]
+
+
+class Budgeted(Named):
+    """An estimator whose budget 1 is exact; subclasses write ``_sample``, ``_outcomes`` and ``_distortion``.
+
+    These see finite floating-point cotangents with at least one entry, and a budget below 1. A cotangent with a NaN or
+    an infinity is handed on untouched, as the exact VJP would take it. Called by hand, estimators also take lists,
+    whole numbers (as float64), tensors, structured cotangents, and a seed in place of a Generator.
+    """
+
+    def sample(self, g: Any, node: Node | None = None, rng: Seed = None) -> Cotangent:
+        g = _array(g)
+        if self._untouched(g):
+            return g
+        generator: Any = np.random.default_rng(rng) if rng is None or isinstance(rng, (int, np.integer)) else rng
+        return self._sample(g, node, generator)
+
+    def outcomes(self, g: Any, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
+        g = _array(g)
+        return iter([(1.0, g)]) if self._untouched(g) else self._outcomes(g, node)
+
+    def distortion(self, g: Any, node: Node | None = None) -> float:
+        g = _array(g)
+        return 0.0 if self._untouched(g) else self._distortion(g, node)
+
+    def _untouched(self, g: Array) -> bool:
+        return self.budget == 1 or not g.size or not all_finite(g)
+
+    def _sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
+        raise NotImplementedError(f"{type(self).__name__} does not say how it draws")
+
+    def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
+        return super().outcomes(g, node)
+
+    def _distortion(self, g: Array, node: Node | None) -> float:
+        return super().distortion(g, node)
+
+
+def _array(g: Any) -> Array:
+    """A cotangent as an array of floating-point numbers."""
+    if isinstance(g, np.ndarray) and g.dtype.kind == "f":
+        return g
+    if isinstance(g, Structured):
+        return g.dense()
+    array = np.asarray(g.data if hasattr(g, "requires_grad") else g)
+    if array.dtype.kind in "iub":
+        return array.astype(np.float64)
+    if array.dtype.kind != "f":
+        raise TypeError(f"a cotangent holds real numbers, but this one has dtype {array.dtype}")
+    return array
+
+
+def all_finite(g: Array) -> bool:
+    """Whether there is no NaN and no infinity; one sum tells in nearly all cases.
+
+    Examples
+    --------
+    >>> all_finite(np.array([1e38, 1e38, 1e38, 1e38], np.float32)), all_finite(np.array([np.inf, 1.0]))
+    (True, False)
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = g.sum()
+    return bool(np.isfinite(total)) or bool(np.isfinite(g).all())
