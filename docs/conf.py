@@ -52,6 +52,18 @@ nitpick_ignore_regex = [
 ]
 suppress_warnings = ["config.cache", "toc.empty_glob"]
 
+
+def leave_out_empty_lists(app, name, source):
+    """Drop the list of pages where there are none yet; Sphinx would warn of it."""
+    if name in ("experiments", "performance") and not any((HERE / name).glob("*.[mr][ds]*")):
+        source[0] = source[0].partition(".. toctree::")[0]
+
+
+def setup(app):
+    """Extend Sphinx by what is only for these pages."""
+    app.connect("source-read", leave_out_empty_lists)
+
+
 # Docstrings
 
 autodoc_typehints = "none"

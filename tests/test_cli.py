@@ -101,7 +101,7 @@ def test_help_names_the_defaults(capsys):
     with pytest.raises(SystemExit):
         main(["compare", "--help"])
     words = " ".join(capsys.readouterr().out.split())
-    for default in ("mlp", "digits", "0.1", "30", "64", "0.01", "3"):
+    for default in ("mlp", "digits", "0.1", "20", "64", "0.01", "3"):
         assert f"(default: {default})" in words
 
 

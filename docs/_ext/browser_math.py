@@ -1,30 +1,37 @@
 """Formulas as MathML, which browsers draw themselves: no script, no font, no network.
 
-The conversion is that of Docutils. A formula that it does not understand is an error of the build, not a red box on
-the page.
+The conversion is that of Docutils. A formula that it does not understand is a warning of the build, not a red box on
+the page. Roots and brackets need a font that knows how they grow: STIX Two Math, under the SIL Open Font Licence, is
+taken from the installed package ziamath when the site is built.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
+import ziamath
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
-from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
+FONT = "STIXTwoMath-Regular.ttf"
 LOGGER = logging.getLogger(__name__)
 
 
 SIZED = re.compile(r"\\(big|Big|bigg|Bigg)(?![a-zA-Z])\s*(\\[a-zA-Z]+|\\.|.)")
+BAR = re.compile(r"<mo>([‖∥|])</mo>")
+FRACTION = re.compile(r"\\[td]?frac\s*([0-9a-zA-Z])\s*([0-9a-zA-Z])")
 OPENING = {"(", "[", "|", r"\{", r"\|", r"\langle", r"\lVert", r"\lvert", r"\lfloor", r"\lceil"}
 
 
 def known(formula: str) -> str:
-    r"""Spell what Docutils does not know by what it does: ``\big(`` is ``\bigl(``, ``\dots`` is ``\ldots``."""
+    r"""Spell what Docutils does not know by what it does: ``\big(`` is ``\bigl(``, ``\frac12`` is ``\frac{1}{2}``."""
+    formula = FRACTION.sub(lambda m: f"\\frac{{{m[1]}}}{{{m[2]}}}", formula.replace(r"\textstyle", " "))
     formula = SIZED.sub(lambda m: f"\\{m[1]}{'l' if m[2] in OPENING else 'r'}{m[2]}", formula)
     return re.sub(r"\\dots(?![a-zA-Z])", r"\\ldots", formula)
 
@@ -32,7 +39,8 @@ def known(formula: str) -> str:
 def convert(formula: str, block: bool, node: Any) -> str:
     """MathML of a formula in LaTeX; a warning, and the LaTeX itself, where that fails."""
     try:
-        return str(tex2mathml(known(formula), as_block=block))
+        # Bars are the same at both ends, so browsers cannot tell an opening one, and let only some of them grow.
+        return BAR.sub(r'<mo stretchy="false">\1</mo>', str(tex2mathml(known(formula), as_block=block)))
     except (MathError, SyntaxError, KeyError, IndexError, AttributeError, TypeError) as error:
         LOGGER.warning("formula %r: %s", formula, error, location=node)
         return ""
@@ -56,10 +64,16 @@ def visit_math_block(self: Any, node: Any) -> None:
     raise nodes.SkipNode
 
 
+def copy_font(app: Any, config: Any) -> None:
+    """Put the font among the static files."""
+    folder = Path(app.srcdir) / "_fonts"
+    folder.mkdir(exist_ok=True)
+    shutil.copy2(Path(ziamath.__file__).parent / "fonts" / FONT, folder / FONT)
+    config.html_static_path.append(folder.name)
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Register the renderer under the name ``browser``."""
-    try:
-        app.add_html_math_renderer("browser", (visit_math, None), (visit_math_block, None))
-    except ExtensionError as error:  # pragma: no cover
-        raise ExtensionError(f"browser_math: {error}") from error
+    app.add_html_math_renderer("browser", (visit_math, None), (visit_math_block, None))
+    app.connect("config-inited", copy_font)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,14 @@ from typing import Any
 
 import minigrad
 
-FIRST = ["minigrad", "minigrad.ops", "minigrad.estimators", "minigrad.cotangents", "minigrad.inspect", "minigrad.theory"]
+FIRST = [
+    "minigrad",
+    "minigrad.ops",
+    "minigrad.estimators",
+    "minigrad.cotangents",
+    "minigrad.inspect",
+    "minigrad.theory",
+]
 """In this order; the other packages follow by name."""
 
 GROUPED = {"minigrad.ops"}
@@ -125,6 +133,28 @@ def exists(target: str) -> bool:
     return False
 
 
+def inherited(module: str | None, cls: str | None, name: str, where: dict[str, str]) -> str | None:
+    """Where a method or attribute that is named in the docstring of a class is documented; None if it has none."""
+    if not module or not cls:
+        return None
+    bases = getattr(getattr(importlib.import_module(module), cls, None), "__mro__", ())
+    if not any(hasattr(base, name) for base in bases):
+        return None
+    homes_by_class = {base: full for full in where.values() for base in bases if full.endswith(f".{base.__name__}")}
+    owners = [homes_by_class[base] for base in bases if name in vars(base) and base in homes_by_class]
+    return f"{owners[0]}.{name}" if owners else f"{module}.{cls}.{name}"
+
+
+SECTIONS = {"1": "unbiased", "2": "linear", "3": "optimal", "4": "depth", "5": "convergence"}
+"""The chapters of the theory, by the numbers that docstrings give."""
+
+
+def link_theory(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """``THEORY.md §3`` in a docstring becomes a link to the chapter."""
+    for k, line in enumerate(lines):
+        lines[k] = re.sub(r"THEORY\.md §(\d)", lambda m: f":doc:`theory §{m[1]} </theory/{SECTIONS[m[1]]}>`", line)
+
+
 def resolve(app: Any, env: Any, node: Any, content: Any) -> Any:
     """Links from short names, such as ``nn.set_vjp`` or ``Tensor``, and from names that have another home.
 
@@ -139,6 +169,9 @@ def resolve(app: Any, env: Any, node: Any, content: Any) -> Any:
         home = where.get(candidate)
         if home is not None:
             return env.domains["py"].resolve_xref(env, node["refdoc"], app.builder, "obj", home, node, content)
+    member = inherited(node.get("py:module"), node.get("py:class"), target, where)
+    if member is not None:
+        return env.domains["py"].resolve_xref(env, node["refdoc"], app.builder, "obj", member, node, content) or content
     return content if exists(target) else None
 
 
@@ -151,5 +184,6 @@ def setup(app: Any) -> dict[str, Any]:
     """Write the pages before Sphinx looks for files."""
     app.connect("config-inited", write)
     app.connect("missing-reference", resolve)
+    app.connect("autodoc-process-docstring", link_theory, priority=900)
     app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -43,6 +43,10 @@ class Bottleneck(Module):
         "same" adds (k − 1)/2 zeros on each side, so that stride 1 keeps the size of images. "valid" adds none, as
         BagNets have it: each output then sees whole pixels only, and the shortcut is cropped by (k − 1)/2 pixels on
         each side, so that it stays centred on what the body sees.
+    branch_scale : float, default 1
+        The gain of the last BatchNorm of the branch at the beginning. A small one keeps the block near its shortcut,
+        and the noise of sketched layers from compounding through the depth of a network; Goyal et al. (2017),
+        *Accurate, Large Minibatch SGD*, arXiv:1706.02677, take 0.
     rng : Generator, int or None
         Draws the weights.
     dtype : dtype, default float32
@@ -69,6 +73,7 @@ class Bottleneck(Module):
         kernel_size: int = 3,
         stride: int = 1,
         padding: Padding = "same",
+        branch_scale: float = 1.0,
         *,
         rng: Seed = None,
         dtype: DTypeLike = np.float32,
@@ -90,6 +95,7 @@ class Bottleneck(Module):
             *conv(channels, channels, k, stride, around - self.crop), ReLU(),
             *conv(channels, out_channels),
         )  # fmt: skip
+        self.body[-1].gain.data *= np.asarray(branch_scale, dtype)
         same = in_channels == out_channels and stride == 1
         self.shortcut = None if same else Sequential(*conv(in_channels, out_channels, step=stride))
 

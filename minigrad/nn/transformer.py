@@ -37,6 +37,9 @@ class TransformerBlock(Module):
         Features between the two linear layers of the ``mlp``; default ``4·width``.
     dropout : float, default 0
         The rate after the attention and after the ``mlp``; none at 0.
+    branch_scale : float, default 1
+        Multiplies the initial weights of the last layer of both branches. A small one keeps the block near the
+        identity, and the noise of sketched layers from compounding through the depth of a network.
     rng : Generator, int or None
         Draws the weights.
     dtype : dtype, default float32
@@ -54,6 +57,7 @@ class TransformerBlock(Module):
         heads: int = 1,
         hidden: int | None = None,
         dropout: float = 0.0,
+        branch_scale: float = 1.0,
         *,
         rng: Seed = None,
         dtype: DTypeLike = np.float32,
@@ -66,6 +70,8 @@ class TransformerBlock(Module):
         self.mlp = Sequential(
             Linear(width, hidden, rng=generator, dtype=dtype), GELU(), Linear(hidden, width, rng=generator, dtype=dtype)
         )
+        for last in (self.attention.out, self.mlp[-1]):
+            last.weight.data *= np.asarray(branch_scale, dtype)
         self.dropout = Dropout(dropout) if dropout else None
 
     def forward(self, x: Any) -> Tensor:

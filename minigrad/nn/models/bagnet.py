@@ -38,6 +38,7 @@ def bagnet(
     depth: int | Sequence[int] = 1,
     expansion: int = 4,
     padding: Padding = "same",
+    branch_scale: float = 0.1,
     vjp: VJP = None,
     rng: Seed = None,
     dtype: DTypeLike = np.float32,
@@ -67,6 +68,9 @@ def bagnet(
         How many times more channels the blocks have outside than between.
     padding : {"same", "valid"}, default "same"
         "valid" shrinks images by each 3×3 kernel, which small ones may not survive; see `Bottleneck`.
+    branch_scale : float, default 0.1
+        How much the residual branches count at the beginning; see `Bottleneck`. With 1 the variance of column sketches
+        in every layer is several powers of ten larger.
     vjp : Estimator, mapping or None
         For all convolutions and the linear layer; `set_vjp` chooses among them.
     rng : Generator, int or None
@@ -116,7 +120,7 @@ def bagnet(
             kernel = 3 if block == 0 and stage < FIELDS[receptive_field] else 1
             step = stride if block == 0 else 1
             layers.append(
-                Bottleneck(before, between, after, kernel, step, padding, rng=generator, dtype=dtype)
+                Bottleneck(before, between, after, kernel, step, padding, branch_scale, rng=generator, dtype=dtype)
             )  # fmt: skip
             before = after
     model = Sequential(*layers, GlobalAvgPool(), Linear(before, classes, rng=generator, dtype=dtype))

@@ -50,6 +50,7 @@ def vit(
     hidden: int | None = None,
     pool: Literal["mean", "class"] = "mean",
     dropout: float = 0.0,
+    branch_scale: float = 0.1,
     vjp: VJP = None,
     rng: Seed = None,
     dtype: DTypeLike = np.float32,
@@ -77,6 +78,9 @@ def vit(
     pool : {"mean", "class"}, default "mean"
         What is classified: the mean of all tokens, or a class token that is put in front of the patches.
     dropout : float, default 0
+    branch_scale : float, default 0.1
+        How much the residual branches count at the beginning; see `TransformerBlock`. With 1 the variance of column sketches
+        in every layer is several powers of ten larger.
     vjp : Estimator, mapping or None
         For all linear layers and the products of the attention; `set_vjp` chooses among them.
     rng : Generator, int or None
@@ -114,7 +118,7 @@ def vit(
         layers.append(ClassToken(width, rng=generator, dtype=dtype))
     layers.append(PositionEmbedding(tokens, width, rng=generator, dtype=dtype))
     for _ in range(positive("vit: depth", depth)):
-        layers.append(TransformerBlock(width, heads, hidden, dropout, rng=generator, dtype=dtype))
+        layers.append(TransformerBlock(width, heads, hidden, dropout, branch_scale, rng=generator, dtype=dtype))
     layers.append(LayerNorm(width, dtype=dtype))
     layers.append(GlobalAvgPool() if pool == "mean" else FirstToken())
     model = Sequential(*layers, Linear(width, classes, rng=generator, dtype=dtype))

@@ -1,0 +1,331 @@
+"""The site: it builds without a warning, its links lead somewhere, and a browser shows it without the network.
+
+Sphinx comes with the extra ``docs``; the browser is Chromium (or Chrome) with its driver. What is not installed is
+skipped, and nothing else is. The site is built once, with two of the lessons run in fast mode; the others are shown without
+being run, for `test_tutorials` runs them all.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BUILT_WITH = [
+    "sphinx",
+    "pydata_sphinx_theme",
+    "numpydoc",
+    "sphinx_gallery",
+    "sphinx_copybutton",
+    "myst_parser",
+    "ziamath",
+]
+RUN_LESSONS = r"plot_0[15]_"
+DESKTOP, PHONE = 1280, 390
+
+
+def load(path: Path) -> ModuleType:
+    """A Python file as a module, under its own name."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+NAMES = load(ROOT / "docs" / "_ext" / "public_names.py")
+
+
+# Docstrings: every public name is explained, and shown at work.
+
+WITHOUT_EXAMPLE = {
+    # Exceptions: the functions that raise them show them.
+    "minigrad.TapeError",
+    "minigrad.datasets.DataError",
+    "minigrad.inspect.TooManyOutcomes",
+    "minigrad.training.CheckpointError",
+    "minigrad.training.DivergenceError",
+    # Needs a file of 170 MB, which is not fetched for an example.
+    "minigrad.datasets.cifar10",
+}
+
+
+def objects() -> dict[str, Any]:
+    """The public names of all packages, each object once, under the name it is documented by."""
+    return {
+        home: getattr(importlib.import_module(home.rpartition(".")[0]), home.rpartition(".")[2])
+        for home in sorted(set(NAMES.homes().values()))
+    }
+
+
+def lacking(thing: Any) -> list[str]:
+    """What a docstring lacks of the numpydoc form; empty if nothing."""
+    text = inspect.getdoc(thing) or ""
+    head = text.split("\n\n")[0].strip()
+    found = []
+    if not head:
+        found.append("no summary")
+    elif re.search(r"^-{4,}$", head, re.MULTILINE):
+        found.append("a section stands where the summary should be")
+    for title, rule in re.findall(r"^([A-Z][A-Za-z ]+)\n(-{3,})$", text, re.MULTILINE):
+        if len(title) != len(rule):
+            found.append(f"the underline of {title!r} does not have its length")
+    if not re.search(r"^Examples\n--------\n(?:.*\n)*?\s*>>> ", text + "\n", re.MULTILINE):
+        found.append("no section Examples with a doctest")
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES.homes().values())))
+def test_docstring(name: str) -> None:
+    thing = objects()[name]
+    if not (inspect.isclass(thing) or inspect.isroutine(thing)):
+        return
+    found = lacking(thing)
+    if name in WITHOUT_EXAMPLE:
+        assert "no section Examples with a doctest" in found, f"{name} has an example: take it off the list"
+        found.remove("no section Examples with a doctest")
+    assert not found, f"{name}: {', '.join(found)}"
+
+
+def test_exceptions_to_the_rule_exist() -> None:
+    assert set(NAMES.homes()) >= WITHOUT_EXAMPLE
+
+
+def test_a_poor_docstring_is_found() -> None:
+    def nothing() -> None: ...
+
+    def underline() -> None:
+        """Do it.
+
+        Examples
+        -----
+        >>> 1
+        1
+        """
+
+    def no_example() -> None:
+        """Do it."""
+
+    assert "no summary" in lacking(nothing)
+    assert any("underline" in line for line in lacking(underline))
+    assert lacking(no_example) == ["no section Examples with a doctest"]
+
+
+# The site as files
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built site; built with warnings as errors."""
+    for module in BUILT_WITH:
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed: pip install -e '.[docs]'")
+    folder = tmp_path_factory.mktemp("site")
+    generated = shutil.ignore_patterns("_build", "api", "gallery", "_lessons", "_fonts", "*.png", "__pycache__")
+    shutil.copytree(ROOT / "docs", folder / "docs", ignore=generated)
+    for kind in ("experiments", "performance"):  # the pictures of the results are part of their pages
+        if (ROOT / "docs" / kind).is_dir():
+            shutil.copytree(ROOT / "docs" / kind, folder / "docs" / kind, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "tutorials", folder / "tutorials", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "MINIGRAD_FAST": "1", "MINIGRAD_LESSONS": RUN_LESSONS, "MPLBACKEND": "Agg"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "html"]
+    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=600)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return folder / "html"
+
+
+class Page(HTMLParser):
+    """What a page refers to, and what can be referred to on it."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.anchors: set[str] = {"", "top"}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        self.anchors.update(value for key in ("id", "name") if (value := given.get(key)))
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"] or "")
+        if tag in ("img", "script", "source", "iframe") and given.get("src"):
+            self.loaded.append(given["src"] or "")
+        if tag == "img" and given.get("srcset"):
+            self.loaded += [part.split()[0] for part in (given["srcset"] or "").split(",")]
+        if tag == "link" and given.get("rel") in ("stylesheet", "icon", "preload", "modulepreload"):
+            self.loaded.append(given.get("href") or "")
+
+
+def faults(folder: Path) -> list[str]:
+    """Links that lead nowhere, and things that a page would load from the network."""
+    pages = {path.resolve(): Page(path.read_text(encoding="utf-8")) for path in folder.rglob("*.html")}
+    found = []
+    for path, page in pages.items():
+        for reference in page.links + page.loaded:
+            parts = urlsplit(reference)
+            where = f"{path.name}: {reference}"
+            if parts.scheme or parts.netloc:
+                if reference in page.loaded and parts.scheme != "data":
+                    found.append(f"{where} is loaded from the network")
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if not target.is_file():
+                found.append(f"{where}: there is no such file")
+            elif target in pages and parts.fragment and unquote(parts.fragment) not in pages[target].anchors:
+                found.append(f"{where}: there is no such place on the page")
+    for path in folder.rglob("*.css"):
+        for reference in re.findall(r"url\(\s*['\"]?((?:https?:)?//[^)'\"]+)", path.read_text(encoding="utf-8")):
+            found.append(f"{path.name}: {reference} is loaded from the network")
+    return found
+
+
+def test_links_lead_somewhere_and_nothing_needs_the_network(site: Path) -> None:
+    assert not faults(site)
+
+
+def test_a_planted_fault_of_a_link_is_found(tmp_path: Path) -> None:
+    (tmp_path / "good.html").write_text('<p id="here"><a href="#here">.</a> <a href="https://example.org">.</a>')
+    assert faults(tmp_path) == []
+    (tmp_path / "bad.html").write_text(
+        '<a href="gone.html"></a><a href="good.html#gone"></a><img src="https://a.b/c.png">'
+    )
+    (tmp_path / "bad.css").write_text("@import url(https://a.b/c.css);")
+    found = " ".join(faults(tmp_path))
+    assert found.count("no such file") == 1 and found.count("no such place") == 1 and found.count("network") == 2
+
+
+def test_every_public_name_has_a_page(site: Path) -> None:
+    places = set(re.findall(r'id="(minigrad\.[\w.]+)"', "".join(p.read_text("utf-8") for p in site.glob("api/*.html"))))
+    assert set(NAMES.homes().values()) <= places
+
+
+def test_formulas_are_mathml(site: Path) -> None:
+    for name in ("theory/optimal", "theory/convergence", "gallery/plot_05_the_best_diagonal_sketch"):
+        text = (site / f"{name}.html").read_text(encoding="utf-8")
+        assert text.count("<math") > 20
+        assert r"\frac" not in text and "math-error" not in text
+    assert (site / "_static" / "STIXTwoMath-Regular.ttf").stat().st_size > 100_000
+
+
+def test_lessons_can_be_downloaded(site: Path) -> None:
+    for lesson in sorted((ROOT / "tutorials").glob("plot_*.py")):
+        text = (site / "gallery" / f"{lesson.stem}.html").read_text(encoding="utf-8")
+        for kind in (".py", ".ipynb"):
+            assert re.search(rf'href="[^"]*/{lesson.stem}\{kind}"', text), f"{lesson.name}: no {kind} to download"
+
+
+# The site in a browser
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Headless Chromium that cannot reach the network."""
+    if importlib.util.find_spec("selenium") is None:
+        pytest.skip("selenium is not installed: pip install -e '.[docs]'")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("no Chromium with chromedriver is installed")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    profile = tmp_path_factory.mktemp("profile")
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--allow-file-access-from-files",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+        f"--user-data-dir={profile}",
+    ):
+        options.add_argument(argument)
+    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    chromium.set_page_load_timeout(60)
+    try:
+        yield chromium
+    finally:
+        chromium.quit()
+
+
+MEASURE = """
+const wide = [...document.querySelectorAll('body *')].filter(e => {
+  const box = e.getBoundingClientRect();
+  return box.width && box.right > window.innerWidth + 1;
+}).slice(0, 3).map(e => e.tagName + '.' + e.className);
+return {
+  width: document.documentElement.scrollWidth, window: window.innerWidth, wide: wide,
+  missing: [...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.src),
+  text: document.body.innerText.length,
+};
+"""
+
+
+def complaints(browser: Any, page: Path, width: int) -> list[str]:
+    """What is wrong with a page at a width; empty if nothing is."""
+    settings = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", settings)
+    browser.get(page.as_uri())
+    seen = browser.execute_script(MEASURE)
+    found = [f"console: {entry['message']}" for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    if seen["width"] > width or seen["window"] > width:
+        found.append(f"{seen['width']} pixels wide on a screen of {width}: {seen['wide']}")
+    found += [f"picture not loaded: {source}" for source in seen["missing"]]
+    if not seen["text"]:
+        found.append("the page is empty")
+    return [f"{page.name} at {width}: {line}" for line in found]
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_pages_in_a_browser(site: Path, browser: Any, width: int) -> None:
+    pages = [
+        page for page in sorted(site.rglob("*.html")) if "_modules" not in page.parts and "_static" not in page.parts
+    ]
+    in_api = [page for page in pages if page.parent.name == "api"]
+    # Of the pages of single names every eighth, and those of the longest.
+    longest = sorted(in_api, key=lambda page: -page.stat().st_size)[:8]
+    chosen = [page for page in pages if page not in in_api or page in longest] + in_api[::8]
+    found = [line for page in chosen for line in complaints(browser, page, width)]
+    assert not found, "\n".join(found)
+
+
+def test_search_finds(site: Path, browser: Any) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    for words, page in (("saturated water-filling", "plot_05"), ("LowRankSketch", "LowRankSketch")):
+        browser.get(f"{(site / 'search.html').as_uri()}?q={words.replace(' ', '+')}")
+        wait = WebDriverWait(browser, 30)
+        links = wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#search-results li a"))
+        assert any(page in (link.get_attribute("href") or "") for link in links), words
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_a_planted_fault_of_a_page_is_found(browser: Any, tmp_path: Path) -> None:
+    head = '<!doctype html><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+    for name, body, wanted in (
+        ("good", "<p>fine</p>", ""),
+        ("wide", "<div style='width:600px'>wide</div>", "pixels wide"),
+        ("gone", "<p>text</p><img src='gone.png'>", "picture not loaded"),
+        ("error", "<p>text</p><script>throw new Error('planted')</script>", "planted"),
+    ):
+        (tmp_path / f"{name}.html").write_text(head + body)
+        found = " ".join(complaints(browser, tmp_path / f"{name}.html", PHONE))
+        assert (wanted in found) if wanted else not found

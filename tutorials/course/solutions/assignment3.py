@@ -1,0 +1,53 @@
+"""Assignment 3, reference solution: optimal sketches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import minigrad as mg
+
+
+def water_fill(weights, total):
+    root = np.sqrt(np.asarray(weights, dtype=np.float64))
+    p = np.zeros(root.shape)
+    order = np.argsort(-root)
+    order = order[root[order] > 0]
+    if total >= len(order):
+        p[order] = 1.0
+        return p
+    tails = np.cumsum(root[order][::-1])[::-1]
+    for saturated in range(len(order)):
+        level = tails[saturated] / (total - saturated)
+        if root[order[saturated]] <= level:
+            break
+    p[order] = np.minimum(1.0, root[order] / level)
+    p[order[:saturated]] = 1.0
+    return p
+
+
+def keep(p, rng):
+    """Indices that are kept, and what they are to be multiplied by."""
+    kept = np.flatnonzero(rng.random(len(p)) < p)
+    return kept, 1 / p[kept]
+
+
+class ColumnSketch(mg.Estimator):
+    def __init__(self, r):
+        self.r = r
+
+    def sample(self, g, node, rng):
+        p = water_fill(np.sum(g.astype(np.float64) ** 2, axis=0), self.r)
+        kept, scale = keep(p, rng)
+        out = np.zeros_like(g)
+        out[:, kept] = g[:, kept] * scale
+        return out
+
+
+class LowRankSketch(mg.Estimator):
+    def __init__(self, r):
+        self.r = r
+
+    def sample(self, g, node, rng):
+        u, sigma, vt = np.linalg.svd(g.astype(np.float64), full_matrices=False)
+        kept, scale = keep(water_fill(sigma**2, self.r), rng)
+        return ((u[:, kept] * sigma[kept] * scale) @ vt[kept]).astype(g.dtype)
