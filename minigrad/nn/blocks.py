@@ -95,7 +95,8 @@ class Bottleneck(Module):
             *conv(channels, channels, k, stride, around - self.crop), ReLU(),
             *conv(channels, out_channels),
         )  # fmt: skip
-        self.body[-1].gain.data *= np.asarray(branch_scale, dtype)
+        last: Any = self.body[-1]
+        last.gain.data *= np.asarray(branch_scale, dtype)
         same = in_channels == out_channels and stride == 1
         self.shortcut = None if same else Sequential(*conv(in_channels, out_channels, step=stride))
 

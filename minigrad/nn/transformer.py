@@ -70,6 +70,7 @@ class TransformerBlock(Module):
         self.mlp = Sequential(
             Linear(width, hidden, rng=generator, dtype=dtype), GELU(), Linear(hidden, width, rng=generator, dtype=dtype)
         )
+        last: Any
         for last in (self.attention.out, self.mlp[-1]):
             last.weight.data *= np.asarray(branch_scale, dtype)
         self.dropout = Dropout(dropout) if dropout else None
