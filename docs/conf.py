@@ -29,7 +29,6 @@ language = "en"
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.doctest",
     "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
@@ -120,6 +119,7 @@ html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_math_renderer = "browser"
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": "minigrad"},
     "navbar_align": "left",

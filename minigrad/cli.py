@@ -9,6 +9,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,12 @@ def console() -> int:
     """The command as a process of its own: with one BLAS thread, unless the environment says otherwise.
 
     The products of small networks are too small for threads, which cost several times what they bring as soon as
-    anything else runs on the machine. NumPy reads the setting when it is imported, so the process begins anew.
+    anything else runs on the machine. NumPy reads the setting when it is imported, so the process begins anew, with the
+    very arguments that Python was given.
     """
     if not any(name in os.environ for name in THREAD_SETTINGS):
         os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
-        os.execv(sys.executable, [sys.executable, "-m", "minigrad", *sys.argv[1:]])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return main()
 
 
@@ -72,7 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError, DataError, CheckpointError) as error:
+    except BrokenExecutor as error:
+        text = f"{error}\nFinished runs are kept, and the same command goes on from there"
+        print(_lines(f"minigrad: a worker process died: {text}"), file=sys.stderr)
+        return 2
+    except (ValueError, OSError, ImportError, DataError, CheckpointError) as error:
         print(_lines(f"minigrad: {error}"), file=sys.stderr)
         return 2
 
@@ -239,7 +245,7 @@ def _reproduce(options: argparse.Namespace) -> int:
         "seeds": options.seeds,
         "tune_epochs": options.tune_epochs,
     }
-    study = dataclasses.replace(study, **{name: value for name, value in fields.items() if value})
+    study = dataclasses.replace(study, **{name: value for name, value in fields.items() if value is not None})
     out = options.out or Path("runs") / f"reproduce-{options.preset}"
     with _workers(options) as workers:
         result = reproduce(study, out, **workers)

@@ -74,6 +74,11 @@ class Estimator:
             "(or a structured cotangent) of the shape of g."
         )
 
+    def __repr__(self) -> str:
+        simple = (bool, int, float, str, np.number, type(None))
+        shown = [f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_") and isinstance(v, simple)]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
     def outcomes(self, g: Array, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
         """Every possible ĝ with its probability, where the support is finite.
 

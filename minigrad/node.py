@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from minigrad.cotangents import Rows
 from minigrad.estimator import Estimator
 from minigrad.typing import Array, Shape
 
@@ -163,3 +164,29 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<node {self.index}: {self.label} {self.shape}>"
+
+
+def vjp_text(node: Node) -> str:
+    """The choice of VJP, for tables."""
+    if node.vjp is None:
+        return "exact"
+    if isinstance(node.vjp, dict):
+        return ", ".join(f"{edge}: {estimator!r}" for edge, estimator in node.vjp.items()) or "exact"
+    return repr(node.vjp)
+
+
+def check_vjp(of: Primitive, vjp: Any, edges: int) -> None:
+    """Raise if ``vjp`` is not something that a node of this primitive can take."""
+    Node(0, of, (None,) * edges, ((),) * edges, {}, (), np.dtype(float), "").vjp = vjp
+
+
+def output_size(node: Node) -> float:
+    """One operation for each entry of the output: the cost of element-wise work and reductions."""
+    return float(np.prod([node.shape if node.shape else (1,)], dtype=float))
+
+
+def input_size(node: Node, edge: int, kept: Any) -> float:
+    """One operation for each entry of the input that is worked on."""
+    shape: Shape | None = node.in_shapes[edge]
+    fraction = kept.fraction if kept.structure is Rows else 1.0  # other structures are made dense first
+    return fraction * float(np.prod(shape, dtype=float)) if shape is not None else 0.0

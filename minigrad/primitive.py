@@ -14,13 +14,14 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from minigrad.context import current_layer, current_tape
+from minigrad.context import CONTEXT, current_layer, current_tape
 from minigrad.cotangents import Cotangent, Rows, Structured
-from minigrad.node import Node
+from minigrad.node import Node, input_size, output_size
+from minigrad.node import check_vjp as check_vjp
 from minigrad.rowwise import shortened
 from minigrad.tape import TapeError
 from minigrad.tensor import Tensor
-from minigrad.typing import Array, Shape
+from minigrad.typing import Array
 
 __all__ = ["Operation", "Primitive", "primitive"]
 
@@ -157,19 +158,20 @@ class Primitive:
                     elif value.tape is tape:
                         parents.append(value.node)
                     else:
-                        raise TapeError(
-                            f"{self.name}: input {self.edge_name(k)!r} was recorded on another tape. Compute it inside "
-                            "this `with Tape()` block, or pass `.detach()` if no gradient shall flow through it"
-                        )
+                        raise self.foreign(k, value)
                     recording = True
                     continue
             elif value is None:
+                if self.variadic or self.inputs[k] not in self.optional:
+                    raise self.unfit(k, "None")
                 arrays.append(None)
-            elif isinstance(value, np.ndarray) and value.ndim:
-                arrays.append(value)
             else:
-                arrays.append(np.asarray(value))
-                weak = [k] if weak is None else [*weak, k]
+                array = value if isinstance(value, np.ndarray) else np.asarray(value)
+                if array.dtype.kind not in "fiub":
+                    raise self.unfit(k, f"a {type(value).__name__} of dtype {array.dtype}")
+                arrays.append(array)
+                if array is not value or not array.ndim:
+                    weak = [k] if weak is None else [*weak, k]
             parents.append(None)
         if weak is not None:
             adopt_dtype(arrays, weak)
@@ -188,7 +190,7 @@ class Primitive:
                 out, saved = self.forward(*arrays, **settings)
             else:
                 out, saved = self.forward(**dict(zip(self.inputs, arrays, strict=True)), **settings)
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, TypeError) as error:
             raise self.explain(error, arrays) from error
         if not isinstance(out, np.ndarray):
             out = np.asarray(out)
@@ -218,7 +220,29 @@ class Primitive:
         layer = current_layer()
         where = f" in layer {layer!r}" if layer else ""
         shapes = ", ".join(f"{self.edge_name(k)} {a.shape}" for k, a in enumerate(arrays) if a is not None)
-        return type(error)(f"{self.name}{where}: {error} [shapes: {shapes}]")
+        # NumPy's own subclasses of TypeError cannot be made from a text.
+        kind = TypeError if isinstance(error, TypeError) else type(error)
+        return kind(f"{self.name}{where}: {error} [shapes: {shapes}]")
+
+    def unfit(self, k: int, what: str) -> TypeError:
+        """The error for an input that holds no real numbers."""
+        return TypeError(
+            f"{self.name}: input {self.edge_name(k)!r} is {what}; it must hold real numbers. Pass a Tensor, an array "
+            "or a number of float, integer or bool dtype (for complex values their .real and .imag)"
+        )
+
+    def foreign(self, k: int, value: Tensor) -> TapeError:
+        """The error for an input that was recorded on a tape that is not the innermost one."""
+        if value.tape in CONTEXT.tapes:
+            return TapeError(
+                f"{self.name}: input {self.edge_name(k)!r} was recorded on the outer tape, which is another tape than "
+                "the one of this inner block. Leave the inner block first, or pass `.detach()` if no gradient shall "
+                "flow through it"
+            )
+        return TapeError(
+            f"{self.name}: input {self.edge_name(k)!r} was recorded on another tape. Compute it inside this "
+            "`with Tape()` block, or pass `.detach()` if no gradient shall flow through it"
+        )
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}({', '.join(self.inputs)})>"
@@ -297,20 +321,3 @@ def adopt_dtype(arrays: list[Array | None], weak: list[int]) -> None:
         array = arrays[k]
         if array is not None and array.dtype.kind in "fiub":
             arrays[k] = array.astype(dtype, copy=False)
-
-
-def check_vjp(of: Primitive, vjp: Any, edges: int) -> None:
-    """Raise if ``vjp`` is not something that a node of this primitive can take."""
-    Node(0, of, (None,) * edges, ((),) * edges, {}, (), np.dtype(float), "").vjp = vjp
-
-
-def output_size(node: Node) -> float:
-    """One operation for each entry of the output: the cost of element-wise work and reductions."""
-    return float(np.prod([node.shape if node.shape else (1,)], dtype=float))
-
-
-def input_size(node: Node, edge: int, kept: Any) -> float:
-    """One operation for each entry of the input that is worked on."""
-    shape: Shape | None = node.in_shapes[edge]
-    fraction = kept.fraction if kept.structure is Rows else 1.0  # other structures are made dense first
-    return fraction * float(np.prod(shape, dtype=float)) if shape is not None else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike
 from minigrad.context import CONTEXT
 from minigrad.cotangents import Cotangent, dense
 from minigrad.node import Node
+from minigrad.node import vjp_text as vjp_text
 from minigrad.report import Table, si
 from minigrad.sweep import Sweep, draw, stream
+from minigrad.tensor import Tensor, not_recorded
 from minigrad.typing import Array, Seed
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
 
 __all__ = ["Tape", "TapeError"]
 
@@ -31,6 +30,13 @@ class Tape:
     Inside ``with Tape() as tape:`` every operation that depends on a tensor with ``requires_grad=True`` is
     recorded. Afterwards the tape can be pulled back as often as one likes, each time with fresh draws, or with
     other estimators on its nodes. Tapes may be nested; an operation is recorded on the innermost one.
+
+    What the VJP rules need is kept by reference, not copied (integer indices and labels are). Do not change arrays in
+    place between recording and the backward pass. An optimiser's step, `load_state_dict` and another array put in the
+    place of ``leaf.data`` are noticed and raise a `TapeError`; ``leaf.data *= 5`` on the same array, or a change in an
+    input array of your own, is not, and gives wrong gradients.
+
+    A tape can be neither pickled nor copied: save the leaves, and record again.
 
     Parameters
     ----------
@@ -63,8 +69,8 @@ class Tape:
         self.nodes: list[Node] = []
         self._seed = rng
         self._rng: np.random.Generator | None = None
-        # Leaves by identity, with the version that was recorded.
-        self._leaves: dict[int, tuple[Tensor, int]] = {}
+        # Leaves by identity, with the version and the array that were recorded.
+        self._leaves: dict[int, tuple[Tensor, int, Array]] = {}
 
     @property
     def rng(self) -> np.random.Generator:
@@ -76,21 +82,32 @@ class Tape:
     @property
     def leaves(self) -> list[Tensor]:
         """The leaves that recorded operations read, in the order of their first use."""
-        return [leaf for leaf, _ in self._leaves.values()]
+        return [entry[0] for entry in self._leaves.values()]
 
     def __enter__(self) -> Tape:
         CONTEXT.tapes.append(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        CONTEXT.tapes.remove(self)
+        tapes = CONTEXT.tapes
+        for k in range(len(tapes) - 1, -1, -1):  # the last entry: a tape may be entered again within itself
+            if tapes[k] is self:
+                del tapes[k]
+                return
+        raise TapeError("this tape is left, but it was not entered in this thread")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(
+            "tapes are not saved or copied: they hold the forward pass of one moment. Save the leaves (a model's "
+            "state_dict, or their .data), and record again"
+        )
 
     def record(self, node: Node, leaves: Sequence[Tensor]) -> None:
         """Append a node; ``leaves`` are those among its inputs."""
         self.nodes.append(node)
         for leaf in leaves:
             if id(leaf) not in self._leaves:
-                self._leaves[id(leaf)] = (leaf, leaf.version)
+                self._leaves[id(leaf)] = (leaf, leaf.version, leaf.data)
 
     def backward(self, loss: Tensor, cotangent: ArrayLike | None = None, rng: Seed = None) -> None:
         """Add the gradient of ``loss`` to ``.grad`` of every leaf on this tape.
@@ -111,13 +128,15 @@ class Tape:
         ------
         TapeError
             If ``loss`` is not a scalar and no cotangent is given; if it was not recorded, or on another tape; or
-            if a leaf was changed in place since it was recorded.
+            if a leaf was changed by an optimiser, or its ``data`` replaced, since it was recorded.
+        TypeError
+            If ``loss`` is not a Tensor.
         ValueError
             If the cotangent does not have the shape of ``loss``.
         """
         sweep = self.sweep(loss, cotangent)
         self.run(sweep, stream(rng))
-        for leaf, _ in self._leaves.values():
+        for leaf in self.leaves:
             arrived = sweep.gradient(leaf)
             if arrived is None:
                 arrived = np.zeros_like(leaf.data) if leaf.grad is None else None
@@ -166,20 +185,24 @@ class Tape:
 
     def sweep(self, y: Tensor, cotangent: ArrayLike | None = None, keep: frozenset[int] = frozenset()) -> Sweep:
         """A backward sweep that is ready to go from ``y``; inspection drives it node by node."""
+        if not isinstance(y, Tensor):
+            raise TypeError(
+                f"backward: the first argument is the Tensor to start from, recorded on this tape, but it is a "
+                f"{type(y).__name__}"
+            )
         name = "backward" if y.name is None else f"backward from {y.name!r}"
         if y.tape is not self or y.node is None:
             if y.tape is not None:
                 raise TapeError(f"{name}: this tensor was recorded on another tape; call that tape, or y.backward()")
-            raise TapeError(
-                f"{name}: this tensor was not recorded on this tape. Compute it inside `with Tape() as tape:` from at "
-                "least one tensor with requires_grad=True"
-            )
-        for leaf, version in self._leaves.values():
-            if leaf.version != version:
+            raise TapeError(f"{name}: {not_recorded(y)}")
+        for leaf, version, data in self._leaves.values():
+            if leaf.version != version or leaf.data is not data:
+                how = "was changed in place (by an optimiser or load_state_dict)"
+                if leaf.version == version:
+                    how = "had its .data replaced by another array"
                 raise TapeError(
-                    f"{name}: the leaf {leaf.name or 'of shape ' + str(leaf.shape)} was changed in place (by an "
-                    "optimiser or load_state_dict) after this tape recorded it, so what was saved no longer holds. "
-                    "Record a new tape"
+                    f"{name}: the leaf {leaf.name or 'of shape ' + str(leaf.shape)} {how} after this tape recorded "
+                    "it, so what was saved no longer holds. Record a new tape"
                 )
         return Sweep(self.nodes, y.node, start_cotangent(y, cotangent, name), keep)
 
@@ -294,15 +317,6 @@ def start_cotangent(y: Tensor, cotangent: ArrayLike | None, name: str) -> Array:
     if g.dtype.kind not in "fiub":
         raise TypeError(f"{name}: the cotangent has dtype {g.dtype}; it must hold real numbers")
     return g.astype(y.data.dtype, copy=False)
-
-
-def vjp_text(node: Node) -> str:
-    """The choice of VJP, for tables."""
-    if node.vjp is None:
-        return "exact"
-    if isinstance(node.vjp, dict):
-        return ", ".join(f"{edge}: {estimator!r}" for edge, estimator in node.vjp.items()) or "exact"
-    return repr(node.vjp)
 
 
 def quote(text: str) -> str:

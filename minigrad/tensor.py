@@ -6,11 +6,13 @@ functions of `minigrad.ops`; that package hangs them on this class when it is im
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from minigrad.context import CONTEXT
 from minigrad.typing import Array, Seed, Shape
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ class Tensor:
     Attributes
     ----------
     data : ndarray
-        The values.
+        The values. Leave them alone between recording and the backward pass: a tape notices another array put in
+        the place of a leaf's, but not a change within the array, such as ``w.data *= 5``.
     grad : ndarray or None
         The sum of the gradients of every ``backward`` since it was last set to None.
     tape : Tape or None
@@ -63,9 +66,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "data", "grad", "name", "node", "requires_grad", "tape", "version")
-
-    # NumPy then leaves `array + tensor` to the tensor, and refuses `np.sin(tensor)` instead of losing the tape.
-    __array_ufunc__ = None
 
     data: Array
     grad: Array | None
@@ -150,13 +150,44 @@ class Tensor:
     def __float__(self) -> float:
         return self.item()
 
+    def __int__(self) -> int:
+        self.item()
+        return int(self.data.item())
+
+    def __round__(self, ndigits: int | None = None) -> int | float:
+        self.item()
+        return round(self.data.item(), ndigits)
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if self.data.size != 1:
+            raise TypeError(
+                f"the format {spec!r} is for a single value, but this tensor has shape {self.shape}; format its "
+                "entries, or reduce it first"
+            )
+        return format(self.data.item(), spec)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.data.ndim:
+            raise TypeError("a tensor without axes cannot be iterated over; its one value is .item()")
+        return (self[k] for k in range(len(self.data)))
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        if self.tape is not None:
+            raise TypeError(
+                "a recorded tensor is part of its tape, and tapes are neither saved nor copied: keep its `.data`, or "
+                "`.detach()` it"
+            )
+        return None, {name: getattr(self, name) for name in Tensor.__slots__ if name != "__weakref__"}
+
     def __bool__(self) -> bool:
         return bool(self.data)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-        if self.tape is not None:
+        if self.requires_grad and (self.tape is not None or CONTEXT.tapes):
             raise TypeError(
-                "NumPy would turn this recorded tensor into a plain array and its gradient would be lost; use the "
+                "NumPy would turn this tensor into a plain array and its gradient would be lost; use the "
                 "function of minigrad.ops of the same name, or `.data` if the values alone are meant"
             )
         return np.array(self.data, dtype=dtype, copy=True) if copy else np.asarray(self.data, dtype=dtype)
@@ -187,10 +218,7 @@ class Tensor:
         from minigrad.tape import TapeError
 
         if self.tape is None:
-            raise TapeError(
-                "backward: this tensor was not recorded. Compute it inside `with minigrad.Tape():` from at least one "
-                "tensor with requires_grad=True"
-            )
+            raise TapeError(f"backward: {not_recorded(self)}")
         self.tape.backward(self, cotangent, rng=rng)
 
     # minigrad.ops assigns these; they stand here for the type checker and for the reader.
@@ -212,7 +240,22 @@ class Tensor:
         def __neg__(self) -> Tensor: ...
         def __abs__(self) -> Tensor: ...
         def __getitem__(self, index: Any) -> Tensor: ...
+        def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any: ...
+        def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any: ...
         def __lt__(self, other: Any) -> Array: ...
         def __le__(self, other: Any) -> Array: ...
         def __gt__(self, other: Any) -> Array: ...
         def __ge__(self, other: Any) -> Array: ...
+
+
+def not_recorded(y: Tensor) -> str:
+    """Why there is no backward pass from a tensor that no tape recorded."""
+    if y.requires_grad:
+        return (
+            "this tensor was not recorded: it is a leaf, made by hand with requires_grad=True. Go back from what was "
+            "computed from it inside `with minigrad.Tape():`"
+        )
+    return (
+        "this tensor was not recorded. Compute it inside `with minigrad.Tape():` (not after the block had ended) from "
+        "at least one tensor with requires_grad=True"
+    )

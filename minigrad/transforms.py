@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.primitive import primitive
-from minigrad.tape import Tape, TapeError
+from minigrad.tape import Tape, TapeError, start_cotangent
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
@@ -57,6 +58,7 @@ def vjp(fn: Callable[..., Tensor], *arrays: ArrayLike) -> tuple[Array, Callable[
 
     def pullback(g: ArrayLike, rng: Seed = None) -> tuple[Array, ...]:
         if out.tape is None:
+            start_cotangent(out, g, "vjp")  # a wrong shape is a mistake here, too
             return tuple([np.zeros_like(leaf.data) for leaf in leaves])
         return tape.gradients(out, leaves, cotangent=g, rng=rng)
 
@@ -81,10 +83,14 @@ def value_and_grad(fn: Callable[..., Tensor], argnums: int | Sequence[int] = 0) 
 
     Raises
     ------
+    TypeError
+        If ``argnums`` is neither an int nor a sequence of ints.
     TapeError
         When called, if the value is not a scalar.
     IndexError
         When called, if an argument number is out of range.
+    ValueError
+        When called, if two argument numbers name the same argument.
 
     Examples
     --------
@@ -93,11 +99,14 @@ def value_and_grad(fn: Callable[..., Tensor], argnums: int | Sequence[int] = 0) 
     >>> value.item(), gradient.tolist()
     (5.0, [2.0, 4.0])
     """
-    several = not isinstance(argnums, (int, np.integer))
-    positions = tuple(argnums) if several else (argnums,)  # type: ignore[arg-type]
+    several = not hasattr(argnums, "__index__") or np.ndim(argnums) > 0
+    try:
+        positions = tuple([operator.index(n) for n in (argnums if several else (argnums,))])  # type: ignore[arg-type, union-attr]
+    except TypeError:
+        raise TypeError(f"grad: argnums= takes an int or a sequence of ints, got {argnums!r}") from None
 
     def evaluate(*args: Any, rng: Seed = None, **kwargs: Any) -> tuple[Array, Any]:
-        tape, leaves, out = _record(fn, args, kwargs, positions, "grad")  # type: ignore[arg-type]
+        tape, leaves, out = _record(fn, args, kwargs, positions, "grad")
         if out.data.ndim:
             raise TapeError(
                 f"grad: the function returned shape {out.shape}, and only a scalar has a gradient. Reduce it (.sum() "
@@ -145,9 +154,13 @@ def _record(
     """Call ``fn`` on a tape of its own, with leaves at the given positions."""
     call = list(args)
     leaves = []
+    seen = set()
     for position in positions:
         if not -len(call) <= position < len(call):
             raise IndexError(f"{what}: argument number {position} of a call with {len(call)} positional arguments")
+        if position % len(call) in seen:
+            raise ValueError(f"{what}: argument number {position} is given twice in argnums={tuple(positions)}")
+        seen.add(position % len(call))
         leaf = _leaf(call[position], what, position)
         call[position] = leaf
         leaves.append(leaf)

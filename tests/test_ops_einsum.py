@@ -8,6 +8,7 @@ from gradient_table import SUMS, values
 
 import minigrad as mg
 from minigrad import ops
+from minigrad.testing import assert_gradients_close
 
 
 @pytest.mark.parametrize("subscripts, shapes", [(s, shapes) for s, *shapes in SUMS])
@@ -42,3 +43,21 @@ def test_flops_count_every_product_once():
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "subscripts, shapes",
+    [("ij,ij->j", [(1, 3), (4, 3)]), ("ij,ij->j", [(4, 3), (1, 3)]), ("ii,ii->", [(1, 1), (3, 3)]),
+     ("i,i", [(1,), (3,)]), ("ij,jk->ik", [(2, 1), (4, 3)]), ("ij,ij,ij->", [(1, 3), (4, 1), (1, 1)]),
+     ("...i,...i->...", [(1, 3), (4, 3)]), ("ij,ij->ij", [(1, 3), (4, 1)])],
+)  # fmt: skip
+def test_axes_of_length_1_are_repeated(subscripts, shapes):
+    arrays = [values(k, shape) for k, shape in enumerate(shapes)]
+    np.testing.assert_allclose(ops.einsum(subscripts, *arrays).data, np.einsum(subscripts, *arrays), rtol=1e-12)
+    assert_gradients_close(lambda *tensors: ops.einsum(subscripts, *tensors), *arrays)
+
+
+def test_an_ellipsis_must_be_in_the_output():
+    with pytest.raises(ValueError, match=r"einsum: .*leave out the axes of '\.\.\.'"):
+        ops.einsum("...i->i", np.ones((2, 3)))
+    assert ops.einsum("...i->i", np.ones(3)).shape == (3,)

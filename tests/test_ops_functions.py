@@ -45,3 +45,12 @@ def test_sqrt_at_zero():
 
 def test_log1p_is_exact_near_zero():
     assert ops.log1p(1e-12).item() == np.log1p(1e-12)
+
+
+@pytest.mark.parametrize("name", ["gelu", "silu"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_limits_at_infinity(name, dtype):
+    far = 0.9 * float(np.finfo(dtype).max)
+    value, pullback = mg.vjp(getattr(ops, name), np.array([np.inf, -np.inf, far, -far, np.nan], dtype))
+    np.testing.assert_array_equal(value, np.array([np.inf, 0, far, 0, np.nan], dtype))
+    np.testing.assert_array_equal(pullback(np.ones(5))[0], [1, 0, 1, 0, np.nan])

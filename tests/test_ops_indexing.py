@@ -62,3 +62,26 @@ def test_gathers_as_in_numpy(axis):
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "index, expected",
+    [(((0, 0, 2),), [2, 0, 1]), ([], [0, 0, 0]), ([mg.Tensor(1), mg.Tensor(1)], [0, 2, 0]), (range(2), [1, 1, 0])],
+)
+def test_sequences_within_an_index(index, expected):
+    assert mg.grad(lambda x: x[index].sum())([5.0, 6.0, 7.0]).tolist() == expected
+
+
+def test_only_the_outermost_tuple_stays_one():
+    assert mg.grad(lambda x: x[:, (0, 0)].sum())(np.ones((2, 2))).tolist() == [[2, 0], [2, 0]]
+
+
+@pytest.mark.parametrize(
+    "pick", [lambda w, i: w[i], lambda w, i: w[i,], lambda w, i: w[mg.Tensor(i)], ops.take, ops.take_along_axis]
+)
+def test_indices_may_be_reused_before_the_backward_pass(pick):
+    w, i = mg.Tensor([1.0, 2.0, 3.0], requires_grad=True), np.array([0, 0])
+    with mg.Tape() as tape:
+        loss = pick(w, i).sum()
+    i[:] = 2
+    assert tape.gradients(loss, [w])[0].tolist() == [2, 0, 0]

@@ -100,3 +100,18 @@ def test_targets_are_not_differentiated():
     t = mg.Tensor(ONE_HOT, requires_grad=True)
     with mg.Tape(), pytest.raises(TypeError, match="'targets' is not differentiable"):
         ops.cross_entropy(X, t)
+
+
+def test_labels_may_be_reused_before_the_backward_pass():
+    labels, w = LABELS.copy(), mg.Tensor(X, requires_grad=True)
+    with mg.Tape() as tape:
+        loss = ops.cross_entropy(w, labels, reduction="sum")
+    labels[:] = 0
+    np.testing.assert_allclose(tape.gradients(loss, [w])[0], special.softmax(X, -1) - ONE_HOT, atol=1e-15)
+
+
+def test_one_hot_integers_are_explained():
+    with pytest.raises(ValueError, match=r"One-hot.*\.astype\(float\)"):
+        ops.cross_entropy(X, ONE_HOT.astype(int))
+    with pytest.raises(ValueError, match=r"one-hot.*\.astype\(float\)"):
+        ops.cross_entropy(X, ONE_HOT == 1)

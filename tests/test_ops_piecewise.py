@@ -41,3 +41,11 @@ def test_clip():
     assert mg.grad(lambda x: x.clip(-1, 1).sum())(x).tolist() == [0, 1, 1, 1, 0]
     with pytest.raises(ValueError, match=r"clip: .*x \(5,\)"):
         ops.clip(x, np.zeros(3))
+
+
+def test_a_condition_may_be_reused_before_the_backward_pass():
+    w, condition = mg.Tensor([1.0, 2.0], requires_grad=True), np.array([True, False])
+    with mg.Tape() as tape:
+        loss = ops.where(condition, w, 0.0).sum()
+    condition[:] = True
+    assert tape.gradients(loss, [w])[0].tolist() == [1, 0]

@@ -107,3 +107,36 @@ def test_logsumexp_at_infinity(x, value, gradient, dtype):
     got, slope = mg.value_and_grad(lambda x: x.logsumexp())(np.array(x, dtype))
     np.testing.assert_allclose(got, value, rtol=1e-6)
     np.testing.assert_allclose(slope, gradient, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("axis", [None, 0])
+def test_the_root_of_the_variance_of_constants(dtype, axis):
+    gradient = mg.grad(lambda x: x.var(axis=axis).sqrt().sum())(np.full((7, 2), 0.1, dtype))
+    np.testing.assert_array_equal(gradient, np.zeros((7, 2)))
+
+
+@pytest.mark.parametrize("scale, dtype", [(1e-30, np.float32), (1e30, np.float32), (1e-200, float), (1e200, float)])
+def test_std_neither_overflows_nor_underflows(scale, dtype):
+    value, gradient = mg.value_and_grad(lambda x: x.std())(np.array([1.0, 2.0], dtype) * dtype(scale))
+    np.testing.assert_allclose(value, 0.5 * dtype(scale), rtol=1e-6)
+    np.testing.assert_allclose(gradient, [-0.5, 0.5], rtol=1e-6)
+
+
+def test_float16_with_more_values_than_it_can_count():
+    n = 70_000
+    x = np.arange(n) % 7 * 1.0
+    for name in ("mean", "max", "min", "var", "std", "logsumexp", "norm"):
+        f = getattr(ops, name)
+        value, gradient = mg.value_and_grad(lambda x, f=f: f(x))(x.astype(np.float16))
+        expected, slope = mg.value_and_grad(lambda x, f=f: f(x))(x)
+        assert value.dtype == gradient.dtype == np.float16
+        np.testing.assert_allclose(value, expected, rtol=2e-3, err_msg=name)
+        np.testing.assert_allclose(gradient, slope, rtol=2e-2, atol=1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCES))
+@pytest.mark.parametrize("axis, message", [([0, 1], r"write axis=\(0, 1\)"), (1.0, "axis=1.0 is not an int")])
+def test_an_axis_of_another_type_is_explained(name, axis, message):
+    with pytest.raises(TypeError, match=rf"{name}: .*{message}.*x \(2, 3, 4\)"):
+        getattr(ops, name)(X, axis=axis)

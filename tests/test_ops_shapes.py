@@ -79,3 +79,7 @@ def test_casts_there_and_back():
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_an_empty_axis_is_split_into_empties():
+    assert [part.shape for part in ops.split(np.ones((0, 2)), 3)] == [(0, 2)] * 3

@@ -155,3 +155,19 @@ def test_errors_name_operation_layer_and_shapes():
         mg.Tensor([1.0, 2.0]) + np.ones(3)
     with pytest.raises(IndexError, match=r"getitem: .*x \(2,\)"):
         mg.Tensor([1.0, 2.0])[5]
+
+
+@pytest.mark.parametrize(
+    "value, what",
+    [(1j, "complex"), ("a", "str"), (object(), "object"), (None, "None"), (np.array(["a"]), "<U1"), ([None], "list")],
+)
+def test_inputs_must_hold_real_numbers(value, what):
+    with pytest.raises(TypeError, match=rf"add: input 'y' is .*{what}.*real numbers.*float"):
+        ops.add([1.0], value)
+    with pytest.raises(TypeError, match=r"concatenate: input 'arrays\[1\]' is"):
+        ops.concatenate([[1.0], value])
+
+
+def test_a_type_error_of_the_forward_pass_is_explained():
+    with pytest.raises(TypeError, match=r"softmax: .*integer.*x \(2,\)"):
+        ops.softmax([1.0, 2.0], axis=1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 
 import numpy as np
@@ -269,3 +271,59 @@ def test_a_non_finite_cotangent_passes():
     with mg.Tape() as tape:
         y = w * 3
     assert str(tape.gradients(y, [w], cotangent=[np.nan, np.inf])[0].tolist()) == "[nan, inf]"
+
+
+def test_a_tape_within_itself():
+    w, tape = leaf([1.0]), mg.Tape()
+    with tape, mg.Tape() as inner:
+        with tape:
+            pass
+        assert (w * 2).tape is inner
+    assert (w * 2).tape is None
+    with pytest.raises(mg.TapeError, match="not entered"):
+        tape.__exit__(None, None, None)
+
+
+def test_another_array_in_a_leaf_is_noticed():
+    w = leaf([1.0, 2.0], name="weight")
+    with mg.Tape() as tape:
+        loss = (w * w).sum()
+    recorded, w.data = w.data, np.array([5.0, 6.0])
+    with pytest.raises(mg.TapeError, match=r"weight had its .data replaced.*Record a new tape"):
+        tape.backward(loss)
+    w.data = recorded
+    assert tape.gradients(loss, [w])[0].tolist() == [2, 4]
+
+
+def test_errors_say_what_happened():
+    w = leaf([1.0])
+    with mg.Tape() as tape:
+        y = w * 2
+        with mg.Tape(), pytest.raises(mg.TapeError, match="the outer tape"):
+            y * 3
+    late = w * 2
+    for call in (tape.backward, lambda y: y.backward(), lambda y: tape.gradients(y, [w])):
+        with pytest.raises(mg.TapeError, match="block had ended"):
+            call(late)
+        with pytest.raises(mg.TapeError, match="it is a leaf"):
+            call(w)
+    for start in (np.ones(3), 1.0):
+        with pytest.raises(TypeError, match=f"Tensor to start from.*{type(start).__name__}"):
+            tape.backward(start)
+        with pytest.raises(TypeError, match="Tensor to start from"):
+            tape.gradients(start, [w])
+
+
+@pytest.mark.parametrize("keep", [pickle.dumps, copy.deepcopy, copy.copy])
+def test_tapes_are_neither_saved_nor_copied(keep):
+    w = leaf([1.0], name="w")
+    with mg.Tape() as tape:
+        y = w * 2
+    with pytest.raises(TypeError, match="tapes are not saved or copied"):
+        keep(tape)
+    with pytest.raises(TypeError, match=r"neither saved nor copied.*detach"):
+        keep(y)
+    tape.backward(y, cotangent=[1.0])
+    again = keep(w)
+    again = pickle.loads(again) if isinstance(again, bytes) else again
+    assert (again.name, again.requires_grad, again.data.tolist(), again.grad.tolist()) == ("w", True, [1.0], [2.0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import pytest
 
@@ -114,3 +116,60 @@ def test_methods_are_the_operations():
     for name in ops.METHODS:
         assert getattr(mg.Tensor, name) is getattr(ops, name)
     np.testing.assert_allclose(x.softmax().data.sum(axis=-1), 1)
+
+
+def test_numpy_functions_name_the_operation_to_use():
+    t, w, a = mg.Tensor([1.0, 2.0]), mg.Tensor([1.0, 2.0], requires_grad=True), np.ones(2)
+    for call, message in [
+        (lambda: np.sin(t), "use minigrad.ops.sin"), (lambda: np.sum(t), "use minigrad.ops.sum"),
+        (lambda: np.hypot(a, t), "minigrad.ops has no hypot"), (lambda: np.add.reduce(t), "no add.reduce"),
+        (lambda: operator.iadd(a, t), "`a = a \\+ t`"),
+    ]:  # fmt: skip
+        with pytest.raises(TypeError, match=message):
+            call()
+    assert a.tolist() == [1, 1]
+    assert np.concatenate([w, w]).tolist() == [1, 2, 1, 2] and np.allclose(w, [1, 2])  # no tape, nothing is lost
+    with mg.Tape():
+        for call in (lambda: np.concatenate([w, w]), lambda: np.concatenate((a, w * 2)), lambda: np.stack(arrays=[w])):
+            with pytest.raises(TypeError, match=r"use minigrad\.ops"):
+                call()
+        with pytest.raises(TypeError, match="gradient would be lost"):
+            np.asarray(w)
+        assert np.asarray(t).tolist() == [1, 2] and np.shape(w * 2) == (2,)
+
+
+def test_an_array_on_the_left_is_recorded():
+    w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    with mg.Tape() as tape:
+        loss = (np.array([3.0, 4.0]) * w + np.float64(2) * w).sum()
+    assert tape.gradients(loss, [w])[0].tolist() == [5, 6]
+
+
+def test_single_values_behave_as_numbers():
+    t = mg.Tensor([[2.345]])
+    assert (f"{t:.2f}", int(t), round(t), round(t, 1)) == ("2.35", 2, 2, 2.3) and f"{t}" == str(t)
+    assert f"{mg.Tensor(3):d}" == "3"
+    many = mg.Tensor([1.0, 2.0])
+    for call, error in [
+        (lambda: f"{many:.2f}", TypeError),
+        (lambda: int(many), ValueError),
+        (lambda: round(many), ValueError),
+    ]:
+        with pytest.raises(error, match=r"single value.*shape \(2,\)"):
+            call()
+
+
+def test_iteration_records_slices_and_needs_an_axis():
+    w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    with mg.Tape() as tape:
+        first, second = w
+        loss = first * second
+    assert tape.gradients(loss, [w])[0].tolist() == [2, 1]
+    with pytest.raises(TypeError, match="without axes"):
+        list(mg.Tensor(3.0))
+
+
+def test_nothing_equals_none_or_a_text():
+    t = mg.Tensor([1.0, 2.0])
+    assert not (t == None).any() and (t != None).all() and not (t == "a").any()  # noqa: E711
+    assert mg.Tensor(1.0) != None  # noqa: E711

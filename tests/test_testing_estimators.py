@@ -117,7 +117,7 @@ def test_likely_mistakes_fail(mistake):
         assert_unbiased(mistake())
     message = str(caught.value)
     for part in (
-        f"{mistake.__name__} is biased for a cotangent of shape",
+        f"{mistake.__name__}() is biased for a cotangent of shape",
         "entry (",
         "expected",
         "mean",
@@ -224,7 +224,7 @@ def test_the_variance_of_a_student_s_estimator():
         assert_variance_close(Sound(), G, expected=np.sum(G**2) / 0.3)  # 1/p, where it is 1/p − 1
     message = str(caught.value)
     for part in (
-        "Sound for a cotangent of shape (5, 4)",
+        "Sound(p=0.3) for a cotangent of shape (5, 4)",
         "expected",
         "got",
         "a factor of 0.7",

@@ -173,3 +173,11 @@ def test_the_point_is_left_as_it_was():
 def test_hint_prefers_the_plain_explanation():
     e, quiet, every = np.full((2, 2), 3.0), np.zeros((2, 2)), np.ones((2, 2), bool)
     assert hint(e, 2 * e, quiet, every).startswith("all entries are 2 times")
+
+
+@pytest.mark.parametrize(
+    "fn, point", [(lambda x: x.relu(), [0.0, 1.0]), (lambda x: x.relu(), [0.0, 0.0]), (lambda x: x.max(), np.ones(3))]
+)
+def test_a_point_on_a_kink_is_recognised(fn, point):
+    with pytest.raises(AssertionError, match="is the point at a kink"):
+        assert_gradients_close(fn, point)

@@ -83,3 +83,21 @@ def test_errors():
     w = mg.Tensor([1.0], requires_grad=True)
     with mg.Tape(), pytest.raises(TypeError, match="derivatives of derivatives"):
         mg.grad(lambda x: x.sum())(w * 2)
+
+
+def test_argument_numbers_are_checked():
+    x, y = np.ones(2), np.ones(2)
+    for argnums in ((0, 0), (0, -2), [1, -1]):
+        with pytest.raises(ValueError, match="given twice"):
+            mg.grad(lambda x, y: (x * y).sum(), argnums=argnums)(x, y)
+    for argnums in (1.0, (0, 1.0), "0", None):
+        with pytest.raises(TypeError, match="an int or a sequence of ints"):
+            mg.grad(lambda x, y: (x * y).sum(), argnums=argnums)
+    assert len(mg.grad(lambda x, y: (x * y).sum(), argnums=np.array([0, 1]))(x, y)) == 2
+
+
+def test_a_constant_function_checks_its_cotangent():
+    _, pullback = mg.vjp(lambda x: mg.Tensor(np.ones(3)), np.ones(2))
+    with pytest.raises(ValueError, match=r"vjp: the cotangent has shape \(2,\)"):
+        pullback(np.ones(2))
+    assert pullback(np.ones(3))[0].tolist() == [0, 0]

@@ -2,10 +2,11 @@
 9. Epochs against cost per epoch
 ================================
 
-A sketch makes a step cheaper and noisier. Noisier steps mean more of them. Does the bargain pay? So far we have compared noise at
-an equal number of columns kept; but nobody is paid for columns. In this lesson we predict the total cost of reaching a precision,
-choose the budget by that, and then hold the prediction against real training, at equal cost. There is an opponent that is easily forgotten:
-**exact VJPs on a smaller batch**, which also make a step cheaper and noisier.
+A sketch makes a step cheaper and noisier. Noisier steps mean more of them. Does the bargain pay? So far we have
+compared noise at an equal number of columns kept; but nobody is paid for columns. In this lesson we predict the total
+cost of reaching a precision, choose the budget by that, and then hold the prediction against real training, at equal
+cost. There is an opponent that is easily forgotten: **exact VJPs on a smaller batch**, which also make a step cheaper
+and noisier.
 """
 
 import os
@@ -23,21 +24,24 @@ FAST = bool(os.environ.get("MINIGRAD_FAST"))  # smaller sizes, for a quick look
 # %%
 # The product that counts
 # -----------------------
-# A step costs :math:`c_0 + c_1 p`: the forward pass and whatever stays exact (:math:`c_0`), and the sketched part of the backward pass,
-# in proportion to the budget :math:`p`. Its gradient has a variance :math:`V(p)`.
+# A step costs :math:`c_0 + c_1 p`: the forward pass and whatever stays exact (:math:`c_0`), and the sketched part of
+# the backward pass, in proportion to the budget :math:`p`. Its gradient has a variance :math:`V(p)`.
 #
-# Suppose that noise is what holds the training up. To keep the noise of the whole run as it is when each step has twice the variance, the
-# learning rate must be halved, and twice as many steps be made. The number of steps is in proportion to the variance, and so
+# Suppose that noise is what holds the training up. To keep the noise of the whole run as it is when each step has twice
+# the variance, the learning rate must be halved, and twice as many steps be made. The number of steps is in proportion
+# to the variance, and so
 #
 # .. math:: \text{total cost} \;\propto\; (c_0 + c_1 p)\; V(p) .
 #
-# For one node with a uniform mask the variance is :math:`V(p) = a + b/p`. One sets the derivative of the product to zero:
+# For one node with a uniform mask the variance is :math:`V(p) = a + b/p`. One sets the derivative of the product to
+# zero:
 #
 # .. math:: p^* = \sqrt{\frac{c_0\, b}{c_1\, a}} .
 #
-# A backward pass costs about twice as much as a forward pass, so take :math:`c_0 = 1`, :math:`c_1 = 2`, and a mask of little noise, :math:`a = 8`,
-# :math:`b = 1`. Then :math:`p^* = \sqrt{1/16} = 1/4`, and the total cost falls to :math:`(1.5 \cdot 12) / (3 \cdot 9) = 2/3`. With
-# :math:`a = 2` it would be :math:`p^* = 1/2`, and the cost would fall to no more than 8/9. With :math:`a = 0.5`, :math:`p^* = 1`: do not sketch.
+# A backward pass costs about twice as much as a forward pass, so take :math:`c_0 = 1`, :math:`c_1 = 2`, and a mask of
+# little noise, :math:`a = 8`, :math:`b = 1`. Then :math:`p^* = \sqrt{1/16} = 1/4`, and the total cost falls to
+# :math:`(1.5 \cdot 12) / (3 \cdot 9) = 2/3`. With :math:`a = 2` it would be :math:`p^* = 1/2`, and the cost would fall
+# to no more than 8/9. With :math:`a = 0.5`, :math:`p^* = 1`: do not sketch.
 
 figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 p = np.geomspace(0.03, 1, 200)
@@ -59,14 +63,15 @@ best = theory.optimal_budget(1, 2, 8, 1)
 assert np.isclose(best.budget, 1 / 4) and np.isclose(best.cost_ratio, 2 / 3)
 
 # %%
-# And the smaller batch? With half the batch a step costs half, and has twice the variance: the product stays. **In this regime all batch
-# sizes cost the same.** So the line at 1 is not only "exact VJPs", it is "exact VJPs on any batch". A sketch that stays above it is no use.
+# And the smaller batch? With half the batch a step costs half, and has twice the variance: the product stays. **In this
+# regime all batch sizes cost the same.** So the line at 1 is not only "exact VJPs", it is "exact VJPs on any batch". A
+# sketch that stays above it is no use.
 
 # %%
 # Measure it
 # ----------
-# A network on handwritten digits that has been trained for 15 epochs: noise dominates only when the first easy gains are over. Then ask how
-# noisy its gradient is on batches of 64.
+# A network on handwritten digits that has been trained for 15 epochs: noise dominates only when the first easy gains
+# are over. Then ask how noisy its gradient is on batches of 64.
 
 WIDTHS, BATCH = (64, 128, 128, 10), 64
 data = datasets.digits().flat()
@@ -74,9 +79,9 @@ start = nn.mlp(WIDTHS, rng=0)
 training.fit(start, data, optimizer=optim.SGD(start, lr=0.1), epochs=15, batch_size=BATCH, rng=0, progress=False)
 
 # %%
-# First a *uniform* mask of samples on the last layer: each of the 64 rows of the cotangent is kept with probability :math:`p`. A row that is dropped
-# there is never seen by the layers below, so the whole backward pass becomes shorter. One masked node: the formula is exact. We measure the variance
-# of the estimator at two budgets, and fit :math:`b`.
+# First a *uniform* mask of samples on the last layer: each of the 64 rows of the cotangent is kept with probability
+# :math:`p`. A row that is dropped there is never seen by the layers below, so the whole backward pass becomes shorter.
+# One masked node: the formula is exact. We measure the variance of the estimator at two budgets, and fit :math:`b`.
 
 with mg.Tape() as tape:
     ops.cross_entropy(start(data.x_train[:BATCH]), data.y_train[:BATCH])
@@ -94,12 +99,13 @@ print(uniform)
 assert not uniform.worth_it
 
 # %%
-# Of course it is not: to drop samples at random is to use a smaller batch, only less tidily. The forward pass was paid for the samples
-# that were dropped.
+# Of course it is not: to drop samples at random is to use a smaller batch, only less tidily. The forward pass was paid
+# for the samples that were dropped.
 #
 # Now with the best probabilities. Samples that the network already gets right have tiny cotangents; a
-# ``DiagonalSketch(axis="sample")`` seldom keeps these. And the sketches of columns of the earlier lessons, in the hidden layers. Their
-# variances are no longer of the form :math:`a + b/p`. ``inspect.advise`` measures at a few budgets and interpolates.
+# ``DiagonalSketch(axis="sample")`` seldom keeps these. And the sketches of columns of the earlier lessons, in the
+# hidden layers. Their variances are no longer of the form :math:`a + b/p`. ``inspect.advise`` measures at a few budgets
+# and interpolates.
 
 BUDGETS = (0.7, 0.5, 0.3, 0.2, 0.1)
 choices = {
@@ -137,14 +143,15 @@ assert advice.worth_it and 0.15 < advice.budget < 0.45 and advice.ratio < 0.75
 assert not advices["uniform column masks, hidden layers"].worth_it
 
 # %%
-# The three choices differ completely. Uniform masks of columns cannot win here: their noise costs more than they save, at *every* budget. Those by
-# importance gain a little near 0.7. Samples by importance are predicted to need **0.6** of the cost, at a budget near 0.3.
+# The three choices differ completely. Uniform masks of columns cannot win here: their noise costs more than they save,
+# at *every* budget. Those by importance gain a little near 0.7. Samples by importance are predicted to need **0.6** of
+# the cost, at a budget near 0.3.
 #
 # Then check it
 # -------------
-# Each method goes on from the same weights, with the same total number of operations (forward and backward), at a learning rate in inverse proportion
-# to its variance, as the argument above demands. A method with cheaper steps makes more of them. The honest baselines, exact VJPs on 32 and 16 samples, get
-# the learning rates of *their* variances.
+# Each method goes on from the same weights, with the same total number of operations (forward and backward), at a
+# learning rate in inverse proportion to its variance, as the argument above demands. A method with cheaper steps makes
+# more of them. The honest baselines, exact VJPs on 32 and 16 samples, get the learning rates of *their* variances.
 
 LR, TOTAL, EVALUATIONS, SEEDS = 0.1, (4e9 if FAST else 1e10), 10, (1 if FAST else 2)
 variance = dict(zip(advice.budgets, advice.variance, strict=True))
@@ -184,7 +191,8 @@ for budget in BUDGETS:
 curves = {name: np.mean([race(*run, seed) for seed in range(SEEDS)], axis=0) for name, run in runs.items()}
 
 # %%
-# How much cheaper was it? Take the loss that exact VJPs reach with the whole cost, and see which part of the cost each other run needed for it.
+# How much cheaper was it? Take the loss that exact VJPs reach with the whole cost, and see which part of the cost each
+# other run needed for it.
 
 spent = np.linspace(0, 1, EVALUATIONS + 1)
 first = training.evaluate(start, data.x_train, data.y_train)[0]
@@ -225,24 +233,26 @@ assert measured < 0.8 and measured < needed["budget 0.1"] and measured < needed[
 assert all(abs(needed[f"exact, batch {batch}"] - 1) < 0.2 for batch in (32, 16))
 
 # %%
-# The smaller batches run along the curve of the large one, as promised. The sketch of samples leaves both behind, by what was predicted from
-# a few backward passes.
+# The smaller batches run along the curve of the large one, as promised. The sketch of samples leaves both behind, by
+# what was predicted from a few backward passes.
 #
 # What was not shown
 # ------------------
-# Each method had the learning rate that makes its noise equal to that of the others. That is the right comparison where **noise limits the learning rate**. Does it,
-# here? Give the batch of 16 the full rate of 0.1, which the argument forbids:
+# Each method had the learning rate that makes its noise equal to that of the others. That is the right comparison where
+# **noise limits the learning rate**. Does it, here? Give the batch of 16 the full rate of 0.1, which the argument
+# forbids:
 
 free = race(16, None, LR, 0)[-1]
 print(f"last loss: budget 0.3 {curves['budget 0.3'][-1]:.4f}; exact, batch 16, at its full learning rate {free:.4f}")
 assert free < curves["budget 0.3"][-1]
 
 # %%
-# It beats everything. On these easy data more noise could be borne, and then the number of steps is what counts, of which the smallest batch makes the most. So the order
-# of business is: first choose batch and learning rate, so that more noise would hurt; *then* ask whether a sketch pays. Lesson 10 goes on from here.
+# It beats everything. On these easy data more noise could be borne, and then the number of steps is what counts, of
+# which the smallest batch makes the most. So the order of business is: first choose batch and learning rate, so that
+# more noise would hurt; *then* ask whether a sketch pays. Lesson 10 goes on from here.
 #
-# Nor did we claim seconds. This counts operations; at this size Python takes longer than the arithmetic does. And the answer changes: early in this training the same
-# sketch is *not* worth it (exercise 1).
+# Nor did we claim seconds. This counts operations; at this size Python takes longer than the arithmetic does. And the
+# answer changes: early in this training the same sketch is *not* worth it (exercise 1).
 
 print(f"checked: stated 0.6, found {measured:.3f}")
 plt.show()
@@ -250,9 +260,10 @@ plt.show()
 # %%
 # Exercises
 # ---------
-# 1. Let ``inspect.advise`` look at the network after 1, 5 and 30 epochs. When does the sketch of samples begin to pay? *Hint*: what do the
-#    cotangents of samples look like when all are wrong, and what when most are right?
-# 2. Show that :math:`\text{cost}(p^*)/\text{cost}(1) = (\sqrt{c_0 a} + \sqrt{c_1 b})^2 / ((c_0 + c_1)(a + b))` and that it is at most 1. *Hint*:
-#    Cauchy-Schwarz.
-# 3. Race all methods at learning rates of 1, 2, 4 and 8 times those above, and compare the best of each at equal cost. *Hint*: where does a larger rate begin to hurt, and is it
-#    noise or curvature that sets the limit? A rate beyond :math:`2/L` diverges without any noise.
+# 1. Let ``inspect.advise`` look at the network after 1, 5 and 30 epochs. When does the sketch of samples begin to pay?
+#    *Hint*: what do the cotangents of samples look like when all are wrong, and what when most are right?
+# 2. Show that :math:`\text{cost}(p^*)/\text{cost}(1) = (\sqrt{c_0 a} + \sqrt{c_1 b})^2 / ((c_0 + c_1)(a + b))` and that
+#    it is at most 1. *Hint*: Cauchy-Schwarz.
+# 3. Race all methods at learning rates of 1, 2, 4 and 8 times those above, and compare the best of each at equal cost.
+#    *Hint*: where does a larger rate begin to hurt, and is it noise or curvature that sets the limit? A rate beyond
+#    :math:`2/L` diverges without any noise.

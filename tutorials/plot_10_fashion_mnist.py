@@ -2,12 +2,13 @@
 10. A multi-layer perceptron on Fashion-MNIST
 =============================================
 
-Time for real data: 60,000 small pictures of clothing in ten classes, and a network of three linear layers. Where in it should a sketch stand? We compare sketching
-**columns in each hidden layer** with sketching **samples once, at the logits**. Both make a step about equally cheap. Their noise is not alike at all. Then we let the
-budget find itself while training.
+Time for real data: 60,000 small pictures of clothing in ten classes, and a network of three linear layers. Where in it
+should a sketch stand? We compare sketching **columns in each hidden layer** with sketching **samples once, at the
+logits**. Both make a step about equally cheap. Their noise is not alike at all. Then we let the budget find itself
+while training.
 
-The data set is looked for on this computer (``$MINIGRAD_DATA``, see ``minigrad.datasets``). Where it is not found, the lesson takes the bundled
-handwritten digits, and says so; every point of it stands.
+The data set is looked for on this computer (``$MINIGRAD_DATA``, see ``minigrad.datasets``). Where it is not found, the
+lesson takes the bundled handwritten digits, and says so; every point of it stands.
 """
 
 import os
@@ -60,8 +61,10 @@ print(f"after {warm_up} exact steps: test loss {loss:.3f}, test accuracy {100 * 
 # %%
 # Which samples matter?
 # ---------------------
-# The cotangent at the logits is :math:`\text{softmax}(y) - \text{one-hot}(label)`, over the batch size. For a picture that the network knows well it is nearly zero. A sketch of *samples*
-# keeps row :math:`i` with a probability in proportion to its norm, at most 1 and at least a tenth of the budget (the floor of lesson 5). These are the eight of a batch that are most likely to be kept, and the eight least likely.
+# The cotangent at the logits is :math:`\text{softmax}(y) - \text{one-hot}(label)`, over the batch size. For a picture
+# that the network knows well it is nearly zero. A sketch of *samples* keeps row :math:`i` with a probability in
+# proportion to its norm, at most 1 and at least a tenth of the budget (the floor of lesson 5). These are the eight of a
+# batch that are most likely to be kept, and the eight least likely.
 
 images, labels = x_train[:batch], y_train[:batch]
 with mg.Tape() as tape:
@@ -82,11 +85,13 @@ print(f"budget 0.3: {np.sum(p == 1)} of {batch} are always kept, {np.sum(p < 0.0
 # %%
 # Short all the way down
 # ----------------------
-# With the sketch on the *last* linear layer only, a sample that was dropped there has a cotangent of zero in **all** layers below: ReLU and linear layers treat
-# every sample by itself. The library knows, and keeps the cotangent short the whole way: `Rows`, not a full array with zeros. One sketch, one dose of noise, and the work of every layer shrinks.
+# With the sketch on the *last* linear layer only, a sample that was dropped there has a cotangent of zero in **all**
+# layers below: ReLU and linear layers treat every sample by itself. The library knows, and keeps the cotangent short
+# the whole way: `Rows`, not a full array with zeros. One sketch, one dose of noise, and the work of every layer
+# shrinks.
 #
-# Columns are different. A linear layer mixes them, so :math:`\partial X = \hat G W` is full again, and *each* hidden layer needs a sketch of its own, with its own noise, which
-# compounds (lesson 7).
+# Columns are different. A linear layer mixes them, so :math:`\partial X = \hat G W` is full again, and *each* hidden
+# layer needs a sketch of its own, with its own noise, which compounds (lesson 7).
 
 places = {
     "samples, at the logits": (DiagonalSketch(0.3, axis="sample"), lambda path, module: path == "4"),
@@ -122,7 +127,9 @@ for name, choice in places.items():
         print(counted)
 
 # %%
-# The table is for the sketch of samples: there is one estimator, at node 4, and all nodes below do three tenths of their work. A step costs **0.6** of an exact one in all three. But one adds noise of a fraction of what the minibatch has anyway, and the others several times as much.
+# The table is for the sketch of samples: there is one estimator, at node 4, and all nodes below do three tenths of
+# their work. A step costs **0.6** of an exact one in all three. But one adds noise of a fraction of what the minibatch
+# has anyway, and the others several times as much.
 
 samples = relative["samples, at the logits"]
 assert max(relative.values()) - min(relative.values()) < 0.1
@@ -132,9 +139,10 @@ assert noise["columns, by importance"].ratio < noise["columns, uniform"].ratio
 # %%
 # Train at equal cost
 # -------------------
-# Each method gets the same number of operations, forward and backward. What is saved on a step is spent on more steps. The learning rate falls linearly to zero, so that noise is
-# averaged out at the end, and each method has the better of two. The honest rivals are exact VJPs with smaller batches: one of which a step costs as much as a sketched
-# one, and one of a quarter. Uniform column masks do not take part: with their noise the training runs away.
+# Each method gets the same number of operations, forward and backward. What is saved on a step is spent on more steps.
+# The learning rate falls linearly to zero, so that noise is averaged out at the end, and each method has the better of
+# two. The honest rivals are exact VJPs with smaller batches: one of which a step costs as much as a sketched one, and
+# one of a quarter. Uniform column masks do not take part: with their noise the training runs away.
 
 exact_cost = step_cost(start, batch)[2]
 total = epochs * steps * exact_cost
@@ -186,16 +194,20 @@ figure.suptitle(f"{data.name}: equal cost")
 assert last["samples, at the logits"] < last[f"exact, batch {batch}"]
 
 # %%
-# The sketch of samples beats exact VJPs on the same batch clearly, and is about even with the batch of the same cost: a step is worth what it costs. But the smallest
-# batch beats them all. At this stage noise is not what limits the learning rate, so more steps win, however noisy. The batch of the first line was simply too large for
-# this problem, and a sketch can mend only a part of that. In order: choose the batch, then the learning rate, then ask ``inspect.advise`` whether a sketch pays *there*.
+# The sketch of samples beats exact VJPs on the same batch clearly, and is about even with the batch of the same cost: a
+# step is worth what it costs. But the smallest batch beats them all. At this stage noise is not what limits the
+# learning rate, so more steps win, however noisy. The batch of the first line was simply too large for this problem,
+# and a sketch can mend only a part of that. In order: choose the batch, then the learning rate, then ask
+# ``inspect.advise`` whether a sketch pays *there*.
 #
-# The test accuracies lie close together: getting further on the training data need not mean being right on other data, and no estimator of gradients can help there.
+# The test accuracies lie close together: getting further on the training data need not mean being right on other data,
+# and no estimator of gradients can help there.
 #
 # A budget that finds itself
 # --------------------------
-# How could we know that 0.3 is a good budget? It changes: when everything is new, many samples matter. ``training.AdaptiveBudget`` measures from time to time,
-# on a few batches, how much noise the sketch adds, and sets the budget such that it is at most a given fraction of the minibatch noise :math:`\sigma^2`, here a quarter. What the
+# How could we know that 0.3 is a good budget? It changes: when everything is new, many samples matter.
+# ``training.AdaptiveBudget`` measures from time to time, on a few batches, how much noise the sketch adds, and sets the
+# budget such that it is at most a given fraction of the minibatch noise :math:`\sigma^2`, here a quarter. What the
 # measurements cost is counted; here they are frequent, for the sake of the picture.
 
 adaptive = training.AdaptiveBudget(0.25, every=max(50, steps // 2), batches=4)
@@ -221,7 +233,10 @@ plt.show()
 # %%
 # Exercises
 # ---------
-# 1. Put the sample sketch on the *first* linear layer instead of the last. What does a step cost now, and what is the noise? *Hint*: which layers come after it on the way back?
-# 2. Sketch samples at the logits and columns below. Is there a pair of budgets that beats both? *Hint*: ``inspect.allocate`` shares a total cost among layers.
-# 3. The importance of a sample was taken from the logits. Find a case where a tiny cotangent there becomes a large gradient below. *Hint*: a linear layer in which one sample has
-#    inputs a hundred times as large; ``target="weight"`` knows.
+# 1. Put the sample sketch on the *first* linear layer instead of the last. What does a step cost now, and what is the
+#    noise? *Hint*: which layers come after it on the way back?
+# 2. Sketch samples at the logits and columns below. Is there a pair of budgets that beats both? *Hint*:
+#    ``inspect.allocate`` shares a total cost among layers.
+# 3. The importance of a sample was taken from the logits. Find a case where a tiny cotangent there becomes a large
+#    gradient below. *Hint*: a linear layer in which one sample has inputs a hundred times as large; ``target="weight"``
+#    knows.

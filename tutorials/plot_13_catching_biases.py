@@ -2,9 +2,10 @@
 13. Catching biases that published code really had
 ==================================================
 
-A biased gradient gives no error message. The loss goes down, only not as far, or not as fast, and somebody blames the learning rate.
-The six mistakes of this lesson were all found in published code, by running it. Each takes a few lines to make and looks reasonable. We build
-them one by one, let the checks of the library find them, measure how large each bias is, and mend it.
+A biased gradient gives no error message. The loss goes down, only not as far, or not as fast, and somebody blames the
+learning rate. The six mistakes of this lesson were all found in published code, by running it. Each takes a few lines
+to make and looks reasonable. We build them one by one, let the checks of the library find them, measure how large each
+bias is, and mend it.
 """
 
 import itertools
@@ -20,11 +21,12 @@ from minigrad.plot.axes import COLOURS
 # %%
 # Two tools
 # ---------
-# ``testing.assert_unbiased(estimator)`` takes any estimator, and ``testing.assert_unbiased(tape, loss)`` any recorded tape, and raises an
-# ``AssertionError`` that says where the mean is off. It lists all outcomes where it can, and otherwise draws, with a false-alarm rate that is
-# stated: one in a million.
+# ``testing.assert_unbiased(estimator)`` takes any estimator, and ``testing.assert_unbiased(tape, loss)`` any recorded
+# tape, and raises an ``AssertionError`` that says where the mean is off. It lists all outcomes where it can, and
+# otherwise draws, with a false-alarm rate that is stated: one in a million.
 #
-# To measure *how large* a bias is, without any sampling error, we list the outcomes ourselves and average. Everything here is small enough for that.
+# To measure *how large* a bias is, without any sampling error, we list the outcomes ourselves and average. Everything
+# here is small enough for that.
 
 
 def caught(*subject):
@@ -58,11 +60,12 @@ found = {}  # name -> (exact gradient, its mean under the mistake)
 # %%
 # 1. "If nothing was kept, use the exact gradient"
 # ------------------------------------------------
-# An empty mask gives a gradient of zero. That looks like a wasted step, so the code falls back on the exact gradient. But the zeros are needed: they
-# make up for the draws that are too large. With the fallback the mean is :math:`(1 + P(\text{empty}))\, g`.
+# An empty mask gives a gradient of zero. That looks like a wasted step, so the code falls back on the exact gradient.
+# But the zeros are needed: they make up for the draws that are too large. With the fallback the mean is :math:`(1 +
+# P(\text{empty}))\, g`.
 #
-# If one row of 12 is kept on average, a mask is empty with probability :math:`(11/12)^{12} = 0.35`, and the gradient is **1.35** times too large. For one of 20
-# it is 1.36.
+# If one row of 12 is kept on average, a mask is empty with probability :math:`(11/12)^{12} = 0.35`, and the gradient is
+# **1.35** times too large. For one of 20 it is 1.36.
 
 
 class NeverEmpty(mg.Estimator):
@@ -87,17 +90,17 @@ print(f"mean over all {2**12} masks: {factor:.6f} times the exact gradient")
 assert np.isclose(factor, 1 + (11 / 12) ** 12)
 
 # %%
-# *Mend it*: return the zeros. If empty masks hurt, use a design that cannot be empty, ``Mask(p, axis="row", design="systematic")``: it always keeps
-# the same number.
+# *Mend it*: return the zeros. If empty masks hurt, use a design that cannot be empty, ``Mask(p, axis="row",
+# design="systematic")``: it always keeps the same number.
 
 testing.assert_unbiased(Mask(1 / 3, axis="row", design="systematic"))
 
 # %%
 # 2. A slope from a sampled input
 # -------------------------------
-# To save memory, a ReLU keeps only some entries of its input, and computes its slope from those on the way back. What was not kept is taken for 0, and
-# gets slope 0. The mean is :math:`p\,g`: a layer that learns at a fraction of its rate. (Lesson 8 has the whole story.) Only what enters a VJP *linearly* may be
-# replaced by a sketch.
+# To save memory, a ReLU keeps only some entries of its input, and computes its slope from those on the way back. What
+# was not kept is taken for 0, and gets slope 0. The mean is :math:`p\,g`: a layer that learns at a fraction of its
+# rate. (Lesson 8 has the whole story.) Only what enters a VJP *linearly* may be replaced by a sketch.
 
 p = 0.25
 x, g = rng.normal(size=10), rng.normal(size=10)
@@ -108,7 +111,8 @@ print(f"mean / exact where it is not 0: {np.unique((mean[exact != 0] / exact[exa
 assert np.allclose(mean, p * exact)
 
 # %%
-# The same mistake on a tape. Here the draw is made by a primitive, in its backward rule, so that the check can repeat it. The message tells the factor.
+# The same mistake on a tape. Here the draw is made by a primitive, in its backward rule, so that the check can repeat
+# it. The message tells the factor.
 
 
 class SampledSlope(mg.Estimator):
@@ -128,13 +132,15 @@ assert caught(tape, loss)
 #
 # 3. Probing a convolution, round the corner
 # ------------------------------------------
-# The gradient by a kernel weight is a correlation: :math:`\partial K_s = \sum_i G_i\, X_{i+s}`, where :math:`X` is taken as zero outside of the image. It can be
-# estimated by a random **probe** :math:`z` with entries :math:`\pm 1`: since :math:`\mathbb{E}[z z^\top] = I`,
+# The gradient by a kernel weight is a correlation: :math:`\partial K_s = \sum_i G_i\, X_{i+s}`, where :math:`X` is
+# taken as zero outside of the image. It can be estimated by a random **probe** :math:`z` with entries :math:`\pm 1`:
+# since :math:`\mathbb{E}[z z^\top] = I`,
 #
 # .. math:: \mathbb{E}\big[\langle z, G\rangle \langle z, S_s X\rangle\big] = \langle G, S_s X\rangle ,
 #
-# where :math:`S_s` shifts the image. Two numbers are saved in place of two images. A fast way to shift is ``np.roll`` on the flattened image. But what leaves at
-# the right edge comes in again at the left, one line lower. The expectation is a *circular* correlation: the right answer to another question.
+# where :math:`S_s` shifts the image. Two numbers are saved in place of two images. A fast way to shift is ``np.roll``
+# on the flattened image. But what leaves at the right edge comes in again at the left, one line lower. The expectation
+# is a *circular* correlation: the right answer to another question.
 
 SHIFTS = list(itertools.product((-1, 0, 1), repeat=2))
 
@@ -180,9 +186,10 @@ print(f"eight digits of 8×8 pixels: {100 * relative(mean, exact):.0f} % off")
 #
 # 4. Sampling by norm, with the wrong divisor
 # -------------------------------------------
-# Important columns should be kept more often, so :math:`r` of them are drawn *without replacement*, with chances in proportion to their norms. Then they are
-# used as they are, or divided by :math:`r q_j`, which is right for draws *with* replacement. Without replacement the probability of being kept is neither 1 nor
-# :math:`r q_j`, and not easy to write down.
+# Important columns should be kept more often, so :math:`r` of them are drawn *without replacement*, with chances in
+# proportion to their norms. Then they are used as they are, or divided by :math:`r q_j`, which is right for draws
+# *with* replacement. Without replacement the probability of being kept is neither 1 nor :math:`r q_j`, and not easy to
+# write down.
 
 norms = np.array([4.0, 2.0, 1.0, 1.0, 0.5, 0.5])
 q, r = norms / norms.sum(), 2
@@ -215,14 +222,15 @@ except AssertionError as error:
     print("\n" + "\n".join(str(error).splitlines()[:3]))
 
 # %%
-# *Mend it*: choose the inclusion probabilities first, then a design that has exactly these: Poisson or systematic. That is what
-# ``DiagonalSketch`` does.
+# *Mend it*: choose the inclusion probabilities first, then a design that has exactly these: Poisson or systematic. That
+# is what ``DiagonalSketch`` does.
 #
 # 5. "Keep the norm"
 # ------------------
-# Random masks make the norm of the gradient jump. So the sketch is scaled to the exact norm. The average of vectors of one length that point in various
-# directions is *shorter*. And there is no factor that mends it, as the directions are changed as well:
-# when the largest column is kept, everything is scaled down, so that large columns lose more than small ones.
+# Random masks make the norm of the gradient jump. So the sketch is scaled to the exact norm. The average of vectors of
+# one length that point in various directions is *shorter*. And there is no factor that mends it, as the directions are
+# changed as well: when the largest column is kept, everything is scaled down, so that large columns lose more than
+# small ones.
 
 p = 0.4
 g = rng.normal(size=(3, 10)) * np.linspace(0.3, 2, 10)
@@ -247,12 +255,14 @@ class ExactNorm(mg.Estimator):
 assert caught(ExactNorm())
 
 # %%
-# *Mend it*: leave the norm alone. If single large steps do harm, clip the gradient of the whole step; this is a bias too, but it acts rarely, and one knows it.
+# *Mend it*: leave the norm alone. If single large steps do harm, clip the gradient of the whole step; this is a bias
+# too, but it acts rarely, and one knows it.
 #
 # 6. One mask for two layers
 # --------------------------
-# It saves a call of the random generator, and memory: the mask of the layer above is used again. But the proof that unbiased VJPs compose rests on fresh
-# draws (lesson 3). On a path through both layers a shared column has weight :math:`1/p^2` with probability :math:`p`, in the mean :math:`1/p` and not 1.
+# It saves a call of the random generator, and memory: the mask of the layer above is used again. But the proof that
+# unbiased VJPs compose rests on fresh draws (lesson 3). On a path through both layers a shared column has weight
+# :math:`1/p^2` with probability :math:`p`, in the mean :math:`1/p` and not 1.
 
 
 class SharedMask(mg.Estimator):
@@ -286,8 +296,8 @@ print(report)
 assert report.verdict == "failed" and caught(tape, loss)
 
 # %%
-# Each of the two masks is perfectly fine by itself: ``assert_unbiased(estimator)`` could not object. It takes the whole tape to see it. The size of the bias, by
-# enumeration of the one mask:
+# Each of the two masks is perfectly fine by itself: ``assert_unbiased(estimator)`` could not object. It takes the whole
+# tape to see it. The size of the bias, by enumeration of the one mask:
 
 g = 2 * x @ weights[0].T @ weights[1].T
 exact = g @ weights[1] @ weights[0]
@@ -319,8 +329,9 @@ assert min(sizes.values()) > 0.05
 # %%
 # How small a bias can still be seen?
 # -----------------------------------
-# By enumeration, any. By draws, it depends on their noise and number, and an honest check says so: the column *detectable* of the report is the smallest relative bias that
-# would have been noticed. A check that passes and detects nothing below 50 % has not said much. With 16 times the draws it detects about a quarter of that.
+# By enumeration, any. By draws, it depends on their noise and number, and an honest check says so: the column
+# *detectable* of the report is the smallest relative bias that would have been noticed. A check that passes and detects
+# nothing below 50 % has not said much. With 16 times the draws it detects about a quarter of that.
 
 leaf = mg.Tensor(rng.normal(size=(8, 40)), requires_grad=True, name="x")
 with mg.Tape() as tape:
@@ -335,9 +346,10 @@ plt.show()
 # %%
 # Exercises
 # ---------
-# 1. A seventh mistake: the same seed is used in every step, so that always the same columns are kept. Is the gradient of a step biased? Would ``assert_unbiased`` notice? *Hint*:
-#    over which randomness is the mean taken, and who holds the generator?
-# 2. For the fallback of mistake 1 there is a divisor that makes it unbiased again. Find it. *Hint*: which multiple :math:`\alpha` of the kept rows
-#    gives :math:`P(\text{empty}) + \alpha\, P(\text{kept}) = 1`?
-# 3. Why is the wrapped convolution invisible to a test with an image that is zero on a border of one pixel? What does that tell about choosing
-#    test data? *Hint*: what comes in at the other edge?
+# 1. A seventh mistake: the same seed is used in every step, so that always the same columns are kept. Is the gradient
+#    of a step biased? Would ``assert_unbiased`` notice? *Hint*: over which randomness is the mean taken, and who holds
+#    the generator?
+# 2. For the fallback of mistake 1 there is a divisor that makes it unbiased again. Find it. *Hint*: which multiple
+#    :math:`\alpha` of the kept rows gives :math:`P(\text{empty}) + \alpha\, P(\text{kept}) = 1`?
+# 3. Why is the wrapped convolution invisible to a test with an image that is zero on a border of one pixel? What does
+#    that tell about choosing test data? *Hint*: what comes in at the other edge?

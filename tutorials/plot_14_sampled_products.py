@@ -2,9 +2,10 @@
 14. Sampled products: with replacement, winner-take-all, water-filling
 ======================================================================
 
-A matrix product is a sum of *column-row products*: :math:`G W = \\sum_j G_j W_j`, where :math:`G_j` is a column of :math:`G` and :math:`W_j` a row of
-:math:`W`. To estimate it from few of its terms is an old problem, and three answers to it are in use. They differ only in how the terms are
-drawn. In this lesson we write all three in a few lines, derive their noise, and compare them at the **same number of terms**.
+A matrix product is a sum of *column-row products*: :math:`G W = \\sum_j G_j W_j`, where :math:`G_j` is a column of
+:math:`G` and :math:`W_j` a row of :math:`W`. To estimate it from few of its terms is an old problem, and three answers
+to it are in use. They differ only in how the terms are drawn. In this lesson we write all three in a few lines, derive
+their noise, and compare them at the **same number of terms**.
 """
 
 import itertools
@@ -22,27 +23,30 @@ from minigrad.plot.axes import COLOURS, MARKERS, STYLES
 # ------------------
 # Let :math:`s_j = \|G_j\| \|W_j\|` be the size of term :math:`j`, and :math:`r` the number of terms that we can afford.
 #
-# **With replacement** (Drineas, Kannan and Mahoney 2006): draw an index :math:`r` times, each time with probability :math:`q_j \propto s_j`,
-# and average :math:`G_j W_j / q_j`. The average of :math:`r` independent draws has the variance of one, divided by :math:`r`:
+# **With replacement** (Drineas, Kannan and Mahoney 2006): draw an index :math:`r` times, each time with probability
+# :math:`q_j \propto s_j`, and average :math:`G_j W_j / q_j`. The average of :math:`r` independent draws has the
+# variance of one, divided by :math:`r`:
 #
-# .. math:: \frac1r \Big( \sum_j \frac{s_j^2}{q_j} - \|GW\|^2 \Big) = \frac1r \Big( \big(\textstyle\sum_j s_j\big)^2 - \|GW\|^2 \Big) .
+# .. math:: \frac1r \Big( \sum_j \frac{s_j^2}{q_j} - \|GW\|^2 \Big)
+#    = \frac1r \Big( \big(\textstyle\sum_j s_j\big)^2 - \|GW\|^2 \Big) .
 #
 # A large term is drawn again and again, and each time but the first is a waste.
 #
-# **Winner-take-all** (Liu et al. 2023): always keep the :math:`t` largest terms, as they are, and draw the other :math:`r - t` with replacement from the
-# rest, the *tail*. The noise is that of the tail alone:
+# **Winner-take-all** (Liu et al. 2023): always keep the :math:`t` largest terms, as they are, and draw the other
+# :math:`r - t` with replacement from the rest, the *tail*. The noise is that of the tail alone:
 #
 # .. math:: \frac{1}{r - t} \Big( \big(\textstyle\sum_{tail} s_j\big)^2 - \big\|\sum_{tail} G_j W_j\big\|^2 \Big) .
 #
 # :math:`t` is chosen such that :math:`\sum_{tail} s_j / \sqrt{r - t}` is smallest.
 #
-# **Water-filling** (lesson 5): toss a coin for each term, :math:`p_j = \min(1, s_j/\tau)` with :math:`\sum p_j = r`. No term can be drawn twice. With
-# :math:`t` saturated terms,
+# **Water-filling** (lesson 5): toss a coin for each term, :math:`p_j = \min(1, s_j/\tau)` with :math:`\sum p_j = r`. No
+# term can be drawn twice. With :math:`t` saturated terms,
 #
-# .. math:: \sum_j \Big(\frac{1}{p_j} - 1\Big) s_j^2 = \frac{1}{r - t} \big(\textstyle\sum_{tail} s_j\big)^2 - \sum_{tail} s_j^2 .
+# .. math:: \sum_j \Big(\frac{1}{p_j} - 1\Big) s_j^2
+#    = \frac{1}{r - t} \big(\textstyle\sum_{tail} s_j\big)^2 - \sum_{tail} s_j^2 .
 #
-# The last two begin with the same expression. What is subtracted from it differs: the squares of the terms, or the square of their sum over
-# :math:`r - t`.
+# The last two begin with the same expression. What is subtracted from it differs: the squares of the terms, or the
+# square of their sum over :math:`r - t`.
 
 
 def winners(s, r):
@@ -100,7 +104,8 @@ print("unbiased: with replacement, winner-take-all with the best t, and with t =
 # ----------
 # Take :math:`s = (4, 1, 1, 1, 1)`, terms at right angles to each other, and :math:`r = 3`.
 #
-# * with replacement: :math:`(8^2 - 20)/3 = 14.67`. More than a uniform mask, :math:`(5/3 - 1) \cdot 20 = 13.33`, though that knows nothing!
+# * with replacement: :math:`(8^2 - 20)/3 = 14.67`. More than a uniform mask, :math:`(5/3 - 1) \cdot 20 = 13.33`, though
+#   that knows nothing!
 # * winner-take-all, :math:`t = 1`: :math:`(4^2 - 4)/2 = 6`,
 # * water-filling, :math:`p = (1, \tfrac12, \tfrac12, \tfrac12, \tfrac12)`: :math:`4^2/2 - 4 =` **4.0**.
 #
@@ -147,8 +152,9 @@ for name, (estimator, formula) in methods.items():
     assert moments.bias < 1e-9 and np.isclose(noise[name], formula(G, W, r))
 
 # %%
-# The picture shows why. With replacement, the first term is drawn :math:`r q_1 = 1.5` times on average, where once is enough, and still it is missed by one
-# draw of three in eight. The others keep the winner exactly once. After that, the two remaining draws of winner-take-all can hit the same term; coins cannot.
+# The picture shows why. With replacement, the first term is drawn :math:`r q_1 = 1.5` times on average, where once is
+# enough, and still it is missed by one draw of three in eight. The others keep the winner exactly once. After that, the
+# two remaining draws of winner-take-all can hit the same term; coins cannot.
 
 s = np.array([4.0, 1, 1, 1, 1])
 used = {
@@ -175,9 +181,10 @@ ax.legend(fontsize=9)
 # %%
 # On a real cotangent
 # -------------------
-# A network on handwritten digits after a little training. At its hidden layer we estimate :math:`\partial X = G W`, keeping columns of :math:`G`, and
-# :math:`\partial W = G^\top X`, keeping rows (samples). The second is a sampled product too: its terms are the outer products of a row of :math:`G` and a row of
-# :math:`X`, so all formulas hold with :math:`G^\top` and :math:`X` in place of :math:`G` and :math:`W`.
+# A network on handwritten digits after a little training. At its hidden layer we estimate :math:`\partial X = G W`,
+# keeping columns of :math:`G`, and :math:`\partial W = G^\top X`, keeping rows (samples). The second is a sampled
+# product too: its terms are the outer products of a row of :math:`G` and a row of :math:`X`, so all formulas hold with
+# :math:`G^\top` and :math:`X` in place of :math:`G` and :math:`W`.
 
 data = datasets.digits().flat()
 images, labels = data.x_train[:128].astype(float), data.y_train[:128]
@@ -220,15 +227,16 @@ for title, (left, right) in problems.items():
     assert base < values["winner-take-all"]
 
 # %%
-# The numbers are relative to water-filling. Where few terms carry the sum, drawing with replacement wastes most, and levels out far too late: keeping *all* terms would be exact, but
-# drawing as many with replacement is not.
+# The numbers are relative to water-filling. Where few terms carry the sum, drawing with replacement wastes most, and
+# levels out far too late: keeping *all* terms would be exact, but drawing as many with replacement is not.
 #
 # Is water-filling always best?
 # -----------------------------
-# No, and the formulas say when. Coins subtract the sum of squares of the tail, draws with replacement the square of the sum over
-# :math:`r - t`. If the terms do *not* stand at right angles but all point the same way, the second is larger. An extreme: all terms equal. Then any three of five,
-# times 5/3, are exact, and only the *number* of heads is noise. The cure is not replacement but a design of fixed size: ``design="systematic"`` keeps the same
-# probabilities and always :math:`r` terms.
+# No, and the formulas say when. Coins subtract the sum of squares of the tail, draws with replacement the square of the
+# sum over :math:`r - t`. If the terms do *not* stand at right angles but all point the same way, the second is larger.
+# An extreme: all terms equal. Then any three of five, times 5/3, are exact, and only the *number* of heads is noise.
+# The cure is not replacement but a design of fixed size: ``design="systematic"`` keeps the same probabilities and
+# always :math:`r` terms.
 
 G, W = np.ones((2, 5)), np.ones((5, 2))
 aligned = {}
@@ -252,9 +260,11 @@ plt.show()
 # %%
 # Exercises
 # ---------
-# 1. Prove that no method has less noise than water-filling, if the terms stand at right angles and :math:`r` different terms are used on average. *Hint*: write it as
-#    :math:`\sum_j a_j G_j W_j` with random :math:`a_j` of mean 1; by Cauchy-Schwarz :math:`\mathbb{E}[a_j^2] \ge 1/P(a_j \ne 0)`.
-# 2. How many *different* columns does drawing with replacement keep, on average? Compare the methods at an equal number of different columns on the cotangent of
-#    this lesson. *Hint*: column :math:`j` is missed with probability :math:`(1 - q_j)^r`.
-# 3. Give ``ColumnRow`` a method ``distortion``, and check it with ``testing.assert_variance_close``. *Hint*: called without a node it should be the formula with
-#    :math:`W = I`.
+# 1. Prove that no method has less noise than water-filling, if the terms stand at right angles and :math:`r` different
+#    terms are used on average. *Hint*: write it as :math:`\sum_j a_j G_j W_j` with random :math:`a_j` of mean 1; by
+#    Cauchy-Schwarz :math:`\mathbb{E}[a_j^2] \ge 1/P(a_j \ne 0)`.
+# 2. How many *different* columns does drawing with replacement keep, on average? Compare the methods at an equal number
+#    of different columns on the cotangent of this lesson. *Hint*: column :math:`j` is missed with probability
+#    :math:`(1-q_j)^r`.
+# 3. Give ``ColumnRow`` a method ``distortion``, and check it with ``testing.assert_variance_close``. *Hint*: called
+#    without a node it should be the formula with :math:`W = I`.

@@ -2,9 +2,9 @@
 15. Design your own estimator
 =============================
 
-An estimator is a class with one method. In this lesson we invent one that is in no library, and take it all the way: write it in ten lines,
-prove it unbiased, derive its noise, let the library check both, make it save work, see whose noise it is in a network, and compare it with what there is.
-Take it as a pattern for your own.
+An estimator is a class with one method. In this lesson we invent one that is in no library, and take it all the way:
+write it in ten lines, prove it unbiased, derive its noise, let the library check both, make it save work, see whose
+noise it is in a network, and compare it with what there is. Take it as a pattern for your own.
 """
 
 import itertools
@@ -21,11 +21,13 @@ from minigrad.plot.axes import COLOURS
 # %%
 # The idea: duels
 # ---------------
-# Independent coins have two weaknesses: the number of columns kept varies, and two similar columns may both be dropped. Let columns fight in pairs instead.
-# In each pair exactly one survives; column :math:`a` beats column :math:`b` with probability :math:`p_a = \|G_a\| / (\|G_a\| + \|G_b\|)`. The survivor is
-# divided by its probability. Half of the columns are kept, always.
+# Independent coins have two weaknesses: the number of columns kept varies, and two similar columns may both be dropped.
+# Let columns fight in pairs instead. In each pair exactly one survives; column :math:`a` beats column :math:`b` with
+# probability :math:`p_a = \|G_a\| / (\|G_a\| + \|G_b\|)`. The survivor is divided by its probability. Half of the
+# columns are kept, always.
 #
-# Which ones should fight? For now the largest against the smallest, the second largest against the second smallest, and so on. Ten lines:
+# Which ones should fight? For now the largest against the smallest, the second largest against the second smallest, and
+# so on. Ten lines:
 
 
 class Duel(mg.Estimator):
@@ -50,9 +52,9 @@ class Duel(mg.Estimator):
 # %%
 # Prove it unbiased
 # -----------------
-# Column :math:`a` becomes :math:`G_a / p_a` with probability :math:`p_a`, and 0 otherwise. Its mean is :math:`G_a`, and so for :math:`b`. That the two are *not*
-# independent does not matter: a mean never asks. One case needs care: if :math:`p_a = 0`, column :math:`a` is never seen, so it must be zero. It is, as then
-# :math:`\|G_a\| = 0`.
+# Column :math:`a` becomes :math:`G_a / p_a` with probability :math:`p_a`, and 0 otherwise. Its mean is :math:`G_a`, and
+# so for :math:`b`. That the two are *not* independent does not matter: a mean never asks. One case needs care: if
+# :math:`p_a = 0`, column :math:`a` is never seen, so it must be zero. It is, as then :math:`\|G_a\| = 0`.
 #
 # A proof may hold for the formula and not for the code. So:
 
@@ -78,9 +80,10 @@ except AssertionError as error:
     print(error)
 
 # %%
-# A surprise, and worth a thought: favouring the *wrong* column is still unbiased, where both are seen at all, as long as it is divided by the probability
-# that was really used. The check objects only because there is a zero column among its test cotangents, whose opponent is then never seen. Unbiased does not mean good. How
-# good it is, the variance tells.
+# A surprise, and worth a thought: favouring the *wrong* column is still unbiased, where both are seen at all, as long
+# as it is divided by the probability that was really used. The check objects only because there is a zero column among
+# its test cotangents, whose opponent is then never seen. Unbiased does not mean good. How good it is, the variance
+# tells.
 #
 # Derive its variance
 # -------------------
@@ -89,11 +92,13 @@ except AssertionError as error:
 # .. math:: \Big(\frac{1}{p_a} - 1\Big) s_a^2 + \Big(\frac{1}{p_b} - 1\Big) s_b^2
 #    = \frac{s_b}{s_a} s_a^2 + \frac{s_a}{s_b} s_b^2 = 2\, s_a s_b .
 #
-# The uniform mask with :math:`p = \tfrac12` adds :math:`s_a^2 + s_b^2 \ge 2 s_a s_b`. So a duel is never worse, whatever the pairs. And the pairs should be such that the sum of
-# products is smallest, which is large against small (the rearrangement inequality): our choice was the best.
+# The uniform mask with :math:`p = \tfrac12` adds :math:`s_a^2 + s_b^2 \ge 2 s_a s_b`. So a duel is never worse,
+# whatever the pairs. And the pairs should be such that the sum of products is smallest, which is large against small
+# (the rearrangement inequality): our choice was the best.
 #
-# For norms (4, 3, 2, 1) the duels are 4 against 1 and 3 against 2, with noise :math:`2\,(4 + 6) =` **20.0**. Pairs of neighbours would have
-# :math:`2\,(12 + 2) = 28`, the uniform mask 30. The optimum of independent coins, water-filling, has :math:`10^2/2 - 30 = 20` as well.
+# For norms (4, 3, 2, 1) the duels are 4 against 1 and 3 against 2, with noise :math:`2\,(4 + 6) =` **20.0**. Pairs of
+# neighbours would have :math:`2\,(12 + 2) = 28`, the uniform mask 30. The optimum of independent coins, water-filling,
+# has :math:`10^2/2 - 30 = 20` as well.
 #
 # We write the closed form down as ``distortion``, and list the outcomes, so that everything can be verified exactly.
 
@@ -126,13 +131,14 @@ assert noise == 20 and np.isclose(optimum, 20)
 # %%
 # Whose noise?
 # ------------
-# So far it was the noise of :math:`G`. For :math:`\partial X = G W`, let :math:`A = G_a W_a` and :math:`B = G_b W_b` be the contributions of the two. Exactly one of
-# :math:`A/p_a` and :math:`B/p_b` arrives, so a pair adds
+# So far it was the noise of :math:`G`. For :math:`\partial X = G W`, let :math:`A = G_a W_a` and :math:`B = G_b W_b` be
+# the contributions of the two. Exactly one of :math:`A/p_a` and :math:`B/p_b` arrives, so a pair adds
 #
 # .. math:: \frac{\|A\|^2}{p_a} + \frac{\|B\|^2}{p_b} - \|A + B\|^2 ,
 #
-# where independent coins with the same probabilities would give the same but for :math:`2\langle A, B\rangle`: there is **less** noise than theirs if :math:`A` and
-# :math:`B` point the same way, and more if they cancel. That is the price of a fixed number. Check it against the enumeration:
+# where independent coins with the same probabilities would give the same but for :math:`2\langle A, B\rangle`: there is
+# **less** noise than theirs if :math:`A` and :math:`B` point the same way, and more if they cancel. That is the price
+# of a fixed number. Check it against the enumeration:
 
 rng = np.random.default_rng(0)
 W, G = rng.normal(size=(8, 6)), rng.normal(size=(4, 8)) * np.linspace(0.2, 2, 8)
@@ -150,8 +156,9 @@ assert np.isclose(derived, measured)
 # %%
 # Make it save work
 # -----------------
-# So far ``sample`` returns a full array with zeros in it, and all products are computed with the zeros. Return *which columns* are kept, and a linear layer does half of the work by itself.
-# ``kept`` tells the cost model; ``overhead`` is what the norms and the rescaling cost.
+# So far ``sample`` returns a full array with zeros in it, and all products are computed with the zeros. Return *which
+# columns* are kept, and a linear layer does half of the work by itself. ``kept`` tells the cost model; ``overhead`` is
+# what the norms and the rescaling cost.
 
 
 class FastDuel(CheckedDuel):
@@ -193,8 +200,9 @@ assert cost.backward < 0.62 * cost.backward_exact
 # %%
 # Compare
 # -------
-# Measure before you praise. The same network, all methods with half of the columns in the two hidden layers, and the noise of the whole gradient by layer. ``inspect.variance`` says
-# whose noise it is; multiplied by the cost of a step (lesson 9), it says what it is worth.
+# Measure before you praise. The same network, all methods with half of the columns in the two hidden layers, and the
+# noise of the whole gradient by layer. ``inspect.variance`` says whose noise it is; multiplied by the cost of a step
+# (lesson 9), it says what it is worth.
 
 methods = {
     "uniform mask": Mask(0.5),
@@ -227,8 +235,10 @@ assert reports["duel"].relative < reports["uniform mask"].relative
 assert 0.9 < reports["duel"].relative / reports["water-filling"].relative < 1.2
 
 # %%
-# The verdict: at the same cost of a step the duel has half of the noise of the uniform mask, and comes within a few per cent of water-filling. It cannot do better for :math:`G` itself, as
-# water-filling is the optimum: that may keep a large column for certain, and a duel never can, for there is always an opponent. That is no failure. You know now *why*, and what to try next.
+# The verdict: at the same cost of a step the duel has half of the noise of the uniform mask, and comes within a few per
+# cent of water-filling. It cannot do better for :math:`G` itself, as water-filling is the optimum: that may keep a
+# large column for certain, and a duel never can, for there is always an opponent. That is no failure. You know now
+# *why*, and what to try next.
 #
 # A checklist for your own
 # ------------------------
@@ -266,9 +276,12 @@ plt.show()
 # %%
 # Exercises
 # ---------
-# 1. Mend the weakness: columns that water-filling would keep for certain do not fight. Design ``Knights(budget)``: saturated columns are kept, the rest fight in groups such that
-#    the budget is met. *Hint*: in a group one of several survives, with chances in proportion to the norms. What is the noise of a group?
-# 2. Let rows fight in place of columns (samples, for a linear layer). Which norms should the chances be made of, if :math:`\partial W = G^\top X` is wanted? *Hint*: one duel
-#    adds :math:`2 \|G_a\|\|X_a\|\|G_b\|\|X_b\| - 2\langle \cdot, \cdot\rangle` with the best chances.
-# 3. Choose the pairs such that :math:`\langle A, B\rangle` is large, with norms of equal size second. How much is there to gain on this network, and what does the choice cost? *Hint*:
-#    :math:`\langle A, B\rangle = \langle G_a, G_b\rangle \langle W_a, W_b\rangle`, two small Gram matrices.
+# 1. Mend the weakness: columns that water-filling would keep for certain do not fight. Design ``Knights(budget)``:
+#    saturated columns are kept, the rest fight in groups such that the budget is met. *Hint*: in a group one of several
+#    survives, with chances in proportion to the norms. What is the noise of a group?
+# 2. Let rows fight in place of columns (samples, for a linear layer). Which norms should the chances be made of, if
+#    :math:`\partial W = G^\top X` is wanted? *Hint*: one duel adds :math:`2 \|G_a\|\|X_a\|\|G_b\|\|X_b\| - 2\langle
+#    \cdot, \cdot\rangle` with the best chances.
+# 3. Choose the pairs such that :math:`\langle A, B\rangle` is large, with norms of equal size second. How much is there
+#    to gain on this network, and what does the choice cost? *Hint*: :math:`\langle A, B\rangle = \langle G_a,
+#    G_b\rangle \langle W_a, W_b\rangle`, two small Gram matrices.

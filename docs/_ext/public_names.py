@@ -74,7 +74,7 @@ def groups(package: str, names: list[str]) -> Iterator[tuple[str, list[str]]]:
     for name in names:
         by_file.setdefault(getattr(getattr(module, name), "__module__", package), []).append(name)
     for file in sorted(by_file):
-        yield summary(file).rstrip(".").partition(",")[0].partition(":")[0], by_file[file]
+        yield re.split(r"[.,:](?:\s|$)", summary(file))[0], by_file[file]
 
 
 def page(package: str, where: dict[str, str]) -> str:
@@ -133,6 +133,12 @@ def exists(target: str) -> bool:
     return False
 
 
+def owned(name: str) -> bool:
+    """Whether some public class has a method or attribute of this name."""
+    things = (getattr(importlib.import_module(full.rpartition(".")[0]), full.rpartition(".")[2]) for full in homes())
+    return any(inspect.isclass(thing) and hasattr(thing, name) for thing in things)
+
+
 def inherited(module: str | None, cls: str | None, name: str, where: dict[str, str]) -> str | None:
     """Where a method or attribute that is named in the docstring of a class is documented; None if it has none."""
     if not module or not cls:
@@ -172,7 +178,23 @@ def resolve(app: Any, env: Any, node: Any, content: Any) -> Any:
     member = inherited(node.get("py:module"), node.get("py:class"), target, where)
     if member is not None:
         return env.domains["py"].resolve_xref(env, node["refdoc"], app.builder, "obj", member, node, content) or content
-    return content if exists(target) else None
+    return content if exists(target) or owned(target) else None
+
+
+def mend_source(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """On the pages of source code, lead back to where a name is documented.
+
+    Sphinx takes it for granted that all of a file is documented under one module; here one file may serve two packages.
+    """
+
+    def mend(match: re.Match[str]) -> str:
+        full = match[2]
+        name = full.rpartition(".")[2]
+        _, found, rest = match[3].partition(f".{name}")
+        return f"{match[1]}{full}{rest}" if found else match[0]
+
+    if page.startswith("_modules/"):
+        context["body"] = re.sub(r"(api/([\w.]+?)_?\.html#)([\w.]+)", mend, context["body"])
 
 
 def skip(app: Any, what: str, name: str, obj: Any, skipped: bool, options: Any) -> bool | None:
@@ -185,5 +207,6 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("config-inited", write)
     app.connect("missing-reference", resolve)
     app.connect("autodoc-process-docstring", link_theory, priority=900)
+    app.connect("html-page-context", mend_source)
     app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,6 +10,7 @@ from minigrad import inspect, ops, training
 from minigrad.datasets import Dataset
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method, methods_from
+from minigrad.experiments.run import AUGMENTATION
 from minigrad.inspect import Advice, Allocation, Cost, GradientNoise, Sparsity, Unbiasedness, Variance
 from minigrad.nn.module import Module
 from minigrad.tape import Tape
@@ -145,6 +146,7 @@ def _trained(configuration: Configuration, data: Dataset, vjp: str, budget: floa
             batch_size=min(configuration.batch_size, len(data.x_train)),
             max_norm=configuration.max_norm,
             rng=seed,
+            augment=AUGMENTATION if configuration.augment else None,
         )
     model = configuration.build(data, method, seed)
     model.load_state_dict(exact.state_dict())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
@@ -105,7 +107,14 @@ def _finished(todo: dict[str, Job], store: Store, executor: Executor | None, loc
     futures: dict[Future[Run], str] = {executor.submit(job, checkpoints[key]): key for key, job in todo.items()}
     try:
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            key, run = futures[future], future.result()
+            del futures[future]
+            yield key, run
+    except (Exception, KeyboardInterrupt):
+        for future, key in futures.items():  # what was finished at the same time is not lost
+            if future.done() and not future.cancelled() and future.exception() is None:
+                yield key, future.result()
+        raise
     finally:
         for future in futures:
             future.cancel()
@@ -159,9 +168,9 @@ def dask_executor(address: str) -> Iterator[Executor]:
         If there is no scheduler at the address.
     """
     try:
-        from distributed import Client
+        distributed: Any = importlib.import_module("distributed")
     except ImportError as error:
         raise ImportError('a Dask cluster needs `pip install "minigrad-vjp[cluster]"`') from error
-    with Client(address, set_as_default=False) as client:
-        # Jobs are pure, so one whose worker dies is done again on another; three deaths are a fault of the job.
-        yield client.get_executor(pure=False, retries=3)
+    with distributed.Client(address, set_as_default=False) as client:
+        # The scheduler gives a job whose worker dies to another, until its `allowed-failures` workers have died of it.
+        yield client.get_executor(pure=False)

@@ -58,6 +58,11 @@ class Study:
     seeds : int
     tune_epochs : int
         Epochs of the runs that choose learning rates.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to choose from, or a number is out of range.
     """
 
     configuration: Configuration
@@ -66,6 +71,19 @@ class Study:
     families: tuple[str, ...] = FAMILIES
     seeds: int = 3
     tune_epochs: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("lrs", "budgets", "families"):
+            if not getattr(self, name):
+                raise ValueError(f"a study needs at least one of its {name}")
+        for lr in self.lrs:
+            dataclasses.replace(self.configuration, lr=lr)  # refuses what is not a learning rate
+        for budget in self.budgets:
+            if not 0 < budget < 1:
+                raise ValueError(f"budget={budget} must lie in (0, 1), ends excluded; exact VJPs are always there")
+        for name in ("seeds", "tune_epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
 
 
 PRESETS = {
@@ -95,17 +113,20 @@ class Line:
     method : Method
     lr : float
         The learning rate that was chosen.
+    seeds : tuple of int
+        Of the runs that did not diverge.
     accuracy, loss : tuple of float
-        Test accuracy and training loss of the last epoch, by seed, of the runs that did not diverge.
+        Test accuracy and training loss of their last epochs.
     diverged : int
     backward, total : float
-        Backward operations, and forward and backward ones, over those of the exact runs.
+        Backward operations of a step, and forward and backward ones, over those of an exact one.
     """
 
     family: str
     budget: float
     method: Method
     lr: float
+    seeds: tuple[int, ...]
     accuracy: tuple[float, ...]
     loss: tuple[float, ...]
     diverged: int
@@ -155,15 +176,15 @@ class StudyResult:
         return {"study": asdict(self.study), "versions": versions(), "lines": lines}
 
     def save(self, folder: Path) -> list[Path]:
-        """Write study.csv, study.json and study.png."""
+        """Write study.csv (one row for each run, without results where it diverged), study.json and study.png."""
         out = io.StringIO()
         writer = csv.writer(out)
         writer.writerow(["method", "budget", "lr", "seed", "accuracy", "loss", "diverged", "backward", "total"])
         for line in self.lines:
-            for k, (accuracy, loss) in enumerate(zip(line.accuracy, line.loss, strict=True)):
-                writer.writerow(
-                    [line.family, line.budget, line.lr, k, accuracy, loss, line.diverged, line.backward, line.total]
-                )
+            found = {seed: pair for seed, *pair in zip(line.seeds, line.accuracy, line.loss, strict=True)}
+            for seed in range(self.study.seeds):
+                head, results = [line.family, line.budget, line.lr, seed], found.get(seed, ["", ""])
+                writer.writerow([*head, *results, int(seed not in found), line.backward, line.total])
         text, data = out.getvalue(), json.dumps(self.to_dict(), indent=1)
         from matplotlib.figure import Figure
 
@@ -208,9 +229,24 @@ def reproduce(
     Returns
     -------
     StudyResult
+
+    Raises
+    ------
+    ValueError
+        If a text is not understood, or a batch is larger than the data; if no exact run finished an epoch.
+    OSError
+        If the folder cannot be written to.
+    DataError
+        If the data cannot be loaded.
     """
-    store = Store(out)
+    smallest = len(_tuning(study, study.lrs[0]).load().x_train)
+    if study.configuration.batch_size > smallest:
+        raise ValueError(
+            f"batch_size={study.configuration.batch_size} is larger than the data: {smallest} training samples, when "
+            "a tenth is held out to choose learning rates by"
+        )
     methods = methods_of(study)
+    store = Store(out)
     tuning = {
         (key, lr): Job(_tuning(study, lr), method, seed=1000) for key, method in methods.items() for lr in study.lrs
     }
@@ -262,19 +298,23 @@ def _held_out(run: Run) -> float:
 
 
 def _line(family: str, budget: float, method: Method, lr: float, runs: Sequence[Run], exact: Run) -> Line:
-    good = [run.history.last for run in runs if run.diverged is None]
+    good = {run.seed: run.history.last for run in runs if run.diverged is None}
+    last = list(good.values())
+    spent = [(e.forward_flops / e.step, e.backward_flops / e.step) for e in last]
     reference = exact.history.last
-    total = reference.forward_flops + reference.backward_flops
+    # By step, since the exact run may have ended early.
+    forward, backward = reference.forward_flops / reference.step, reference.backward_flops / reference.step
     return Line(
         family=family,
         budget=budget,
         method=method,
         lr=lr,
-        accuracy=tuple(last.test_accuracy or 0.0 for last in good),
-        loss=tuple(last.loss for last in good),
+        seeds=tuple(good),
+        accuracy=tuple(e.test_accuracy or 0.0 for e in last),
+        loss=tuple(e.loss for e in last),
         diverged=len(runs) - len(good),
-        backward=statistics.fmean(last.backward_flops / reference.backward_flops for last in good) if good else 0.0,
-        total=statistics.fmean((last.forward_flops + last.backward_flops) / total for last in good) if good else 0.0,
+        backward=statistics.fmean(b / backward for _, b in spent) if good else 0.0,
+        total=statistics.fmean((f + b) / (forward + backward) for f, b in spent) if good else 0.0,
     )
 
 

@@ -126,10 +126,6 @@ def allocate(
     if not 0 < budget <= 1 or batches < 2:
         raise ValueError(f"allocate: budget={budget} must lie in (0, 1], and batches={batches} be at least 2")
     measured = MeasuredBatches(RecordedBatches(model, data, batch_size, loss, rng), batches)
-    for node in measured.wanted[0].tape.nodes:
-        for estimator, _ in node.draws():
-            if not estimator.unbiased:
-                raise ValueError(f"allocate: {estimator!r} in {node.label} is biased; its error does not fall as 1/p")
     common = dict.fromkeys(measured.names, float(budget))
     layers = measured.layers(common)
     water_filled = water_fill(layers, budget * float(layers.costs.sum()))

@@ -67,7 +67,7 @@ class MeasuredBatches:
     Raises
     ------
     ValueError
-        If no layer has an estimator.
+        If no layer has an estimator, or one is biased.
     """
 
     def __init__(self, recorded: RecordedBatches, batches: int):
@@ -86,6 +86,9 @@ class MeasuredBatches:
                 continue  # exact, whatever it is told
             name = layer_name(node)
             costs[name] = costs.get(name, 0.0) + count.nodes[node.index].backward_exact
+            for estimator, _ in node.draws():
+                if not estimator.unbiased:
+                    raise ValueError(f"{estimator!r} in {node.label} is biased; its error does not fall as 1/p")
         self.names = tuple(costs)
         self.costs = np.array(list(costs.values()))
 

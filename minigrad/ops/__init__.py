@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
+from minigrad.ops import dispatch
 from minigrad.ops.arithmetic import absolute, add, divide, multiply, negative, power, square, subtract
 from minigrad.ops.conv import conv2d
 from minigrad.ops.einsum import einsum
 from minigrad.ops.functions import cos, exp, gelu, log, log1p, sigmoid, silu, sin, softplus, sqrt, tanh
 from minigrad.ops.indexing import getitem, take, take_along_axis
+from minigrad.ops.joining import concatenate, split, stack
 from minigrad.ops.linear import linear
 from minigrad.ops.losses import cross_entropy, log_softmax, mse, softmax
 from minigrad.ops.matmul import matmul
@@ -18,21 +21,19 @@ from minigrad.ops.normalization import batch_norm, layer_norm
 from minigrad.ops.piecewise import clip, maximum, minimum, relu, where
 from minigrad.ops.pooling import avg_pool2d, max_pool2d
 from minigrad.ops.random import dropout
-from minigrad.ops.reductions import logsumexp, max, mean, min, norm, std, sum, var
+from minigrad.ops.reductions import logsumexp, max, mean, min, norm, sum
 from minigrad.ops.shapes import (
     astype,
     broadcast_to,
-    concatenate,
     expand_dims,
     moveaxis,
     pad,
     reshape,
-    split,
     squeeze,
-    stack,
     swapaxes,
     transpose,
 )
+from minigrad.ops.variance import std, var
 from minigrad.tensor import Tensor
 
 __all__ = [
@@ -86,6 +87,14 @@ def _comparison(name: str) -> Any:
     return method
 
 
+def _equality(compare: Any) -> Any:
+    def method(self: Tensor, other: Any) -> Any:
+        return compare(self.data, other.data if isinstance(other, Tensor) else other)
+
+    method.__doc__ = f"`{compare.__name__}` of the values: an array of bool. Nothing equals None or a text."
+    return method
+
+
 def _install() -> None:
     """Hang operators and methods on Tensor."""
     binary = {"add": add, "sub": subtract, "mul": multiply, "truediv": divide, "pow": power, "matmul": matmul}
@@ -93,10 +102,13 @@ def _install() -> None:
         setattr(Tensor, f"__{name}__", operation)
         setattr(Tensor, f"__r{name}__", _reflected(operation))
     comparisons = {
-        "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal"
+        "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"
     }  # fmt: skip
     for name, function in comparisons.items():
         setattr(Tensor, f"__{name}__", _comparison(function))
+    for compare in (operator.eq, operator.ne):
+        setattr(Tensor, f"__{compare.__name__}__", _equality(compare))
+    dispatch.install(Tensor, set(__all__), binary)
     for name in METHODS:
         setattr(Tensor, name, globals()[name])
     for name, operation in {"reshape": reshape, "transpose": transpose}.items():

@@ -19,22 +19,32 @@ Saved = dict[str, Any]
 def _operand(g: Array, saved: Saved, k: int) -> Array:
     """The cotangent of operand k: the same sum with g in its place.
 
-    Axes that only operand k has were summed over, so g is spread along them; an axis named twice in operand k
-    is a diagonal, and the cotangent lies on it.
+    Axes that only operand k has, or that have length 1 in all others, were summed over, so g is spread along them;
+    along an axis where operand k has length 1 and was repeated, its cotangents add up. An axis named twice in
+    operand k is a diagonal, and the cotangent lies on it.
     """
     terms, out, arrays = saved["terms"], saved["out"], saved["arrays"]
     mine = terms[k]
     unique = "".join(dict.fromkeys(mine))
     others = [term for j, term in enumerate(terms) if j != k]
     values = [array for j, array in enumerate(arrays) if j != k]
-    reach = set(out).union(*others)
+    length = {c: arrays[k].shape[mine.index(c)] for c in unique}
+    reach = {
+        c: n
+        for term, v in zip([out, *others], [g, *values], strict=True)
+        for c, n in zip(term, v.shape, strict=True)
+        if n != 1
+    }
     lone = [c for c in unique if c not in reach]
-    spread = [np.ones(arrays[k].shape[mine.index(c)], g.dtype) for c in lone]
+    spread = [np.ones(length[c], g.dtype) for c in lone]
     text = ",".join([out, *others, *lone]) + "->" + unique
     result = np.einsum(text, g, *values, *spread, optimize=True)
+    repeated = tuple([axis for axis, c in enumerate(unique) if length[c] == 1 and result.shape[axis] != 1])
+    if repeated:
+        result = result.sum(axis=repeated, keepdims=True)
     if unique == mine:
         return np.asarray(result)
-    full = np.zeros([arrays[k].shape[mine.index(c)] for c in mine], result.dtype)
+    full = np.zeros(arrays[k].shape, result.dtype)
     np.einsum(f"{mine}->{unique}", full)[...] = result
     return full
 
@@ -51,6 +61,10 @@ def _explicit(subscripts: str, arrays: tuple[Array, ...]) -> tuple[list[str], st
     free = [c for c in string.ascii_letters if c not in subscripts]
     widths = [array.ndim - len(term.replace("...", "")) for term, array in zip(terms, arrays, strict=True)]
     most = max([w for term, w in zip(terms, widths, strict=True) if "..." in term], default=0)
+    if most and "..." not in right:
+        raise ValueError(
+            f"the subscripts {subscripts!r} leave out the axes of '...': write '...' in the output as well"
+        )
     batch = "".join(free[:most])
     explicit = []
     for term, width in zip(terms, widths, strict=True):

@@ -154,7 +154,7 @@ _ROOT_2PI = math.sqrt(2 * math.pi)
 
 
 def _gelu_x(g: Array, saved: dict[str, Any]) -> Array:
-    x = saved["x"]
+    x = np.clip(saved["x"], -40, 40)  # beyond, the density is 0; and x² cannot overflow, nor can ∞·0 occur
     return np.asarray(g * (saved["cdf"] + x * (np.exp(-0.5 * x * x) / _ROOT_2PI)))
 
 
@@ -175,12 +175,13 @@ def gelu(x: Array) -> Result:
     0.5
     """
     cdf = special.ndtr(x)
-    return x * cdf, {"x": x, "cdf": cdf}
+    return np.where(cdf == 0, x.dtype.type(0), x) * cdf, {"x": x, "cdf": cdf}  # −∞·0 is 0 here
 
 
 def _silu_x(g: Array, saved: dict[str, Any]) -> Array:
     s = saved["sigmoid"]
-    return np.asarray(g * (s * (1 + saved["x"] * (1 - s))))
+    x = np.where((s == 0) | (s == 1), s.dtype.type(0), saved["x"])  # where the sigmoid is flat ∞·0 is 0
+    return np.asarray(g * (s * (1 + x * (1 - s))))
 
 
 @primitive(rowwise=True, x=_silu_x)
@@ -198,7 +199,7 @@ def silu(x: Array) -> Result:
     0.5
     """
     s = special.expit(x)
-    return x * s, {"x": x, "sigmoid": s}
+    return np.where(s == 0, x.dtype.type(0), x) * s, {"x": x, "sigmoid": s}
 
 
 @primitive(rowwise=True, x=lambda g, saved: g * np.cos(saved["x"]))

@@ -17,12 +17,26 @@ Result = tuple[Array, dict[str, Any]]
 
 
 def _plain(index: Any) -> Any:
-    """Tensors inside an index become arrays, lists become arrays."""
-    if isinstance(index, tuple):
-        return tuple([_plain(part) for part in index])
-    if isinstance(index, Tensor):
-        return index.data
-    return np.asarray(index) if isinstance(index, list) else index
+    """The index with arrays in place of tensors and sequences; only the outermost tuple stays a tuple.
+
+    The arrays are copies: what the caller does to an index later must not reach the backward pass.
+    """
+    return tuple([_part(part) for part in index]) if isinstance(index, tuple) else _part(index)
+
+
+def _part(part: Any) -> Any:
+    if isinstance(part, (Tensor, np.ndarray)):
+        return np.array(_values(part))
+    if not hasattr(part, "__len__") or isinstance(part, str):
+        return part
+    array = np.array(_values(part))
+    return array if array.size else array.astype(np.intp)
+
+
+def _values(part: Any) -> Any:
+    if isinstance(part, Tensor):
+        return part.data
+    return [_values(each) for each in part] if isinstance(part, (list, tuple)) else part
 
 
 def _scatter(g: Array, saved: dict[str, Any]) -> Array:
@@ -91,7 +105,7 @@ def take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
     >>> mg.grad(lambda x: mg.ops.take(x, [1, 1]).sum())([[1.0, 2.0], [3.0, 4.0]]).tolist()
     [[0.0, 0.0], [2.0, 2.0]]
     """
-    chosen = np.asarray(indices)
+    chosen = np.array(indices)  # a copy: the caller may reuse the memory
     if chosen.dtype.kind not in "iu":
         raise ValueError(f"indices must be integers, got dtype {chosen.dtype}")
     if not -x.ndim <= axis < x.ndim:
@@ -132,7 +146,7 @@ def take_along_axis(x: Array, indices: ArrayLike, axis: int = -1) -> Result:
     >>> ops.take_along_axis([[1.0, 2.0], [3.0, 4.0]], [[1], [0]]).data.tolist()
     [[2.0], [3.0]]
     """
-    chosen = np.asarray(indices)
+    chosen = np.array(indices)  # a copy: the caller may reuse the memory
     if not -x.ndim <= axis < x.ndim:
         raise np.exceptions.AxisError(axis, x.ndim)
     axis %= x.ndim

@@ -139,6 +139,7 @@ def cross_entropy(
     logp = _log_softmax(logits, -1)
     if t.dtype.kind in "iu":
         _check_labels(t, logits.shape)
+        t = t.copy()  # the caller may reuse the memory before the backward pass
         chosen = np.take_along_axis(logp, t[..., None], axis=-1)[..., 0]
     elif t.dtype.kind == "f":
         t = t.astype(logp.dtype, copy=False)
@@ -146,7 +147,10 @@ def cross_entropy(
         # 0·(−∞) is 0 here: a class of probability 0 costs nothing.
         chosen = (t * np.where(t == 0, 0, logp)).sum(axis=-1)
     else:
-        raise ValueError(f"targets of dtype {t.dtype} are neither class numbers nor probabilities")
+        raise ValueError(
+            f"targets of dtype {t.dtype} are neither class numbers nor probabilities"
+            + ("; for one-hot rows pass .astype(float)" if t.dtype.kind == "b" else "")
+        )
     losses = -chosen
     if label_smoothing:
         weight = t.sum(axis=-1) if t.dtype.kind == "f" else 1
@@ -160,6 +164,11 @@ def cross_entropy(
 
 def _check_labels(labels: Array, shape: tuple[int, ...]) -> None:
     if labels.shape != shape[:-1]:
+        if labels.shape == shape:
+            raise ValueError(
+                f"integer targets have the shape of the logits, {shape}. One-hot rows are probabilities: pass "
+                ".astype(float); for class numbers pass .argmax(axis=-1)"
+            )
         raise ValueError(
             f"labels have shape {labels.shape}; for logits of shape {shape} they must have shape {shape[:-1]}"
         )

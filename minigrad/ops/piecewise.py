@@ -105,7 +105,7 @@ def where(condition: ArrayLike, x: Array, y: Array) -> Result:
     >>> mg.grad(lambda x: mg.ops.where(x > 0, x * 2, 0.0).sum())([-1.0, 3.0]).tolist()
     [0.0, 2.0]
     """
-    condition = np.asarray(condition, dtype=bool)
+    condition = np.array(condition, dtype=bool)  # a copy: the caller may reuse the memory
     return np.where(condition, x, y), {"condition": condition}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad.primitive import primitive
 from minigrad.typing import Array, Shape
 
-__all__ = ["logsumexp", "max", "mean", "min", "norm", "std", "sum", "var"]
+__all__ = ["logsumexp", "max", "mean", "min", "norm", "sum"]
 
 Result = tuple[Array, dict[str, Any]]
 Axis: TypeAlias = "int | tuple[int, ...] | None"
@@ -24,12 +24,18 @@ def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     ------
     numpy.exceptions.AxisError
         If an axis is out of range.
+    TypeError
+        If it is neither an int nor a tuple of ints.
     """
     if axis is None:
         return tuple(range(ndim))
     axes = []
     for a in axis if isinstance(axis, tuple) else (axis,):
-        a = operator.index(a)
+        try:
+            a = operator.index(a)
+        except TypeError:
+            hint = f"; write axis={tuple(axis)}" if isinstance(axis, list) else ""
+            raise TypeError(f"axis={axis!r} is not an int, a tuple of ints or None{hint}") from None
         if not -ndim <= a < ndim:
             raise np.exceptions.AxisError(a, ndim)
         axes.append(a % ndim)
@@ -70,10 +76,20 @@ def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     >>> ops.sum([[1.0, 2.0], [3.0, 4.0]], axis=0).data.tolist()
     [4.0, 6.0]
     """
-    return x.sum(axis=axis, keepdims=keepdims), {"shape": x.shape, "kept": kept_shape(x.shape, axis)}
+    kept = kept_shape(x.shape, axis)
+    return x.sum(axis=axis, keepdims=keepdims), {"shape": x.shape, "kept": kept}
 
 
-@primitive(x=lambda g, saved: _spread(g / saved["count"], saved))
+def wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype to add up in: float16 ends at 65504, and a count of more values than that is ∞ in it."""
+    return np.dtype(np.float32) if dtype == np.float16 else dtype
+
+
+def _mean_x(g: Array, saved: dict[str, Any]) -> Array:
+    return _spread(np.asarray(g / np.float64(saved["count"])).astype(g.dtype), saved)
+
+
+@primitive(x=_mean_x)
 def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """The mean over axes.
 
@@ -96,11 +112,11 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     >>> ops.mean([[1.0, 2.0], [3.0, 4.0]], axis=0).data.tolist()
     [2.0, 3.0]
     """
-    kept, count = _counted(x, axis)
+    kept, count = counted(x, axis)
     return x.mean(axis=axis, keepdims=keepdims), {"shape": x.shape, "kept": kept, "count": count}
 
 
-def _counted(x: Array, axis: Axis) -> tuple[Shape, int]:
+def counted(x: Array, axis: Axis) -> tuple[Shape, int]:
     """The kept shape, and how many values each result is made of; raise if it is none."""
     kept = kept_shape(x.shape, axis)
     count = math.prod(x.shape[a] for a in reduced_axes(axis, x.ndim))
@@ -109,17 +125,25 @@ def _counted(x: Array, axis: Axis) -> tuple[Shape, int]:
     return kept, count
 
 
+def scaled_down(x: Array, axis: Axis) -> tuple[Array, Array]:
+    """The values over their largest size, so that squares stay in range; and that size (1 for 0, ∞ and NaN)."""
+    scale = np.max(np.abs(x), axis=axis, keepdims=True, initial=0)
+    safe = np.where((scale == 0) | ~np.isfinite(scale), 1, scale).astype(x.dtype, copy=False)
+    return x / safe, safe
+
+
 def _extreme_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g.reshape(saved["kept"]) * saved["share"])
 
 
-def _extreme(x: Array, out: Array, axis: Axis, keepdims: bool) -> Result:
+def _extreme(x: Array, choose: Any, axis: Axis, keepdims: bool) -> Result:
     """Ties share the cotangent equally: that is the subgradient of smallest norm."""
+    kept = kept_shape(x.shape, axis)
+    out = choose(x, axis=axis, keepdims=True)
     hit = x == out
-    ties = hit.sum(axis=axis, keepdims=True, dtype=x.dtype)
-    share = hit / np.where(ties == 0, 1, ties)  # no hit at all: the largest of values with a NaN
-    saved = {"share": share.astype(x.dtype, copy=False), "kept": out.shape}
-    return drop(out, axis, keepdims), saved
+    ties = hit.sum(axis=axis, keepdims=True)
+    share = hit * (1 / np.maximum(ties, 1)).astype(x.dtype)  # no hit at all: the largest of values with a NaN
+    return drop(out, axis, keepdims), {"share": share, "kept": kept}
 
 
 @primitive(x=_extreme_x)
@@ -140,7 +164,7 @@ def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     >>> mg.grad(lambda x: x.max())([1.0, 3.0, 3.0]).tolist()
     [0.0, 0.5, 0.5]
     """
-    return _extreme(x, np.max(x, axis=axis, keepdims=True), axis, keepdims)
+    return _extreme(x, np.max, axis, keepdims)
 
 
 @primitive(x=_extreme_x)
@@ -161,79 +185,7 @@ def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     >>> mg.grad(lambda x: x.min())([1.0, 3.0, 3.0]).tolist()
     [1.0, 0.0, 0.0]
     """
-    return _extreme(x, np.min(x, axis=axis, keepdims=True), axis, keepdims)
-
-
-def _centred(x: Array, axis: Axis, ddof: int) -> tuple[Array, Shape, int]:
-    kept, count = _counted(x, axis)
-    if count <= ddof:
-        raise ValueError(f"ddof={ddof} leaves no degrees of freedom: each result is made of {count} values")
-    return x - x.mean(axis=axis, keepdims=True), kept, count - ddof
-
-
-@primitive(x=lambda g, saved: g.reshape(saved["kept"]) * (2 / saved["freedom"]) * saved["centred"])
-def var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
-    """The variance over axes.
-
-    Parameters
-    ----------
-    x : Tensor or array_like
-    axis : int, tuple of int, or None
-        None: all axes.
-    keepdims : bool, default False
-        Leave the reduced axes in, with length 1.
-    ddof : int, default 0
-        The sum of squares is divided by the number of values minus this.
-
-    Raises
-    ------
-    ValueError
-        If there are no more than ``ddof`` values.
-
-    Examples
-    --------
-    >>> from minigrad import ops
-    >>> ops.var([1.0, 3.0]).item()
-    1.0
-    """
-    centred, kept, freedom = _centred(x, axis, ddof)
-    out = np.square(centred).sum(axis=axis, keepdims=keepdims) / x.dtype.type(freedom)
-    return out, {"centred": centred, "kept": kept, "freedom": freedom}
-
-
-@primitive(x=lambda g, saved: g.reshape(saved["kept"]) * saved["slope"])
-def std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
-    """The standard deviation over axes; its derivative is taken as 0 where all values are equal.
-
-    Parameters
-    ----------
-    x : Tensor or array_like
-    axis : int, tuple of int, or None
-        None: all axes.
-    keepdims : bool, default False
-        Leave the reduced axes in, with length 1.
-    ddof : int, default 0
-        The sum of squares is divided by the number of values minus this.
-
-    Raises
-    ------
-    ValueError
-        If there are no more than ``ddof`` values.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.grad(lambda x: x.std())([2.0, 2.0]).tolist()
-    [0.0, 0.0]
-    """
-    centred, kept, freedom = _centred(x, axis, ddof)
-    # Values that are equal can differ from their rounded mean; that is no spread.
-    if x.size:
-        same = np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True)
-        centred = np.where(same, 0, centred).astype(centred.dtype, copy=False)
-    out = np.sqrt(np.square(centred).sum(axis=axis, keepdims=True) / x.dtype.type(freedom))
-    slope = centred / np.where(out == 0, 1, out * out.dtype.type(freedom))
-    return drop(out, axis, keepdims), {"slope": slope.astype(x.dtype, copy=False), "kept": kept}
+    return _extreme(x, np.min, axis, keepdims)
 
 
 @primitive(x=lambda g, saved: g.reshape(saved["kept"]) * saved["unit"])
@@ -257,12 +209,11 @@ def norm(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     [[0.6, 0.8], [0.0, 0.0]]
     """
     kept = kept_shape(x.shape, axis)
-    scale = np.max(np.abs(x), axis=axis, keepdims=True, initial=0)
-    safe = np.where((scale == 0) | ~np.isfinite(scale), 1, scale).astype(x.dtype, copy=False)
-    scaled = x / safe
-    length = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True))
-    unit = scaled / np.where(length == 0, 1, length)
-    return drop(length * safe, axis, keepdims), {"unit": unit.astype(x.dtype, copy=False), "kept": kept}
+    scaled, safe = scaled_down(x, axis)
+    length = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True, dtype=wide(scaled.dtype)))
+    unit = (scaled / np.where(length == 0, 1, length)).astype(x.dtype, copy=False)
+    out = (length * safe).astype(scaled.dtype, copy=False)
+    return drop(out, axis, keepdims), {"unit": unit, "kept": kept}
 
 
 def _logsumexp_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -294,8 +245,8 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     top = np.where(np.isneginf(top), 0, top).astype(x.dtype, copy=False)
     with np.errstate(invalid="ignore"):
         e = np.exp(np.where(x == top, x.dtype.type(0), x - top))  # ∞ − ∞ is 0 here: infinite values share like ties
-    total = e.sum(axis=axis, keepdims=True)
+    total = e.sum(axis=axis, keepdims=True, dtype=wide(e.dtype))
     with np.errstate(divide="ignore"):
-        out = np.log(total) + top
-    softmax = e / np.where(total == 0, 1, total).astype(x.dtype, copy=False)
+        out = (np.log(total) + top).astype(e.dtype, copy=False)
+    softmax = (e / np.where(total == 0, 1, total)).astype(e.dtype, copy=False)
     return drop(out, axis, keepdims), {"softmax": softmax, "kept": kept}

@@ -115,6 +115,7 @@ class Mismatch:
     got: Array
     error: Array
     wrong: Array
+    kink: bool
 
     def message(self, label: str) -> str:
         """What is wrong, where it is worst, and what to look at."""
@@ -131,7 +132,7 @@ class Mismatch:
             f"{label}: the VJP is wrong for input {self.position} of shape {self.expected.shape}: {count}\n"
             f"  entry {at}: expected {self.expected[at]:.6g} (central differences), got {self.got[at]:.6g} (VJP), "
             f"relative error {relative[at]:.2g}\n"
-            f"  look at: {hint(self.expected, self.got, self.error, self.wrong)}"
+            f"  look at: {hint(self.expected, self.got, self.error, self.wrong, self.kink)}"
         )
 
 
@@ -145,13 +146,14 @@ def _compare(
 ) -> Mismatch | None:
     rtol, atol, step = settings
     expected, error, noise = np.zeros(point.shape), np.zeros(point.shape), np.zeros(point.shape)
+
+    def shifted(at: tuple[int, ...], t: float) -> Array:
+        moved = point.copy()
+        moved[at] += t
+        return value(moved)
+
     for at in np.ndindex(*point.shape):
-
-        def along(t: float, at: tuple[int, ...] = at) -> Array:
-            moved = point.copy()
-            moved[at] += t
-            return value(moved)
-
+        along = partial(shifted, at)
         # A step that is a power of 2, so that x + h and x − h lie at the same distance from x.
         start = 2.0 ** np.floor(np.log2(step * max(abs(float(point[at])), 0.1)))
         slope = ridders(along, cotangent, start, tolerance=1e-3 * rtol)
@@ -160,7 +162,23 @@ def _compare(
     with np.errstate(all="ignore"):
         allowed = rtol * np.maximum(np.abs(expected), np.abs(got)) + atol + 1e-3 * rtol * largest + 10 * noise
         wrong = ~(np.abs(expected - got) <= allowed) | ~np.isfinite(got)
-    return Mismatch(position, expected, got, error, wrong) if wrong.any() else None
+    if not wrong.any():
+        return None
+    kink = any(
+        _has_kink(partial(shifted, tuple(at)), cotangent, abs(expected[tuple(at)] - got[tuple(at)]))
+        for at in np.argwhere(wrong)[:8].tolist()
+    )
+    return Mismatch(position, expected, got, error, wrong, kink)
+
+
+def _has_kink(along: Callable[[float], Array], cotangent: Array, gap: float) -> bool:
+    """Whether the slopes to the right and to the left differ by as much as the VJP does, however small the step."""
+    middle = along(0.0)
+    with np.errstate(all="ignore"):
+        jumps = [float(np.sum(cotangent * (along(h) - 2 * middle + along(-h)))) / h for h in (2.0**-14, 2.0**-18)]
+    # Where the slope is continuous the smaller step has a sixteenth of the difference; half the jump is the most that
+    # a subgradient can be off.
+    return bool(abs(jumps[1]) > 0.9 * abs(jumps[0]) and abs(jumps[1]) > 1.99 * gap > 0)
 
 
 def _pull(label: str, pullback: Callable[..., tuple[Array, ...]], cotangent: Array) -> tuple[Array, ...]:

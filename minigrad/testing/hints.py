@@ -9,7 +9,7 @@ from minigrad.typing import Array
 __all__ = ["hint"]
 
 
-def hint(expected: Array, got: Array, error: Array, wrong: Array) -> str:
+def hint(expected: Array, got: Array, error: Array, wrong: Array, kink: bool = False) -> str:
     """Name the likeliest mistake behind a gradient that differs from the numerical one.
 
     Parameters
@@ -20,6 +20,8 @@ def hint(expected: Array, got: Array, error: Array, wrong: Array) -> str:
         The estimated error of the numerical gradient.
     wrong : ndarray of bool
         The entries that differ by more than they may.
+    kink : bool, default False
+        Whether the slopes on the two sides of a wrong entry differ.
 
     Examples
     --------
@@ -37,6 +39,11 @@ def hint(expected: Array, got: Array, error: Array, wrong: Array) -> str:
         return (
             "central differences do not settle at this entry: is the point at a kink or a jump, or near the edge of "
             "the domain? Move it, or check the stated rule of the kink by itself"
+        )
+    if kink:
+        return (
+            "is the point at a kink? The slopes on its two sides differ, and central differences give their mean. Move "
+            "the point, or check the stated rule of the kink by itself"
         )
     if not got.any():
         return "the VJP is zero everywhere: was the input used through .data or detach(), or is the rule empty?"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from minigrad import nn
 from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.measured import SMALLEST, Layers, MeasuredBatches, water_fill
@@ -48,7 +50,7 @@ class AdaptiveBudget:
     Raises
     ------
     ValueError
-        If a number is out of range.
+        If a number is out of range; in training, if no layer has an estimator, or one is biased.
 
     Notes
     -----
@@ -89,6 +91,8 @@ class AdaptiveBudget:
         measured = MeasuredBatches(recorded, self.batches)
         for name, array in loop.model.named_buffers():
             array[...] = buffers[name]
+        if not math.isfinite(measured.minibatch):
+            return  # the run is diverging, which the loop finds and tells
         if self._minibatch is not None:
             self._minibatch = (self._minibatch + measured.minibatch) / 2
         else:
@@ -144,9 +148,14 @@ def cheapest(
     sharing : {"water-filled", "common", "exact"}
     """
     everything = float(measured.costs.sum())
+    exact = dict.fromkeys(measured.names, 1.0), 0.0, "exact"
     layers = measured.layers(start)
+    if not np.isfinite(layers.weights).all():
+        return exact  # it overflows
     total = _bisect(measured, layers, variance, SMALLEST * everything, everything, BISECTIONS)
     layers = measured.layers(water_fill(layers, total))
+    if not np.isfinite(layers.weights).all():
+        return exact
     total = _bisect(measured, layers, variance, total / 2, min(2 * total, everything), BISECTIONS - 1)
     choices = {
         "water-filled": water_fill(layers, total),
@@ -155,7 +164,7 @@ def cheapest(
     found = {sharing: measured.variance(budgets) for sharing, budgets in choices.items()}
     sharing = min(found, key=lambda name: found[name])
     if found[sharing] > variance or total > NEARLY_ALL * everything:
-        return dict.fromkeys(measured.names, 1.0), 0.0, "exact"
+        return exact
     return choices[sharing], found[sharing], sharing
 
 

@@ -49,9 +49,9 @@ def sweep(tape, out, g):
     Parameters
     ----------
     tape : list of (output, inputs, vjp)
-        In the order in which things were computed. Values are known by a number: ``output`` is the number of the value
-        that was computed, ``inputs`` a tuple with the numbers of those that it was computed from, and ``vjp(g)`` takes the
-        cotangent of the output to a tuple of cotangents, one for each input.
+        In the order in which things were computed. Values are known by a number: ``output`` is the number of the
+        value that was computed, ``inputs`` a tuple with the numbers of those that it was computed from, and ``vjp(g)``
+        takes the cotangent of the output to a tuple of cotangents, one for each input.
     out : int
         The number of the value that we differentiate.
     g : ndarray

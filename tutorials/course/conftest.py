@@ -1,8 +1,8 @@
 """Marks by task: what a submission is, and how its marks are counted.
 
 A test says what it is worth with ``@pytest.mark.task("2b", marks=2)``. Marks are earned by a test that ran and passed,
-and by nothing else: one that was skipped, expected to fail, broke off, was deselected or never ran earns 0, and the total
-is that of all tests that were found, whether they ran or not.
+and by nothing else: one that was skipped, expected to fail, broke off, was deselected or never ran earns 0, and the
+total is that of all tests that were found, whether they ran or not.
 """
 
 from __future__ import annotations

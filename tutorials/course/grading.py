@@ -31,7 +31,7 @@ def array(value, shape, what):
 
 def close(got, expected, message, rtol=1e-9):
     """Fail unless two arrays or numbers agree; the message gets both numbers at the worst place."""
-    got, expected = np.asarray(got, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    got, expected = np.broadcast_arrays(np.asarray(got, dtype=np.float64), np.asarray(expected, dtype=np.float64))
     off = np.abs(got - expected)
     limit = rtol * np.maximum(np.abs(expected), np.abs(got)) + 1e-12
     if not (off <= limit).all():
@@ -61,3 +61,13 @@ class Sampled(mg.Estimator):
 
     def __repr__(self):
         return self._name
+
+
+def check_random(estimator, g):
+    """Fail if draws do not differ: the exact cotangent is unbiased, and no answer."""
+    rng = np.random.default_rng(0)
+    draws = {estimator.sample(g.copy(), None, rng).tobytes() for _ in range(60)}
+    check(
+        len(draws) > 5,
+        f"60 draws of {estimator!r} gave {len(draws)} different results; what is kept should be drawn, with `rng`",
+    )

@@ -121,7 +121,7 @@ def test_what_out_does_not_depend_on(submission):
 
 @pytest.mark.task("1c", marks=1)
 def test_nothing_is_changed_in_place(submission):
-    """An identity hands on the very array that it got; adding to it in place spoils the caller's, or another value's."""
+    """An identity hands on the very array that it got; adding to it in place spoils that of another."""
     tape = [(1, (0,), lambda g: (g,)), (2, (0, 1), lambda g: (g, g))]
     g = np.array([1.0, 2.0])
     found = swept(submission, tape, 2, g)

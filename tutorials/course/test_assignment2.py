@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from grading import Sampled, array, check, close
+from grading import Sampled, array, check, check_random, close
 
 import minigrad as mg
 from minigrad import inspect, ops
@@ -27,6 +27,7 @@ def mask(submission, p):
 def test_mask_is_unbiased(submission):
     """With p = 0.2 and 3 columns half of the draws are empty, so that what is done with these shows."""
     assert_unbiased(mask(submission, 0.2), G)
+    check_random(mask(submission, 0.5), G)
     assert_unbiased(mask(submission, 0.5), RNG.normal(size=(2, 2, 4)))
 
 
@@ -46,7 +47,7 @@ def test_mask_keeps_whole_columns(submission):
 
 @pytest.mark.task("2a", marks=1)
 def test_mask_has_the_variance_of_a_mask(submission):
-    assert_variance_close(mask(submission, 0.25), G, expected=3 * np.sum(G**2), draws=20_000)
+    assert_variance_close(mask(submission, 0.25), G, expected=3 * np.sum(G**2), draws=8000)
 
 
 def by_enumeration(p, axis):
@@ -71,13 +72,16 @@ def test_variance_of_the_weight_gradient(submission, axis):
         close(
             got,
             expected,
-            f'axis="{axis}", p = {p}: not what all outcomes together give{factor}.\n  {hint}; a kept/p coin has variance κ = 1/p - 1',
+            f'axis="{axis}", p = {p}: not what all outcomes together give{factor}.\n'
+            f"  {hint}; a kept/p coin has variance κ = 1/p - 1",
         )
 
 
 @pytest.mark.task("2b", marks=1)
 def test_variance_at_p_1(submission):
     for axis in ("column", "row", "element"):
+        masked = array(submission.weight_variance(G.copy(), X.copy(), 0.5, axis), (), "weight_variance")
+        check(masked > 0, f'axis="{axis}": at p = 0.5 the gradient is random, so it has a variance')
         got = array(submission.weight_variance(G.copy(), X.copy(), 1.0, axis), (), "weight_variance")
         close(got, 0.0, f'axis="{axis}": at p = 1 everything is kept and nothing is random, so the variance is 0')
 
@@ -96,14 +100,16 @@ def through_rotations(submission, p):
 
 @pytest.mark.task("2c", marks=2)
 def test_pull_back_is_unbiased(submission):
-    assert_unbiased(through_rotations(submission, 0.5), RNG.normal(size=(3, 4)))
+    g = RNG.normal(size=(3, 4))
+    assert_unbiased(through_rotations(submission, 0.5), g)
+    check_random(through_rotations(submission, 0.5), g)
 
 
 @pytest.mark.task("2c", marks=1)
 def test_pull_back_has_compound_noise(submission):
     """Each mask multiplies the mean square by 1/p, and rotations leave it: (1/p)² − 1 for two."""
     g = RNG.normal(size=(3, 4))
-    assert_variance_close(through_rotations(submission, 0.5), g, expected=3 * np.sum(g**2), draws=20_000)
+    assert_variance_close(through_rotations(submission, 0.5), g, expected=3 * np.sum(g**2), draws=8000)
 
 
 @pytest.mark.task("2c", marks=1)
@@ -115,5 +121,6 @@ def test_pull_back_of_other_shapes(submission):
     draws = {array(submission.pull_back(g, weights, 0.5, rng), (5, 3), "pull_back").tobytes() for _ in range(50)}
     check(
         len(draws) > 10,
-        f"50 draws gave {len(draws)} different results: take randomness from the `rng` that is handed in, and make no generator inside",
+        f"50 draws gave {len(draws)} different results: take randomness from the `rng` that is "
+        "handed in, and make no generator inside",
     )

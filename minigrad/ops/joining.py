@@ -1,0 +1,113 @@
+"""Joining and splitting along an axis."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.ops.indexing import getitem
+from minigrad.primitive import primitive
+from minigrad.tensor import Tensor
+from minigrad.typing import Array
+
+__all__ = ["concatenate", "split", "stack"]
+
+Result = tuple[Array, dict[str, Any]]
+
+
+def _concatenate_part(g: Array, saved: dict[str, Any], k: int) -> Array:
+    start, stop = saved["offsets"][k : k + 2]
+    return g[(slice(None),) * saved["axis"] + (slice(start, stop),)]
+
+
+@primitive(arrays=_concatenate_part)
+def _concatenate(*arrays: Array, axis: int) -> Result:
+    out = np.concatenate(arrays, axis=axis)
+    axis %= out.ndim
+    offsets = np.cumsum([0, *(a.shape[axis] for a in arrays)]).tolist()
+    return out, {"offsets": offsets, "axis": axis}
+
+
+def concatenate(tensors: Sequence[Any], axis: int = 0, *, vjp: Any = None) -> Tensor:
+    """Join along an axis that exists.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor or array_like
+        Of shapes that agree but for that axis.
+    axis : int, default 0
+    vjp : Estimator, mapping or None
+        The inputs are named ``arrays[0]``, ``arrays[1]``, …
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.concatenate([[1.0], [2.0, 3.0]]).data.tolist()
+    [1.0, 2.0, 3.0]
+    """
+    return _concatenate(*tensors, axis=axis, vjp=vjp)
+
+
+@primitive(arrays=lambda g, saved, k: np.take(g, k, axis=saved["axis"]))
+def _stack(*arrays: Array, axis: int) -> Result:
+    return np.stack(arrays, axis=axis), {"axis": axis}
+
+
+def stack(tensors: Sequence[Any], axis: int = 0, *, vjp: Any = None) -> Tensor:
+    """Join along a new axis.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor or array_like
+        Of one shape.
+    axis : int, default 0
+        Where the new axis stands in the result.
+    vjp : Estimator, mapping or None
+        The inputs are named ``arrays[0]``, ``arrays[1]``, …
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.stack([[1.0, 2.0], [3.0, 4.0]], axis=1).data.tolist()
+    [[1.0, 3.0], [2.0, 4.0]]
+    """
+    return _stack(*tensors, axis=axis, vjp=vjp)
+
+
+def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """Cut into pieces along an axis.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    sections : int or sequence of int
+        The number of equal pieces, or the positions at which to cut.
+    axis : int, default 0
+
+    Raises
+    ------
+    ValueError
+        If the axis is out of range, or cannot be cut into that number of equal pieces.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> [part.data.tolist() for part in ops.split([1.0, 2.0, 3.0, 4.0], 2)]
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
+    shape = np.shape(x.data if isinstance(x, Tensor) else x)
+    if not -len(shape) <= axis < len(shape):
+        raise np.exceptions.AxisError(f"split: axis {axis} is out of bounds for an array of shape {shape}")
+    axis %= len(shape)
+    length = shape[axis]
+    if isinstance(sections, (int, np.integer)):
+        if sections < 1 or length % sections:
+            raise ValueError(f"split: axis {axis} of length {length} cannot be cut into {sections} equal pieces")
+        cuts = [k * (length // int(sections)) for k in range(int(sections) + 1)]
+    else:
+        cuts = [0, *sections, length]
+    before = (slice(None),) * axis
+    return [getitem(x, (*before, slice(a, b))) for a, b in itertools.pairwise(cuts)]

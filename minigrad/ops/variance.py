@@ -1,0 +1,106 @@
+"""Variance and standard deviation over axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.ops.reductions import Axis, counted, drop, scaled_down, wide
+from minigrad.primitive import primitive
+from minigrad.typing import Array, Shape
+
+__all__ = ["std", "var"]
+
+Result = tuple[Array, dict[str, Any]]
+
+
+def _centred(x: Array, axis: Axis, ddof: int) -> tuple[Array, Shape, int]:
+    """The values minus their mean, the kept shape and the degrees of freedom."""
+    kept, count = counted(x, axis)
+    if count <= ddof:
+        raise ValueError(f"ddof={ddof} leaves no degrees of freedom: each result is made of {count} values")
+    if x.dtype.kind == "f":
+        x = x.astype(wide(x.dtype), copy=False)
+    centred = x - x.mean(axis=axis, keepdims=True)
+    if x.size:  # Values that are equal can differ from their rounded mean; that is no spread.
+        top = np.max(x, axis=axis, keepdims=True)
+        same = (top == np.min(x, axis=axis, keepdims=True)) & np.isfinite(top)
+        if same.any():
+            centred = np.where(same, centred.dtype.type(0), centred)
+    return centred, kept, count - ddof
+
+
+def _floating(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype if dtype.kind == "f" else np.dtype(np.float64)
+
+
+def _var_x(g: Array, saved: dict[str, Any]) -> Array:
+    centred = saved["centred"]
+    return np.asarray(g.reshape(saved["kept"]).astype(centred.dtype, copy=False) * (2 / saved["freedom"]) * centred)
+
+
+@primitive(x=_var_x)
+def var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
+    """The variance over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int, tuple of int, or None
+        None: all axes.
+    keepdims : bool, default False
+        Leave the reduced axes in, with length 1.
+    ddof : int, default 0
+        The sum of squares is divided by the number of values minus this.
+
+    Raises
+    ------
+    ValueError
+        If there are no more than ``ddof`` values.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.var([1.0, 3.0]).item()
+    1.0
+    """
+    centred, kept, freedom = _centred(x, axis, ddof)
+    out = np.asarray(np.square(centred).sum(axis=axis, keepdims=keepdims) / freedom)
+    return out.astype(_floating(x.dtype), copy=False), {"centred": centred, "kept": kept, "freedom": freedom}
+
+
+@primitive(x=lambda g, saved: g.reshape(saved["kept"]) * saved["slope"])
+def std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
+    """The standard deviation over axes; its derivative is taken as 0 where all values are equal.
+
+    Neither overflows nor underflows where the result and the mean do not.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int, tuple of int, or None
+        None: all axes.
+    keepdims : bool, default False
+        Leave the reduced axes in, with length 1.
+    ddof : int, default 0
+        The sum of squares is divided by the number of values minus this.
+
+    Raises
+    ------
+    ValueError
+        If there are no more than ``ddof`` values.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: x.std())([2.0, 2.0]).tolist()
+    [0.0, 0.0]
+    """
+    centred, kept, freedom = _centred(x, axis, ddof)
+    scaled, safe = scaled_down(centred, axis)
+    spread = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True) / freedom)
+    slope = scaled / np.where(spread == 0, 1, spread * freedom)
+    dtype = _floating(x.dtype)
+    out = np.asarray(spread * safe).astype(dtype, copy=False)
+    return drop(out, axis, keepdims), {"slope": slope.astype(dtype, copy=False), "kept": kept}

@@ -1,0 +1,76 @@
+"""What a benchmark is made of: cases, each with several programs that do the same work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Case", "Program", "Target", "seed_that_keeps"]
+
+
+@dataclass(frozen=True)
+class Program:
+    """One way to do the work of a case.
+
+    Parameters
+    ----------
+    step : callable
+        Does it once.
+    result : callable or None
+        ``result() -> list of ndarray``: the loss and the gradients at the start, in an order and layout that all
+        programs of the case share. None where there is nothing to compare.
+    """
+
+    step: Callable[[], Any]
+    result: Callable[[], list[np.ndarray]] | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """``program`` shall take at most ``limit`` times the seconds (or bytes) of ``against``."""
+
+    program: str
+    against: str
+    limit: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """Programs that are compared.
+
+    Parameters
+    ----------
+    title : str
+        What is done, with its sizes.
+    programs : dict
+        Name -> ``make(tiny)``, a function that prepares a Program; ``tiny`` is for tests. Names that begin with
+        ``torch`` are peers, which run only when asked for.
+    base : str
+        The program whose seconds are 1.
+    targets : sequence of Target
+    apart : bool
+        Whether each program runs in a process of its own; else they take turns in one, for cases with many programs.
+    operations : int
+        By how many operations seconds are divided when they are shown.
+    memory : bool
+        Whether peak resident memory of the programs is compared as well.
+    """
+
+    title: str
+    programs: dict[str, Callable[[bool], Program]]
+    base: str
+    targets: Sequence[Target] = ()
+    apart: bool = True
+    operations: int = 1
+    memory: bool = False
+
+
+def seed_that_keeps(count: Callable[[int], int], wanted: int) -> int:
+    """A seed for which a sketch keeps the expected number of units, or as near as some seeds come.
+
+    The minimum over random draws would belong to the draw that kept least.
+    """
+    return min(range(60), key=lambda seed: abs(count(seed) - wanted))

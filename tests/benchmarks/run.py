@@ -1,0 +1,121 @@
+"""Measure: ``python tests/benchmarks/run.py [--peers torch] [--only CASE …] [--rounds N] [--out FOLDER]``.
+
+Only ratios within one run mean something. Programs take turns, so that a busy machine slows all of them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import shlex
+import sys
+from importlib import metadata
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.catalogue import CASES
+from benchmarks.measure import measure, measure_memory, verdicts
+from benchmarks.program import Case
+
+MEMORY_LIMIT = 1.2
+
+
+def time_text(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f} ms" if seconds >= 1e-4 else f"{seconds * 1e6:.2f} µs"
+
+
+def time_rows(case: Case, found) -> list[list[str]]:
+    base = found[case.base]
+    goals: dict[str, list[str]] = {}
+    for v in verdicts(case, found):
+        of = f"≤ {v.target.limit:.3g} × {v.target.against}: {v.least:.2f}, {v.median:.2f}"
+        goals.setdefault(v.target.program, []).append(of + (" ✓" if v.reached else " ✗"))
+    rows = [["program", "least", "median", "ratio of least", "ratio of medians", "target (of least, of medians)"]]
+    for name, m in found.items():
+        ratios = [f"{m.least / base.least:.3f}", f"{m.median / base.median:.3f}"]
+        rows.append([name, time_text(m.least), time_text(m.median), *ratios, "; ".join(goals.get(name, []))])
+    return rows
+
+
+def memory_rows(case: Case, found: dict[str, int]) -> list[list[str]]:
+    rows = [["program", "peak memory", "ratio", "target"]]
+    for name, size in found.items():
+        ratio = size / found[case.base]
+        mark = "✓" if ratio <= MEMORY_LIMIT else "✗"
+        goal = f"≤ {MEMORY_LIMIT} × {case.base} {mark}" if name == "minigrad" else ""
+        rows.append([name, f"{size / 2**20:.1f} MiB", f"{ratio:.2f}", goal])
+    return rows
+
+
+def plain(rows: list[list[str]]) -> str:
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def list_table(rows: list[list[str]]) -> str:
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in rows:
+        lines += [f"   {'*' if k == 0 else ' '} -{' ' + cell if cell else ''}" for k, cell in enumerate(row)]
+    return "\n".join(lines) + "\n"
+
+
+def heading(text: str, line: str) -> str:
+    return f"{text}\n{line * len(text)}\n"
+
+
+def about(threads: int, rounds: int, peers: list[str]) -> str:
+    """Machine, versions, date and command."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    packages = ["numpy", "scipy", *peers]
+    versions = ", ".join(f"{package} {metadata.version(package)}" for package in packages)
+    load = f"; load average {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
+    command = "python tests/benchmarks/run.py " + shlex.join(sys.argv[1:])
+    return (
+        f"- command: ``{command.strip()}``\n"
+        f"- date: {datetime.date.today().isoformat()}\n"
+        f"- machine: {model}, {os.cpu_count()} cores, {platform.system()}{load}\n"
+        f"- versions: Python {platform.python_version()}, {versions}\n"
+        f"- BLAS threads: {threads} for every program; {rounds} rounds; float32\n"
+    )
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", nargs="*", default=[], choices=["torch"], help="other libraries to compare with")
+    parser.add_argument("--only", nargs="*", choices=list(CASES), metavar="CASE", help=f"of: {', '.join(CASES)}")
+    parser.add_argument("--rounds", type=int, default=20, help="turns of every program (default 20)")
+    parser.add_argument("--threads", type=int, default=1, help="BLAS threads, the same for all (default 1)")
+    parser.add_argument("--out", type=Path, help="folder to write measured.rst into")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    parts = []
+    for name in args.only or CASES:
+        case = CASES[name]
+        found = measure(name, case, args.peers, args.rounds, args.threads)
+        tables = [time_rows(case, found)]
+        if case.memory:
+            tables.append(memory_rows(case, measure_memory(name, case, args.peers, args.threads)))
+        title = f"{name}: {case.title}"
+        print(heading(title, "-") + "\n" + "\n\n".join(plain(rows) for rows in tables) + "\n", flush=True)
+        parts.append(heading(title, "-") + "\n" + "\n".join(list_table(rows) for rows in tables))
+    foot = about(args.threads, args.rounds, args.peers)
+    print(foot)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        intro = "Ratios are to the first program of each table unless said otherwise; ✓ and ✗ say whether a target is reached.\n"
+        page = "\n".join([heading("Measured ratios", "="), intro, foot, *parts])
+        (args.out / "measured.rst").write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Wrong answers to assignment 1: VJPs and a tape."""
+
+# ruff: noqa: F811
+from __future__ import annotations
+
+import numpy as np
+
+from course_wrong_answers import wrong
+
+
+@wrong("1a", "the cotangents of a and b are not summed over the rows", "should have shape (3,), got (4, 3)")
+def scale_shift_vjp(g, x, a, b):
+    return g * a, g * x, g
+
+
+@wrong("1a", "a mean over the rows in place of a sum", "0.25 times what they should be")
+def scale_shift_vjp(g, x, a, b):
+    return g * a, np.mean(g * x, axis=0), np.mean(g, axis=0)
+
+
+@wrong("1a", "the cotangent of x forgets the factor a", "the VJP is wrong for input 0")
+def scale_shift_vjp(g, x, a, b):
+    return g, np.sum(g * x, axis=0), np.sum(g, axis=0)
+
+
+@wrong("1b", "right only for cotangents that sum to 1, as that of a label does", "not linear in the cotangent")
+def log_softmax_vjp(g, y):
+    return g - np.exp(y)
+
+
+@wrong("1b", "the VJP of softmax, not of its logarithm", "the VJP is wrong for input 0")
+def log_softmax_vjp(g, y):
+    s = np.exp(y)
+    return s * (g - np.sum(g * s, axis=-1, keepdims=True))
+
+
+@wrong("1b", "summed over the first axis in place of the last", "the VJP is wrong for input 0")
+def log_softmax_vjp(g, y):
+    return g - np.exp(y) * np.sum(g, axis=0, keepdims=True)
+
+
+@wrong("1c", "the last use overwrites the others", "gets the SUM of what comes back from each use")
+def sweep(tape, out, g):
+    cotangents = {out: g}
+    for output, inputs, vjp in reversed(tape):
+        if output in cotangents:
+            for number, piece in zip(inputs, vjp(cotangents[output]), strict=True):
+                cotangents[number] = piece
+    return cotangents
+
+
+@wrong("1c", "read in the order of the forward pass", "is the tape read backwards?")
+def sweep(tape, out, g):
+    cotangents = {out: g}
+    for output, inputs, vjp in tape:
+        if output in cotangents:
+            for number, piece in zip(inputs, vjp(cotangents[output]), strict=True):
+                cotangents[number] = cotangents[number] + piece if number in cotangents else piece
+    return cotangents
+
+
+@wrong("1c", "added up in place", "in place")
+def sweep(tape, out, g):
+    cotangents = {out: g}
+    for output, inputs, vjp in reversed(tape):
+        if output in cotangents:
+            for number, piece in zip(inputs, vjp(cotangents[output]), strict=True):
+                if number in cotangents:
+                    cotangents[number] += piece
+                else:
+                    cotangents[number] = piece
+    return cotangents

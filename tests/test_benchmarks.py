@@ -1,0 +1,55 @@
+"""Every benchmark program runs at a tiny size, and the peers of a case find the same loss and gradients. Nothing is
+timed."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from benchmarks.catalogue import CASES
+from benchmarks.measure import Measured, check_agreement, verdicts
+from benchmarks.program import Case, Target
+from benchmarks.worker import peak_bytes
+
+WITHOUT = () if importlib.util.find_spec("torch") else ("torch",)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_programs_run_and_agree(name):
+    case = CASES[name]
+    results = {}
+    for own, make in case.programs.items():
+        if own.startswith("torch") and WITHOUT:
+            continue
+        program = make(True)
+        if program.result is not None:
+            results[own] = program.result()
+        program.step()
+    assert case.base in case.programs
+    if results:
+        assert len(results) > 1 or name.startswith("train")
+        check_agreement(results, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_targets_name_programs(name):
+    for target in CASES[name].targets:
+        assert {target.program, target.against} <= set(CASES[name].programs)
+
+
+def test_a_wrong_gradient_is_noticed():
+    case = CASES["mlp"]
+    results = {own: case.programs[own](True).result() for own in ("numpy", "minigrad")}
+    results["minigrad"][2] = results["minigrad"][2] * 1.01
+    with pytest.raises(AssertionError, match="result 2 of minigrad"):
+        check_agreement(results)
+
+
+def test_verdicts_take_the_better_of_minimum_and_median():
+    found = {"a": Measured(1.0, 3.0), "b": Measured(1.0, 1.0)}
+    case = Case("", {}, "b", [Target("a", "b", 1.1), Target("b", "a", 0.2), Target("c", "a", 1.0)])
+    assert [v.reached for v in verdicts(case, found)] == [True, False]
+
+
+def test_peak_memory_of_a_step():
+    size = 64 * 2**20
+    assert 0.9 * size < peak_bytes(lambda: np.ones(size, np.uint8)) < 1.5 * size

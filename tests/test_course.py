@@ -1,0 +1,198 @@
+"""The course kit: graders pass the solutions, fail the skeletons, and teach on wrong answers; nothing else earns marks.
+
+A grader runs inside this process, as a pytest run of its own, on a file that is written for the occasion.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+from course_wrong_answers import WRONG, Wrong
+
+COURSE = Path(__file__).parents[1] / "tutorials" / "course"
+FULL = {1: 10, 2: 12, 3: 12, 4: 14}
+TASKS = {1: "abc", 2: "abc", 3: "abc", 4: "abcd"}
+
+for number in FULL:
+    importlib.import_module(f"course_wrong_answers.assignment{number}")
+
+
+def solution(number: int) -> str:
+    return (COURSE / "solutions" / f"assignment{number}.py").read_text(encoding="utf-8")
+
+
+def run(number: int, text: str, folder: Path, *options: str) -> dict[str, dict]:
+    """The marks by task of a submission."""
+    submission, marks = folder / f"assignment{number}.py", folder / "marks.json"
+    submission.write_text(text, encoding="utf-8")
+    marks.unlink(missing_ok=True)
+    arguments = [str(COURSE / f"test_assignment{number}.py"), f"--rootdir={COURSE}", "-c", str(COURSE / "pytest.ini")]
+    arguments += [
+        f"--submission={submission}",
+        f"--marks={marks}",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:hypothesispytest",
+    ]
+    pytest.main([*arguments, *options])
+    return json.loads(marks.read_text(encoding="utf-8"))
+
+
+def earned(tasks: dict[str, dict]) -> int:
+    return sum(line["earned"] for line in tasks.values())
+
+
+def worth(tasks: dict[str, dict]) -> int:
+    return sum(line["of"] for line in tasks.values())
+
+
+@pytest.mark.parametrize("number", FULL)
+def test_solutions_get_full_marks(number: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    tasks = run(number, solution(number), tmp_path)
+    assert "".join(tasks) == "".join(f"{number}{letter}" for letter in TASKS[number])
+    assert earned(tasks) == worth(tasks) == FULL[number]
+    shown = capfd.readouterr().out
+    assert f"total: {FULL[number]}/{FULL[number]}" in shown and re.search(rf"task {number}b: \d/\d", shown)
+
+
+@pytest.mark.parametrize("number", FULL)
+def test_skeletons_get_none(number: int, tmp_path: Path) -> None:
+    skeleton = (COURSE / f"assignment{number}.py").read_text(encoding="utf-8")
+    tasks = run(number, skeleton, tmp_path)
+    assert earned(tasks) == 0 and worth(tasks) == FULL[number]
+    for task, line in tasks.items():
+        assert all(f"task {task}: write" in note for note in line["notes"]), line
+    for task, line in tasks.items():  # the skeleton says what a task is worth
+        assert re.search(rf"Task {task} \({line['of']} marks\)", skeleton)
+    assert f"({FULL[number]} marks)" in skeleton.splitlines()[0]
+
+
+def test_each_task_has_three_wrong_answers() -> None:
+    tasks = [f"{number}{letter}" for number, letters in TASKS.items() for letter in letters]
+    assert {task: sum(answer.task == task for answer in WRONG) >= 3 for task in tasks} == dict.fromkeys(tasks, True)
+
+
+@pytest.mark.parametrize("answer", WRONG, ids=lambda answer: f"{answer.task}: {answer.label}")
+def test_wrong_answers_fail_and_are_told_why(answer: Wrong, tmp_path: Path) -> None:
+    number = int(answer.task[0])
+    tasks = run(number, f"{solution(number)}\n\n{answer.text}", tmp_path, f"--task={answer.task}")
+    assert list(tasks) == [answer.task]
+    assert tasks[answer.task]["earned"] < tasks[answer.task]["of"]
+    assert any(answer.teaches in note for note in tasks[answer.task]["notes"]), tasks[answer.task]["notes"]
+
+
+SKIPPING = {
+    "skips at import": "import pytest\npytest.skip('not today', allow_module_level=True)\n",
+    "ends the program at import": "raise SystemExit(0)\n",
+    "cannot be imported": "import a_module_that_is_nowhere\n",
+    "skips in each function": "import pytest\ndef {name}(*a, **k):\n    pytest.skip('not today')\n",
+    "expects to fail": "import pytest\ndef {name}(*a, **k):\n    pytest.xfail('known')\n",
+    "stops the run": "import pytest\ndef {name}(*a, **k):\n    pytest.exit('done', returncode=0)\n",
+    "interrupts": "def {name}(*a, **k):\n    raise KeyboardInterrupt\n",
+    "exits": "def {name}(*a, **k):\n    raise SystemExit(0)\n",
+    "answers that equal everything": (
+        "class Yes(dict):\n    __eq__ = __ge__ = __le__ = lambda self, other: True\n    __hash__ = None\n"
+        "    def __iter__(self):\n        return iter(())\n"
+        "def {name}(*a, **k):\n    return Yes()\n"
+    ),
+    "returns nothing": "def {name}(*a, **k):\n    return None\n",
+}
+NAMES = ("scale_shift_vjp", "log_softmax_vjp", "sweep")
+
+
+@pytest.mark.parametrize("how", SKIPPING)
+def test_no_marks_without_answers(how: str, tmp_path: Path) -> None:
+    template = SKIPPING[how]
+    text = "\n".join(template.format(name=name) for name in NAMES) if "{name}" in template else template
+    tasks = run(1, text, tmp_path)
+    assert earned(tasks) == 0 and worth(tasks) == FULL[1]
+
+
+CONSTANT = {
+    2: """
+import minigrad as mg
+class ColumnMask(mg.Estimator):
+    def __init__(self, p):
+        self.p = p
+    def sample(self, g, node, rng):
+        return g
+def weight_variance(G, X, p, axis):
+    return 0.0
+def pull_back(g, weights, p, rng):
+    for w in weights:
+        g = g @ w
+    return g
+""",
+    3: """
+import numpy as np
+import minigrad as mg
+def water_fill(weights, total):
+    return np.ones(len(weights))
+class ColumnSketch(mg.Estimator):
+    def __init__(self, r):
+        self.r = r
+    def sample(self, g, node, rng):
+        return g
+    def outcomes(self, g, node=None):
+        yield 1.0, g
+    def distortion(self, g, node=None):
+        return 0.0
+LowRankSketch = ColumnSketch
+""",
+    4: """
+def minibatch_variance(gradients, b):
+    return 0.0
+def step_cost(widths, batch):
+    return 0.0, 0.0
+def best_budget(c0, c1, a, b):
+    return 1.0, 1.0
+def added_variance(tape, loss, wrt, exact, draws, rng):
+    return 0.0
+""",
+}
+
+
+@pytest.mark.parametrize("number", CONSTANT)
+def test_no_marks_for_exact_or_constant_answers(number: int, tmp_path: Path) -> None:
+    """What is exact is unbiased, and 0 is a variance now and then; neither is an answer."""
+    tasks = run(number, CONSTANT[number], tmp_path)
+    assert worth(tasks) == FULL[number]
+    assert earned(tasks) == 0, {task: line for task, line in tasks.items() if line["earned"]}
+
+
+def test_no_marks_for_tests_that_did_not_run(tmp_path: Path) -> None:
+    tasks = run(1, solution(1), tmp_path, "-k", "test_fan_out")
+    assert earned(tasks) == 1 and worth(tasks) == FULL[1]
+    assert "not run" in tasks["1a"]["notes"]
+
+
+def test_a_submission_that_ends_or_holds_the_process_gets_nothing(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("course_grade", COURSE / "grade.py")
+    assert spec is not None and spec.loader is not None
+    grade = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(grade)
+    ends = tmp_path / "assignment1.py"
+    ends.write_text("import os\nos._exit(0)\n", encoding="utf-8")
+    marks, said = grade.grade(1, ends)
+    assert marks == {} and "did not get to its end" in said
+    holds = tmp_path / "assignment2.py"
+    holds.write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
+    marks, said = grade.grade(2, holds, seconds=2)
+    assert marks == {} and "stopped after 2 seconds" in said
+    marks, said = grade.grade(1, COURSE / "solutions" / "assignment1.py")
+    assert earned(marks) == FULL[1] and "task 1a: 3/3" in said
+
+
+def test_what_students_get_has_no_solutions() -> None:
+    for number in FULL:
+        text = (COURSE / f"test_assignment{number}.py").read_text(encoding="utf-8")
+        assert "import solutions" not in text and "from solutions" not in text
+    readme = (COURSE / "README.md").read_text(encoding="utf-8")
+    for number, marks in FULL.items():
+        assert re.search(rf"\| {number} \|.*\| {marks} \|", readme), number

@@ -1,0 +1,86 @@
+"""Assignment 4: noise, cost and a budget (14 marks).
+
+Grade yourself with ``pytest test_assignment4.py``.
+"""
+
+from __future__ import annotations
+
+
+def minibatch_variance(gradients, b):
+    """Task 4a (3 marks): the variance E‖g_B − ∇f‖² of the gradient on a random batch.
+
+    Parameters
+    ----------
+    gradients : ndarray, shape (N, d)
+        The gradient of each sample; ∇f is their mean.
+    b : int
+        The size of a batch B, 1 to N: drawn *without* replacement, and g_B is the mean over it.
+
+    Returns
+    -------
+    float
+        Exact; no draws are needed.
+    """
+    raise NotImplementedError("task 4a: write minibatch_variance")
+
+
+def step_cost(widths, batch):
+    """Task 4b (4 marks): the operations of a step of a multi-layer perceptron, as c0 + c1·p.
+
+    Count products of matrices only, at 2·B·n·m for (B, n) by (n, m); activations, biases and the loss are free. The
+    last layer is exact. In each hidden layer a fraction p of the columns of the cotangent is kept.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        As (784, 256, 10): inputs, hidden features, outputs.
+    batch : int
+
+    Returns
+    -------
+    c0, c1 : float
+        What a step costs at any budget (forward pass and exact layer), and what the sketched part costs at p = 1.
+        Nobody needs the gradient with respect to the input of the network.
+    """
+    raise NotImplementedError("task 4b: write step_cost")
+
+
+def best_budget(c0, c1, a, b):
+    """Task 4c (4 marks): the budget p in (0, 1] for which (c0 + c1·p)·(a + b/p) is smallest.
+
+    Parameters
+    ----------
+    c0, c1 : float
+        Positive: a step costs c0 + c1·p.
+    a, b : float
+        Its gradient has variance a + b/p; b > 0, a + b > 0, and a may be negative.
+
+    Returns
+    -------
+    p : float
+    ratio : float
+        The total cost at p over the total cost at budget 1.
+    """
+    raise NotImplementedError("task 4c: write best_budget")
+
+
+def added_variance(tape, loss, wrt, exact, draws, rng):
+    """Task 4d (3 marks): estimate E‖ĝ − g‖², over all parameters together, from draws of one tape.
+
+    Parameters
+    ----------
+    tape : minigrad.Tape
+        With estimators on some nodes; ``tape.gradients(loss, wrt, rng=rng)`` draws once.
+    loss : minigrad.Tensor
+    wrt : list of minigrad.Tensor
+    exact : list of ndarray
+        The exact gradient g.
+    draws : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    float
+        The mean over the draws.
+    """
+    raise NotImplementedError("task 4d: write added_variance")
