@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.context import current_tape
 from minigrad.primitive import primitive
 from minigrad.tape import Tape, TapeError, start_cotangent
 from minigrad.tensor import Tensor
@@ -178,9 +179,9 @@ def _record(
 
 def _leaf(value: Any, what: str, position: int) -> Tensor:
     if isinstance(value, Tensor):
-        if value.tape is not None:
+        if value.tape is not None or (value.requires_grad and current_tape() is not None):
             raise TypeError(
-                f"{what}: argument {position} was recorded on a tape; derivatives of derivatives are not supported. "
+                f"{what}: argument {position} is being differentiated on another tape; derivatives of derivatives are not supported. "
                 "Pass its `.data` if its values alone are meant"
             )
         value = value.data

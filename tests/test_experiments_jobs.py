@@ -249,8 +249,8 @@ def test_a_worker_process_that_dies(tmp_path, alone):
 def test_a_worker_of_a_dask_cluster_is_killed(tmp_path):
     """One of two workers is killed with work in its hands: every run is there exactly once, and is what it should be."""
     distributed = pytest.importorskip("distributed")
-    longer = Configuration(train=512, test=50, epochs=4, batch_size=32)
-    jobs = [Job(longer, method, seed) for method in (EXACT, MASK) for seed in range(5)]
+    longer = Configuration(train=256, test=50, epochs=4, batch_size=32)
+    jobs = [Job(longer, method, seed) for method in (EXACT, MASK) for seed in range(4)]
     killed = []
 
     class Killing(Counting):

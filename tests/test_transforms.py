@@ -101,3 +101,11 @@ def test_a_constant_function_checks_its_cotangent():
     with pytest.raises(ValueError, match=r"vjp: the cotangent has shape \(2,\)"):
         pullback(np.ones(2))
     assert pullback(np.ones(3))[0].tolist() == [0, 0]
+
+
+def test_a_second_derivative_is_refused_and_not_wrong():
+    def inner(a):
+        return mg.grad(lambda b: (b**3).sum())(a) * a
+
+    with pytest.raises(TypeError, match="derivatives of derivatives"):
+        mg.grad(inner)(2.0)

@@ -169,13 +169,13 @@ def measure(name: str, case: Case, peers: list[str], rounds: int, threads: int) 
 
 
 def measure_memory(name: str, case: Case, peers: list[str], threads: int) -> dict[str, int]:
-    """Bytes by which resident memory rises, each program in a fresh process; the least of three."""
+    """Bytes by which resident memory rises, each program in a fresh process; the least of two."""
     found: dict[str, int] = {}
     for program in case.programs:
         if program == "products" or (program.startswith("torch") and "torch" not in peers):
             continue
         tries = []
-        for _ in range(3):
+        for _ in range(2):
             worker = Worker(name, [program], threads)
             tries.append(worker.ask("memory", program))
             worker.close()

@@ -96,6 +96,18 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def write(folder: Path, foot: str, parts: list[str]) -> None:
+    """A page of the documentation with the tables."""
+    intro = (
+        "Ratios are to the base of each table, the program whose ratio is 1. A target reads: at most so many times the\n"
+        "seconds of another program, then the ratio of the minimums and that of the medians; ✓ if one of them is within\n"
+        "the limit, ✗ if neither is.\n"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    page = "\n".join([heading("Measured ratios", "="), intro, foot, *parts])
+    (folder / "measured.rst").write_text(page, encoding="utf-8")
+
+
 def main() -> None:
     args = arguments()
     parts = []
@@ -108,13 +120,9 @@ def main() -> None:
         title = f"{name}: {case.title}"
         print(heading(title, "-") + "\n" + "\n\n".join(plain(rows) for rows in tables) + "\n", flush=True)
         parts.append(heading(title, "-") + "\n" + "\n".join(list_table(rows) for rows in tables))
-    foot = about(args.threads, args.rounds, args.peers)
-    print(foot)
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        intro = "Ratios are to the first program of each table unless said otherwise; ✓ and ✗ say whether a target is reached.\n"
-        page = "\n".join([heading("Measured ratios", "="), intro, foot, *parts])
-        (args.out / "measured.rst").write_text(page, encoding="utf-8")
+        if args.out:  # after every case, so that an interrupted run leaves what it has
+            write(args.out, about(args.threads, args.rounds, args.peers), parts)
+    print(about(args.threads, args.rounds, args.peers))
 
 
 if __name__ == "__main__":

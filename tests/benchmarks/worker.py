@@ -6,6 +6,7 @@ Commands are JSON lists, answers JSON values: ``["run", program, times]`` answer
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import sys
@@ -42,6 +43,8 @@ def peak_bytes(step: Callable[[], object], times: int = 3) -> int:
     """How far resident memory rises above where it stood before the first step."""
     gc.collect()
     if STATUS.exists():
+        # What setting up gave back may still be resident, and would be reused unseen.
+        getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)(0)
         Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
         before = status("VmRSS")
         for _ in range(times):

@@ -1,0 +1,206 @@
+"""Residual sketches: what a node saves for its VJP, replaced by an unbiased random part of it.
+
+Where a VJP is linear in a saved value, as ∂W = Gᵀ X is in X, that value may be replaced in the forward pass by X̂ with
+E X̂ = X, drawn independently of everything that shapes G: E[Gᵀ X̂] = Gᵀ X (THEORY.md §1). The outputs stay exact, and
+the tape holds X̂, stored as the structured cotangents are, in place of X. Draws are keyed by (tape, node, input), so
+two nodes that save one array make two sketches of it, and a sketch at one node shifts the draws of no other.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from minigrad.context import CONTEXT
+from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Rows, Structured, dense
+from minigrad.node import Node, estimator_hint
+from minigrad.squares import squared_norms
+from minigrad.sweep import checked, read_only, stream
+from minigrad.typing import Array
+
+if TYPE_CHECKING:
+    from minigrad.estimator import Estimator
+    from minigrad.primitive import Operation, Primitive
+    from minigrad.tape import Tape
+
+__all__ = ["Save", "check_save", "row_squares", "saving", "sketch_residuals", "sketchable"]
+
+Rule: TypeAlias = Callable[..., Cotangent]
+Save: TypeAlias = "Estimator | Mapping[str, Estimator] | None"
+"""What ``save=`` takes: None saves all; one estimator draws for each saved input by itself; or a mapping by name."""
+
+PURPOSE = 0x73617665
+"""Part of every key, so that a tape and a backward pass with the same seed do not draw the same."""
+
+
+def sketchable(operation: Operation, **residuals: Mapping[str, Rule]) -> None:
+    """Let an operation take ``save=``: its VJPs are linear in each of these saved inputs.
+
+    Parameters
+    ----------
+    operation : Operation
+        Saves each of these inputs in full, under its own name, and no two of them enter one VJP rule.
+    **residuals : mapping from str to callable
+        By the name of a saved input: ``rule(g, saved)`` for each input whose VJP it enters, where ``saved[name]`` is a
+        structured X̂ and g has any structure. Without a rule X̂ is made dense in the backward pass, while it is needed.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad.estimators import Mask
+    >>> @mg.primitive(w=lambda g, saved: g * saved["x"])
+    ... def scale(w, x):
+    ...     return w * x, {"x": x}
+    >>> sketchable(scale, x={})
+    >>> w = mg.Tensor(np.ones(4), requires_grad=True)
+    >>> with mg.Tape(rng=1) as tape:
+    ...     y = scale(w, x=np.arange(1.0, 5.0), save=Mask(0.5)).sum()
+    >>> tape.gradients(y, [w])[0].tolist(), tape.nodes[0].saved["x"]
+    ([0.0, 0.0, 0.0, 8.0], Columns(shape=(4,), dtype=float64, stored 1×1, 1))
+    """
+    primitive = operation.primitive
+    if primitive.variadic:
+        raise TypeError(f"{primitive.name}: residuals are known by the names of inputs, and *arrays have none")
+    primitive.residuals = tuple(residuals)
+    primitive.sketched = variant(primitive, residuals)
+    signature = inspect.signature(operation)
+    shown = [*signature.parameters.values(), inspect.Parameter("save", inspect.Parameter.KEYWORD_ONLY, default=None)]
+    operation.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+
+
+def variant(primitive: Primitive, residuals: Mapping[str, Mapping[str, Rule]]) -> Primitive:
+    """The same primitive for nodes whose residuals are sketched; nodes without pay nothing for the choice."""
+    made = copy(primitive)
+    for structure, rules in primitive.rules.items():
+        chosen = list(rules)
+        for name, special in residuals.items():
+            for edge, known in enumerate(primitive.inputs):
+                if known in special:
+                    chosen[edge] = _either(name, special[known], chosen[edge])
+                elif not special:
+                    chosen[edge] = _either(name, None, chosen[edge])
+        made.rules = {**made.rules, structure: tuple(chosen)}
+    return made
+
+
+def _either(name: str, special: Rule | None, ordinary: Rule) -> Rule:
+    """The rule for a sketched residual where it is one, and the ordinary rule elsewhere."""
+
+    def rule(g: Cotangent, saved: dict[str, Any]) -> Cotangent:
+        value = saved.get(name)
+        if not isinstance(value, Structured):
+            return ordinary(g, saved)
+        return ordinary(g, {**saved, name: value.dense()}) if special is None else special(g, saved)
+
+    return rule
+
+
+def check_save(primitive: Primitive, save: Any) -> dict[str, Estimator]:
+    """The estimators that ``save=`` names, by the saved input.
+
+    Raises
+    ------
+    TypeError
+        If the operation has no residual that may be sketched, or an estimator is none.
+    ValueError
+        If a mapping names anything else.
+    """
+    if not primitive.residuals:
+        raise TypeError(
+            f"{primitive.name}: there is no save= here. What a node saves may be replaced by an unbiased sketch x̂ only "
+            "where its VJP is linear in it, as ∂W = GᵀX is in X: for linear, matmul and conv2d. Elsewhere (softmax, "
+            "gelu, tanh, a normalisation) the VJP is a curved function f of what is saved, and E f(x̂) is not f(x), or "
+            "there is nothing large to save. Sketch the cotangent instead, with vjp="
+        )
+    chosen = dict(save) if isinstance(save, Mapping) else dict.fromkeys(primitive.residuals, save)
+    for name, estimator in chosen.items():
+        if name not in primitive.residuals:
+            raise ValueError(
+                f"{primitive.name}: save= names {name!r}, but what may be sketched here is "
+                f"{', '.join(primitive.residuals)}"
+            )
+        hint = estimator_hint(estimator, "save")
+        if hint is not None:
+            raise TypeError(
+                f"{primitive.name}: save= takes an estimator, a dict from saved inputs to estimators, or None, got "
+                f"{estimator!r}; {hint}"
+            )
+    return {name: estimator for name, estimator in chosen.items() if estimator is not None}
+
+
+def sketch_residuals(node: Node, save: Any, tape: Tape) -> None:
+    """Replace what a node saved by sketches of it, drawn from the tape's forward stream."""
+    if not CONTEXT.saving:
+        return
+    for name, estimator in check_save(node.primitive, save).items():
+        if name not in node.saved:
+            continue  # no gradient that is wanted needs it
+        exact = node.saved[name]
+        if exact.dtype.kind != "f":
+            exact = exact.astype(node.dtype)
+        if tape.key is None:
+            tape.key = stream(tape.seed)
+        rng = np.random.default_rng([tape.key, node.index, node.primitive.inputs_and_residuals.index(name), PURPOSE])
+        view = read_only(exact)
+        # Without the node: scores are those of the array itself, which is no cotangent of the node.
+        drawn = estimator.sample(view, None, rng)
+        if drawn is not view:
+            node.saved = {**node.saved, name: checked(drawn, estimator, exact, node)}
+            node.save = {**node.save, name: estimator}
+    if node.save:
+        node.primitive = node.primitive.sketched
+
+
+@contextmanager
+def saving(sketched: bool) -> Iterator[None]:
+    """Whether operations heed ``save=`` in this block; ``saving(False)`` records the exact reference of a sketched tape.
+
+    Parameters
+    ----------
+    sketched : bool
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> from minigrad.estimators import Mask
+    >>> w = mg.Tensor(np.ones((2, 3)), requires_grad=True)
+    >>> with mg.Tape(rng=0) as tape, mg.saving(False):
+    ...     y = mg.ops.linear(np.ones((4, 3)), w, save=Mask(0.5, axis="row"))
+    >>> tape.nodes[0].save, type(tape.nodes[0].saved["x"]).__name__
+    ({}, 'ndarray')
+    """
+    before = CONTEXT.saving
+    CONTEXT.saving = bool(sketched)
+    try:
+        yield
+    finally:
+        CONTEXT.saving = before
+
+
+def row_squares(x: Cotangent) -> Array:
+    """‖X_i‖² of each row, shape ``x.shape[:-1]``, of an array or a sketch of one, for the scores of estimators.
+
+    Examples
+    --------
+    >>> row_squares(Rows(np.array([[3.0, 4.0]]), np.array([1]), (3, 2))).tolist()
+    [0.0, 25.0, 0.0]
+    """
+    if not isinstance(x, Structured):
+        return squared_norms(x, -1)
+    shape = x.shape[:-1]
+    if isinstance(x, Columns):
+        return squared_norms(x.values, -1).reshape(shape)
+    if isinstance(x, Rows):
+        return Rows(squared_norms(x.values, -1), x.indices, shape).dense()
+    if isinstance(x, Entries):
+        squares = np.square(x.values, dtype=np.float64)
+        return np.bincount(x.indices // x.shape[-1], squares, int(np.prod(shape))).reshape(shape)
+    if isinstance(x, Factors):
+        gram = x.right.astype(np.float64) @ x.right.T
+        return np.maximum(np.einsum("ik,ik->i", x.left @ gram, x.left), 0).reshape(shape)
+    return squared_norms(dense(x), -1)
