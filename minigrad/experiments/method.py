@@ -60,7 +60,8 @@ def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, .
         As `minigrad.estimators.parse` takes them; ``last:`` in front sketches the last layer alone.
     budget : float
     adaptive : tuple of float
-        For each, diagonal sketches whose budgets follow the noise at this fraction of the minibatch variance.
+        For each, diagonal sketches whose budgets follow the noise at this fraction of the minibatch variance: of the
+        columns in all layers but the last, and of the samples at the last layer.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, .
     Examples
     --------
     >>> [method.label for method in methods_from(("mask(axis=row)", "last: topk(0.5)"), 0.1, (0.25,))]
-    ['exact', "Mask(0.1, axis='row')", 'last: TopK(0.5)', 'DiagonalSketch, adaptive 0.25']
+    ['exact', "Mask(0.1, axis='row')", 'last: TopK(0.5)', 'columns, adaptive 0.25', 'last: samples, adaptive 0.25']
     """
     methods = {"exact": Method("exact")}
     for text in texts:
@@ -86,6 +87,7 @@ def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, .
     for fraction in adaptive:
         if not fraction > 0:
             raise ValueError(f"adaptive={fraction} must be positive: the added variance over that of the minibatch")
-        label = f"DiagonalSketch, adaptive {fraction:g}"
-        methods[label] = Method(label, "DiagonalSketch(0.5)", adaptive=float(fraction))
+        columns, samples = f"columns, adaptive {fraction:g}", f"last: samples, adaptive {fraction:g}"
+        methods[columns] = Method(columns, "DiagonalSketch(0.5)", adaptive=float(fraction))
+        methods[samples] = Method(samples, "DiagonalSketch(0.5, axis='sample')", where="last", adaptive=float(fraction))
     return tuple(methods.values())

@@ -34,8 +34,8 @@ class AdaptiveBudget:
 
     Parameters
     ----------
-    fraction : float, default 0.25
-        τ: the added variance is kept near τσ².
+    fraction : float, default 0.025
+        τ: the added variance is kept near τσ²; the default is that of VCAS.
     every : int, default 500
         Steps between measurements; the first is before step 0.
     batches : int, default 4
@@ -72,7 +72,7 @@ class AdaptiveBudget:
     [0]
     """
 
-    def __init__(self, fraction: float = 0.25, every: int = 500, batches: int = 4):
+    def __init__(self, fraction: float = 0.025, every: int = 500, batches: int = 4):
         if not fraction > 0 or not math.isfinite(fraction):
             raise ValueError(f"AdaptiveBudget: fraction={fraction} must be positive")
         if every < 1 or batches < 2:
