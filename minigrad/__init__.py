@@ -4,9 +4,12 @@ import minigrad.ops as ops
 from minigrad.estimator import Estimator
 from minigrad.node import Node
 from minigrad.primitive import primitive
+from minigrad.residuals import saving
 from minigrad.tape import Tape, TapeError
 from minigrad.tensor import Tensor
 from minigrad.transforms import grad, value_and_grad, vjp
 
-__all__ = ["Estimator", "Node", "Tape", "TapeError", "Tensor", "grad", "ops", "primitive", "value_and_grad", "vjp"]
+__all__ = [
+    "Estimator", "Node", "Tape", "TapeError", "Tensor", "grad", "ops", "primitive", "saving", "value_and_grad", "vjp",
+]  # fmt: skip
 __version__ = "0.1.0"

@@ -17,6 +17,7 @@ class _Context(threading.local):
     def __init__(self) -> None:
         self.tapes: list[Tape] = []
         self.layers: list[str] = [""]
+        self.saving = True  # whether `save=` is heeded
 
 
 CONTEXT = _Context()

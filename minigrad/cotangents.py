@@ -168,7 +168,7 @@ class Rows(Structured):
         lead = len(self.shape) - len(self.trailing)
         if lead == 1:
             return np.take(array, self.indices, axis=0)
-        return np.take(array.reshape(-1, *array.shape[lead:]), self.indices, axis=0)
+        return np.take(array.reshape(math.prod(array.shape[:lead]), *array.shape[lead:]), self.indices, axis=0)
 
     def dense(self) -> Array:
         lead = self.shape[: len(self.shape) - len(self.trailing)]

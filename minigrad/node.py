@@ -47,6 +47,8 @@ class Node:
         The dtype of the output.
     layer : str
         The path of the layer that called the operation; empty outside of any.
+    save : dict of str to Estimator
+        For each entry of ``saved`` that is a random sketch of an input, what drew it.
 
     Examples
     --------
@@ -58,7 +60,7 @@ class Node:
     (<node 0: exp (2,)>, 16)
     """
 
-    __slots__ = ("_vjp", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "saved", "shape")
+    __slots__ = ("_vjp", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save", "saved", "shape")
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class Node:
         self.dtype = dtype
         self.layer = layer
         self._vjp: VJP = None
+        self.save: dict[str, Estimator] = {}
 
     @property
     def name(self) -> str:
@@ -142,14 +145,9 @@ class Node:
     def _check(self, value: Any) -> None:
         if isinstance(value, Estimator):
             return
-        if isinstance(value, str):
-            hint = f"write vjp=minigrad.estimators.parse({value!r})"
-        elif isinstance(value, type) and issubclass(value, Estimator):
-            hint = f"this is the class; make one of it, as in vjp={value.__name__}(0.1)"
-        else:
-            hint = "see minigrad.estimators, or subclass minigrad.Estimator"
         raise TypeError(
-            f"{self.name}: vjp= takes an estimator, a dict from inputs to estimators, or None, got {value!r}; {hint}"
+            f"{self.name}: vjp= takes an estimator, a dict from inputs to estimators, or None, got {value!r}; "
+            f"{estimator_hint(value, 'vjp')}"
         )
 
     def draws(self) -> list[tuple[Estimator, tuple[int, ...]]]:
@@ -164,6 +162,20 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<node {self.index}: {self.label} {self.shape}>"
+
+
+def estimator_hint(value: Any, argument: str) -> str:
+    """What to write in place of something that is no estimator."""
+    if isinstance(value, str):
+        return f"write {argument}=minigrad.estimators.parse({value!r})"
+    if isinstance(value, type) and issubclass(value, Estimator):
+        return f"this is the class; make one of it, as in {argument}={value.__name__}(0.1)"
+    return "see minigrad.estimators, or subclass minigrad.Estimator"
+
+
+def save_text(node: Node) -> str:
+    """What was sketched of the residuals, for tables; empty where nothing was."""
+    return "".join(f", {name}: {estimator!r}" for name, estimator in node.save.items())
 
 
 def vjp_text(node: Node) -> str:
@@ -190,3 +202,8 @@ def input_size(node: Node, edge: int, kept: Any) -> float:
     shape: Shape | None = node.in_shapes[edge]
     fraction = kept.fraction if kept.structure is Rows else 1.0  # other structures are made dense first
     return fraction * float(np.prod(shape, dtype=float)) if shape is not None else 0.0
+
+
+def quote(text: str) -> str:
+    """Escape text for a DOT label."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

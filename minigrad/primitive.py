@@ -18,6 +18,7 @@ from minigrad.context import CONTEXT, current_layer, current_tape
 from minigrad.cotangents import Cotangent, Rows, Structured
 from minigrad.node import Node, input_size, output_size
 from minigrad.node import check_vjp as check_vjp
+from minigrad.residuals import check_save, sketch_residuals
 from minigrad.rowwise import shortened
 from minigrad.tape import TapeError
 from minigrad.tensor import Tensor
@@ -63,6 +64,10 @@ class Primitive:
         For bilinear operations ``operands(node) -> (input, weight)``, squared norms that sampling scores use:
         of the input's rows, shape (…, rows, 1), and of the weight's columns, shape (…, 1, columns); each is
         None where it was not saved. See THEORY.md §2.
+    residuals : tuple of str
+        Saved inputs that may be sketched, as ``save=`` takes them; see `minigrad.residuals`.
+    sketched : Primitive
+        What a node with sketched residuals gets: the same operation, with rules that know sketches.
     """
 
     def __init__(self, forward: Callable[..., Any], rules: dict[str, Rule], broadcasts: bool, rowwise: bool):
@@ -92,6 +97,8 @@ class Primitive:
         self.forward_flops: Callable[[Node], float] = output_size
         self.backward_flops: Callable[..., float] = input_size
         self.operands: Callable[[Node], tuple[Array | None, Array | None]] | None = None
+        self.residuals: tuple[str, ...] = ()
+        self.sketched = self
 
     def structured(self, structure: type[Structured], **rules: Rule) -> None:
         """Add cheaper VJP rules for cotangents of one structure; inputs left out fall back to dense.
@@ -139,8 +146,10 @@ class Primitive:
             raise TypeError(f"{self.name}: argument {missing[0]!r} is missing")
         return [named.pop(name, None) for name in self.inputs], named
 
-    def __call__(self, *args: Any, vjp: Any = None, **settings: Any) -> Tensor:
+    def __call__(self, *args: Any, vjp: Any = None, save: Any = None, **settings: Any) -> Tensor:
         """Compute, and record a node if a tape is active and some input requires a gradient."""
+        if save is not None:
+            save = check_save(self, save)
         inputs, settings = self.bind(args, settings)
         tape = current_tape()
         arrays: list[Array | None] = []
@@ -209,6 +218,8 @@ class Primitive:
         node = Node(len(tape.nodes), self, tuple(parents), shapes, saved, out.shape, out.dtype, current_layer())
         if vjp is not None:
             node.vjp = vjp
+        if save:
+            sketch_residuals(node, save, tape)
         tape.record(node, leaves)
         result.requires_grad = True
         result.tape = tape
@@ -233,15 +244,12 @@ class Primitive:
 
     def foreign(self, k: int, value: Tensor) -> TapeError:
         """The error for an input that was recorded on a tape that is not the innermost one."""
+        where, remedy = "another tape", "Compute it inside this `with Tape()` block"
         if value.tape in CONTEXT.tapes:
-            return TapeError(
-                f"{self.name}: input {self.edge_name(k)!r} was recorded on the outer tape, which is another tape than "
-                "the one of this inner block. Leave the inner block first, or pass `.detach()` if no gradient shall "
-                "flow through it"
-            )
+            where, remedy = "the outer tape, not on that of this inner block", "Leave the inner block first"
         return TapeError(
-            f"{self.name}: input {self.edge_name(k)!r} was recorded on another tape. Compute it inside this "
-            "`with Tape()` block, or pass `.detach()` if no gradient shall flow through it"
+            f"{self.name}: input {self.edge_name(k)!r} was recorded on {where}. {remedy}, or pass `.detach()` if no "
+            "gradient shall flow through it"
         )
 
     def __repr__(self) -> str:

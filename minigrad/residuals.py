@@ -18,13 +18,13 @@ import numpy as np
 
 from minigrad.context import CONTEXT
 from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Rows, Structured, dense
+from minigrad.estimator import Estimator
 from minigrad.node import Node, estimator_hint
 from minigrad.squares import squared_norms
-from minigrad.sweep import checked, read_only, stream
+from minigrad.sweep import checked, read_only
 from minigrad.typing import Array
 
 if TYPE_CHECKING:
-    from minigrad.estimator import Estimator
     from minigrad.primitive import Operation, Primitive
     from minigrad.tape import Tape
 
@@ -61,7 +61,7 @@ def sketchable(operation: Operation, **residuals: Mapping[str, Rule]) -> None:
     >>> with mg.Tape(rng=1) as tape:
     ...     y = scale(w, x=np.arange(1.0, 5.0), save=Mask(0.5)).sum()
     >>> tape.gradients(y, [w])[0].tolist(), tape.nodes[0].saved["x"]
-    ([0.0, 0.0, 0.0, 8.0], Columns(shape=(4,), dtype=float64, stored 1×1, 1))
+    ([0.0, 4.0, 6.0, 0.0], Columns(shape=(4,), dtype=float64, stored 1×2, 2))
     """
     primitive = operation.primitive
     if primitive.variadic:
@@ -124,28 +124,25 @@ def check_save(primitive: Primitive, save: Any) -> dict[str, Estimator]:
                 f"{primitive.name}: save= names {name!r}, but what may be sketched here is "
                 f"{', '.join(primitive.residuals)}"
             )
-        hint = estimator_hint(estimator, "save")
-        if hint is not None:
+        if estimator is not None and not isinstance(estimator, Estimator):
             raise TypeError(
                 f"{primitive.name}: save= takes an estimator, a dict from saved inputs to estimators, or None, got "
-                f"{estimator!r}; {hint}"
+                f"{estimator!r}; {estimator_hint(estimator, 'save')}"
             )
     return {name: estimator for name, estimator in chosen.items() if estimator is not None}
 
 
-def sketch_residuals(node: Node, save: Any, tape: Tape) -> None:
+def sketch_residuals(node: Node, save: Mapping[str, Estimator], tape: Tape) -> None:
     """Replace what a node saved by sketches of it, drawn from the tape's forward stream."""
     if not CONTEXT.saving:
         return
-    for name, estimator in check_save(node.primitive, save).items():
+    for name, estimator in save.items():
         if name not in node.saved:
             continue  # no gradient that is wanted needs it
         exact = node.saved[name]
         if exact.dtype.kind != "f":
             exact = exact.astype(node.dtype)
-        if tape.key is None:
-            tape.key = stream(tape.seed)
-        rng = np.random.default_rng([tape.key, node.index, node.primitive.inputs_and_residuals.index(name), PURPOSE])
+        rng = np.random.default_rng([tape.key, node.index, node.primitive.residuals.index(name), PURPOSE])
         view = read_only(exact)
         # Without the node: scores are those of the array itself, which is no cotangent of the node.
         drawn = estimator.sample(view, None, rng)
@@ -158,7 +155,7 @@ def sketch_residuals(node: Node, save: Any, tape: Tape) -> None:
 
 @contextmanager
 def saving(sketched: bool) -> Iterator[None]:
-    """Whether operations heed ``save=`` in this block; ``saving(False)`` records the exact reference of a sketched tape.
+    """Whether operations heed ``save=`` in this block: ``saving(False)`` records the exact reference of a sketch.
 
     Parameters
     ----------

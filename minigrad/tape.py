@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 
 from minigrad.context import CONTEXT
 from minigrad.cotangents import Cotangent, dense
-from minigrad.node import Node
+from minigrad.node import Node, quote
+from minigrad.node import save_text as save_text
 from minigrad.node import vjp_text as vjp_text
 from minigrad.report import Table, si
 from minigrad.sweep import Sweep, draw, stream
@@ -41,7 +42,7 @@ class Tape:
     Parameters
     ----------
     rng : Generator, int or None
-        Drives the draws of the forward pass, such as those of dropout.
+        Drives the draws of the forward pass: those of dropout, and the residual sketches of ``save=``.
 
     Attributes
     ----------
@@ -69,6 +70,7 @@ class Tape:
         self.nodes: list[Node] = []
         self._seed = rng
         self._rng: np.random.Generator | None = None
+        self._key: int | None = None
         # Leaves by identity, with the version and the array that were recorded.
         self._leaves: dict[int, tuple[Tensor, int, Array]] = {}
 
@@ -78,6 +80,13 @@ class Tape:
         if self._rng is None:
             self._rng = np.random.default_rng(self._seed)
         return self._rng
+
+    @property
+    def key(self) -> int:
+        """What the draws of residual sketches (``save=``) are keyed by, together with the node."""
+        if self._key is None:
+            self._key = stream(self._seed)
+        return self._key
 
     @property
     def leaves(self) -> list[Tensor]:
@@ -256,7 +265,7 @@ class Tape:
                     ", ".join(sources),
                     str(node.shape).replace(" ", ""),
                     str(node.dtype),
-                    si(node.nbytes, "B"),
+                    si(node.nbytes, "B") + save_text(node),
                     vjp_text(node),
                 ]
             )
@@ -317,8 +326,3 @@ def start_cotangent(y: Tensor, cotangent: ArrayLike | None, name: str) -> Array:
     if g.dtype.kind not in "fiub":
         raise TypeError(f"{name}: the cotangent has dtype {g.dtype}; it must hold real numbers")
     return g.astype(y.data.dtype, copy=False)
-
-
-def quote(text: str) -> str:
-    """Escape text for a DOT label."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -181,8 +181,8 @@ def _leaf(value: Any, what: str, position: int) -> Tensor:
     if isinstance(value, Tensor):
         if value.tape is not None or (value.requires_grad and current_tape() is not None):
             raise TypeError(
-                f"{what}: argument {position} is being differentiated on another tape; derivatives of derivatives are not supported. "
-                "Pass its `.data` if its values alone are meant"
+                f"{what}: argument {position} is being differentiated on another tape; derivatives of derivatives are "
+                "not supported. Pass its `.data` if its values alone are meant"
             )
         value = value.data
     array = np.asarray(value)

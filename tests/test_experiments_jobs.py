@@ -110,7 +110,7 @@ def test_processes(tmp_path, alone, monkeypatch):
 def test_no_worker_is_without_a_thread(cores, workers, threads, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     before = dict(os.environ)
-    with pytest.raises(RuntimeError, match="restored all the same"), process_executor(workers):  # noqa: PT012
+    with pytest.raises(RuntimeError, match="restored all the same"), process_executor(workers):
         assert {os.environ[name] for name in THREAD_SETTINGS} == {threads}
         raise RuntimeError("restored all the same")
     assert dict(os.environ) == before
@@ -247,7 +247,7 @@ def test_a_worker_process_that_dies(tmp_path, alone):
 
 @needs_kill
 def test_a_worker_of_a_dask_cluster_is_killed(tmp_path):
-    """One of two workers is killed with work in its hands: every run is there exactly once, and is what it should be."""
+    """One of two workers is killed with work in its hands: every run is there once, and right."""
     distributed = pytest.importorskip("distributed")
     longer = Configuration(train=256, test=50, epochs=4, batch_size=32)
     jobs = [Job(longer, method, seed) for method in (EXACT, MASK) for seed in range(4)]

@@ -10,6 +10,7 @@ import numpy as np
 from minigrad import ops
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.variance import draw_key
+from minigrad.residuals import saving
 from minigrad.sweep import stream
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
@@ -31,6 +32,8 @@ class Model(Protocol):
 
 class RecordedBatches:
     """Tapes of a model's loss on random batches, drawn without replacement within a batch.
+
+    Residual sketches (``save=``) are left off: what is measured is the noise of batches and of sketched cotangents.
 
     Parameters
     ----------
@@ -66,6 +69,6 @@ class RecordedBatches:
         """Record batch ``number``; the same number gives the same batch."""
         key = draw_key(self.key, number)
         chosen = np.random.default_rng(key).choice(len(self.x), self.batch_size, replace=False)
-        with Tape(rng=key) as tape:
+        with Tape(rng=key) as tape, saving(False):
             value = self.loss(self.model(self.x[chosen]), self.y[chosen])
         return Wanted(tape, value, list(self.model.parameters()))

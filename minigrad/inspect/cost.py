@@ -14,7 +14,7 @@ from minigrad.cotangents import Columns, Dense, Entries, Factors, Kept, Rows, ma
 from minigrad.estimator import Estimator
 from minigrad.node import Node
 from minigrad.report import Table, si
-from minigrad.tape import Tape, vjp_text
+from minigrad.tape import Tape, save_text, vjp_text
 from minigrad.typing import Shape
 
 __all__ = ["Cost", "NodeCost", "cost"]
@@ -34,6 +34,8 @@ class NodeCost:
         Its operation, with its layer.
     vjp : str
         Its estimator.
+    save : str
+        The sketches among its residuals; empty for none.
     forward : float
         Operations of the forward pass.
     backward_exact : float
@@ -49,6 +51,7 @@ class NodeCost:
     node: int
     name: str
     vjp: str
+    save: str
     forward: float
     backward_exact: float
     backward: float
@@ -88,8 +91,8 @@ class Cost:
     def table(self) -> Table:
         """The report as a table."""
         rows = [
-            [n.node, n.name, n.vjp, si(n.forward), si(n.backward_exact), si(n.backward), si(n.saved_bytes, "B"),
-             si(n.wire_bytes, "B")]
+            [n.node, n.name, n.vjp, si(n.forward), si(n.backward_exact), si(n.backward),
+             si(n.saved_bytes, "B") + n.save, si(n.wire_bytes, "B")]
             for n in self.nodes
         ]  # fmt: skip
         wire = sum(n.wire_bytes for n in self.nodes)
@@ -132,7 +135,8 @@ def cost(tape: Tape) -> Cost:
     A linear node of B rows, n inputs and m outputs takes 2Bmn operations forward and 2Bmn for each of its two backward
     products, which shrink with the fraction kept (THEORY.md §2). Where an estimator kept some rows or samples, the
     nodes below it that treat every row alike work on these alone, and are counted so. An estimator saves nothing at a
-    primitive without a VJP rule for what it keeps, and its own work counts.
+    primitive without a VJP rule for what it keeps, and its own work counts. Residual sketches (``save=``) show in the
+    bytes; the operations that they add forward and spare backward are not counted.
 
     Examples
     --------
@@ -210,6 +214,7 @@ def _node_cost(node: Node, arrived: Kept) -> NodeCost:
         node=node.index,
         name=node.label,
         vjp=vjp_text(node),
+        save=save_text(node),
         forward=node.primitive.forward_flops(node),
         backward_exact=sum(exact.values()),
         backward=sum(expected.values()) + work,

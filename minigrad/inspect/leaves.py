@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.cotangents import dense
 from minigrad.sweep import Sweep, draw
-from minigrad.tape import Tape
+from minigrad.tape import Tape, save_text
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
@@ -28,6 +28,14 @@ class Wanted:
         Default: every leaf that the tape read.
     cotangent : ndarray, optional
         Of the shape of ``loss``, unless that is a scalar.
+    fixed : bool, default False
+        Take a tape with residual sketches as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to inspect, or the tape holds residual sketches: they were drawn once, in the forward pass,
+        so it has no exact gradient, and draws of its backward pass do not show their noise.
 
     Attributes
     ----------
@@ -35,10 +43,29 @@ class Wanted:
         The names of the tensors, made unique.
     slices : list of slice
         Where each stands in the vector of the whole gradient.
+    least : float
+        The smallest budget of a residual sketch that was seen; 1 without any.
     """
 
-    def __init__(self, tape: Tape, loss: Tensor, wrt: Sequence[Tensor] | None = None, cotangent: Array | None = None):
+    least = 1.0
+
+    def __init__(
+        self,
+        tape: Tape,
+        loss: Tensor,
+        wrt: Sequence[Tensor] | None = None,
+        cotangent: Array | None = None,
+        fixed: bool = False,
+    ):
         self.tape, self.loss, self.cotangent = tape, loss, cotangent
+        sketched = [node for node in tape.nodes if node.save]
+        if sketched and not fixed:
+            raise ValueError(
+                f"this tape holds residual sketches ({sketched[0].label}{save_text(sketched[0])}), drawn once when it "
+                "was recorded: its own gradient is not the exact one, and what the sketches add cannot be seen on it. "
+                "Pass record=, a function `record(rng) -> (tape, loss)` that records afresh, to inspect.variance or "
+                "inspect.unbiasedness; or record inside `with minigrad.saving(False):` to inspect the VJPs alone"
+            )
         self.tensors = list(tape.leaves if wrt is None else wrt)
         if not self.tensors:
             raise ValueError("there is nothing to inspect: wrt= is empty, or the tape read no leaf")
@@ -49,6 +76,10 @@ class Wanted:
             self.names.append(name if name not in self.names else f"{name}#{k}")
         ends = np.cumsum([0, *(tensor.size for tensor in self.tensors)]).tolist()
         self.slices = [slice(a, b) for a, b in itertools.pairwise(ends)]
+
+    def fresh(self, key: int) -> Wanted:
+        """What one draw is made on: this tape, unless each draw is recorded afresh (``record=``)."""
+        return self
 
     def sweep(self, random: Sequence[int] | None = None) -> Sweep:
         """A sweep that is ready to go from the loss; ``random`` as in `Sweep`."""
@@ -94,6 +125,7 @@ class Wanted:
 
 def drawn(wanted: Wanted, key: int) -> Array:
     """One draw of the gradient, as a vector."""
+    wanted = wanted.fresh(key)
     sweep = wanted.sweep()
     while (stop := sweep.advance()) is not None:
         sweep.apply(stop[0], draw(*stop, key))
@@ -104,7 +136,7 @@ def smallest_share(wanted: Wanted, key: int, draws: int) -> float:
     """How often a mean unit is kept, at the node where that is rarest.
 
     At each random node: entries of the cotangent that are not 0 after its estimator, over those of the exact cotangent,
-    as a mean over draws of the whole sweep; or its budget, where that is smaller.
+    as a mean over draws of the whole sweep; or its budget, or that of a residual sketch, where that is smaller.
     """
     exact: dict[int, int] = {}
     sweep = wanted.sweep()
@@ -114,7 +146,7 @@ def smallest_share(wanted: Wanted, key: int, draws: int) -> float:
         sweep.apply(node, [g] * len(node.parents))
     kept = dict.fromkeys(exact, 0.0)
     for number in range(draws):
-        sweep = wanted.sweep()
+        sweep = wanted.fresh(key + number).sweep()
         while (stop := sweep.advance()) is not None:
             node, g = stop
             cotangents = draw(node, g, key + number)
@@ -122,7 +154,7 @@ def smallest_share(wanted: Wanted, key: int, draws: int) -> float:
             least = min((np.count_nonzero(dense(cotangents[k])) for k in edges), default=exact[node.index])
             kept[node.index] += least / max(exact[node.index], 1)
             sweep.apply(node, cotangents)
-    shares = [1.0]
+    shares = [wanted.least]
     for index, total in kept.items():
         if exact[index]:
             budgets = [estimator.budget for estimator, _ in wanted.tape.nodes[index].draws()]

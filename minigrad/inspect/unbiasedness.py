@@ -21,6 +21,7 @@ from minigrad.inspect.probes import (
     pilot_moments,
     rounding_of,
 )
+from minigrad.inspect.recorded import Record, wanted_of
 from minigrad.inspect.variance import draw_key, increments
 from minigrad.inspect.verdicts import ParameterVerdict, by_parameter
 from minigrad.report import Table, json_ready
@@ -116,8 +117,8 @@ class Unbiasedness:
 
 
 def unbiasedness(
-    tape: Tape,
-    loss: Tensor,
+    tape: Tape | None = None,
+    loss: Tensor | None = None,
     wrt: Sequence[Tensor] | None = None,
     draws: int = 2000,
     rng: Seed = None,
@@ -125,6 +126,7 @@ def unbiasedness(
     alpha: float = 1e-6,
     limit: int = LIMIT,
     cotangent: Array | None = None,
+    record: Record | None = None,
 ) -> Unbiasedness:
     """Test whether the randomised gradient of a recorded tape has the exact one as its mean.
 
@@ -147,6 +149,9 @@ def unbiasedness(
         Joint outcomes up to which the mean is computed exactly.
     cotangent : ndarray, optional
         Of the shape of ``loss``, unless that is a scalar.
+    record : callable, optional
+        As for `variance`: needed with residual sketches. Each draw is then recorded afresh, nothing is enumerated, and
+        no single node is named.
 
     Returns
     -------
@@ -155,8 +160,8 @@ def unbiasedness(
     Raises
     ------
     ValueError
-        If there are too few draws, alpha is outside (0, 1), the exact gradient is not finite, or the probabilities
-        that an estimator lists do not sum to 1.
+        If the tape holds residual sketches and there is no ``record``, there are too few draws, alpha is outside
+        (0, 1), the exact gradient is not finite, or the probabilities that an estimator lists do not sum to 1.
 
     Notes
     -----
@@ -190,7 +195,7 @@ def unbiasedness(
         raise ValueError(f"unbiasedness: draws={draws}; at least 100 are needed for a pilot and a test")
     if not 0 < alpha < 1:
         raise ValueError(f"unbiasedness: alpha={alpha} must lie in (0, 1)")
-    wanted = Wanted(tape, loss, wrt, cotangent)
+    wanted = wanted_of(tape, loss, wrt, cotangent, record)
     exact, key = wanted.exact(), stream(rng)
     check_finite(wanted, exact)
     first = draws // 4
@@ -198,7 +203,7 @@ def unbiasedness(
     if not np.isfinite(second).all():
         return _not_finite(wanted, alpha, draws, second)
     families = [Family(wanted, exact), Family(wanted, pilot_direction(pilot, second))]
-    listed = listed_moments(wanted, exact, families, limit)
+    listed = listed_moments(wanted, exact, families, limit) if record is None else None
     seen = Moments(sum(len(family.labels) for family in families))
     for number in range(first, draws):
         seen.add(np.concatenate([f.values(drawn(wanted, draw_key(key, number)) - exact) for f in families]))
@@ -239,7 +244,7 @@ def unbiasedness(
     unclear = not failed and (bool(suspect.any()) or not all(v.conclusive for v in verdicts))
     verdict = "failed" if failed else "inconclusive" if unclear else "passed"
     node = None
-    if failed:
+    if failed and record is None:
         worst = int(order[0])
         node = _worst_node(
             wanted, exact, families, worst, bool(certain[worst]), draw_key(key, draws + 1), min(count, 1000)
@@ -264,7 +269,7 @@ def unbiasedness(
         parameters=tuple(verdicts),
         worst_parameter=labels[order[0]][0] if p[order[0]] < 1 else None,
         worst_node=node,
-        worst_node_label=None if node is None else f"{tape.nodes[node].label}, {tape.nodes[node].vjp!r}",
+        worst_node_label=None if node is None else f"{wanted.tape.nodes[node].label}, {wanted.tape.nodes[node].vjp!r}",
         detectable=max([v.detectable for v in verdicts if np.isfinite(v.detectable)], default=0.0),
         notes=tuple(notes),
     )

@@ -17,6 +17,7 @@ import numpy as np
 
 from minigrad.cotangents import Cotangent
 from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.recorded import Record, wanted_of
 from minigrad.node import Node
 from minigrad.report import Table, json_ready
 from minigrad.sweep import draw, stream
@@ -57,6 +58,11 @@ class Variance:
     biased : tuple of int
         Nodes whose estimator says that it is biased: their shares are squared errors, and what follows them is no
         orthogonal decomposition.
+    residuals : float
+        With ``record=``, the share of all residual sketches (``save=``) together. Given these, the shares in
+        ``by_node`` are those of the backward pass; all are orthogonal.
+    residuals_error : float
+        The standard error of that.
     """
 
     by_node: dict[int, float]
@@ -70,11 +76,13 @@ class Variance:
     estimators: dict[int, str]
     draws: int
     biased: tuple[int, ...]
+    residuals: float = 0.0
+    residuals_error: float = 0.0
 
     @property
     def total(self) -> float:
-        """E‖ĝ − g‖², the sum over nodes."""
-        return math.fsum(self.by_node.values())
+        """E‖ĝ − g‖², the sum over nodes, and the share of residual sketches."""
+        return math.fsum([*self.by_node.values(), self.residuals])
 
     @property
     def relative(self) -> float:
@@ -94,6 +102,9 @@ class Variance:
             error = self.standard_errors[k] / total
             share = f"{100 * value / total:.1f} ± {100 * error:.1f}"
             rows.append([k, self.labels[k], self.estimators[k], value, share.rjust(11), self.growth[k]])
+        if self.residuals:
+            share = f"{100 * self.residuals / total:.1f} ± {100 * self.residuals_error / total:.1f}"
+            rows.append(["", "residual sketches", "", self.residuals, share.rjust(11), ""])
         notes = [
             f"total {self.total:.4g} ± {self.standard_error:.2g} over {self.draws} draws; relative {self.relative:.4g}",
             f"signal to noise {self.signal_to_noise:.3g}; mean cosine with the exact gradient {self.cosine:.3g}",
@@ -127,13 +138,14 @@ class Variance:
 
 
 def variance(
-    tape: Tape,
-    loss: Tensor,
+    tape: Tape | None = None,
+    loss: Tensor | None = None,
     wrt: Sequence[Tensor] | None = None,
     draws: int = 200,
     rng: Seed = None,
     *,
     cotangent: Array | None = None,
+    record: Record | None = None,
 ) -> Variance:
     """Estimate the variance of a gradient and the share of each node, from draws on one recorded tape.
 
@@ -149,6 +161,10 @@ def variance(
     rng : Generator, int or None
     cotangent : ndarray, optional
         Of the shape of ``loss``, unless that is a scalar.
+    record : callable, optional
+        ``record(rng) -> (tape, loss)`` records the same loss afresh, inside ``with Tape(rng=rng) as tape:``; no tape
+        and loss need then be given. Needed with residual sketches (``save=``), which are drawn in the forward pass. The
+        exact gradient is recorded with these off.
 
     Returns
     -------
@@ -157,7 +173,7 @@ def variance(
     Raises
     ------
     ValueError
-        If there are fewer than two draws.
+        If there are fewer than two draws, or the tape holds residual sketches and there is no ``record``.
 
     Notes
     -----
@@ -177,17 +193,24 @@ def variance(
     """
     if draws < 2:
         raise ValueError(f"variance: draws={draws}; at least 2 are needed for a standard error")
-    wanted = Wanted(tape, loss, wrt, cotangent)
+    wanted = wanted_of(tape, loss, wrt, cotangent, record)
     exact, cotangents = _exact_cotangents(wanted)
     norm = float(np.linalg.norm(exact))
     key = stream(rng)
     nodes: dict[int, list[float]] = {}
     met: dict[int, list[float]] = {}
     squares = np.zeros_like(exact)
+    forward: list[float] = []
     cosines = []
     for number in range(draws):
         error = np.zeros_like(exact)
-        for index, arrived, increment in increments(wanted, draw_key(key, number)):
+        number_key = draw_key(key, number)
+        fresh = wanted.fresh(number_key)
+        if fresh is not wanted:
+            error = fresh.exact() - exact  # the sketched residuals with exact VJPs
+            squares += np.square(error)
+            forward.append(float(error @ error))
+        for index, arrived, increment in increments(fresh, number_key):
             square = np.square(increment)
             nodes.setdefault(index, []).append(float(square.sum()))
             squares += square
@@ -197,12 +220,13 @@ def variance(
         cosines.append(float(drawn @ exact) / max(float(np.linalg.norm(drawn)) * norm, np.finfo(float).tiny))
     table = np.array(list(nodes.values())) if nodes else np.zeros((0, draws))
     spread = table.std(axis=1, ddof=1) / math.sqrt(draws)
-    used = [tape.nodes[k] for k in nodes]
+    residuals = np.array(forward or [0.0] * draws)
+    used = [wanted.tape.nodes[k] for k in nodes]
     return Variance(
         by_node={k: float(v) for k, v in zip(nodes, table.mean(axis=1), strict=True)},
         by_parameter=wanted.by_parameter(squares / draws),
         standard_errors={k: float(v) for k, v in zip(nodes, spread, strict=True)},
-        standard_error=float(table.sum(axis=0).std(ddof=1) / math.sqrt(draws)),
+        standard_error=float((table.sum(axis=0) + residuals).std(ddof=1) / math.sqrt(draws)),
         norm=norm,
         cosine=float(np.mean(cosines)),
         growth={k: float(np.mean(v)) for k, v in met.items()},
@@ -210,6 +234,8 @@ def variance(
         estimators={node.index: vjp_text(node) for node in used},
         draws=draws,
         biased=tuple(node.index for node in used if any(not e.unbiased for e, _ in node.draws())),
+        residuals=float(residuals.mean()),
+        residuals_error=float(residuals.std(ddof=1) / math.sqrt(draws)),
     )
 
 

@@ -10,16 +10,17 @@ from numpy.typing import DTypeLike
 from minigrad import ops
 from minigrad.nn.initial import he_uniform, zeros
 from minigrad.nn.linear import positive
-from minigrad.nn.sketch import Sketchable
+from minigrad.nn.sketch import Saving
 from minigrad.node import VJP
 from minigrad.ops.windows import Pair, pair
+from minigrad.residuals import Save
 from minigrad.tensor import Tensor
 from minigrad.typing import Seed
 
 __all__ = ["Conv2d"]
 
 
-class Conv2d(Sketchable):
+class Conv2d(Saving):
     """Convolution of images (N, H, W, C) with a kernel, plus a bias: `minigrad.ops.conv2d`.
 
     Parameters
@@ -37,6 +38,9 @@ class Conv2d(Sketchable):
     vjp : Estimator, mapping or None
         How the incoming cotangent is replaced on the way back. Its columns are output channels, its rows output
         pixels, its samples images; the inputs are called x, w and b. It can be assigned later.
+    save : Estimator, mapping or None
+        Keeps only a random, unbiased part of the input for the gradient of the weight, such as
+        ``Mask(0.1, axis="row")``; see `minigrad.nn.set_save`.
     rng : Generator, int or None
         Draws the weight: `he_uniform`, ±√(6/(h·w·C)). The bias is 0.
     dtype : dtype, default float32
@@ -74,6 +78,7 @@ class Conv2d(Sketchable):
         bias: bool = True,
         *,
         vjp: VJP = None,
+        save: Save = None,
         rng: Seed = None,
         dtype: DTypeLike = np.float32,
     ):
@@ -88,9 +93,10 @@ class Conv2d(Sketchable):
         )  # fmt: skip
         self.bias: Tensor | None = zeros((self.out_channels,), dtype) if bias else None
         self.vjp = vjp
+        self.save = save
 
     def forward(self, x: Any) -> Tensor:
-        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, vjp=self._vjp)
+        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, vjp=self._vjp, save=self._save)
 
     def windows(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         """Kernel size and stride, for `minigrad.nn.receptive_field`."""

@@ -10,15 +10,16 @@ from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.nn.initial import he_uniform, zeros
-from minigrad.nn.sketch import Sketchable
+from minigrad.nn.sketch import Saving
 from minigrad.node import VJP
+from minigrad.residuals import Save
 from minigrad.tensor import Tensor
 from minigrad.typing import Seed
 
 __all__ = ["Linear"]
 
 
-class Linear(Sketchable):
+class Linear(Saving):
     """``x @ weight.T + bias``.
 
     Parameters
@@ -29,6 +30,9 @@ class Linear(Sketchable):
     vjp : Estimator, mapping or None
         How the incoming cotangent is replaced on the way back; see `minigrad.ops.linear`, whose inputs are called
         x, w and b. It can be assigned later.
+    save : Estimator, mapping or None
+        Keeps only a random, unbiased part of the input for the gradient of the weight, such as
+        ``Mask(0.1, axis="row")``; see `minigrad.nn.set_save`.
     rng : Generator, int or None
         Draws the weight: `he_uniform`, ±√(6/n). The bias is 0.
     dtype : dtype, default float32
@@ -62,6 +66,7 @@ class Linear(Sketchable):
         bias: bool = True,
         *,
         vjp: VJP = None,
+        save: Save = None,
         rng: Seed = None,
         dtype: DTypeLike = np.float32,
     ):
@@ -70,9 +75,10 @@ class Linear(Sketchable):
         self.weight = he_uniform((self.out_features, self.in_features), self.in_features, rng, dtype)
         self.bias: Tensor | None = zeros((self.out_features,), dtype) if bias else None
         self.vjp = vjp
+        self.save = save
 
     def forward(self, x: Any) -> Tensor:
-        return ops.linear(x, self.weight, self.bias, vjp=self._vjp)
+        return ops.linear(x, self.weight, self.bias, vjp=self._vjp, save=self._save)
 
     def repr_arguments(self) -> str:
         bias = "" if self.bias is not None else ", bias=False"

@@ -9,8 +9,9 @@ from minigrad.estimators import with_budget
 from minigrad.nn.module import Module
 from minigrad.node import VJP
 from minigrad.primitive import Operation, check_vjp
+from minigrad.residuals import Save, check_save
 
-__all__ = ["Sketchable", "Where", "set_budgets", "set_vjp"]
+__all__ = ["Saving", "Sketchable", "Where", "set_budgets", "set_save", "set_vjp"]
 
 Where: TypeAlias = "type[Module] | tuple[type[Module], ...] | Callable[[str, Module], bool] | None"
 """Which layers: classes, or ``(path, module) -> bool``, or None for all."""
@@ -53,6 +54,35 @@ class Sketchable(Module):
         return "" if self._vjp is None else f", vjp={self._vjp!r}"
 
 
+class Saving(Sketchable):
+    """A layer with the attribute ``save`` as well: which part of its input is kept for the gradient of its weight."""
+
+    _save: Save = None
+
+    @property
+    def save(self) -> Save:
+        """The estimator that sketches what the layer's operation saves, a mapping by saved input, or None for all.
+
+        Raises
+        ------
+        TypeError
+            On assignment of anything else.
+        ValueError
+            If a mapping names something that may not be sketched.
+        """
+        return self._save
+
+    @save.setter
+    def save(self, value: Save) -> None:
+        if value is not None:
+            check_save(self.operation.primitive, value)
+        self.__dict__["_save"] = dict(value) if isinstance(value, Mapping) else value
+
+    def repr_vjp(self) -> str:
+        """The choices of VJP and of residuals as `repr_arguments` shows them; empty when exact."""
+        return super().repr_vjp() + ("" if self._save is None else f", save={self._save!r}")
+
+
 def set_vjp(model: Module, vjp: VJP, where: Where = None) -> list[str]:
     """Choose the VJP of many layers at once.
 
@@ -87,44 +117,96 @@ def set_vjp(model: Module, vjp: VJP, where: Where = None) -> list[str]:
     >>> nn.set_vjp(model, Mask(0.1), where=lambda path, module: path != "0")
     ['2', '4']
     """
-    able = {path: module for path, module in model.named_modules() if hasattr(module, "vjp")}
-    wanted = _condition(where, able)
-    chosen = {path: module for path, module in able.items() if wanted(path, module)}
+    return _assign(model, "vjp", vjp, where)
+
+
+def set_save(model: Module, save: Save, where: Where = None) -> list[str]:
+    """Choose for many layers at once what they keep of their inputs for the gradients of their weights.
+
+    The output of the layer and the gradient of its input stay as they were; the gradient of its weight becomes random,
+    with the same mean (THEORY.md §1), and the tape smaller. An input that something else saves too, such as the output
+    of a tanh or a softmax, stays in memory all the same; a ReLU keeps bits, and a GELU its own input only.
+
+    Parameters
+    ----------
+    model : Module
+    save : Estimator, mapping or None
+        What each chosen layer gets as its ``save``; None keeps the whole input. One estimator serves all, for every
+        node draws independently of the others.
+    where : type, tuple of types, or callable, optional
+        As for `set_vjp`; only layers that have a ``save`` are asked.
+
+    Returns
+    -------
+    list of str
+        The paths of the layers that were changed.
+
+    Raises
+    ------
+    ValueError
+        If no layer was chosen.
+    TypeError
+        If ``where`` names a class that has no ``save``, or the layer does not take this one. Then no layer has been
+        changed.
+
+    Examples
+    --------
+    >>> from minigrad import nn
+    >>> from minigrad.estimators import Mask
+    >>> model = nn.mlp((64, 32, 10), rng=0)
+    >>> nn.set_save(model, Mask(0.1, axis="row"))
+    ['0', '2']
+    >>> model[0].save
+    Mask(0.1, axis='row')
+    """
+    return _assign(model, "save", save, where)
+
+
+def _assign(model: Module, what: str, value: Any, where: Any) -> list[str]:
+    """Set one attribute of the chosen layers; if one of them refuses, of none."""
+    able = {path: module for path, module in model.named_modules() if hasattr(module, what)}
+    wanted = _condition(what, where, able)
+    chosen: dict[str, Any] = {path: module for path, module in able.items() if wanted(path, module)}
     if not chosen:
         kinds = sorted({type(module).__name__ for module in able.values()})
-        there = f"it has {len(able)} that could be ({', '.join(kinds)})" if able else "none of its layers has a vjp"
-        raise ValueError(f"set_vjp: no layer of this {type(model).__name__} was chosen by where={where!r}; {there}")
-    before = [module.vjp for module in chosen.values()]
+        there = f"it has {len(able)} that could be ({', '.join(kinds)})" if able else f"none of its layers has a {what}"
+        raise ValueError(f"set_{what}: no layer of this {type(model).__name__} was chosen by where={where!r}; {there}")
+    before = [getattr(module, what) for module in chosen.values()]
     reached = ""
     try:
         for path, module in chosen.items():
             reached = path
-            module.vjp = vjp
+            setattr(module, what, value)
     except (TypeError, ValueError) as error:
         for module, old in zip(chosen.values(), before, strict=True):
-            module.vjp = old
-        raise type(error)(f"set_vjp, layer {reached!r}: {error}") from error
+            setattr(module, what, old)
+        raise type(error)(f"set_{what}, layer {reached!r}: {error}") from error
     return list(chosen)
 
 
-def _condition(where: Any, able: Mapping[str, Module]) -> Callable[[str, Module], bool]:
+NOTHING_TO_SET = {
+    "vjp": "only layers whose operation can be sketched have one, such as nn.Linear. Set `tape.nodes[k].vjp` to sketch "
+    "any other operation",
+    "save": "only layers have one whose VJP is linear in what they save, such as nn.Linear and nn.Conv2d; a sketch of "
+    "any other residual would be biased",
+}
+
+
+def _condition(what: str, where: Any, able: Mapping[str, Module]) -> Callable[[str, Module], bool]:
     """What ``where`` says, as a function of path and module."""
     if where is None:
         return lambda path, module: True
     kinds = where if isinstance(where, tuple) else (where,)
     if all(isinstance(kind, type) for kind in kinds):
         for kind in kinds:
-            if not hasattr(kind, "vjp") and not any(isinstance(module, kind) for module in able.values()):
-                raise TypeError(
-                    f"set_vjp: {kind.__name__} has no vjp to set: only layers whose operation can be sketched have "
-                    "one, such as nn.Linear. Set `tape.nodes[k].vjp` to sketch any other operation"
-                )
+            if not hasattr(kind, what) and not any(isinstance(module, kind) for module in able.values()):
+                raise TypeError(f"set_{what}: {kind.__name__} has no {what} to set: {NOTHING_TO_SET[what]}")
         return lambda path, module: isinstance(module, kinds)
     if callable(where):
         choose: Callable[[str, Module], bool] = where
         return choose
     raise TypeError(
-        f"set_vjp: where= takes classes such as nn.Linear, or a function (path, module) -> bool, got {where!r}"
+        f"set_{what}: where= takes classes such as nn.Linear, or a function (path, module) -> bool, got {where!r}"
     )
 
 

@@ -20,6 +20,7 @@ from minigrad.node import Node
 from minigrad.ops.linear import column_sums, linear, product_flops, rows_of
 from minigrad.ops.windows import Pair, Windows, check_image, pair
 from minigrad.primitive import primitive
+from minigrad.residuals import row_squares
 from minigrad.squares import squared_norms
 from minigrad.typing import Array
 
@@ -116,7 +117,8 @@ def conv2d(
     Notes
     -----
     ``vjp=`` sees output channels as columns and output pixels as rows. Kept columns, rows, samples and factors make
-    both products smaller; kept entries are made dense.
+    both products smaller; kept entries are made dense. ``save=`` takes an estimator for x, of whose pixels (rows),
+    channels (columns) or samples the tape then keeps an unbiased part only, drawn in the forward pass.
 
     Examples
     --------
@@ -236,7 +238,7 @@ def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
 
 def _operands(node: Node) -> tuple[Array | None, Array | None]:
     x, w = node.saved.get("x"), node.saved.get("w")
-    pixels = None if x is None else node.saved["windows"].view(squared_norms(x, -1)[..., None]).sum(axis=(3, 4))
+    pixels = None if x is None else node.saved["windows"].view(row_squares(x)[..., None]).sum(axis=(3, 4))
     return pixels, None if w is None else squared_norms(rows_of(w), -2)
 
 

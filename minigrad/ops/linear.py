@@ -13,6 +13,7 @@ import numpy as np
 from minigrad.cotangents import Columns, Entries, Factors, Kept, Rows, matrix_shape
 from minigrad.node import Node
 from minigrad.primitive import primitive
+from minigrad.residuals import row_squares
 from minigrad.squares import squared_norms
 from minigrad.typing import Array
 
@@ -60,6 +61,11 @@ def linear(x: Array, w: Array, b: Array | None = None, needs: tuple[bool, ...] =
     ------
     ValueError
         If the shapes do not match.
+
+    Notes
+    -----
+    ``save=`` takes an estimator for x: ∂w = Gᵀ x̂ with an unbiased x̂, the only part of x that the tape keeps, such as
+    ``Mask(0.1, axis="row")``. It is drawn in the forward pass, from the tape (THEORY.md §1).
 
     Examples
     --------
@@ -175,7 +181,7 @@ def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
 
 def _operands(node: Node) -> tuple[Array | None, Array | None]:
     x, w = node.saved.get("x"), node.saved.get("w")
-    return None if x is None else squared_norms(x, -1)[..., None], None if w is None else squared_norms(w, -1)
+    return None if x is None else row_squares(x)[..., None], None if w is None else squared_norms(w, -1)
 
 
 linear.primitive.forward_flops = _forward_flops

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Kept, Rows
+from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Kept, Rows, dense
 from minigrad.node import Node
 from minigrad.ops.linear import product_flops, rows_of
 from minigrad.primitive import primitive
+from minigrad.residuals import row_squares
 from minigrad.squares import squared_norms
 from minigrad.sweep import unbroadcast
 from minigrad.typing import Array, Shape
@@ -72,6 +73,11 @@ def matmul(a: Array, b: Array, needs: tuple[bool, bool] = (True, True)) -> tuple
     ------
     ValueError
         If the shapes do not match, or one of the inputs is a scalar.
+
+    Notes
+    -----
+    ``save=`` takes estimators for a, b or both, ``{"a": Mask(0.1, axis="row")}``; each draws by itself, in the forward
+    pass, and the tape keeps an unbiased part of that operand only (THEORY.md §1). One estimator stands for both.
 
     Examples
     --------
@@ -151,13 +157,13 @@ def _batches(saved: Saved, g: Rows | Entries) -> Iterator[tuple[slice, int, tupl
             yield slice(starts[k], starts[k + 1]), k * per_batch, at[0], at[1]
 
 
-def _unfolded(g: Rows) -> Rows:
+def unfolded(g: Rows) -> Rows:
     """Kept samples as kept rows."""
     if g.values.ndim == 2:
         return g
     per_sample = math.prod(g.values.shape[1:-1])
     indices = (g.indices[:, None] * per_sample + np.arange(per_sample)).ravel()
-    return Rows(g.values.reshape(-1, g.values.shape[-1]), indices, g.shape)
+    return Rows(rows_of(g.values), indices, g.shape)
 
 
 def _own_samples(g: Rows, saved: Saved) -> bool:
@@ -175,7 +181,7 @@ def _a_rows(g: Rows, saved: Saved) -> Cotangent:
     if _own_samples(g, saved):
         return Rows(g.values @ t(np.take(b, g.indices, axis=0)), g.indices, shape)
     out = np.zeros(shape, g.dtype)
-    g = _unfolded(g)
+    g = unfolded(g)
     for kept, first, at_a, at_b in _batches(saved, g):
         rows = out[at_a]
         rows[g.indices[kept] - first] += g.values[kept] @ b[at_b].T
@@ -187,12 +193,11 @@ def _b_rows(g: Rows, saved: Saved) -> Cotangent:
         return _b(g.dense(), saved)
     a, shape = saved["a"], saved["shapes"][1]
     if math.prod(shape[:-2]) == 1 and a.shape[:-1] == g.shape[:-1]:
-        rows = g.take(a).reshape(-1, a.shape[-1])
-        return np.asarray(rows.T @ g.values.reshape(-1, g.shape[-1])).reshape(shape)
+        return np.asarray(rows_of(g.take(a)).T @ rows_of(g.values)).reshape(shape)
     if _own_samples(g, saved):
         return Rows(t(np.take(a, g.indices, axis=0)) @ g.values, g.indices, shape)
     out = np.zeros(shape, g.dtype)
-    g = _unfolded(g)
+    g = unfolded(g)
     for kept, first, at_a, at_b in _batches(saved, g):
         out[at_b] += a[at_a][g.indices[kept] - first].T @ g.values[kept]
     return out
@@ -240,8 +245,8 @@ def _operands(node: Node) -> tuple[Array | None, Array | None]:
     a, b = node.saved.get("a"), node.saved.get("b")
     if _vectors(node.saved):
         return None, None
-    rows = None if a is None else squared_norms(a, -1)[..., None]
-    columns = None if b is None else squared_norms(b, -2)[..., None, :]
+    rows = None if a is None else row_squares(a)[..., None]
+    columns = None if b is None else squared_norms(dense(b), -2)[..., None, :]
     return rows, columns
 
 

@@ -15,9 +15,22 @@ __all__ = ["clip", "maximum", "minimum", "relu", "where"]
 Result = tuple[Array, dict[str, Any]]
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * saved["positive"])
+LARGE = 4096
+"""From this size on, and where the last axis fills a byte or more, ReLU keeps bits; below, packing costs more time."""
+
+
+def _relu(g: Array, saved: dict[str, Any]) -> Array:
+    positive = saved["positive"]
+    if positive.dtype == np.uint8:
+        positive = np.unpackbits(positive, axis=-1, count=g.shape[-1]).view(np.bool_)
+    return np.asarray(g * positive)
+
+
+@primitive(rowwise=True, x=_relu)
 def relu(x: Array) -> Result:
     """max(x, 0); the derivative at 0 is 0.
+
+    It saves the signs: a bit for each entry of a large array, a byte for each of a small one.
 
     Parameters
     ----------
@@ -29,7 +42,10 @@ def relu(x: Array) -> Result:
     >>> mg.grad(lambda x: x.relu().sum())([-1.0, 0.0, 2.0]).tolist()
     [0.0, 0.0, 1.0]
     """
-    return np.maximum(x, x.dtype.type(0)), {"positive": x > 0}
+    positive: Array = x > 0
+    if x.size >= LARGE and x.shape[-1] >= 8:
+        positive = np.packbits(positive, axis=-1)  # by row, so that kept rows of a cotangent find theirs
+    return np.maximum(x, x.dtype.type(0)), {"positive": positive}
 
 
 def _share(ahead: Array, tie: Array, dtype: np.dtype[Any]) -> Array:

@@ -98,6 +98,8 @@ class Loop:
         # Callbacks may change the VJPs of the model; a checkpoint goes by those that it began with.
         chosen = {path: getattr(module, "vjp", None) for path, module in model.named_modules()}
         self._vjps = {path: _vjp_name(vjp) for path, vjp in chosen.items() if vjp is not None}
+        kept = {path: getattr(module, "save", None) for path, module in model.named_modules()}
+        self._saves = {path: _vjp_name(save) for path, save in kept.items() if save is not None}
 
     def epoch(self, bar: Any) -> None:
         """Train for one epoch, and add it to the history."""
@@ -200,6 +202,7 @@ class Loop:
             "optimizer": type(self.optimizer).__name__ + self.optimizer.repr_arguments(),
             "max_norm": self.max_norm,
             "vjp": self._vjps,
+            "save": self._saves,
             "callbacks": [repr(callback) for callback in self.callbacks],
         }
 

@@ -43,9 +43,9 @@ class Verdict:
     median: float
 
     @property
-    def reached(self) -> bool:
-        """By the minimums or by the medians: the machine can spoil either, but hardly make a program faster."""
-        return min(self.least, self.median) <= self.target.limit
+    def mark(self) -> str:
+        """✓ where both the minimums and the medians reach the target, ~ where only one of them does, else ✗."""
+        return "✗~✓"[(self.least <= self.target.limit) + (self.median <= self.target.limit)]
 
 
 def verdicts(case: Case, found: dict[str, Measured]) -> list[Verdict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import numpy as np
@@ -25,8 +26,7 @@ class Problem:
         self.x = rng.standard_normal((batch, sizes[0]), np.float32)
         self.labels = rng.integers(0, sizes[-1], batch)
         self.weights = [
-            rng.standard_normal((m, n), np.float32) * np.float32(np.sqrt(2 / n))
-            for n, m in zip(sizes, sizes[1:], strict=False)
+            rng.standard_normal((m, n), np.float32) * np.float32(np.sqrt(2 / n)) for n, m in itertools.pairwise(sizes)
         ]
         self.biases = [rng.standard_normal(m, np.float32) * np.float32(0.1) for m in sizes[1:]]
 

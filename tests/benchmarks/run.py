@@ -32,7 +32,7 @@ def time_rows(case: Case, found) -> list[list[str]]:
     goals: dict[str, list[str]] = {}
     for v in verdicts(case, found):
         of = f"≤ {v.target.limit:.3g} × {v.target.against}: {v.least:.2f}, {v.median:.2f}"
-        goals.setdefault(v.target.program, []).append(of + (" ✓" if v.reached else " ✗"))
+        goals.setdefault(v.target.program, []).append(f"{of} {v.mark}")
     rows = [["program", "least", "median", "ratio of least", "ratio of medians", "target (of least, of medians)"]]
     for name, m in found.items():
         ratios = [f"{m.least / base.least:.3f}", f"{m.median / base.median:.3f}"]
@@ -99,9 +99,9 @@ def arguments() -> argparse.Namespace:
 def write(folder: Path, foot: str, parts: list[str]) -> None:
     """A page of the documentation with the tables."""
     intro = (
-        "Ratios are to the base of each table, the program whose ratio is 1. A target reads: at most so many times the\n"
-        "seconds of another program, then the ratio of the minimums and that of the medians; ✓ if one of them is within\n"
-        "the limit, ✗ if neither is.\n"
+        "The program whose ratio is 1 is the base of its table. A target reads: at most so many times the seconds of\n"
+        "another program, then the ratio of the minimums and that of the medians. ✓: both are within the limit;\n"
+        "~: one of them is; ✗: neither.\n"
     )
     folder.mkdir(parents=True, exist_ok=True)
     page = "\n".join([heading("Measured ratios", "="), intro, foot, *parts])

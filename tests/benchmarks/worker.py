@@ -64,6 +64,7 @@ def main(name: str, programs: list[str]) -> None:
     import os
 
     import numpy as np
+
     from benchmarks.catalogue import CASES
 
     if any(program.startswith("torch") for program in programs):

@@ -1,0 +1,88 @@
+"""Inspection of what the forward pass draws: a network that is recorded afresh for every draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from minigrad.inspect.leaves import Wanted
+from minigrad.residuals import saving
+from minigrad.tape import Tape
+from minigrad.tensor import Tensor
+from minigrad.typing import Array
+
+__all__ = ["Record", "Recorded", "wanted_of"]
+
+Record: TypeAlias = Callable[[int], "tuple[Tape, Tensor]"]
+"""``record(rng) -> (tape, loss)``: compute the loss inside ``with Tape(rng=rng) as tape:``."""
+
+FORWARD = 0x666F7277
+"""Part of the keys of forward passes, so that they share nothing with those of backward passes."""
+
+
+class Recorded(Wanted):
+    """The tensors whose gradients are inspected, on a tape that is recorded afresh for each draw.
+
+    As a `Wanted` it is the exact reference, recorded with every ``save=`` off.
+
+    Parameters
+    ----------
+    record : callable
+        ``record(rng) -> (tape, loss)``. It must read the same leaves and data each time, and pass ``rng`` to its Tape.
+        What else is random in the forward pass (dropout) must be off: it would be taken for noise of the sketches.
+    wrt : sequence of Tensor, optional
+        Leaves; default: every leaf that the tape read.
+    cotangent : ndarray, optional
+        Of the shape of the loss, unless that is a scalar.
+
+    Raises
+    ------
+    TypeError
+        If ``record`` does not return a tape and a tensor.
+    ValueError
+        If a tensor of ``wrt`` is no leaf, or the forward pass is random when no residual is sketched.
+    """
+
+    def __init__(self, record: Record, wrt: Sequence[Tensor] | None = None, cotangent: Array | None = None):
+        self.record = record
+        with saving(False):
+            tape, loss = self._call(0)
+            again = self._call(1)[1]
+        if not np.array_equal(loss.data, again.data, equal_nan=True):
+            raise ValueError(
+                "record= gave two different losses with residual sketches off. It must compute the same loss on the "
+                "same data each time: fix the batch, and switch dropout off (model.eval())"
+            )
+        if any(tensor.node is not None for tensor in wrt or ()):
+            raise ValueError("with record=, wrt= takes leaves: a tensor computed on a tape is another one on the next")
+        super().__init__(tape, loss, wrt, cotangent)
+
+    def _call(self, rng: int) -> tuple[Tape, Tensor]:
+        out = self.record(rng)
+        if not (isinstance(out, tuple) and len(out) == 2 and isinstance(out[0], Tape) and isinstance(out[1], Tensor)):
+            raise TypeError(f"record= must return (tape, loss), a Tape and a Tensor recorded on it, got {out!r}")
+        return out
+
+    def fresh(self, key: int) -> Wanted:
+        """A new recording, with sketches drawn from ``key``."""
+        seed = np.random.SeedSequence([key, FORWARD]).generate_state(1, np.uint64)[0]
+        tape, loss = self._call(int(seed))
+        self.least = min([self.least, *(e.budget for node in tape.nodes for e in node.save.values())])
+        return Wanted(tape, loss, self.tensors, self.cotangent, fixed=True)
+
+
+def wanted_of(
+    tape: Tape | None,
+    loss: Tensor | None,
+    wrt: Sequence[Tensor] | None,
+    cotangent: Array | None,
+    record: Record | None,
+) -> Wanted:
+    """What an inspection looks at: the given tape, or with ``record=`` one that is made afresh for each draw."""
+    if record is not None:
+        return Recorded(record, wrt, cotangent)
+    if tape is None or loss is None:
+        raise TypeError("pass a tape and the loss recorded on it, or record=, a function that records them afresh")
+    return Wanted(tape, loss, wrt, cotangent)
