@@ -256,7 +256,7 @@ def test_a_worker_of_a_dask_cluster_is_killed(tmp_path):
     class Killing(Counting):
         def put(self, run):
             super().put(run)
-            if len(self.seen) == 2:
+            if len(self.seen) == 1:
                 busy = next(worker for worker, keys in client.processing().items() if keys)
                 killed.append(pids[busy])
                 os.kill(pids[busy], signal.SIGKILL)

@@ -79,8 +79,8 @@ def vit(
         What is classified: the mean of all tokens, or a class token that is put in front of the patches.
     dropout : float, default 0
     branch_scale : float, default 0.1
-        How much the residual branches count at the beginning; see `TransformerBlock`. With 1 the variance of column sketches
-        in every layer is several powers of ten larger.
+        How much the residual branches count at the beginning; see `TransformerBlock`. With 1 the variance of column
+        sketches in every layer is several powers of ten larger.
     vjp : Estimator, mapping or None
         For all linear layers and the products of the attention; `set_vjp` chooses among them.
     rng : Generator, int or None
