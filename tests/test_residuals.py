@@ -332,3 +332,14 @@ def test_a_primitive_of_ones_own_needs_no_rules():
 
     with pytest.raises(TypeError, match="have none"):
         sketchable(total, arrays={})
+
+
+def test_scores_are_those_of_the_saved_array():
+    # X is no cotangent of the node: to weigh it with the node's operands would make no sense, and not fit in shape.
+    class Spy(mg.Estimator):
+        def sample(self, g, node, rng):
+            assert node is None and not g.flags.writeable
+            return DiagonalSketch(0.5, axis="row", target="both").sample(g, node, rng)
+
+    spied, plain = (record("linear", s)[0].nodes[0].saved["x"] for s in (Spy(), DiagonalSketch(0.5, axis="row")))
+    np.testing.assert_array_equal(spied.dense(), plain.dense())

@@ -55,7 +55,16 @@ class Sketchable(Module):
 
 
 class Saving(Sketchable):
-    """A layer with the attribute ``save`` as well: which part of its input is kept for the gradient of its weight."""
+    """A layer with the attribute ``save`` as well: which part of its input is kept for the gradient of its weight.
+
+    Examples
+    --------
+    >>> from minigrad import nn
+    >>> from minigrad.estimators import Mask
+    >>> layer = nn.Linear(3, 2, rng=0, save=Mask(0.5, axis="row"))
+    >>> isinstance(layer, nn.Saving), layer.save
+    (True, Mask(0.5, axis='row'))
+    """
 
     _save: Save = None
 
