@@ -92,6 +92,7 @@ def test_both_code_paths_agree(problem):
     np.testing.assert_allclose(theory.optimal_probabilities(w, total, lower=floor), fast, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:Values in x were outside bounds")  # SLSQP of SciPy 1.11, which then clips them
 @pytest.mark.parametrize("seed", range(8))
 def test_a_general_optimiser_finds_nothing_better(seed):
     rng = np.random.default_rng(seed)
