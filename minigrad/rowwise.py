@@ -15,7 +15,10 @@ import numpy as np
 from minigrad.cotangents import Cotangent, Rows
 from minigrad.typing import Array, Shape
 
-__all__ = ["shortened", "sum_rows_to", "take_saved"]
+__all__ = ["by_sample", "shortened", "sum_rows_to", "take_saved", "whole_samples"]
+
+SHAPES = ("kept", "shape")
+"""Names under which primitives save shapes that begin with the number of samples."""
 
 
 def shortened(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]], Cotangent]:
@@ -42,6 +45,49 @@ def shortened(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]]
     return rows_rule
 
 
+def whole_samples(g: Rows) -> bool:
+    """Whether what was kept are samples: entries of the first axis.
+
+    Examples
+    --------
+    >>> whole_samples(Rows(np.ones((1, 3, 2)), np.array([4]), (5, 3, 2)))
+    True
+    >>> whole_samples(Rows(np.ones((1, 2)), np.array([4]), (5, 3, 2)))
+    False
+    """
+    return len(g.trailing) == len(g.shape) - 1
+
+
+def by_sample(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]], Cotangent]:
+    """A VJP rule for Rows, made of the dense rule of an operation that treats every sample alike.
+
+    Unlike `shortened` it serves operations that change the shape, as a mean over pixels or pooling do, where sample s
+    of the output depends on sample s of the input alone. Where that does not hold for this call, because the first axis
+    was reduced, or rows were kept and not samples, the cotangent is made dense.
+
+    Parameters
+    ----------
+    rule : callable
+        ``rule(g, saved)`` for arrays. It must not depend on how many samples there are but through `SHAPES`.
+
+    Returns
+    -------
+    callable
+    """
+
+    def rows_rule(g: Rows, saved: dict[str, Any]) -> Cotangent:
+        shapes = {name: saved[name] for name in SHAPES if name in saved}
+        if whole_samples(g) and all(shape[:1] == g.shape[:1] for shape in shapes.values()):
+            part = take_saved(g, saved)
+            if part is not None:
+                part.update({name: (len(g.indices), *shape[1:]) for name, shape in shapes.items()})
+                values = np.asarray(rule(g.values, part))
+                return Rows(values, g.indices, (g.shape[0], *values.shape[1:]))
+        return rule(g.dense(), saved)
+
+    return rows_rule
+
+
 def take_saved(g: Rows, saved: dict[str, Any]) -> dict[str, Any] | None:
     """The kept rows of everything that was saved; None where something does not have these rows.
 
@@ -62,18 +108,26 @@ def take_saved(g: Rows, saved: dict[str, Any]) -> dict[str, Any] | None:
     return part
 
 
-def sum_rows_to(g: Rows, shape: Shape) -> Array | None:
-    """Sum over the rows, for an input that was broadcast along them; None if it was not.
+def sum_rows_to(g: Rows, shape: Shape) -> Cotangent | None:
+    """Sum down to the shape of an input that was broadcast; None if it cannot be done with the kept rows alone.
+
+    Summed over its rows it is an array; where every row has an input of its own, it stays Rows.
 
     Examples
     --------
     >>> g = Rows(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0, 2]), (3, 2))
     >>> sum_rows_to(g, (2,)).tolist(), sum_rows_to(g, (3, 1))
-    ([4.0, 6.0], None)
+    ([4.0, 6.0], Rows(shape=(3, 1), dtype=float64, stored 2×1, 2))
     """
+    if len(shape) > len(g.shape):
+        return None
     lead = len(g.shape) - len(g.trailing)
     full = (1,) * (len(g.shape) - len(shape)) + shape
-    if any(n != 1 for n in full[:lead]) or any(n not in (1, m) for n, m in zip(full[lead:], g.trailing, strict=True)):
+    inner = [1 + k for k, n in enumerate(full[lead:]) if n != g.trailing[k]]
+    if any(full[lead - 1 + k] != 1 for k in inner):
         return None
-    axes = (0, *(1 + k for k, n in enumerate(full[lead:]) if n != g.trailing[k]))
-    return np.asarray(g.values.sum(axis=axes)).reshape(shape)
+    if full[:lead] == g.shape[:lead] and len(shape) == len(g.shape):
+        return Rows(g.values.sum(axis=tuple(inner), keepdims=True), g.indices, shape)
+    if any(n != 1 for n in full[:lead]):
+        return None
+    return np.asarray(g.values.sum(axis=(0, *inner))).reshape(shape)

@@ -37,6 +37,26 @@ STAYS_SHORT = {
     "dropout": lambda x: ops.dropout(x, 0.5, rng=0),
 }
 WHOLE_SAMPLES = {
+    "moveaxis": lambda x: ops.moveaxis(x, 1, 2),
+    "pad": lambda x: ops.pad(x, ((0, 0), (1, 0), (0, 2))),
+    "squeeze": lambda x: ops.squeeze(ops.expand_dims(x, 1), 1),
+    "sum": lambda x: ops.sum(x, axis=1),
+    "mean over tokens": lambda x: ops.mean(x, axis=1),
+    "mean, dimensions kept": lambda x: ops.mean(x, axis=(1, 2), keepdims=True),
+    "max": lambda x: ops.max(x, axis=2),
+    "min": lambda x: ops.min(x, axis=1),
+    "norm": lambda x: ops.norm(x, axis=2),
+    "logsumexp": lambda x: ops.logsumexp(x, axis=1),
+    "var": lambda x: ops.var(x, axis=1),
+    "std": lambda x: ops.std(x, axis=(2,), keepdims=True),
+    "crop": lambda x: x[:, 1:, 2],
+    "crop, new axis": lambda x: x[:, None, ..., ::2],
+    "concatenate": lambda x: ops.concatenate([x, W[:, :1]], axis=1),
+    "concatenate itself": lambda x: ops.concatenate([x, x * 2], axis=-1),
+    "stack": lambda x: ops.stack([x, W], axis=-2),
+    "broadcast": lambda x: ops.broadcast_to(ops.expand_dims(x, 1), (4, 2, 3, 5)),
+    "max_pool2d": lambda x: ops.max_pool2d(ops.expand_dims(x, 3), 2, 1),
+    "avg_pool2d": lambda x: ops.avg_pool2d(ops.expand_dims(x, 3), 2, 1, 1),
     "reshape": lambda x: ops.reshape(x, (4, 15)),
     "transpose": lambda x: ops.transpose(x, (0, 2, 1)),
     "swapaxes": lambda x: ops.swapaxes(x, -1, 1),
@@ -51,9 +71,9 @@ def kept(shape, indices, whole):
     return Rows(RNG.standard_normal((len(indices), *trailing)), np.array(indices, int), shape)
 
 
-def pulled(fn, whole, indices):
+def pulled(fn, whole, indices, values=X):
     """What a short cotangent becomes, and what its dense form becomes."""
-    x = mg.Tensor(X, requires_grad=True)
+    x = mg.Tensor(values, requires_grad=True)
     with mg.Tape() as tape:
         h = x * 1.0  # so that what arrives here can be seen
         out = fn(h)
@@ -111,10 +131,39 @@ def test_broadcast_inputs_get_the_sum_over_kept_rows(shape):
     np.testing.assert_allclose(dense(sweep.gradient(b)), expected, rtol=1e-12)
 
 
-def test_sum_rows_to_refuses_inputs_that_have_the_rows():
-    g = kept((4, 3, 5), [0], True)
-    assert sum_rows_to(g, (4, 1, 1)) is None
+def test_sum_rows_to():
+    g = kept((4, 3, 5), [0, 2], True)
     assert sum_rows_to(g, (3, 5)).shape == (3, 5)
+    each = sum_rows_to(g, (4, 1, 5))  # every sample has an input of its own
+    assert isinstance(each, Rows)
+    np.testing.assert_allclose(each.dense(), g.dense().sum(axis=1, keepdims=True))
+    assert sum_rows_to(g, (4, 2, 5)) is sum_rows_to(g, (2, 4, 3, 5)) is None
+    assert sum_rows_to(kept((4, 3, 5), [0, 7], False), (4, 1, 5)) is None  # rows of one sample that were not all kept
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: ops.sum(x, axis=0),
+        lambda x: ops.mean(x, axis=0, keepdims=True),
+        lambda x: ops.max(x, axis=0),
+        lambda x: ops.var(x, axis=(0, 2)),
+        lambda x: ops.logsumexp(x, axis=0, keepdims=True),
+        lambda x: ops.concatenate([x, x], axis=0),
+        lambda x: ops.stack([x, W], axis=0),
+        lambda x: x[1:],
+        lambda x: x[:, [0, 0, 2]],
+        lambda x: x[::-1],
+        lambda x: ops.moveaxis(x, 0, 1),
+        lambda x: ops.pad(x, ((1, 0), (0, 0), (0, 0))),
+    ],
+)
+def test_where_samples_are_mixed_or_moved_the_gradient_is_the_same(fn):
+    x = ops.broadcast_to(X[:1], (4, 3, 5)).data  # a reduced first axis is as long as the second: none is mistaken
+    for indices in ([0, 2], [], [1]):
+        for source in (X, x):
+            short, full = pulled(fn, True, [i for i in indices if i < len(fn(mg.Tensor(source)).data)], source)
+            np.testing.assert_allclose(dense(short), full, rtol=1e-12, atol=1e-12)
 
 
 def test_samples_kept_at_the_logits_shorten_the_whole_pass():

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.cotangents import Cotangent, Rows
 from minigrad.primitive import primitive
+from minigrad.rowwise import whole_samples
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
@@ -72,6 +74,21 @@ def getitem(x: Array, index: Any) -> Result:
     parts = index if isinstance(index, tuple) else (index,)
     repeats = any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts)
     return np.asarray(x[index]), {"index": index, "shape": x.shape, "repeats": repeats}
+
+
+def _getitem_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
+    """Kept samples, where the index takes all samples and the same part of each."""
+    index, shape = saved["index"], saved["shape"]
+    first = index[0] if isinstance(index, tuple) and index else None
+    every = isinstance(first, slice) and first.indices(shape[0]) == (0, shape[0], 1)
+    if not (whole_samples(g) and every) or any(isinstance(part, np.ndarray) for part in index):
+        return _scatter(g.dense(), saved)
+    values = np.zeros((len(g.indices), *shape[1:]), g.dtype)
+    values[index] = g.values
+    return Rows(values, g.indices, shape)
+
+
+getitem.primitive.structured(Rows, x=_getitem_rows)
 
 
 def _take_x(g: Array, saved: dict[str, Any]) -> Array:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.cotangents import Cotangent, Rows
 from minigrad.ops.indexing import getitem
 from minigrad.primitive import primitive
+from minigrad.rowwise import whole_samples
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
@@ -51,9 +53,14 @@ def concatenate(tensors: Sequence[Any], axis: int = 0, *, vjp: Any = None) -> Te
     return _concatenate(*tensors, axis=axis, vjp=vjp)
 
 
-@primitive(arrays=lambda g, saved, k: np.take(g, k, axis=saved["axis"]))
+def _stack_part(g: Array, saved: dict[str, Any], k: int) -> Array:
+    return np.take(g, k, axis=saved["axis"])
+
+
+@primitive(arrays=_stack_part)
 def _stack(*arrays: Array, axis: int) -> Result:
-    return np.stack(arrays, axis=axis), {"axis": axis}
+    out = np.stack(arrays, axis=axis)
+    return out, {"axis": axis % out.ndim}
 
 
 def stack(tensors: Sequence[Any], axis: int = 0, *, vjp: Any = None) -> Tensor:
@@ -111,3 +118,19 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
         cuts = [0, *sections, length]
     before = (slice(None),) * axis
     return [getitem(x, (*before, slice(a, b))) for a, b in itertools.pairwise(cuts)]
+
+
+def _by_sample(rule: Any) -> Any:
+    """A rule for Rows: samples that were kept are kept in every part, unless they are what was joined."""
+
+    def rows_rule(g: Rows, saved: dict[str, Any], k: int) -> Cotangent:
+        if not whole_samples(g) or saved["axis"] == 0:
+            return np.asarray(rule(g.dense(), saved, k))
+        values = rule(g.values, saved, k)
+        return Rows(values, g.indices, (g.shape[0], *values.shape[1:]))
+
+    return rows_rule
+
+
+_concatenate.primitive.rules[Rows] = (_by_sample(_concatenate_part),)
+_stack.primitive.rules[Rows] = (_by_sample(_stack_part),)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.cotangents import Rows
 from minigrad.node import Node
 from minigrad.ops.windows import Pair, Windows, check_image, pair
 from minigrad.primitive import primitive
+from minigrad.rowwise import by_sample
 from minigrad.typing import Array
 
 __all__ = ["avg_pool2d", "max_pool2d"]
@@ -127,6 +129,11 @@ def avg_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair
         out += pixels
     out /= math.prod(windows.size)
     return out, {"windows": windows}
+
+
+# Images are pooled one by one: a cotangent of few samples stays one.
+max_pool2d.primitive.structured(Rows, x=by_sample(_max_x))
+avg_pool2d.primitive.structured(Rows, x=by_sample(_avg_x))
 
 
 def _per_place(operations: int) -> Callable[..., float]:

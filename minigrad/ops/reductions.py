@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from minigrad.cotangents import Rows
 from minigrad.primitive import primitive
+from minigrad.rowwise import by_sample
 from minigrad.typing import Array, Shape
 
 __all__ = ["logsumexp", "max", "mean", "min", "norm", "sum"]
@@ -188,7 +190,11 @@ def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     return _extreme(x, np.min, axis, keepdims)
 
 
-@primitive(x=lambda g, saved: g.reshape(saved["kept"]) * saved["unit"])
+def _norm_x(g: Array, saved: dict[str, Any]) -> Array:
+    return np.asarray(g.reshape(saved["kept"]) * saved["unit"])
+
+
+@primitive(x=_norm_x)
 def norm(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """The Euclidean norm over axes (all axes: the Frobenius norm); its derivative at 0 is taken as 0.
 
@@ -250,3 +256,15 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
         out = (np.log(total) + top).astype(e.dtype, copy=False)
     softmax = (e / np.where(total == 0, 1, total)).astype(e.dtype, copy=False)
     return drop(out, axis, keepdims), {"softmax": softmax, "kept": kept}
+
+
+# A cotangent of few samples stays one where the first axis is not reduced.
+for _operation, _rule in (
+    (sum, _spread),
+    (mean, _mean_x),
+    (max, _extreme_x),
+    (min, _extreme_x),
+    (norm, _norm_x),
+    (logsumexp, _logsumexp_x),
+):
+    _operation.primitive.structured(Rows, x=by_sample(_rule))

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from minigrad.cotangents import Cotangent, Rows
 from minigrad.primitive import primitive
+from minigrad.rowwise import by_sample, whole_samples
 from minigrad.typing import Array, Shape
 
 __all__ = [
@@ -145,7 +146,7 @@ def squeeze(x: Array, axis: int | Shape | None = None) -> Result:
     return np.squeeze(x, axis), {"shape": x.shape}
 
 
-@primitive(broadcasts=True, x=lambda g, saved: g)
+@primitive(broadcasts=True, rowwise=True, x=lambda g, saved: g)
 def broadcast_to(x: Array, shape: int | Shape) -> Result:
     """Repeated to a larger shape, by NumPy's rules of broadcasting.
 
@@ -221,11 +222,6 @@ def pad(x: Array, width: Any, value: float = 0.0) -> Result:
 # A cotangent of few samples stays one where the first axis is left alone.
 
 
-def whole_samples(g: Rows) -> bool:
-    """Whether what was kept are samples: entries of the first axis."""
-    return len(g.trailing) == len(g.shape) - 1
-
-
 def _reshape_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
     shape = saved["shape"]
     if whole_samples(g) and shape[:1] == g.shape[:1]:
@@ -249,7 +245,21 @@ def _swapaxes_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
     return _transpose_rows(g, {"back": order})
 
 
+def _moveaxis_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
+    numbered = np.empty(tuple(range(len(g.shape))))  # the length of each axis is its number
+    return _transpose_rows(g, {"back": np.moveaxis(numbered, saved["destination"], saved["source"]).shape})
+
+
+_pad_samples = by_sample(_pad_x)
+
+
+def _pad_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
+    return _pad_samples(g, saved) if saved["width"][0] == [0, 0] else _pad_x(g.dense(), saved)
+
+
 for _operation in (reshape, expand_dims, squeeze):
     _operation.primitive.structured(Rows, x=_reshape_rows)
 transpose.primitive.structured(Rows, x=_transpose_rows)
 swapaxes.primitive.structured(Rows, x=_swapaxes_rows)
+moveaxis.primitive.structured(Rows, x=_moveaxis_rows)
+pad.primitive.structured(Rows, x=_pad_rows)

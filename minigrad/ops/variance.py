@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.cotangents import Rows
 from minigrad.ops.reductions import Axis, counted, drop, scaled_down, wide
 from minigrad.primitive import primitive
+from minigrad.rowwise import by_sample
 from minigrad.typing import Array, Shape
 
 __all__ = ["std", "var"]
@@ -70,7 +72,11 @@ def var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> R
     return out.astype(_floating(x.dtype), copy=False), {"centred": centred, "kept": kept, "freedom": freedom}
 
 
-@primitive(x=lambda g, saved: g.reshape(saved["kept"]) * saved["slope"])
+def _std_x(g: Array, saved: dict[str, Any]) -> Array:
+    return np.asarray(g.reshape(saved["kept"]) * saved["slope"])
+
+
+@primitive(x=_std_x)
 def std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
     """The standard deviation over axes; its derivative is taken as 0 where all values are equal.
 
@@ -104,3 +110,7 @@ def std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> R
     dtype = _floating(x.dtype)
     out = np.asarray(spread * safe).astype(dtype, copy=False)
     return drop(out, axis, keepdims), {"slope": slope.astype(dtype, copy=False), "kept": kept}
+
+
+var.primitive.structured(Rows, x=by_sample(_var_x))
+std.primitive.structured(Rows, x=by_sample(_std_x))
