@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from minigrad.cotangents import Rows
+from minigrad.cotangents import Kept, Rows
 from minigrad.estimator import Estimator
 from minigrad.typing import Array, Shape
 
@@ -200,8 +200,12 @@ def output_size(node: Node) -> float:
 def input_size(node: Node, edge: int, kept: Any) -> float:
     """One operation for each entry of the input that is worked on."""
     shape: Shape | None = node.in_shapes[edge]
-    fraction = kept.fraction if kept.structure is Rows else 1.0  # other structures are made dense first
-    return fraction * float(np.prod(shape, dtype=float)) if shape is not None else 0.0
+    return rows_kept(kept) * float(np.prod(shape, dtype=float)) if shape is not None else 0.0
+
+
+def rows_kept(kept: Kept) -> float:
+    """The fraction of its work that is left to an operation whose only cheaper rule is that for kept rows."""
+    return kept.fraction if kept.structure is Rows else 1.0  # other structures are made dense first
 
 
 def quote(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.cotangents import Cotangent, Rows
-from minigrad.typing import Array, Shape
+from minigrad.typing import Shape
 
 __all__ = ["by_sample", "shortened", "sum_rows_to", "take_saved", "whole_samples"]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.cotangents import Rows
+from minigrad.node import rows_kept
 from minigrad.primitive import primitive
 from minigrad.rowwise import shortened
 from minigrad.typing import Array
@@ -237,4 +238,6 @@ log_softmax.primitive.structured(Rows, x=_by_row(_log_softmax_rows, _log_softmax
 # Exponentials and sums along with the products: a few operations for each entry.
 for _operation in (softmax, log_softmax, cross_entropy):
     _operation.primitive.forward_flops = lambda node: 5.0 * math.prod(node.in_shapes[0] or (1,))
-    _operation.primitive.backward_flops = lambda node, edge, kept: 3.0 * math.prod(node.in_shapes[0] or (1,))
+    _operation.primitive.backward_flops = lambda node, edge, kept: (
+        3.0 * rows_kept(kept) * math.prod(node.in_shapes[0] or (1,))
+    )

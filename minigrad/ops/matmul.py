@@ -140,13 +140,12 @@ def _b_factors(g: Factors, saved: Saved) -> Array:
     return sum_to(t(saved["a"]) @ left, (*shape[:-1], g.rank)) @ g.right
 
 
-# Rows and entries differ from batch to batch, so batches are visited one by one; without batches there is one visit.
+# Rows differ from batch to batch, so batches are visited one by one; without batches there is one visit.
 
 
-def _batches(saved: Saved, g: Rows | Entries) -> Iterator[tuple[slice, int, tuple[int, ...], tuple[int, ...]]]:
+def _batches(saved: Saved, g: Rows) -> Iterator[tuple[slice, int, tuple[int, ...], tuple[int, ...]]]:
     """For each batch with something kept: which kept values, the first row, and where the operands of it are."""
-    lead = g.shape[:-2]
-    per_batch = g.shape[-2] * (1 if isinstance(g, Rows) else g.shape[-1])
+    lead, per_batch = g.shape[:-2], g.shape[-2]
     starts = np.searchsorted(g.indices, np.arange(math.prod(lead) + 1) * per_batch)
     for k, batch in enumerate(np.ndindex(*lead)):
         if starts[k] < starts[k + 1]:
@@ -203,24 +202,37 @@ def _b_rows(g: Rows, saved: Saved) -> Cotangent:
     return out
 
 
-def _a_entries(g: Entries, saved: Saved) -> Array:
+# Entries: one sparse product, where every batch has operands of its own with G as a block-diagonal matrix.
+
+
+def _sparse(g: Entries, saved: Saved) -> Any:
+    """G as a sparse matrix that meets the operands of all batches at once; None where some are shared by several."""
+    a_shape, b_shape = saved["shapes"]
     if _vectors(saved):
+        return None
+    if len(b_shape) == 2 and a_shape[:-1] == g.shape[:-1]:
+        return g.sparse()
+    if not a_shape[:-2] == b_shape[:-2] == g.shape[:-2]:
+        return None
+    batches, (rows, columns) = math.prod(g.shape[:-2]), g.shape[-2:]
+    batch, within = np.divmod(g.indices, rows * columns)
+    at = (batch * rows + within // columns) * (batches * columns) + batch * columns + within % columns
+    return Entries(g.values, at, (batches * rows, batches * columns)).sparse()
+
+
+def _a_entries(g: Entries, saved: Saved) -> Array:
+    sparse = _sparse(g, saved)
+    if sparse is None:
         return _a(g.dense(), saved)
-    out = np.zeros(saved["shapes"][0], g.dtype)
-    for kept, first, at_a, at_b in _batches(saved, g):
-        part = Entries(g.values[kept], g.indices[kept] - first, g.shape[-2:]).sparse()
-        out[at_a] += part @ saved["b"][at_b].T
-    return out
+    return np.asarray(sparse @ rows_of(t(saved["b"]))).reshape(saved["shapes"][0])
 
 
 def _b_entries(g: Entries, saved: Saved) -> Array:
-    if _vectors(saved):
+    sparse = _sparse(g, saved)
+    if sparse is None:
         return _b(g.dense(), saved)
-    out = np.zeros(saved["shapes"][1], g.dtype)
-    for kept, first, at_a, at_b in _batches(saved, g):
-        part = Entries(g.values[kept], g.indices[kept] - first, g.shape[-2:]).sparse()
-        out[at_b] += (part.T @ saved["a"][at_a]).T
-    return out
+    shape = saved["shapes"][1]
+    return t(np.asarray(sparse.T @ rows_of(saved["a"])).reshape(*shape[:-2], shape[-1], shape[-2]))
 
 
 def _forward_flops(node: Node) -> float:

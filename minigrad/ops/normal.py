@@ -3,8 +3,8 @@
 Index conventions: a = |x|, φ(x) = exp(−x²/2)/√(2π) the density, Φ(−a) = exp(−a²/2)·R(a).
 
 R varies slowly, and in t = 1/(1 + 0.27 a) it is a polynomial to 5e-8 of itself (a minimax fit of degree 9 on
-0 ≤ a ≤ 14.5, behind which float32 has no exp(−a²/2)). One exponential then serves Φ, φ and so the slope Φ + x·φ. SciPy's
-`ndtr` takes several times as long in float32, and would want the exponential again for the slope.
+0 ≤ a ≤ 14.5, behind which float32 has no exp(−a²/2)). One exponential then serves Φ, φ and so the slope Φ + x·φ.
+SciPy's `ndtr` takes several times as long in float32, and would want the exponential again for the slope.
 """
 
 from __future__ import annotations

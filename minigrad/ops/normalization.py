@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.cotangents import Rows
+from minigrad.node import rows_kept
 from minigrad.ops.linear import column_sums, rows_of
 from minigrad.primitive import Operation, primitive
 from minigrad.rowwise import shortened
@@ -204,7 +205,7 @@ def _per_entry(operation: Operation, forward: float, backward: tuple[float, floa
     """So many operations for each entry of x: forward, and for ∂x, ∂gain and ∂bias."""
     of = operation.primitive
     of.forward_flops = lambda node: forward * math.prod(node.shape)
-    of.backward_flops = lambda node, edge, kept: backward[edge] * math.prod(node.shape)
+    of.backward_flops = lambda node, edge, kept: backward[edge] * rows_kept(kept) * math.prod(node.shape)
 
 
 # Mean, difference, sum of squares, and three more to scale; ∂x as many, and the product with the gain.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad.cotangents import Rows
-from minigrad.node import Node
+from minigrad.node import Node, rows_kept
 from minigrad.ops.windows import Pair, Windows, check_image, pair
 from minigrad.primitive import primitive
 from minigrad.rowwise import by_sample
@@ -136,16 +135,12 @@ max_pool2d.primitive.structured(Rows, x=by_sample(_max_x))
 avg_pool2d.primitive.structured(Rows, x=by_sample(_avg_x))
 
 
-def _per_place(operations: int) -> Callable[..., float]:
-    """So many operations for each place of each window."""
-
-    def flops(node: Node, *_: Any) -> float:
-        return float(operations * math.prod(node.saved["windows"].size) * math.prod(node.shape))
-
-    return flops
+def _places(node: Node) -> float:
+    """One operation for each place of each window."""
+    return float(math.prod(node.saved["windows"].size) * math.prod(node.shape))
 
 
-max_pool2d.primitive.forward_flops = avg_pool2d.primitive.forward_flops = avg_pool2d.primitive.backward_flops = (
-    _per_place(1)
-)
-max_pool2d.primitive.backward_flops = _per_place(4)  # two comparisons, a product and a sum
+max_pool2d.primitive.forward_flops = avg_pool2d.primitive.forward_flops = _places
+avg_pool2d.primitive.backward_flops = lambda node, edge, kept: rows_kept(kept) * _places(node)
+# Two comparisons, a product and a sum.
+max_pool2d.primitive.backward_flops = lambda node, edge, kept: 4 * rows_kept(kept) * _places(node)
