@@ -34,14 +34,23 @@ def node_of(dtype=np.float64):
     return tape.nodes[0]
 
 
+def passed_as_it_is(estimator, g, node, rng):
+    """Whether a cotangent that is not finite was handed on untouched; if not, what was drawn of it must be finite."""
+    drawn = dense(estimator.sample(g, node, rng))
+    if drawn.tobytes() == g.tobytes():
+        return True
+    assert isinstance(estimator, Mask) and np.isfinite(drawn).all()
+    return False
+
+
 @pytest.mark.parametrize("name", NOT_FINITE)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("estimator", every(0.3), ids=repr)
 def test_what_is_not_finite_passes_as_it_is(estimator, dtype, name):
     g, node = spoiled(name, 4, 3, dtype=dtype), node_of(dtype)
-    for seed in range(3):
-        drawn = dense(estimator.sample(g, node, np.random.default_rng(seed)))
-        assert drawn.tobytes() == g.tobytes()
+    handed_on = [seed for seed in range(40) if passed_as_it_is(estimator, g, node, np.random.default_rng(seed))]
+    # A mask looks at what it keeps alone: it misses each unit with probability 0.7, 40 times running with 7e-7.
+    assert len(handed_on) == 40 or (isinstance(estimator, Mask) and 0 < len(handed_on) < 40)
     ((probability, only),) = estimator.outcomes(g, node)
     assert probability == 1.0
     assert dense(only).tobytes() == g.tobytes()
@@ -52,7 +61,7 @@ def test_what_is_not_finite_passes_as_it_is(estimator, dtype, name):
 @pytest.mark.parametrize("estimator", every(0.3), ids=repr)
 def test_what_is_not_finite_passes_in_every_shape(estimator, shape):
     g = spoiled("nan", *shape)
-    assert dense(estimator.sample(g, None, np.random.default_rng(0))).tobytes() == g.tobytes()
+    assert any(passed_as_it_is(estimator, g, None, np.random.default_rng(seed)) for seed in range(40))
     ((probability, only),) = estimator.outcomes(g)
     assert (probability, dense(only).tobytes()) == (1.0, g.tobytes())
 
@@ -65,9 +74,11 @@ def test_what_is_not_finite_reaches_the_leaves_as_through_exact_vjps(estimator, 
         tape, y, leaves, _ = bilinear("linear", vjp)
         g = spoiled(name, *y.shape)
         with np.errstate(invalid="ignore"):
-            got = tape.gradients(y, leaves, g, rng=3)
             wanted = exact(tape, y, leaves, g)
-        np.testing.assert_array_equal(np.concatenate([a.ravel() for a in got]), wanted)
+            draws = [tape.gradients(y, leaves, g, rng=seed) for seed in range(40 if isinstance(estimator, Mask) else 1)]
+        parts = np.split(wanted, np.cumsum([leaf.size for leaf in leaves])[:-1])
+        for k, part in enumerate(parts):  # each input may have a draw of its own
+            assert any(np.array_equal(got[k].ravel(), part, equal_nan=True) for got in draws)
         assert not np.isfinite(wanted).all()
 
 

@@ -14,7 +14,7 @@ from minigrad.typing import Array, Seed
 if TYPE_CHECKING:
     from minigrad.node import Node
 
-__all__ = ["Budgeted", "all_finite"]
+__all__ = ["Budgeted", "all_finite", "as_cotangent", "generator"]
 
 
 class Budgeted(Named):
@@ -26,18 +26,15 @@ class Budgeted(Named):
     """
 
     def sample(self, g: Any, node: Node | None = None, rng: Seed = None) -> Cotangent:
-        g = _array(g)
-        if self._untouched(g):
-            return g
-        generator: Any = np.random.default_rng(rng) if rng is None or isinstance(rng, (int, np.integer)) else rng
-        return self._sample(g, node, generator)
+        g = as_cotangent(g)
+        return g if self._untouched(g) else self._sample(g, node, generator(rng))
 
     def outcomes(self, g: Any, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
-        g = _array(g)
+        g = as_cotangent(g)
         return iter([(1.0, g)]) if self._untouched(g) else self._outcomes(g, node)
 
     def distortion(self, g: Any, node: Node | None = None) -> float:
-        g = _array(g)
+        g = as_cotangent(g)
         return 0.0 if self._untouched(g) else self._distortion(g, node)
 
     def _untouched(self, g: Array) -> bool:
@@ -53,7 +50,7 @@ class Budgeted(Named):
         return super().distortion(g, node)
 
 
-def _array(g: Any) -> Array:
+def as_cotangent(g: Any) -> Array:
     """A cotangent as an array of floating-point numbers."""
     if isinstance(g, np.ndarray) and g.dtype.kind == "f":
         return g
@@ -65,6 +62,11 @@ def _array(g: Any) -> Array:
     if array.dtype.kind != "f":
         raise TypeError(f"a cotangent holds real numbers, but this one has dtype {array.dtype}")
     return array
+
+
+def generator(rng: Seed) -> Any:
+    """The generator that ``rng=`` stands for."""
+    return np.random.default_rng(rng) if rng is None or isinstance(rng, (int, np.integer)) else rng
 
 
 def all_finite(g: Array) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigrad.estimators.axes import AXES
+from minigrad.estimators.budgeted import all_finite
 from minigrad.estimators.registry import check_choice, register
 from minigrad.estimators.selection import Selection
 from minigrad.theory.probabilities import optimal_probabilities
@@ -126,6 +127,8 @@ class DiagonalSketch(Selection):
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             scores = self.scores(g, node)
             if not 1e-200 < float(scores.sum()) < 1e200:
+                if not all_finite(g):
+                    return np.ones(axis.count(g.shape))  # what is not finite is not to be left out
                 # Probabilities do not depend on the scale of G, but squares of very large or small numbers do.
                 top = float(np.abs(g).max())
                 if top == 0:
@@ -134,20 +137,16 @@ class DiagonalSketch(Selection):
                 scores = self.scores(g, node)
                 if not 0 < float(scores.sum()) < np.inf:  # the operands are all zero, or beyond squaring
                     scores = axis.squares(g, None, None)
-        total = self.budget * scores.size
-        p = optimal_probabilities(scores, total)
-        least = FLOOR * self.budget
-        low = p < least
-        if low.any():
-            low[low] = self._not_zero(g, low)
-            if low.any():
-                lower = np.where((scores > 0) | low, least, 0.0)
-                p = optimal_probabilities(scores, total, lower=lower)
+        total, least = self.budget * scores.size, FLOOR * self.budget
+        hidden = np.flatnonzero(scores == 0)
+        if hidden.size:
+            hidden = hidden[self._not_zero(g, hidden)]
+        p = optimal_probabilities(scores, total - least * hidden.size, lower=least)
+        p[hidden] = least
         return p
 
-    def _not_zero(self, g: Array, units: Array) -> Array:
+    def _not_zero(self, g: Array, indices: Array) -> Array:
         """Which of some units have an entry that is not zero, even one whose square vanishes."""
-        indices = np.flatnonzero(units)
         gathered = AXES[self.axis].gather(g, indices, np.ones(indices.size, g.dtype)).parts[0]
         if self.axis == "column":
             return np.asarray(gathered.any(axis=0))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Kept
+from minigrad.cotangents import Cotangent, Kept, Structured
 from minigrad.estimators.axes import AXES
-from minigrad.estimators.budgeted import Budgeted
+from minigrad.estimators.budgeted import Budgeted, all_finite, as_cotangent, generator
 from minigrad.estimators.designs import DESIGNS
 from minigrad.estimators.registry import check_budget, check_choice
-from minigrad.typing import Array, Shape
+from minigrad.typing import Array, Seed, Shape
 
 if TYPE_CHECKING:
     from minigrad.node import Node
@@ -23,7 +23,8 @@ __all__ = ["Selection"]
 class Selection(Budgeted):
     """Keeps unit j of G with probability p_j as G_j / p_j; a subclass says what the p_j are.
 
-    Unbiased because E[1{kept}/p_j] = 1, as long as p_j > 0 wherever G_j ≠ 0.
+    Unbiased because E[1{kept}/p_j] = 1, as long as p_j > 0 wherever G_j ≠ 0. Where a unit with a NaN or an infinity is
+    kept the whole cotangent is handed on untouched, as the exact VJP would take it.
     """
 
     axis: str
@@ -40,7 +41,7 @@ class Selection(Budgeted):
         Parameters
         ----------
         g : ndarray
-            The cotangent, finite.
+            The cotangent.
         node : Node, optional
             Where it arrives.
 
@@ -50,9 +51,14 @@ class Selection(Budgeted):
         """
         raise NotImplementedError(f"{type(self).__name__} does not say with which probabilities it keeps what")
 
-    def _sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
+    def sample(self, g: Any, node: Node | None = None, rng: Seed = None) -> Cotangent:
+        g = as_cotangent(g)
+        if self.budget == 1 or not g.size:
+            return g
         p = self.probabilities(g, node)
-        return self._gather(g, p, DESIGNS[self.design].draw(p, rng))
+        kept = self._gather(g, p, DESIGNS[self.design].draw(p, generator(rng)))
+        # A look at all of G would cost as much as a small budget saves; what was left out need not be read at all.
+        return kept if all_finite(kept.parts[0]) or all_finite(g) else g
 
     def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
         p = self.probabilities(g, node)
@@ -72,5 +78,5 @@ class Selection(Budgeted):
     def overhead(self, shape: Shape) -> float:
         return self.budget * float(np.prod(shape, dtype=float))  # rescaling what is kept
 
-    def _gather(self, g: Array, p: Array, kept: Array) -> Cotangent:
+    def _gather(self, g: Array, p: Array, kept: Array) -> Structured:
         return AXES[self.axis].gather(g, kept, (1 / p[kept]).astype(g.dtype))

@@ -15,7 +15,7 @@ from minigrad.node import Node
 from minigrad.primitive import primitive
 from minigrad.residuals import row_squares
 from minigrad.squares import squared_norms
-from minigrad.typing import Array
+from minigrad.typing import Array, Shape
 
 __all__ = ["linear"]
 
@@ -27,14 +27,18 @@ def rows_of(array: Array) -> Array:
     return array.reshape(matrix_shape(array.shape))
 
 
+def folded(matrix: Array, lead: Shape) -> Array:
+    """A matrix with its rows along leading axes; where there is one such axis the matrix itself, not a view of it."""
+    return matrix if len(lead) == 1 else matrix.reshape(*lead, matrix.shape[1])
+
+
 def column_sums(matrix: Array) -> Array:
     """Σ_i G_i: a product with ones, which is faster than a sum over rows and no less accurate."""
     return np.ones(len(matrix), matrix.dtype) @ matrix
 
 
 def _x(g: Array, saved: Saved) -> Array:
-    w = saved["w"]
-    return (rows_of(g) @ w).reshape(*g.shape[:-1], w.shape[1])
+    return folded(rows_of(g) @ saved["w"], g.shape[:-1])
 
 
 def _w(g: Array, saved: Saved) -> Array:
@@ -77,7 +81,7 @@ def linear(x: Array, w: Array, b: Array | None = None, needs: tuple[bool, ...] =
         raise ValueError("x must have shape (..., n) and w shape (m, n), with the same number n of input features")
     if b is not None and b.shape != w.shape[:1]:
         raise ValueError(f"b must have shape ({w.shape[0]},), one number for each output feature")
-    out = (rows_of(x) @ w.T).reshape(*x.shape[:-1], w.shape[0])
+    out = folded(rows_of(x) @ w.T, x.shape[:-1])
     if b is not None:
         if np.result_type(out, b) == out.dtype:
             out += b
@@ -95,8 +99,7 @@ def linear(x: Array, w: Array, b: Array | None = None, needs: tuple[bool, ...] =
 
 
 def _x_columns(g: Columns, saved: Saved) -> Array:
-    w = saved["w"]
-    return np.asarray(g.values @ np.take(w, g.indices, axis=0)).reshape(*g.shape[:-1], w.shape[1])
+    return folded(g.values @ np.take(saved["w"], g.indices, axis=0), g.shape[:-1])
 
 
 def _w_columns(g: Columns, saved: Saved) -> Rows:
@@ -115,8 +118,7 @@ def _b_columns(g: Columns, saved: Saved) -> Array:
 
 def _x_rows(g: Rows, saved: Saved) -> Rows:
     w = saved["w"]
-    values = (rows_of(g.values) @ w).reshape(*g.values.shape[:-1], w.shape[1])
-    return Rows(values, g.indices, (*g.shape[:-1], w.shape[1]))
+    return Rows(folded(rows_of(g.values) @ w, g.values.shape[:-1]), g.indices, (*g.shape[:-1], w.shape[1]))
 
 
 def _w_rows(g: Rows, saved: Saved) -> Array:
@@ -127,8 +129,7 @@ def _w_rows(g: Rows, saved: Saved) -> Array:
 
 
 def _x_entries(g: Entries, saved: Saved) -> Array:
-    w = saved["w"]
-    return np.asarray(g.sparse() @ w).reshape(*g.shape[:-1], w.shape[1])
+    return folded(np.asarray(g.sparse() @ saved["w"]), g.shape[:-1])
 
 
 def _w_entries(g: Entries, saved: Saved) -> Array:
@@ -144,8 +145,7 @@ def _b_entries(g: Entries, saved: Saved) -> Array:
 
 
 def _x_factors(g: Factors, saved: Saved) -> Array:
-    w = saved["w"]
-    return np.asarray(g.left @ (g.right @ w)).reshape(*g.shape[:-1], w.shape[1])
+    return folded(g.left @ (g.right @ saved["w"]), g.shape[:-1])
 
 
 def _w_factors(g: Factors, saved: Saved) -> Array:

@@ -16,6 +16,8 @@ from minigrad.typing import Array
 
 __all__ = ["minimal_distortion", "optimal_probabilities"]
 
+PASSES = 50
+"""Three to six are usual; behind that the slower search through all breakpoints takes over."""
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -95,6 +97,8 @@ def optimal_probabilities(
         _refuse_weights(w)
     if costs is None and lower is None:
         p = _fill(np.sqrt(w), total)
+    elif costs is None and lower is not None and np.ndim(lower) == 0:
+        p = _fill_floor(np.sqrt(w), total, float(_floor(lower, np.ones(1), (1,))[0]))
     else:
         p = _fill_box(w, _costs(costs, given.shape), _floor(lower, w, given.shape), total)
     if p.min() < _TINY:
@@ -165,16 +169,55 @@ def _fill(q: Array, total: float) -> Array:
     return p
 
 
+def _fill_floor(q: Array, total: float, floor: float) -> Array:
+    """Water-filling with unit costs and one lower bound for all positive weights: q = √w, one sort.
+
+    In increasing order the items that rest on the bound come first and the saturated ones last. A level τ tells which
+    are which, and they tell the level that would be theirs; where the two agree it is exact. Σ p_j falls as τ rises, so
+    every level that was tried is an end of the bracket that the next one must lie in.
+    """
+    count = int(np.count_nonzero(q))
+    if total >= count:
+        return np.sign(q)
+    if floor * count > total * (1.0 + 1e-12):
+        _refuse_floor(floor * count, total)
+    ordered = np.sort(q)[q.size - count :]
+    sums = np.concatenate([[0.0], ordered.cumsum()])
+    low, high, level = 0.0, math.inf, float(sums[-1]) / total
+    for _ in range(PASSES):
+        resting = int(ordered.searchsorted(floor * level, "right"))
+        certain = int(ordered.searchsorted(level, "left"))
+        between = float(sums[certain] - sums[resting])
+        left = total - floor * resting - (count - certain)
+        if between <= left * level:
+            high = level
+        else:
+            low = level
+        if between == 0.0 and abs(left) <= 1e-12 * total:  # every item is at one of its ends
+            break
+        theirs = between / left if left > 0.0 else math.inf
+        if abs(theirs - level) <= 2e-15 * level:
+            break
+        if not low < theirs < high:
+            theirs = 2.0 * low if high == math.inf else 0.5 * (low + high)
+        level = theirs
+    else:
+        p = np.zeros(q.size)
+        seen = q > 0.0
+        p[seen] = _fill_positive(q[seen], np.ones(count), np.full(count, floor), total)
+        return p
+    filled = np.minimum(q, level)  # before the division, which might overflow
+    filled /= level
+    return np.where(q > 0.0, np.maximum(filled, floor), 0.0)
+
+
 def _fill_box(w: Array, c: Array, floor: Array, total: float) -> Array:
     """Water-filling with costs, between lower bounds and 1."""
     need = float(c @ floor)
     seen = w > 0.0
     unbounded = bool(np.any(seen & (floor == 0.0)))
     if need > total * (1.0 + 1e-12) or (unbounded and need >= total * (1.0 - 1e-12)):
-        raise ValueError(
-            f"optimal_probabilities: the lower bounds alone cost {need:.6g} of total={total:.6g}: more than "
-            "all of it, or nothing is left for items without a bound. Lower the bounds or raise the total."
-        )
+        _refuse_floor(need, total)
     p: Array = floor.copy()
     if seen.any():  # what has weight 0 gets just its bound, the rest shares what is left
         left = total - float(c[~seen] @ floor[~seen])
@@ -228,6 +271,13 @@ def _refuse_weights(w: Array) -> None:
     raise ValueError(
         f"optimal_probabilities: weight {j} is {float(w[j])!r}; weights are squared norms and must be ≥ 0 "
         "and finite. Look for a NaN or an overflow in the cotangent they were computed from."
+    )
+
+
+def _refuse_floor(need: float, total: float) -> None:
+    raise ValueError(
+        f"optimal_probabilities: the lower bounds alone cost {need:.6g} of total={total:.6g}: more than "
+        "all of it, or nothing is left for items without a bound. Lower the bounds or raise the total."
     )
 
 
