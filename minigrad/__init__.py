@@ -1,6 +1,7 @@
 """minigrad: reverse-mode automatic differentiation in pure NumPy, with exact or unbiased random VJPs."""
 
 import minigrad.ops as ops
+from minigrad.allocator import keep_memory
 from minigrad.estimator import Estimator
 from minigrad.node import Node
 from minigrad.primitive import primitive
@@ -10,6 +11,7 @@ from minigrad.tensor import Tensor
 from minigrad.transforms import grad, value_and_grad, vjp
 
 __all__ = [
-    "Estimator", "Node", "Tape", "TapeError", "Tensor", "grad", "ops", "primitive", "saving", "value_and_grad", "vjp",
+    "Estimator", "Node", "Tape", "TapeError", "Tensor", "grad", "keep_memory", "ops", "primitive", "saving",
+    "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"

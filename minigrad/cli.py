@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import minigrad
+from minigrad.allocator import keep_memory
 from minigrad.datasets.errors import DataError
 from minigrad.report import WIDTH, si
 from minigrad.threads import THREAD_SETTINGS
@@ -28,11 +29,12 @@ def console() -> int:
 
     The products of small networks are too small for threads, which cost several times what they bring as soon as
     anything else runs on the machine. NumPy reads the setting when it is imported, so the process begins anew, with the
-    very arguments that Python was given.
+    very arguments that Python was given. Freed memory is kept for the next step.
     """
     if not any(name in os.environ for name in THREAD_SETTINGS):
         os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    keep_memory()
     return main()
 
 

@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from minigrad.allocator import keep_memory
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run, train
@@ -141,7 +142,7 @@ def process_executor(workers: int) -> Iterator[Executor]:
     # Workers are started afresh, and NumPy reads these when they import it.
     os.environ.update(dict.fromkeys(THREAD_SETTINGS, threads))
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+        with ProcessPoolExecutor(workers, get_context("spawn"), keep_memory) as executor:
             yield executor
     finally:
         for name, value in before.items():
