@@ -5,10 +5,13 @@ import importlib.util
 
 import numpy as np
 import pytest
+from benchmarks import accuracy
 from benchmarks.catalogue import CASES
 from benchmarks.measure import Measured, check_agreement, verdicts
 from benchmarks.program import Case, Target
 from benchmarks.worker import peak_bytes
+
+from minigrad import datasets
 
 WITHOUT = () if importlib.util.find_spec("torch") else ("torch",)
 
@@ -42,6 +45,26 @@ def test_a_wrong_gradient_is_noticed():
     results["minigrad"][2] = results["minigrad"][2] * 1.01
     with pytest.raises(AssertionError, match="result 2 of minigrad"):
         check_agreement(results)
+
+
+def test_race_to_an_accuracy(tmp_path, monkeypatch):
+    """A few steps of it: methods share parameters and batches, and a level counts from where it was first reached."""
+    monkeypatch.setattr(accuracy, "WIDTHS", (8,))
+    monkeypatch.setattr(accuracy, "BATCH", 32)
+    data = datasets.digits().flat()
+    x, y = data.x_train[:200], data.y_train[:200]
+    advice = accuracy.advised(x, y, 3)
+    assert advice.sketched == 1
+    runs = accuracy.race(x, y, x[:50], y[:50], 2, 2, {"samples at the logits, 0.3": 0.3})
+    assert len(runs) == 6 and all(len(run.seconds) == len(run.accuracy) == 2 for run in runs)
+    small = runs[2].batch
+    assert 8 < small < 32  # forward is exact, and of the backward pass three tenths are left
+    accuracy.write(runs, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"accuracy.csv", "accuracy.png"}
+    run = runs[0]
+    run.seconds, run.accuracy = [1.0, 2.0, 4.0], [0.5, 0.87, 0.86]
+    assert accuracy.reached(run, 0.86) == 3.0 and np.isnan(accuracy.reached(run, 0.88))
+    assert f"exact, batch {small} (equal cost)" in accuracy.summary(runs)
 
 
 def test_verdicts():

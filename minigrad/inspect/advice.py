@@ -31,6 +31,8 @@ __all__ = ["Advice", "advise"]
 
 WORTH = 0.98
 """A predicted cost ratio above this is no reason to sketch."""
+COMPOUNDS = 1.5
+"""`Advice.compounding` above this, with several sketched nodes, is worth a warning."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Advice:
         c_0 and c_1: a sketched step costs c_0 + c_1 p. The work of the estimators is in c_0, so c_0 + c_1 can be more
         than an exact step costs.
     batch_size : int
+    sketched : int
+        How many nodes have an estimator.
+    compounding : float
+        How much faster s² grew from the largest budget to the smallest than 1/p − 1 did: 1 for one uniform mask; more
+        where the noise of several sketched nodes compounds (THEORY.md §4); less where sketches know what to keep.
     """
 
     budget: float
@@ -71,6 +78,8 @@ class Advice:
     fixed_cost: float
     sketchable_cost: float
     batch_size: int
+    sketched: int = 1
+    compounding: float = 1.0
 
     @property
     def worth_it(self) -> bool:
@@ -84,6 +93,16 @@ class Advice:
             return "do not sketch: exact VJPs (on a smaller batch, if cost matters) are cheaper for the same precision"
         percent = f"{100 * self.ratio:.0f} ± {100 * self.ratio_error:.0f} %"
         return f"sketch with budget {self.budget:.2g}: predicted cost {percent} of exact VJPs"
+
+    @property
+    def warning(self) -> str | None:
+        """What to change, where the noise of several sketched nodes compounds; else None."""
+        if self.sketched < 2 or not self.compounding > COMPOUNDS:
+            return None
+        return (
+            f"noise compounds: with {self.sketched} sketched nodes it grows {self.compounding:.2g} times as fast as "
+            "1/p − 1. Sketch fewer layers, or draw once: keep samples at the last layer, and those below work on these"
+        )
 
     def fitted(self, budgets: Any) -> Array:
         """The interpolated V at some budgets within the measured range."""
@@ -104,6 +123,7 @@ class Advice:
         ]
         notes = [
             self.sentence,
+            *([self.warning] if self.warning else []),
             f"minibatch variance {self.minibatch:.3g} (batch {self.batch_size}, mean loss); "
             f"a sketched step costs c0 + c1 p, c0 {si(self.fixed_cost)}, c1 {si(self.sketchable_cost)}",
             "cost ratio: (cost of a step × variance) over the same at budget 1,",
@@ -183,7 +203,7 @@ def advise(
     if not levels or not 0 < levels[-1] <= levels[0] < 1 or batches < 2:
         raise ValueError(f"advise: budgets={tuple(budgets)} must lie in (0, 1), and batches={batches} be at least 2")
     recorded = RecordedBatches(model, data, batch_size, loss, rng)
-    exact, added, costs = _measure(recorded, levels, batches)
+    exact, added, costs, sketched = _measure(recorded, levels, batches)
     minibatch = np.square(exact - exact.mean(axis=0)).sum(axis=1) * (batches / (batches - 1))
     sigma2 = float(minibatch.mean())
     if not sigma2 > 1e-12 * float(np.square(exact).sum(axis=1).mean()):
@@ -207,6 +227,8 @@ def advise(
         fixed_cost=float(intercept),
         sketchable_cost=float(slope),
         batch_size=batch_size,
+        sketched=sketched,
+        compounding=_compounding(levels, s2),
     )
     grid = np.geomspace(levels[-1], levels[0], 400)
     ratios = advice.predicted(grid)
@@ -221,8 +243,8 @@ def advise(
     return dataclasses.replace(advice, budget=float(grid[best]), ratio=float(ratios[best]), ratio_error=ratio_error)
 
 
-def _measure(recorded: RecordedBatches, levels: Sequence[float], batches: int) -> tuple[Array, Array, list[float]]:
-    """Exact gradients by batch, added variance by budget and batch, and cost of a step by budget."""
+def _measure(recorded: RecordedBatches, levels: Sequence[float], batches: int) -> tuple[Array, Array, list[float], int]:
+    """Exact gradients by batch, added variance by budget and batch, cost of a step by budget; nodes with estimators."""
     gradients, added = [], np.zeros((len(levels), batches))
     costs: list[float] = []
     for number in range(batches):
@@ -245,7 +267,14 @@ def _measure(recorded: RecordedBatches, levels: Sequence[float], batches: int) -
             added[k, number] = np.square(drawn(wanted, draw_key(key, k)) - exact).sum()
             if not number:
                 costs.append(_step_cost(wanted.tape, exact=False))
-    return np.array(gradients), added, costs
+    return np.array(gradients), added, costs, len(nodes)
+
+
+def _compounding(levels: Sequence[float], s2: Array) -> float:
+    """How much faster s² grows from the largest budget to the smallest than 1/p − 1."""
+    if len(levels) < 2 or not s2[0] > 0:
+        return 1.0
+    return float(s2[-1] / s2[0] / ((1 / levels[-1] - 1) / (1 / levels[0] - 1)))
 
 
 def _check(estimator: Estimator) -> None:
