@@ -5,13 +5,13 @@ import importlib.util
 
 import numpy as np
 import pytest
-from benchmarks import accuracy
+from benchmarks import accuracy, reference
 from benchmarks.catalogue import CASES
 from benchmarks.measure import Measured, check_agreement, verdicts
 from benchmarks.program import Case, Target
 from benchmarks.worker import peak_bytes
 
-from minigrad import datasets
+from minigrad import datasets, nn
 
 WITHOUT = () if importlib.util.find_spec("torch") else ("torch",)
 
@@ -76,3 +76,13 @@ def test_verdicts():
 def test_peak_memory_of_a_step():
     size = 64 * 2**20
     assert 0.9 * size < peak_bytes(lambda: np.ones(size, np.uint8)) < 1.5 * size
+
+
+def test_reference_models_have_the_size_of_ours():
+    pytest.importorskip("torch", reason="the reference is written in PyTorch")
+    for name, build in (("bagnet", reference.torch_bagnet), ("vit", reference.torch_vit)):
+        theirs = build(1, 10) if name == "bagnet" else build(1, 10, 28)
+        ours = nn.models.build(name, (28, 28, 1), 10, rng=0)
+        assert sum(p.numel() for p in theirs.parameters()) == sum(p.size for p in ours.parameters())
+    data = datasets.digits().subset(70, 30)
+    assert 0 <= reference.train_minigrad("vit", data, 32, 1, seed=0)[0] <= 1
