@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -117,15 +118,27 @@ def _fitted(widths: list[int], least: list[int]) -> list[int]:
 
 def _longest_word(text: str) -> int:
     """The width that a cell needs at least, with the indentation of its later lines."""
-    words = text.split() if len(text) > UNBROKEN else [text]
-    return max([len(words[0]), *(2 + len(word) for word in words[1:])])
+    pieces = _pieces(text) if len(text) > UNBROKEN else [text]
+    return max([len(pieces[0].strip()), *(2 + len(piece.strip()) for piece in pieces[1:])])
+
+
+def _pieces(text: str) -> list[str]:
+    """Where a text may be broken: at spaces, and behind the bracket of a call such as ``DiagonalSketch(0.1)``."""
+    return [piece for piece in re.split(r"(?<=\s)(?=\S)|(?<=\w\()(?=\S)", text) if piece.strip()] or [""]
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most this width, those after the first indented; a word that is longer is not broken."""
+    """Lines of at most this width, those after the first indented; a piece that is longer is not broken."""
     if len(text) <= width:
         return [text]
-    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""]
+    if all(len(word) <= width - 2 for word in text.split()):  # no call has to be broken
+        return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    lines = [""]
+    for piece in _pieces(text):
+        if lines[-1].strip() and len(lines[-1]) + len(piece.rstrip()) > width:
+            lines.append("  ")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
 
 
 def json_ready(value: Any) -> Any:

@@ -89,3 +89,13 @@ def test_prefixes(value, text):
 
 def test_prefixes_without_a_unit():
     assert si(2500.0) == "2.5 k" and si(7) == "7"
+
+
+def test_a_call_is_broken_behind_its_bracket_where_the_table_would_be_too_wide():
+    text = "DiagonalSketch(0.123, axis='sample')"
+    heads = ["node", "name", "VJP", "forward", "exact", "expected", "saved", "wire"]
+    rows = [[k, "linear layers.0", text, "12.3 G", "12.3 G", "12.3 G", "1.23 MB", "1.23 MB"] for k in range(2)]
+    shown = str(Table(heads, rows)).splitlines()
+    assert max(map(len, shown)) <= 80
+    assert "".join(line[16:34].strip() for line in shown[1:4]).startswith("DiagonalSketch(0.123,axis=")
+    assert text in str(Table(["node", "VJP"], [[1, text]]))  # where there is room it stays whole
