@@ -12,11 +12,20 @@ import numpy as np
 import minigrad as mg
 from minigrad import ops
 from minigrad.cotangents import dense
-from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.estimators import (
+    DiagonalSketch,
+    LowRankSketch,
+    Mask,
+    RandomProjection,
+    TopK,
+    WinnerTakeAll,
+    WithReplacement,
+)
 
 AXES = ("column", "row", "sample", "element")
 DESIGNS = ("poisson", "systematic")
 TARGETS = ("cotangent", "input", "weight", "both")
+DRAWN = (WithReplacement, WinnerTakeAll)
 KINDS = ("gaussian", "rademacher", "countsketch", "orthogonal")
 
 
@@ -24,6 +33,7 @@ def finite(budget):
     """Every unbiased estimator whose outcomes can be listed."""
     found = [Mask(budget, axis, design) for axis in AXES for design in DESIGNS]
     found += [DiagonalSketch(budget, *option) for option in itertools.product(AXES, TARGETS, DESIGNS)]
+    found += [cls(budget, *option) for cls in DRAWN for option in itertools.product(AXES, TARGETS)]
     found += [LowRankSketch(budget, design) for design in DESIGNS]
     found += [RandomProjection(budget, kind) for kind in ("rademacher", "countsketch")]
     return found

@@ -8,7 +8,9 @@ from minigrad.estimators.lowrank import LowRankSketch
 from minigrad.estimators.mask import Mask
 from minigrad.estimators.projection import RandomProjection
 from minigrad.estimators.registry import describe, names, parse, register
+from minigrad.estimators.replacement import WithReplacement
 from minigrad.estimators.topk import TopK
+from minigrad.estimators.winner import WinnerTakeAll
 
 __all__ = [
     "DiagonalSketch",
@@ -18,6 +20,8 @@ __all__ = [
     "Mask",
     "RandomProjection",
     "TopK",
+    "WinnerTakeAll",
+    "WithReplacement",
     "describe",
     "names",
     "parse",
