@@ -20,10 +20,10 @@ __all__ = ["WinnerTakeAll"]
 @register("winner", "the largest columns, rows, … for certain, the rest drawn with replacement")
 @dataclass(frozen=True, repr=False)
 class WinnerTakeAll(WithReplacement):
-    """Of r = max(1, round(budget·units)) units, take the t largest for certain; draw r − t of the rest with replacement.
+    """Keep the t largest units for certain, and draw r − t of the others with replacement.
 
-    Ĝ = Σ_{j ≤ t} G_j + (1/(r−t)) Σ_draws G_j/q_j, with q over the *tail*, the units that are no winners. t is the
-    number for which (Σ_tail √s_j)²/(r − t), a bound on the variance, is smallest, with the scores s_j of the target.
+    Ĝ = Σ_{j ≤ t} G_j + (1/(r−t)) Σ_draws G_j/q_j, with r = max(1, round(budget·units)) and q over the *tail*, the units
+    that are no winners. t is the number for which (Σ_tail √s_j)²/(r − t), a bound on the variance, is smallest, with the scores s_j of the target.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ class WinnerTakeAll(WithReplacement):
     Notes
     -----
     E‖Ĝ − G‖² = (1/(r−t)) Σ_tail (1/q_j − 1) ‖G_j‖²; exact where at most r units are not zero. Unlike in
-    `DiagonalSketch`, two draws may hit the same unit. Liu et al. (2023), *Winner-Take-All Column Row Sampling for Memory
-    Efficient Adaptation of Language Model*, NeurIPS, arXiv:2305.15265.
+    `DiagonalSketch`, two draws may hit the same unit. Liu et al. (2023), *Winner-Take-All Column Row Sampling for
+    Memory Efficient Adaptation of Language Model*, NeurIPS, arXiv:2305.15265.
 
     Examples
     --------
