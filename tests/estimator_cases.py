@@ -17,6 +17,7 @@ from minigrad.estimators import (
     LowRankSketch,
     Mask,
     RandomProjection,
+    RangeFinderSketch,
     TopK,
     WinnerTakeAll,
     WithReplacement,
@@ -41,7 +42,14 @@ def finite(budget):
 
 def unbiased(budget):
     """Every unbiased estimator."""
-    return finite(budget) + [RandomProjection(budget, kind) for kind in ("gaussian", "orthogonal")]
+    found = finite(budget) + [RandomProjection(budget, kind) for kind in ("gaussian", "orthogonal")]
+    return found + [RangeFinderSketch(budget, 0, design=design) for design in DESIGNS]
+
+
+def closed(budget):
+    """Every estimator that knows its distortion, the biased ones too."""
+    found = finite(budget) + [RandomProjection(budget, kind) for kind in ("gaussian", "orthogonal")]
+    return found + [TopK(budget, axis) for axis in AXES]
 
 
 def every(budget):

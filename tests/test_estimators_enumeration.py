@@ -31,6 +31,7 @@ from minigrad.estimators import (
     LowRankSketch,
     Mask,
     RandomProjection,
+    RangeFinderSketch,
     TopK,
     WinnerTakeAll,
     WithReplacement,
@@ -165,5 +166,5 @@ def test_too_many_outcomes_are_refused_with_a_remedy():
 def test_every_combination_is_covered():
     assert len(ESTIMATORS) == len(set(ESTIMATORS)) == 8 + 4 * 4 * 2 + 2 * 4 * 4 + 2 + 2
     assert {type(e) for e, _ in itertools.product(every(0.5), range(1))} == {
-        Mask, DiagonalSketch, LowRankSketch, RandomProjection, TopK, WithReplacement, WinnerTakeAll,
+        Mask, DiagonalSketch, LowRankSketch, RangeFinderSketch, RandomProjection, TopK, WithReplacement, WinnerTakeAll,
     }  # fmt: skip

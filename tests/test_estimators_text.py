@@ -19,13 +19,16 @@ from minigrad.estimators import (
     LowRankSketch,
     Mask,
     RandomProjection,
+    RangeFinderSketch,
     TopK,
     WinnerTakeAll,
     WithReplacement,
     parse,
 )
 
-CLASSES = (Mask, DiagonalSketch, LowRankSketch, RandomProjection, TopK, WinnerTakeAll, WithReplacement)
+CLASSES = (
+    Mask, DiagonalSketch, LowRankSketch, RandomProjection, RangeFinderSketch, TopK, WinnerTakeAll, WithReplacement,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("budget", [0.1, 1 / 3, 1e-9, 1.0])
@@ -50,6 +53,7 @@ def test_short_names_without_quotes():
     for axis, target in itertools.product(AXES, TARGETS):
         assert parse(f"replacement(0.5, {axis}, target={target})") == WithReplacement(0.5, axis, target)
         assert parse(f"winner(0.5, {axis}, target={target})") == WinnerTakeAll(0.5, axis, target)
+    assert parse("rangefinder(0.5, oversampling=4, power=2)") == RangeFinderSketch(0.5, 4, 2)
     assert parse("with_replacement(0.5)") == WithReplacement(0.5)
     assert parse("low_rank(0.5)") == parse("LowRankSketch(0.5)") == LowRankSketch(0.5)
     for kind in KINDS:
@@ -155,6 +159,7 @@ def test_unknown_options(value):
         lambda: Mask(0.1, axis=value), lambda: Mask(0.1, design=value), lambda: DiagonalSketch(0.1, axis=value),
         lambda: DiagonalSketch(0.1, target=value), lambda: DiagonalSketch(0.1, design=value),
         lambda: LowRankSketch(0.1, design=value), lambda: RandomProjection(0.1, kind=value),
+        lambda: RangeFinderSketch(0.1, design=value),
         lambda: TopK(0.1, axis=value), lambda: WithReplacement(0.1, axis=value),
         lambda: WinnerTakeAll(0.1, target=value),
     ]  # fmt: skip
@@ -176,7 +181,7 @@ def test_what_every_estimator_says_of_itself():
 
 def test_names_and_their_lines():
     assert set(estimators.names()) == {
-        "diagonal", "exact", "lowrank", "mask", "projection", "replacement", "topk", "winner",
+        "diagonal", "exact", "lowrank", "mask", "projection", "rangefinder", "replacement", "topk", "winner",
     }  # fmt: skip
     assert set(estimators.describe()) == set(estimators.names())
     assert all("\n" not in line for line in estimators.describe().values())

@@ -7,6 +7,7 @@ from minigrad.estimators.exact import Exact
 from minigrad.estimators.lowrank import LowRankSketch
 from minigrad.estimators.mask import Mask
 from minigrad.estimators.projection import RandomProjection
+from minigrad.estimators.rangefinder import RangeFinderSketch
 from minigrad.estimators.registry import describe, names, parse, register
 from minigrad.estimators.replacement import WithReplacement
 from minigrad.estimators.topk import TopK
@@ -19,6 +20,7 @@ __all__ = [
     "LowRankSketch",
     "Mask",
     "RandomProjection",
+    "RangeFinderSketch",
     "TopK",
     "WinnerTakeAll",
     "WithReplacement",

@@ -60,7 +60,7 @@ def names() -> tuple[str, ...]:
     --------
     >>> from minigrad import estimators
     >>> estimators.names()
-    ('diagonal', 'exact', 'lowrank', 'mask', 'projection', 'replacement', 'topk', 'winner')
+    ('diagonal', 'exact', 'lowrank', 'mask', 'projection', 'rangefinder', 'replacement', 'topk', 'winner')
     """
     return tuple(_CLASSES)
 
