@@ -97,7 +97,10 @@ class RangeFinderSketch(Budgeted):
     variance: E[‖Ĝ − G‖² | Q] = Σ_t (1/p_t − 1)‖term t‖² (Poisson), with no closed form of its mean over Q, so
     ``distortion`` is not known; `distortion_given` is exact for one random range.
 
-    MEASURED
+    Distortion over that of `LowRankSketch`, as measured at budgets 0.1 and 0.02: 1.4 to 1.9 on cotangents of a
+    perceptron, where diagonal sketches are at 5 to 360; 1.3 to 4.3 for singular values that fall as k^−½, 1/k, 1/k² or
+    exponentially; 1.05 to 1.2 where all are alike, and nothing is gained over a diagonal sketch. A range of twice the
+    width brings 1.2 to 1.8, and 1.3 to 2.9. Tables, and seconds, are on the page *Low-rank sketches* of the site.
 
     Halko, Martinsson, Tropp (2011), *Finding Structure with Randomness*, SIAM Review 53(2), for the range. The optimal
     probabilities are those of Benzing et al. (2019), ICML, and Barnes, Cameron, Howard (2025), arXiv:2505.09647.
@@ -109,8 +112,8 @@ class RangeFinderSketch(Budgeted):
     >>> sketch = RangeFinderSketch(0.1)
     >>> sketch.sample(g, rng=rng)
     Factors(shape=(40, 60), dtype=float64, stored 40×5, 5×60)
-    >>> sketch.distortion_given(g, rng=rng) / LowRankSketch(0.1).distortion(g), DiagonalSketch(0.1, axis="row")...
-    1.2...
+    >>> sketch.distortion_given(g, rng=rng) / LowRankSketch(0.1).distortion(g)
+    1.1...
     """
 
     budget: float = field()
