@@ -1,8 +1,8 @@
 """How far low-rank sketches by a range finder are from the optimum: ``python tests/benchmarks/distortion.py``.
 
-Nothing is timed. Cotangents are those of the hidden layers of a small perceptron in the course of training, and made
-ones, whose singular values are known. For each, E‖ĝ − g‖² of a sketch over that of `LowRankSketch` with the same budget;
-for the range finder a mean over ranges, each by its closed form.
+Nothing is timed. Cotangents are those of a hidden layer of a small perceptron in the course of training, and made ones,
+whose singular values are known. For each, E‖ĝ − g‖² of a sketch over that of `LowRankSketch` with the same budget; for
+the range finder a mean over ranges, each by its closed form.
 """
 
 from __future__ import annotations
