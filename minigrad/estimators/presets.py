@@ -52,7 +52,8 @@ def rad(budget: float, kind: str = "features") -> Residuals:
         The fraction of X that is kept, in (0, 1].
     kind : {"features", "entries", "projection"}, default "features"
         The same random features of all samples, X̂_j = X_j/p ("same sample" in the paper's experiments); other features
-        of every sample, x̂_ij = x_ij/p ("different sample"); or X̂ = (X Ω) Ωᵀ with random signs Ω ("project").
+        of every sample, x̂_ij = x_ij/p ("different sample"), which takes less memory only for budgets below a third, as
+        each float32 entry is kept with its index; or X̂ = (X Ω) Ωᵀ with random signs Ω ("project").
 
     Returns
     -------
