@@ -12,11 +12,21 @@ import numpy as np
 import minigrad as mg
 from minigrad import ops
 from minigrad.cotangents import dense
-from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.estimators import (
+    DiagonalSketch,
+    LowRankSketch,
+    Mask,
+    RandomProjection,
+    RangeFinderSketch,
+    TopK,
+    WinnerTakeAll,
+    WithReplacement,
+)
 
 AXES = ("column", "row", "sample", "element")
 DESIGNS = ("poisson", "systematic")
 TARGETS = ("cotangent", "input", "weight", "both")
+DRAWN = (WithReplacement, WinnerTakeAll)
 KINDS = ("gaussian", "rademacher", "countsketch", "orthogonal")
 
 
@@ -24,6 +34,7 @@ def finite(budget):
     """Every unbiased estimator whose outcomes can be listed."""
     found = [Mask(budget, axis, design) for axis in AXES for design in DESIGNS]
     found += [DiagonalSketch(budget, *option) for option in itertools.product(AXES, TARGETS, DESIGNS)]
+    found += [cls(budget, *option) for cls in DRAWN for option in itertools.product(AXES, TARGETS)]
     found += [LowRankSketch(budget, design) for design in DESIGNS]
     found += [RandomProjection(budget, kind) for kind in ("rademacher", "countsketch")]
     return found
@@ -31,7 +42,14 @@ def finite(budget):
 
 def unbiased(budget):
     """Every unbiased estimator."""
-    return finite(budget) + [RandomProjection(budget, kind) for kind in ("gaussian", "orthogonal")]
+    found = finite(budget) + [RandomProjection(budget, kind) for kind in ("gaussian", "orthogonal")]
+    return found + [RangeFinderSketch(budget, 0, design=design) for design in DESIGNS]
+
+
+def closed(budget):
+    """Every estimator that knows its distortion, the biased ones too."""
+    found = finite(budget) + [RandomProjection(budget, kind) for kind in ("gaussian", "orthogonal")]
+    return found + [TopK(budget, axis) for axis in AXES]
 
 
 def every(budget):

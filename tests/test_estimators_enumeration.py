@@ -25,7 +25,17 @@ from estimator_cases import (
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.estimators import (
+    DiagonalSketch,
+    Exact,
+    LowRankSketch,
+    Mask,
+    RandomProjection,
+    RangeFinderSketch,
+    TopK,
+    WinnerTakeAll,
+    WithReplacement,
+)
 
 ESTIMATORS = finite(0.4)
 
@@ -143,7 +153,8 @@ def test_draws_with_one_seed_are_among_the_passes_enumerated():
 
 def test_too_many_outcomes_are_refused_with_a_remedy():
     g = np.ones((2, 21))
-    for estimator in (Mask(0.5), DiagonalSketch(0.5), RandomProjection(0.5, kind="rademacher")):
+    sketches = (Mask(0.5), DiagonalSketch(0.5), RandomProjection(0.5, kind="rademacher"), WithReplacement(0.5))
+    for estimator in (*sketches, WinnerTakeAll(0.5)):
         with pytest.raises(ValueError, match=r"too many to list; use .*draws"):
             list(estimator.outcomes(g))
     assert len(list(Mask(0.5, design="systematic").outcomes(g))) <= 22
@@ -153,7 +164,7 @@ def test_too_many_outcomes_are_refused_with_a_remedy():
 
 
 def test_every_combination_is_covered():
-    assert len(ESTIMATORS) == len(set(ESTIMATORS)) == 8 + 4 * 4 * 2 + 2 + 2
+    assert len(ESTIMATORS) == len(set(ESTIMATORS)) == 8 + 4 * 4 * 2 + 2 * 4 * 4 + 2 + 2
     assert {type(e) for e, _ in itertools.product(every(0.5), range(1))} == {
-        Mask, DiagonalSketch, LowRankSketch, RandomProjection, TopK,
+        Mask, DiagonalSketch, LowRankSketch, RangeFinderSketch, RandomProjection, TopK, WithReplacement, WinnerTakeAll,
     }  # fmt: skip

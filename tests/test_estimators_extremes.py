@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from estimator_cases import AXES, DESIGNS, TARGETS, bilinear, every, exact, finite, moments, network, normal
+from estimator_cases import AXES, DESIGNS, TARGETS, bilinear, closed, every, exact, finite, moments, network, normal
 
 import minigrad as mg
 from minigrad import ops
@@ -158,7 +158,7 @@ def test_outcomes_scale_with_the_cotangent(estimator, dtype, scale):
             np.testing.assert_allclose(dense(a).astype(np.float64) / scale, dense(b), rtol=loose, atol=1e-7)
 
 
-@pytest.mark.parametrize("estimator", every(0.4), ids=repr)
+@pytest.mark.parametrize("estimator", closed(0.4), ids=repr)
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
 def test_float32_distortions_scale_with_the_square(estimator, scale):
     g = normal(5, 2, 3, dtype=np.float32)
@@ -167,7 +167,7 @@ def test_float32_distortions_scale_with_the_square(estimator, scale):
     assert got / scale**2 == pytest.approx(wanted, rel=1e-4)
 
 
-@pytest.mark.parametrize("estimator", every(0.4), ids=repr)
+@pytest.mark.parametrize("estimator", closed(0.4), ids=repr)
 def test_distortions_beyond_float64_are_infinite_and_silent(estimator):
     distortion = estimator.distortion(normal(5, 2, 3) * 1e300)
     assert distortion == np.inf

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 import pytest
-from estimator_cases import AXES, every, finite, network, normal, unbiased
+from estimator_cases import AXES, closed, every, finite, network, normal, unbiased
 from scipy import stats
 
 import minigrad as mg
@@ -70,7 +70,7 @@ def assert_drawn_from(estimator, g, node, seed=0):
 
 @pytest.mark.parametrize("estimator", finite(0.4), ids=repr)
 def test_draws_follow_the_listed_outcomes(estimator):
-    # 44 estimators: 4.4e-8 in all.
+    # 76 estimators: 7.6e-8 in all.
     assert_drawn_from(estimator, G, node_of())
 
 
@@ -246,12 +246,10 @@ def test_the_dtype_stays_and_the_cotangent_is_left_alone(estimator, dtype):
     drawn = estimator.sample(g, node, np.random.default_rng(3))
     assert drawn.dtype == dtype
     assert dense(drawn).dtype == dtype
-    if "gaussian" not in repr(estimator) and estimator not in (
-        RandomProjection(0.4),
-        RandomProjection(0.4, "orthogonal"),
-    ):
+    if estimator in finite(0.4):
         assert {cotangent.dtype for _, cotangent in estimator.outcomes(g, node)} == {np.dtype(dtype)}
-    assert isinstance(estimator.distortion(g, node), float)
+    if estimator in closed(0.4):
+        assert isinstance(estimator.distortion(g, node), float)
     assert g.tobytes() == before.tobytes()
     tape, loss, leaves = network(estimator, dtype=dtype)
     assert {gradient.dtype for gradient in tape.gradients(loss, leaves, rng=1)} == {np.dtype(dtype)}

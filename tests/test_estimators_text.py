@@ -13,9 +13,22 @@ from estimator_cases import AXES, DESIGNS, KINDS, TARGETS, every
 
 import minigrad as mg
 from minigrad import estimators, ops
-from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK, parse
+from minigrad.estimators import (
+    DiagonalSketch,
+    Exact,
+    LowRankSketch,
+    Mask,
+    RandomProjection,
+    RangeFinderSketch,
+    TopK,
+    WinnerTakeAll,
+    WithReplacement,
+    parse,
+)
 
-CLASSES = (Mask, DiagonalSketch, LowRankSketch, RandomProjection, TopK)
+CLASSES = (
+    Mask, DiagonalSketch, LowRankSketch, RandomProjection, RangeFinderSketch, TopK, WinnerTakeAll, WithReplacement,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("budget", [0.1, 1 / 3, 1e-9, 1.0])
@@ -37,6 +50,11 @@ def test_short_names_without_quotes():
     assert parse("mask(budget=0.5)") == parse(" Mask( 0.5 ) ") == Mask(0.5)
     assert parse("topk(0.5, element)") == TopK(0.5, "element")
     assert parse("lowrank(0.5, systematic)") == LowRankSketch(0.5, "systematic")
+    for axis, target in itertools.product(AXES, TARGETS):
+        assert parse(f"replacement(0.5, {axis}, target={target})") == WithReplacement(0.5, axis, target)
+        assert parse(f"winner(0.5, {axis}, target={target})") == WinnerTakeAll(0.5, axis, target)
+    assert parse("rangefinder(0.5, oversampling=4, power=2)") == RangeFinderSketch(0.5, 4, 2)
+    assert parse("with_replacement(0.5)") == WithReplacement(0.5)
     assert parse("low_rank(0.5)") == parse("LowRankSketch(0.5)") == LowRankSketch(0.5)
     for kind in KINDS:
         assert parse(f"projection(0.5, {kind})") == RandomProjection(0.5, kind)
@@ -66,6 +84,8 @@ def test_a_budget_from_outside_fills_only_a_gap():
         ("lowrank(0.1, design=systemtic)", "did you mean 'systematic'"),
         ("projection(0.1, kind=gausian)", "did you mean 'gaussian'"),
         ("topk(0.1, axis=rows)", "did you mean 'row'"),
+        ("replacment(0.1)", "did you mean 'replacement'"),
+        ("winner(0.1, target=wieght)", "WinnerTakeAll: .*did you mean 'weight'"),
         ("mask(0.1, axes=row)", "did you mean 'axis'"),
         ("mask(0.1, target=both)", "argument of mask"),
         ("exact(0.1)", "exact takes at most 0 arguments"),
@@ -139,7 +159,9 @@ def test_unknown_options(value):
         lambda: Mask(0.1, axis=value), lambda: Mask(0.1, design=value), lambda: DiagonalSketch(0.1, axis=value),
         lambda: DiagonalSketch(0.1, target=value), lambda: DiagonalSketch(0.1, design=value),
         lambda: LowRankSketch(0.1, design=value), lambda: RandomProjection(0.1, kind=value),
-        lambda: TopK(0.1, axis=value),
+        lambda: RangeFinderSketch(0.1, design=value),
+        lambda: TopK(0.1, axis=value), lambda: WithReplacement(0.1, axis=value),
+        lambda: WinnerTakeAll(0.1, target=value),
     ]  # fmt: skip
     for make in makers:
         with pytest.raises(ValueError, match=r"unknown (axis|design|target|kind) .* Known: "):
@@ -158,7 +180,9 @@ def test_what_every_estimator_says_of_itself():
 
 
 def test_names_and_their_lines():
-    assert set(estimators.names()) == {"exact", "mask", "diagonal", "lowrank", "projection", "topk"}
+    assert set(estimators.names()) == {
+        "diagonal", "exact", "lowrank", "mask", "projection", "rangefinder", "replacement", "topk", "winner",
+    }  # fmt: skip
     assert set(estimators.describe()) == set(estimators.names())
     assert all("\n" not in line for line in estimators.describe().values())
     assert "biased" in estimators.describe()["topk"]

@@ -21,6 +21,7 @@ FIRST = [
     "minigrad",
     "minigrad.ops",
     "minigrad.estimators",
+    "minigrad.estimators.presets",
     "minigrad.cotangents",
     "minigrad.inspect",
     "minigrad.theory",
@@ -31,7 +32,7 @@ GROUPED = {"minigrad.ops"}
 
 
 def packages() -> list[str]:
-    """The names of the modules that a user imports from: all packages, and `minigrad.cotangents`."""
+    """The names of the modules that a user imports from: all packages, and those of `FIRST`."""
     found = [info.name for info in pkgutil.walk_packages(minigrad.__path__, "minigrad.") if info.ispkg]
     public = [name for name in found if not any(part.startswith("_") for part in name.split("."))]
     return FIRST + sorted(name for name in public if name not in FIRST)

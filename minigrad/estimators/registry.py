@@ -60,9 +60,9 @@ def names() -> tuple[str, ...]:
     --------
     >>> from minigrad import estimators
     >>> estimators.names()
-    ('diagonal', 'exact', 'lowrank', 'mask', 'projection', 'topk')
+    ('diagonal', 'exact', 'lowrank', 'mask', 'projection', 'rangefinder', 'replacement', 'topk', 'winner')
     """
-    return tuple(_CLASSES)
+    return tuple(sorted(_CLASSES))
 
 
 def describe() -> dict[str, str]:
@@ -75,7 +75,7 @@ def describe() -> dict[str, str]:
     'lowrank(budget, design=poisson): some singular directions, with the best probabilities'
     """
     lines = {}
-    for name, cls in _CLASSES.items():
+    for name, cls in sorted(_CLASSES.items()):
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]
         written = ", ".join(f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default}" for f in fields)
         lines[name] = f"{name}({written}): {_LINES[name]}" if written else f"{name}: {_LINES[name]}"

@@ -16,7 +16,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import ops
 from minigrad.cotangents import Factors
-from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask
+from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RangeFinderSketch
 
 from .program import Case, Program, Target, seed_that_keeps
 
@@ -54,7 +54,7 @@ def pull(record: Callable[..., mg.Tensor], arrays: list[np.ndarray], estimator: 
         rows = math.prod(g.shape[:-1])
         axis = getattr(estimator, "axis", "")
         units = {"column": g.shape[-1], "row": rows, "sample": len(g)}.get(axis, min(rows, g.shape[-1]))
-        if not isinstance(estimator, LowRankSketch):
+        if not isinstance(estimator, (LowRankSketch, RangeFinderSketch)):
             seed = seed_that_keeps(count, round(estimator.budget * units))
     return Program(lambda: tape.gradients(y, leaves, cotangent=g, rng=seed, structured=True))
 
@@ -203,12 +203,21 @@ def attention(axis: str) -> Case:
     )
 
 
+RANGES: dict[str, dict[str, int]] = {"": {}, " of 64 more": {"oversampling": 64}}
+"""Ranges of the default width, and of wider ones, which miss less."""
+
+
 def lowrank(shape: tuple[int, int, int]) -> Case:
     programs = {
         "products, 1": partial(linear_products, shape, "column", 1.0),
         "exact": partial(linear_pull, shape, None),
         **{f"LowRank, {b}": partial(linear_pull, shape, LowRankSketch(b, "systematic")) for b in (0.5, 0.1, 0.02)},
     }
+    for budget in (0.1, 0.02):
+        for name, options in RANGES.items():
+            sketch = RangeFinderSketch(budget, **options, design="systematic")
+            programs[f"RangeFinder{name}, {budget}"] = partial(linear_pull, shape, sketch)
+        programs[f"Diagonal, {budget}"] = partial(linear_pull, shape, DiagonalSketch(budget, design="systematic"))
     return Case(f"low-rank sketch of a linear node, (batch, in, out) = {shape}", programs, "products, 1", apart=False)
 
 
