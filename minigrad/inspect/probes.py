@@ -9,67 +9,83 @@ any other bias. Draws after the pilot are independent of that direction.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from minigrad.cotangents import Cotangent
 from minigrad.estimator import TooManyOutcomes
-from minigrad.inspect.leaves import Wanted, drawn
+from minigrad.inspect.gradients import Directions
+from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.moments import outcomes, paths
-from minigrad.inspect.variance import draw_key
 from minigrad.typing import Array
 
 __all__ = [
-    "Family", "Moments", "bernstein", "check_finite", "detectable_mean", "listed_moments", "pilot_direction",
-    "pilot_moments", "rounding_of",
+    "Moments", "Probes", "bernstein", "check_finite", "detectable_mean", "listed_moments", "pilot_direction",
+    "rounding_of",
 ]  # fmt: skip
 
 
-class Family:
+class Probes:
     """All probes of a gradient, evaluated together.
 
     Parameters
     ----------
     wanted : Wanted
         The tensors that are looked at.
-    direction : ndarray
-        One direction for the whole gradient, as a vector.
+    exact : sequence of ndarray
+        The exact gradient g, one array for each tensor.
+    directions : sequence of ndarray
+        Each one direction u for the whole gradient, as a vector.
 
     Attributes
     ----------
     labels : list of (str, int or None)
-        For each probe the name of the parameter, and the row or None for all of it. A parameter comes before its rows.
+        For each probe the name of the parameter, and the row or None for all of it. The probes of one direction follow
+        one another: first the parameters, then all rows.
+    size : int
+        The number of probes.
     """
 
-    def __init__(self, wanted: Wanted, direction: Array):
-        self.direction = direction
-        self.labels: list[tuple[str, int | None]] = []
+    def __init__(self, wanted: Wanted, exact: Sequence[Array], directions: Sequence[Array]):
+        self._used = [t for t, tensor in enumerate(wanted.tensors) if tensor.size]
+        self._vectors = np.stack(directions)
+        split = [wanted.split(direction) for direction in directions]
+        parts = [np.stack([of_one[t] for of_one in split]) for t in self._used]
+        self._directions = Directions(parts, [exact[t].dtype for t in self._used])
+        self._exact = self._directions.along([exact[t] for t in self._used])
+        rows: list[tuple[str, int | None]] = []
         starts: list[int] = []
-        self._whole: list[int] = []
-        for name, part, tensor in zip(wanted.names, wanted.slices, wanted.tensors, strict=True):
-            if not tensor.size:
-                continue
-            rows = tensor.shape[0] if tensor.ndim else 1
-            self._whole.append(len(starts))
-            starts.extend(range(part.start, part.stop, tensor.size // rows))
-            self.labels.extend((name, row) for row in range(rows))
+        for t in self._used:
+            count = wanted.tensors[t].shape[0] if wanted.tensors[t].ndim else 1
+            starts.extend(range(wanted.slices[t].start, wanted.slices[t].stop, wanted.tensors[t].size // count))
+            rows.extend((wanted.names[t], row) for row in range(count))
         self._starts = np.array(starts, dtype=np.intp)
-        self.labels = [(self.labels[k][0], None) for k in self._whole] + self.labels
+        self.labels: list[tuple[str, int | None]] = [(wanted.names[t], None) for t in self._used]
+        self.labels = (self.labels + rows) * len(directions)
+        self.size = len(self.labels)
+
+    def of(self, gradients: Iterable[Sequence[Cotangent]]) -> Array:
+        """⟨u, ĝ − g⟩ for some gradients, one in a row; exactly 0 where ĝ has the bits of g."""
+        along = [self._directions.along([gradient[t] for t in self._used]) - self._exact for gradient in gradients]
+        return self._with_whole(np.array(along))
 
     def values(self, error: Array) -> Array:
-        """One value for each probe: the parameters first, then the rows."""
-        return self._sums(self.direction * error)
+        """⟨u, error⟩ for each probe, of an error as a vector."""
+        return self._with_whole(np.add.reduceat(self._vectors * error, self._starts, axis=-1))
 
     def scale(self, size: Array) -> Array:
         """Σ|u|·size for each probe."""
-        return self._sums(np.abs(self.direction) * size)
+        return self._with_whole(np.add.reduceat(np.abs(self._vectors) * size, self._starts, axis=-1))
 
-    def _sums(self, products: Array) -> Array:
-        rows = np.add.reduceat(products, self._starts)
-        return np.concatenate([np.add.reduceat(rows, self._whole), rows])
+    def _with_whole(self, rows: Array) -> Array:
+        """The sums over parameters before the rows, shape (..., directions, rows), and all probes in one axis."""
+        whole = np.add.reduceat(rows, self._directions.starts, axis=-1)
+        return np.concatenate([whole, rows], axis=-1).reshape(*rows.shape[:-2], self.size)
 
 
 class Moments:
-    """Mean, mean square and extremes of several quantities over draws, one draw at a time.
+    """Mean, mean square and extremes of several quantities over draws.
 
     Parameters
     ----------
@@ -100,15 +116,18 @@ class Moments:
         self.count = 0
 
     def add(self, z: Array, weight: float = 1.0) -> None:
-        """Take in one draw, or one outcome with its probability as weight."""
-        self.count += 1
-        self._weight += weight
-        part = weight / self._weight if self._weight else 0.0
-        step = z - self.mean
+        """Take in one draw, or one outcome with its probability as weight; or several of one weight, one in a row."""
+        z = z.reshape(-1, self.mean.size)
+        self.count += len(z)
+        self._weight += weight * len(z)
+        part = weight * len(z) / self._weight if self._weight else 0.0
+        # Chan, Golub and LeVeque (1983): means and variances of two sets, put together.
+        mean = z.mean(axis=0)
+        step = mean - self.mean
         self.mean = self.mean + part * step
-        self.variance = self.variance + part * (step * (z - self.mean) - self.variance)
-        self.square = self.square + part * (np.square(z) - self.square)
-        self._least, self._most = np.minimum(self._least, z), np.maximum(self._most, z)
+        self.variance = self.variance + part * (z.var(axis=0) + (1 - part) * np.square(step) - self.variance)
+        self.square = self.square + part * (np.square(z).mean(axis=0) - self.square)
+        self._least, self._most = np.minimum(self._least, z.min(axis=0)), np.maximum(self._most, z.max(axis=0))
 
     @property
     def top(self) -> Array:
@@ -126,17 +145,15 @@ class Moments:
         return np.where(self.deviation > 0, found, 0.0)
 
 
-def listed_moments(
-    wanted: Wanted, exact: Array, families: list[Family], limit: int, only: int | None = None
-) -> Moments | None:
+def listed_moments(wanted: Wanted, exact: Array, probes: Probes, limit: int, only: int | None = None) -> Moments | None:
     """The probes' moments over all outcomes, or None where these cannot be listed; of one random node with ``only``."""
     random = None if only is None else [only]
-    found = Moments(sum(len(family.labels) for family in families))
+    found = Moments(probes.size)
     try:
         if math.prod(paths(wanted, limit)) > limit:  # so that no time is lost on a long list
             return None
         for probability, gradient in outcomes(wanted, limit, random):
-            found.add(np.concatenate([family.values(gradient - exact) for family in families]), probability)
+            found.add(probes.values(gradient - exact), probability)
     except (TooManyOutcomes, NotImplementedError):
         return None
     return found
@@ -153,28 +170,18 @@ def check_finite(wanted: Wanted, exact: Array) -> None:
             )
 
 
-def pilot_moments(wanted: Wanted, exact: Array, key: int, draws: int) -> tuple[Array, Array]:
-    """Mean and mean square of the error over the pilot, entry by entry."""
-    mean, second = np.zeros_like(exact), np.zeros_like(exact)
-    for number in range(draws):
-        error = drawn(wanted, draw_key(key, number)) - exact
-        mean += error
-        second += np.square(error)
-    return mean / draws, second / draws
-
-
 def pilot_direction(mean: Array, second: Array) -> Array:
     """The mean error of the pilot, with noisy entries weighing less."""
     typical = float(second.mean()) if second.size else 0.0
     return mean / (second + typical) * typical if typical > 0 else mean
 
 
-def rounding_of(wanted: Wanted, exact: Array, second: Array, families: list[Family]) -> Array:
+def rounding_of(wanted: Wanted, exact: Array, second: Array, probes: Probes) -> Array:
     """What rounding alone may put on the mean of each probe."""
     dtypes = {tensor.dtype for tensor in wanted.tensors} | {node.dtype for node in wanted.tape.nodes}
     epsilon = max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
     size = 64 * epsilon * np.sqrt(np.square(exact) + second) + 16 * wanted.rounding(exact)
-    return np.concatenate([family.scale(size) for family in families])
+    return probes.scale(size)
 
 
 def bernstein(mean: Array, variance: Array, bound: Array, draws: int) -> Array:
