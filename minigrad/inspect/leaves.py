@@ -105,12 +105,12 @@ class Wanted:
         """The exact gradient, as one vector."""
         return as_vector(self.exact_gradient())
 
-    def rounding(self, exact: Array) -> Array:
+    def rounding(self, exact: Sequence[Array]) -> list[Array]:
         """How far exact sweeps from rescaled cotangents are from the exact gradient, entry by entry: their rounding.
 
         It is not small beside an entry that is 0 on paper, such as the gradient of what a softmax does not see.
         """
-        largest = np.zeros_like(exact)
+        largest = [np.zeros_like(g) for g in exact]
         for factor in (1.1, 1.3, 1.7):
             sweep = self.sweep(random=())
             start = sweep.pending[sweep.position]
@@ -118,7 +118,8 @@ class Wanted:
             scaled = np.multiply(dense(start), factor, dtype=start.dtype)
             sweep.pending[sweep.position] = np.asarray(scaled)
             sweep.advance()
-            largest = np.maximum(largest, np.abs(self.vector(sweep) / factor - exact))
+            for most, g, of in zip(largest, exact, self.gradient(sweep), strict=True):
+                np.maximum(most, np.abs(dense(of) / g.dtype.type(factor) - g), out=most)
         return largest
 
     def split(self, vector: Array) -> list[Array]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,14 +17,13 @@ from minigrad.typing import Array
 __all__ = ["Errors", "Kept", "pilot"]
 
 COUNTED = 100
-"""Draws in which it is counted what each node keeps."""
+"""Draws in which squares of errors are summed, and it is counted what each node keeps."""
 
 
 class Errors:
-    """Mean and mean square of ĝ − g over draws, entry by entry.
+    """The mean of ĝ − g over draws, entry by entry, and in the first hundred its mean square.
 
-    Sums are kept in the dtype of the gradients, in units of the largest entry of each tensor. A row that is not there
-    (see `rows_of`) is off by −g, and only counted.
+    Sums are kept in the dtype of the gradients. Rows that are not there (see `rows_of`) add −g, and are only counted.
 
     Parameters
     ----------
@@ -37,44 +35,50 @@ class Errors:
     >>> errors = Errors([np.array([[1.0], [2.0]])])
     >>> errors.add([np.array([[1.5], [2.0]])])
     >>> errors.add([Rows(np.array([[2.5]]), np.array([0]), (2, 1))])
-    >>> [a.tolist() for a in errors.moments()]
-    [[1.0, -1.0], [1.25, 2.0]]
+    >>> [a.tolist() for a in errors.mean()], [a.tolist() for a in errors.mean_square()]
+    ([[[1.0], [-1.0]]], [[[1.25], [2.0]]])
     """
 
     def __init__(self, exact: Sequence[Array]):
         dtypes = [np.result_type(g.dtype, np.float32) for g in exact]
-        self.exact = [rows_of(g.astype(dtype))[1] for g, dtype in zip(exact, dtypes, strict=True)]
-        self.sums = [np.zeros_like(g) for g in self.exact]
-        self.squares = [np.zeros_like(g) for g in self.exact]
-        self.seen = [np.zeros(len(g)) for g in self.exact]
-        self.units = [0.0] * len(self.exact)
-        self.draws = 0
+        self._exact = [rows_of(g.astype(dtype))[1] for g, dtype in zip(exact, dtypes, strict=True)]
+        self._sums = [np.zeros_like(g) for g in self._exact]
+        self._squares = [np.zeros_like(g) for g in self._exact]
+        self._seen = [np.zeros((len(g), 1), g.dtype) for g in self._exact]
+        self._units = [0.0] * len(self._exact)
+        self._draws = 0
 
     def add(self, gradient: Sequence[Cotangent]) -> None:
         """Take in one draw."""
-        self.draws += 1
-        for k, (g, of) in enumerate(zip(self.exact, gradient, strict=True)):
+        self._draws += 1
+        for k, (g, of) in enumerate(zip(self._exact, gradient, strict=True)):
             at, rows = rows_of(of)
-            if not self.units[k]:
-                largest = max(float(np.abs(a).max(initial=0.0)) for a in (g, rows))
-                self.units[k] = _unit(largest, g.dtype) if 0 < largest < np.inf else 0.0
-            error = rows - g[at]
-            error *= error.dtype.type(self.units[k])
-            self.sums[k][at] += error
+            there = slice(None) if at is None else at
+            self._sums[k][there] += rows
+            if self._draws > COUNTED:
+                continue
+            if not self._units[k]:
+                self._units[k] = _unit(max(float(np.abs(a).max(initial=0.0)) for a in (g, rows)))
+            error = rows - g[there]
+            if self._units[k] != 1.0:
+                error *= error.dtype.type(self._units[k])
             np.square(error, out=error)
-            self.squares[k][at] += error
-            self.seen[k][at] += 1
+            self._squares[k][there] += error
+            self._seen[k][there] += 1
 
-    def moments(self) -> tuple[Array, Array]:
-        """The mean and the mean square, all tensors in one float64 vector."""
-        means, squares = [np.zeros(0)], [np.zeros(0)]
-        for g, total, square, seen, unit in zip(
-            self.exact, self.sums, self.squares, self.seen, self.units, strict=True
-        ):
-            size, lost = 1 / unit if unit else 1.0, (self.draws - seen)[:, None]
-            means.append(np.ravel(total * size - lost * g.astype(np.float64)))
-            squares.append(np.ravel(square * size * size + lost * np.square(g, dtype=np.float64)))
-        return np.concatenate(means) / self.draws, np.concatenate(squares) / self.draws
+    def mean(self) -> list[Array]:
+        """The mean error, one matrix for each tensor."""
+        return [total / g.dtype.type(self._draws) - g for total, g in zip(self._sums, self._exact, strict=True)]
+
+    def mean_square(self) -> list[Array]:
+        """The mean square of the error, likewise."""
+        draws = min(self._draws, COUNTED)
+        found = []
+        for g, square, seen, unit in zip(self._exact, self._squares, self._seen, self._units, strict=True):
+            if unit not in (0.0, 1.0):  # in its own units it might not fit into the dtype
+                g, square = g.astype(np.float64), square.astype(np.float64) / unit**2
+            found.append((square + (draws - seen) * np.square(g)) / g.dtype.type(draws))
+        return found
 
 
 class Kept:
@@ -117,10 +121,11 @@ class Kept:
         return min(shares)
 
 
-def _unit(largest: float, dtype: np.dtype[Any]) -> float:
-    """A power of 2 that brings ``largest`` near 1, and does not overflow."""
-    limit = np.finfo(dtype).maxexp - 8
-    return float(2.0 ** int(np.clip(-np.frexp(largest)[1], -limit, limit)))
+def _unit(largest: float) -> float:
+    """A factor for errors about as large as this that keeps their squares within float32; 0 where it cannot be told."""
+    if not 0 < largest < np.inf:
+        return 0.0
+    return 1.0 if 1e-9 < largest < 1e9 else float(2.0 ** np.clip(-np.frexp(largest)[1], -120, 120))
 
 
 def _nonzero(g: Cotangent) -> int:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from minigrad.cotangents import Cotangent
 from minigrad.estimator import TooManyOutcomes
 from minigrad.inspect.gradients import Directions
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import Wanted, as_vector
 from minigrad.inspect.moments import outcomes, paths
 from minigrad.typing import Array
 
@@ -24,6 +25,9 @@ __all__ = [
     "Moments", "Probes", "bernstein", "check_finite", "detectable_mean", "listed_moments", "pilot_direction",
     "rounding_of",
 ]  # fmt: skip
+
+FEW = 16
+"""Nodes with more outcomes than this are counted to the end only if all together may still be listed."""
 
 
 class Probes:
@@ -35,8 +39,8 @@ class Probes:
         The tensors that are looked at.
     exact : sequence of ndarray
         The exact gradient g, one array for each tensor.
-    directions : sequence of ndarray
-        Each one direction u for the whole gradient, as a vector.
+    directions : sequence of sequences of ndarray
+        Each one direction u for the whole gradient, one array for each tensor.
 
     Attributes
     ----------
@@ -45,38 +49,38 @@ class Probes:
         one another: first the parameters, then all rows.
     size : int
         The number of probes.
+    exact : ndarray
+        ⟨u, g⟩ for each probe.
     """
 
-    def __init__(self, wanted: Wanted, exact: Sequence[Array], directions: Sequence[Array]):
+    def __init__(self, wanted: Wanted, exact: Sequence[Array], directions: Sequence[Sequence[Array]]):
         self._used = [t for t, tensor in enumerate(wanted.tensors) if tensor.size]
-        self._vectors = np.stack(directions)
-        split = [wanted.split(direction) for direction in directions]
-        parts = [np.stack([of_one[t] for of_one in split]) for t in self._used]
-        self._directions = Directions(parts, [exact[t].dtype for t in self._used])
-        self._exact = self._directions.along([exact[t] for t in self._used])
-        rows: list[tuple[str, int | None]] = []
-        starts: list[int] = []
-        for t in self._used:
-            count = wanted.tensors[t].shape[0] if wanted.tensors[t].ndim else 1
-            starts.extend(range(wanted.slices[t].start, wanted.slices[t].stop, wanted.tensors[t].size // count))
-            rows.extend((wanted.names[t], row) for row in range(count))
-        self._starts = np.array(starts, dtype=np.intp)
-        self.labels: list[tuple[str, int | None]] = [(wanted.names[t], None) for t in self._used]
-        self.labels = (self.labels + rows) * len(directions)
+        dtypes = [exact[t].dtype for t in self._used]
+        self._directions = Directions([self._pick(direction) for direction in directions], dtypes)
+        self._exact = self._directions.along([self._pick(exact)], 1)[0]
+        shapes = [(wanted.names[t], exact[t].shape) for t in self._used]
+        rows = [(name, row) for name, shape in shapes for row in range(shape[0] if shape else 1)]
+        self.labels: list[tuple[str, int | None]] = [*((name, None) for name, _ in shapes), *rows] * len(directions)
         self.size = len(self.labels)
+        self.exact = self._with_whole(self._exact)
 
-    def of(self, gradients: Iterable[Sequence[Cotangent]]) -> Array:
-        """⟨u, ĝ − g⟩ for some gradients, one in a row; exactly 0 where ĝ has the bits of g."""
-        along = [self._directions.along([gradient[t] for t in self._used]) - self._exact for gradient in gradients]
-        return self._with_whole(np.array(along))
+    def of(self, gradients: Iterable[Sequence[Cotangent]], count: int) -> Array:
+        """⟨u, ĝ − g⟩ for ``count`` gradients, one in a row; exactly 0 where ĝ has the bits of g."""
+        along = self._directions.along(map(self._pick, gradients), count)
+        along -= self._exact
+        return self._with_whole(along)
 
-    def values(self, error: Array) -> Array:
-        """⟨u, error⟩ for each probe, of an error as a vector."""
-        return self._with_whole(np.add.reduceat(self._vectors * error, self._starts, axis=-1))
+    def of_error(self, error: Sequence[Array]) -> Array:
+        """⟨u, error⟩ for each probe, in float64."""
+        return self._with_whole(self._directions.along_accurately(self._pick(error)))
 
-    def scale(self, size: Array) -> Array:
+    def of_sizes(self, sizes: Sequence[Array]) -> Array:
         """Σ|u|·size for each probe."""
-        return self._with_whole(np.add.reduceat(np.abs(self._vectors) * size, self._starts, axis=-1))
+        return self._with_whole(self._directions.along_sizes(self._pick(sizes)))
+
+    def _pick(self, parts: Sequence[Any]) -> list[Any]:
+        """The parts of the tensors that have entries."""
+        return [parts[t] for t in self._used]
 
     def _with_whole(self, rows: Array) -> Array:
         """The sums over parameters before the rows, shape (..., directions, rows), and all probes in one axis."""
@@ -145,24 +149,28 @@ class Moments:
         return np.where(self.deviation > 0, found, 0.0)
 
 
-def listed_moments(wanted: Wanted, exact: Array, probes: Probes, limit: int, only: int | None = None) -> Moments | None:
+def listed_moments(
+    wanted: Wanted, exact: Sequence[Array], probes: Probes, limit: int, only: int | None = None
+) -> Moments | None:
     """The probes' moments over all outcomes, or None where these cannot be listed; of one random node with ``only``."""
     random = None if only is None else [only]
     found = Moments(probes.size)
     try:
-        if math.prod(paths(wanted, limit)) > limit:  # so that no time is lost on a long list
-            return None
+        for few in (FEW, limit):  # so that no time is lost on a long list, nor on finding out that it is long
+            if math.prod(paths(wanted, min(few, limit))) > limit:
+                return None
+        vector = as_vector(exact)
         for probability, gradient in outcomes(wanted, limit, random):
-            found.add(probes.values(gradient - exact), probability)
+            found.add(probes.of_error(wanted.split(gradient - vector)), probability)
     except (TooManyOutcomes, NotImplementedError):
         return None
     return found
 
 
-def check_finite(wanted: Wanted, exact: Array) -> None:
+def check_finite(wanted: Wanted, exact: Sequence[Array]) -> None:
     """Raise if the exact gradient has a NaN or an infinity."""
-    for name, part in zip(wanted.names, wanted.slices, strict=True):
-        bad = int(np.count_nonzero(~np.isfinite(exact[part])))
+    for name, g in zip(wanted.names, exact, strict=True):
+        bad = int(np.count_nonzero(~np.isfinite(g)))
         if bad:
             raise ValueError(
                 f"unbiasedness: the exact gradient of {name} has {bad} entries that are NaN or infinite, so there is "
@@ -170,18 +178,21 @@ def check_finite(wanted: Wanted, exact: Array) -> None:
             )
 
 
-def pilot_direction(mean: Array, second: Array) -> Array:
+def pilot_direction(mean: Sequence[Array], second: Sequence[Array]) -> list[Array]:
     """The mean error of the pilot, with noisy entries weighing less."""
-    typical = float(second.mean()) if second.size else 0.0
-    return mean / (second + typical) * typical if typical > 0 else mean
+    entries = sum(square.size for square in second)
+    typical = sum(float(square.sum(dtype=np.float64)) for square in second) / max(entries, 1)
+    if not typical > 0:
+        return list(mean)
+    return [m / (square / typical + 1) for m, square in zip(mean, second, strict=True)]
 
 
-def rounding_of(wanted: Wanted, exact: Array, second: Array, probes: Probes) -> Array:
-    """What rounding alone may put on the mean of each probe."""
+def rounding_of(wanted: Wanted, exact: Sequence[Array], second: Sequence[Array], probes: Probes) -> Array:
+    """What rounding alone may put on the mean of each probe; ``second`` is the mean square of the error."""
     dtypes = {tensor.dtype for tensor in wanted.tensors} | {node.dtype for node in wanted.tape.nodes}
-    epsilon = max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
-    size = 64 * epsilon * np.sqrt(np.square(exact) + second) + 16 * wanted.rounding(exact)
-    return probes.scale(size)
+    units = 64 * max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
+    each = zip(exact, second, wanted.rounding(exact), strict=True)
+    return probes.of_sizes([units * (np.abs(g) + np.sqrt(square)) + 16 * off for g, square, off in each])
 
 
 def bernstein(mean: Array, variance: Array, bound: Array, draws: int) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.inspect.increments import increments
-from minigrad.inspect.leaves import Wanted, as_vector, pulled
+from minigrad.inspect.leaves import Wanted, pulled
 from minigrad.inspect.pilot import pilot
 from minigrad.inspect.probes import (
     Moments,
@@ -200,15 +200,14 @@ def unbiasedness(
     if not 0 < alpha < 1:
         raise ValueError(f"unbiasedness: alpha={alpha} must lie in (0, 1)")
     wanted = wanted_of(tape, loss, wrt, cotangent, record)
-    gradient, key = wanted.exact_gradient(), stream(rng)
-    exact = as_vector(gradient)
+    exact, key = wanted.exact_gradient(), stream(rng)
     check_finite(wanted, exact)
     first = draws // 4
-    errors, kept = pilot(wanted, gradient, key, first)
-    mean, second = errors.moments()
-    if not np.isfinite(second).all():
+    errors, kept = pilot(wanted, exact, key, first)
+    mean, second = errors.mean(), errors.mean_square()
+    if not all(np.isfinite(part).all() for part in (*mean, *second)):
         return _not_finite(wanted, alpha, draws)
-    probes = Probes(wanted, gradient, [exact, pilot_direction(mean, second)])
+    probes = Probes(wanted, exact, [exact, pilot_direction(mean, second)])
     listed = listed_moments(wanted, exact, probes, limit) if record is None else None
     seen = _draw_probes(wanted, probes, [draw_key(key, number) for number in range(first, draws)])
     if not np.isfinite(seen.square).all():
@@ -243,7 +242,7 @@ def unbiasedness(
     strength = np.square(excess) / (spread + bound * excess / 3 + np.finfo(float).tiny)
     order = np.lexsort((-strength, p))
     verdicts = by_parameter(
-        probes, exact, known.mean, np.where(certain, known.mean, seen.mean), p, order, smallest, conclusive
+        probes, known.mean, np.where(certain, known.mean, seen.mean), p, order, smallest, conclusive
     )
     unclear = not failed and (bool(suspect.any()) or not all(v.conclusive for v in verdicts))
     verdict = "failed" if failed else "inconclusive" if unclear else "passed"
@@ -282,7 +281,8 @@ def _draw_probes(wanted: Wanted, probes: Probes, keys: list[int]) -> Moments:
     """The probes' moments over draws."""
     seen = Moments(probes.size)
     for start in range(0, len(keys), BLOCK):
-        seen.add(probes.of(pulled(wanted, key) for key in keys[start : start + BLOCK]))
+        block = keys[start : start + BLOCK]
+        seen.add(probes.of((pulled(wanted, key) for key in block), len(block)))
     return seen
 
 
@@ -306,7 +306,7 @@ def _not_finite(wanted: Wanted, alpha: float, draws: int) -> Unbiasedness:
 
 
 def _worst_node(
-    wanted: Wanted, exact: Array, probes: Probes, probe: int, certain: bool, key: int, draws: int
+    wanted: Wanted, exact: Sequence[Array], probes: Probes, probe: int, certain: bool, key: int, draws: int
 ) -> int | None:
     """The node that puts most on the mean of one probe: alone, by its list, or else by draws, less a standard error."""
     scores: dict[int, float] = {}
@@ -319,7 +319,7 @@ def _worst_node(
         seen: dict[int, Moments] = {}
         for number in range(draws):
             for step in increments(wanted, draw_key(key, number)):
-                before, after = probes.of([step.before, step.after])
+                before, after = probes.of([step.before, step.after], 2)
                 seen.setdefault(step.index, Moments(1)).add((after - before)[[probe]])
         for index, z in seen.items():
             scores[index] = abs(float(z.mean[0])) - float(np.sqrt(z.variance[0] / draws))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.cotangents import Cotangent, dense
-from minigrad.inspect.gradients import Directions, squared_distance, squared_norm
+from minigrad.inspect.gradients import inner_product, squared_distance, squared_norm
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.recorded import Record, wanted_of
@@ -197,7 +197,7 @@ def variance(
     wanted = wanted_of(tape, loss, wrt, cotangent, record)
     exact, cotangents = _exact_sweep(wanted)
     norm = math.sqrt(sum(map(squared_norm, exact)))
-    along = Directions([g[None] / (norm or 1.0) for g in exact], [g.dtype for g in exact])
+    along = [g / g.dtype.type(norm or 1.0) for g in exact]
     norms = {index: squared_norm(g) for index, g in cotangents.items()}
     key = stream(rng)
     nodes: dict[int, list[float]] = {}
@@ -223,7 +223,7 @@ def variance(
             met.setdefault(step.index, []).append(_ratio(off, norms[step.index]))
             drawn = step.after
         length = math.sqrt(sum(map(squared_norm, drawn)))
-        cosines.append(float(along.along(drawn).sum()) / length if length else 0.0)
+        cosines.append(sum(map(inner_product, drawn, along)) / length if length else 0.0)
     table = np.array(list(nodes.values())) if nodes else np.zeros((0, draws))
     spread = table.std(axis=1, ddof=1) / math.sqrt(draws)
     residuals = np.array(forward or [0.0] * draws)

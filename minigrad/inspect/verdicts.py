@@ -41,7 +41,6 @@ class ParameterVerdict:
 
 def by_parameter(
     probes: Probes,
-    exact: Array,
     mean: Array,
     off: Array,
     p: Array,
@@ -54,12 +53,11 @@ def by_parameter(
     worst: dict[str, int] = {}
     for j in order.tolist():
         worst.setdefault(labels[j][0], j)
-    squares = probes.values(exact)  # along g, which is the first direction: ‖g‖² of each parameter and row
     verdicts = []
     for k, (name, row) in enumerate(labels):
         if row is not None:  # the parameters come first, along g
             break
-        norm, at = squares[k], worst[name]
+        norm, at = probes.exact[k], worst[name]  # ‖g‖²
         verdicts.append(
             ParameterVerdict(
                 name=name,
