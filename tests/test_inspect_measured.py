@@ -106,7 +106,7 @@ def test_every_operation_is_counted():
     assert measured.backward_flops - before > batches * count.backward
     before = measured.backward_flops
     measured.layers(HALF)
-    assert measured.backward_flops - before == batches * (count.backward + 2 * 2 * count.backward_exact)
+    assert measured.backward_flops - before == batches * (count.backward + 2 * count.backward_exact)
 
 
 def test_contributions_are_measured_at_no_more_than_a_half():

@@ -16,8 +16,8 @@ import minigrad as mg
 from minigrad import inspect, ops
 from minigrad.cotangents import dense
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
-from minigrad.inspect.leaves import Wanted
-from minigrad.inspect.variance import increments
+from minigrad.inspect.increments import increments
+from minigrad.inspect.leaves import Wanted, as_vector
 
 Z = 5.6
 """A normal variable is further out than this with probability 2e-8; over the 20 or so comparisons here, under 1e-6."""
@@ -109,7 +109,7 @@ def test_increments_of_one_draw_sum_to_its_error():
     tape, loss, leaves = network(Mask(0.5), rows=3, widths=(4, 5, 6, 2))
     wanted = Wanted(tape, loss, leaves)
     drawn = np.concatenate([g.ravel() for g in tape.gradients(loss, leaves, rng=77)])
-    total = sum(increment for _, _, increment in increments(wanted, 77))
+    total = sum(as_vector(step.after) - as_vector(step.before) for step in increments(wanted, 77))
     np.testing.assert_allclose(wanted.exact() + total, drawn, rtol=1e-12, atol=1e-12)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigrad.cotangents import dense
+from minigrad.cotangents import Cotangent, dense
 from minigrad.sweep import Sweep, draw
 from minigrad.tape import Tape, save_text
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
-__all__ = ["Wanted", "drawn", "smallest_share"]
+__all__ = ["Wanted", "as_vector", "drawn", "pulled"]
 
 
 class Wanted:
@@ -87,23 +87,30 @@ class Wanted:
         sweep.random = None if random is None else frozenset(random)
         return sweep
 
+    def gradient(self, sweep: Sweep) -> list[Cotangent]:
+        """What has arrived in a finished sweep, as it arrived: one array or structured cotangent for each tensor."""
+        return [self.tape.arrived(sweep, tensor) for tensor in self.tensors]
+
     def vector(self, sweep: Sweep) -> Array:
-        """What has arrived in a finished sweep, all tensors in one float64 vector."""
-        parts = [np.ravel(dense(self.tape.arrived(sweep, tensor))) for tensor in self.tensors]
-        return np.concatenate(parts, dtype=np.float64)
+        """The same as one float64 vector."""
+        return as_vector(self.gradient(sweep))
+
+    def exact_gradient(self) -> list[Array]:
+        """The exact gradient, one array for each tensor."""
+        sweep = self.sweep(random=())
+        sweep.advance()
+        return [np.asarray(dense(g)) for g in self.gradient(sweep)]
 
     def exact(self) -> Array:
         """The exact gradient, as one vector."""
-        sweep = self.sweep(random=())
-        sweep.advance()
-        return self.vector(sweep)
+        return as_vector(self.exact_gradient())
 
-    def rounding(self, exact: Array) -> Array:
+    def rounding(self, exact: Sequence[Array]) -> list[Array]:
         """How far exact sweeps from rescaled cotangents are from the exact gradient, entry by entry: their rounding.
 
         It is not small beside an entry that is 0 on paper, such as the gradient of what a softmax does not see.
         """
-        largest = np.zeros_like(exact)
+        largest = [np.zeros_like(g) for g in exact]
         for factor in (1.1, 1.3, 1.7):
             sweep = self.sweep(random=())
             start = sweep.pending[sweep.position]
@@ -111,7 +118,8 @@ class Wanted:
             scaled = np.multiply(dense(start), factor, dtype=start.dtype)
             sweep.pending[sweep.position] = np.asarray(scaled)
             sweep.advance()
-            largest = np.maximum(largest, np.abs(self.vector(sweep) / factor - exact))
+            for most, g, of in zip(largest, exact, self.gradient(sweep), strict=True):
+                np.maximum(most, np.abs(dense(of) / g.dtype.type(factor) - g), out=most)
         return largest
 
     def split(self, vector: Array) -> list[Array]:
@@ -123,40 +131,20 @@ class Wanted:
         return {name: float(vector[part].sum()) for name, part in zip(self.names, self.slices, strict=True)}
 
 
-def drawn(wanted: Wanted, key: int) -> Array:
-    """One draw of the gradient, as a vector."""
+def as_vector(gradient: Sequence[Cotangent]) -> Array:
+    """All tensors of a gradient in one float64 vector."""
+    return np.concatenate([np.ravel(dense(g)) for g in gradient], dtype=np.float64)
+
+
+def pulled(wanted: Wanted, key: int) -> list[Cotangent]:
+    """One draw of the gradient, as it arrives: one array or structured cotangent for each tensor."""
     wanted = wanted.fresh(key)
     sweep = wanted.sweep()
     while (stop := sweep.advance()) is not None:
         sweep.apply(stop[0], draw(*stop, key))
-    return wanted.vector(sweep)
+    return wanted.gradient(sweep)
 
 
-def smallest_share(wanted: Wanted, key: int, draws: int) -> float:
-    """How often a mean unit is kept, at the node where that is rarest.
-
-    At each random node: entries of the cotangent that are not 0 after its estimator, over those of the exact cotangent,
-    as a mean over draws of the whole sweep; or its budget, or that of a residual sketch, where that is smaller.
-    """
-    exact: dict[int, int] = {}
-    sweep = wanted.sweep()
-    while (stop := sweep.advance()) is not None:
-        node, g = stop
-        exact[node.index] = int(np.count_nonzero(g))
-        sweep.apply(node, [g] * len(node.parents))
-    kept = dict.fromkeys(exact, 0.0)
-    for number in range(draws):
-        sweep = wanted.fresh(key + number).sweep()
-        while (stop := sweep.advance()) is not None:
-            node, g = stop
-            cotangents = draw(node, g, key + number)
-            edges = [edges[0] for _, edges in node.draws() if edges]
-            least = min((np.count_nonzero(dense(cotangents[k])) for k in edges), default=exact[node.index])
-            kept[node.index] += least / max(exact[node.index], 1)
-            sweep.apply(node, cotangents)
-    shares = [wanted.least]
-    for index, total in kept.items():
-        if exact[index]:
-            budgets = [estimator.budget for estimator, _ in wanted.tape.nodes[index].draws()]
-            shares.append(min([total / draws, *budgets]))
-    return min(shares)
+def drawn(wanted: Wanted, key: int) -> Array:
+    """One draw of the gradient, as a vector."""
+    return as_vector(pulled(wanted, key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,8 +12,9 @@ from minigrad.estimators import with_budget
 from minigrad.estimators.budget import has_budget
 from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.cost import cost
+from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted, drawn
-from minigrad.inspect.variance import draw_key, increments
+from minigrad.inspect.variance import draw_key
 from minigrad.node import Node
 from minigrad.theory import optimal_probabilities
 from minigrad.typing import Array
@@ -108,11 +110,11 @@ class MeasuredBatches:
         added = dict.fromkeys(self.names, 0.0)
         for number, wanted in enumerate(self.wanted):
             self._set(wanted, measured)
-            for index, _, increment in increments(wanted, draw_key(self.key, number)):
-                added[layer_name(wanted.tape.nodes[index])] += float(np.square(increment).sum())
+            for step in increments(wanted, draw_key(self.key, number)):
+                added[layer_name(wanted.tape.nodes[step.index])] += math.fsum(step.squares())
         count = cost(self.wanted[0].tape)
-        # One random sweep, and two exact ones below each layer, counted as whole.
-        self.backward_flops += len(self.wanted) * (count.backward + 2 * len(self.names) * count.backward_exact)
+        # One random sweep, and an exact one from each layer on, counted as whole.
+        self.backward_flops += len(self.wanted) * (count.backward + len(self.names) * count.backward_exact)
         odds = np.array([1 / measured[name] - 1 for name in self.names])
         weights = np.array([added[name] for name in self.names]) / (odds * len(self.wanted))
         return Layers(self.names, weights, self.costs)

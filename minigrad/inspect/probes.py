@@ -9,67 +9,87 @@ any other bias. Draws after the pilot are independent of that direction.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
+from minigrad.cotangents import Cotangent
 from minigrad.estimator import TooManyOutcomes
-from minigrad.inspect.leaves import Wanted, drawn
+from minigrad.inspect.gradients import Directions
+from minigrad.inspect.leaves import Wanted, as_vector
 from minigrad.inspect.moments import outcomes, paths
-from minigrad.inspect.variance import draw_key
 from minigrad.typing import Array
 
 __all__ = [
-    "Family", "Moments", "bernstein", "check_finite", "detectable_mean", "listed_moments", "pilot_direction",
-    "pilot_moments", "rounding_of",
+    "Moments", "Probes", "bernstein", "check_finite", "detectable_mean", "listed_moments", "pilot_direction",
+    "rounding_of",
 ]  # fmt: skip
 
+FEW = 16
+"""Nodes with more outcomes than this are counted to the end only if all together may still be listed."""
 
-class Family:
+
+class Probes:
     """All probes of a gradient, evaluated together.
 
     Parameters
     ----------
     wanted : Wanted
         The tensors that are looked at.
-    direction : ndarray
-        One direction for the whole gradient, as a vector.
+    exact : sequence of ndarray
+        The exact gradient g, one array for each tensor.
+    directions : sequence of sequences of ndarray
+        Each one direction u for the whole gradient, one array for each tensor.
 
     Attributes
     ----------
     labels : list of (str, int or None)
-        For each probe the name of the parameter, and the row or None for all of it. A parameter comes before its rows.
+        For each probe the name of the parameter, and the row or None for all of it. The probes of one direction follow
+        one another: first the parameters, then all rows.
+    size : int
+        The number of probes.
+    exact : ndarray
+        ⟨u, g⟩ for each probe.
     """
 
-    def __init__(self, wanted: Wanted, direction: Array):
-        self.direction = direction
-        self.labels: list[tuple[str, int | None]] = []
-        starts: list[int] = []
-        self._whole: list[int] = []
-        for name, part, tensor in zip(wanted.names, wanted.slices, wanted.tensors, strict=True):
-            if not tensor.size:
-                continue
-            rows = tensor.shape[0] if tensor.ndim else 1
-            self._whole.append(len(starts))
-            starts.extend(range(part.start, part.stop, tensor.size // rows))
-            self.labels.extend((name, row) for row in range(rows))
-        self._starts = np.array(starts, dtype=np.intp)
-        self.labels = [(self.labels[k][0], None) for k in self._whole] + self.labels
+    def __init__(self, wanted: Wanted, exact: Sequence[Array], directions: Sequence[Sequence[Array]]):
+        self._used = [t for t, tensor in enumerate(wanted.tensors) if tensor.size]
+        dtypes = [exact[t].dtype for t in self._used]
+        self._directions = Directions([self._pick(direction) for direction in directions], dtypes)
+        self._exact = self._directions.along([self._pick(exact)], 1)[0]
+        shapes = [(wanted.names[t], exact[t].shape) for t in self._used]
+        rows = [(name, row) for name, shape in shapes for row in range(shape[0] if shape else 1)]
+        self.labels: list[tuple[str, int | None]] = [*((name, None) for name, _ in shapes), *rows] * len(directions)
+        self.size = len(self.labels)
+        self.exact = self._with_whole(self._exact)
 
-    def values(self, error: Array) -> Array:
-        """One value for each probe: the parameters first, then the rows."""
-        return self._sums(self.direction * error)
+    def of(self, gradients: Iterable[Sequence[Cotangent]], count: int) -> Array:
+        """⟨u, ĝ − g⟩ for ``count`` gradients, one in a row; exactly 0 where ĝ has the bits of g."""
+        along = self._directions.along(map(self._pick, gradients), count)
+        along -= self._exact
+        return self._with_whole(along)
 
-    def scale(self, size: Array) -> Array:
+    def of_error(self, error: Sequence[Array]) -> Array:
+        """⟨u, error⟩ for each probe, in float64."""
+        return self._with_whole(self._directions.along_accurately(self._pick(error)))
+
+    def of_sizes(self, sizes: Sequence[Array]) -> Array:
         """Σ|u|·size for each probe."""
-        return self._sums(np.abs(self.direction) * size)
+        return self._with_whole(self._directions.along_sizes(self._pick(sizes)))
 
-    def _sums(self, products: Array) -> Array:
-        rows = np.add.reduceat(products, self._starts)
-        return np.concatenate([np.add.reduceat(rows, self._whole), rows])
+    def _pick(self, parts: Sequence[Any]) -> list[Any]:
+        """The parts of the tensors that have entries."""
+        return [parts[t] for t in self._used]
+
+    def _with_whole(self, rows: Array) -> Array:
+        """The sums over parameters before the rows, shape (..., directions, rows), and all probes in one axis."""
+        whole = np.add.reduceat(rows, self._directions.starts, axis=-1)
+        return np.concatenate([whole, rows], axis=-1).reshape(*rows.shape[:-2], self.size)
 
 
 class Moments:
-    """Mean, mean square and extremes of several quantities over draws, one draw at a time.
+    """Mean, mean square and extremes of several quantities over draws.
 
     Parameters
     ----------
@@ -100,15 +120,18 @@ class Moments:
         self.count = 0
 
     def add(self, z: Array, weight: float = 1.0) -> None:
-        """Take in one draw, or one outcome with its probability as weight."""
-        self.count += 1
-        self._weight += weight
-        part = weight / self._weight if self._weight else 0.0
-        step = z - self.mean
+        """Take in one draw, or one outcome with its probability as weight; or several of one weight, one in a row."""
+        z = z.reshape(-1, self.mean.size)
+        self.count += len(z)
+        self._weight += weight * len(z)
+        part = weight * len(z) / self._weight if self._weight else 0.0
+        # Chan, Golub and LeVeque (1983): means and variances of two sets, put together.
+        mean = z.mean(axis=0)
+        step = mean - self.mean
         self.mean = self.mean + part * step
-        self.variance = self.variance + part * (step * (z - self.mean) - self.variance)
-        self.square = self.square + part * (np.square(z) - self.square)
-        self._least, self._most = np.minimum(self._least, z), np.maximum(self._most, z)
+        self.variance = self.variance + part * (z.var(axis=0) + (1 - part) * np.square(step) - self.variance)
+        self.square = self.square + part * (np.square(z).mean(axis=0) - self.square)
+        self._least, self._most = np.minimum(self._least, z.min(axis=0)), np.maximum(self._most, z.max(axis=0))
 
     @property
     def top(self) -> Array:
@@ -127,25 +150,27 @@ class Moments:
 
 
 def listed_moments(
-    wanted: Wanted, exact: Array, families: list[Family], limit: int, only: int | None = None
+    wanted: Wanted, exact: Sequence[Array], probes: Probes, limit: int, only: int | None = None
 ) -> Moments | None:
     """The probes' moments over all outcomes, or None where these cannot be listed; of one random node with ``only``."""
     random = None if only is None else [only]
-    found = Moments(sum(len(family.labels) for family in families))
+    found = Moments(probes.size)
     try:
-        if math.prod(paths(wanted, limit)) > limit:  # so that no time is lost on a long list
-            return None
+        for few in (FEW, limit):  # so that no time is lost on a long list, nor on finding out that it is long
+            if math.prod(paths(wanted, min(few, limit))) > limit:
+                return None
+        vector = as_vector(exact)
         for probability, gradient in outcomes(wanted, limit, random):
-            found.add(np.concatenate([family.values(gradient - exact) for family in families]), probability)
+            found.add(probes.of_error(wanted.split(gradient - vector)), probability)
     except (TooManyOutcomes, NotImplementedError):
         return None
     return found
 
 
-def check_finite(wanted: Wanted, exact: Array) -> None:
+def check_finite(wanted: Wanted, exact: Sequence[Array]) -> None:
     """Raise if the exact gradient has a NaN or an infinity."""
-    for name, part in zip(wanted.names, wanted.slices, strict=True):
-        bad = int(np.count_nonzero(~np.isfinite(exact[part])))
+    for name, g in zip(wanted.names, exact, strict=True):
+        bad = int(np.count_nonzero(~np.isfinite(g)))
         if bad:
             raise ValueError(
                 f"unbiasedness: the exact gradient of {name} has {bad} entries that are NaN or infinite, so there is "
@@ -153,28 +178,21 @@ def check_finite(wanted: Wanted, exact: Array) -> None:
             )
 
 
-def pilot_moments(wanted: Wanted, exact: Array, key: int, draws: int) -> tuple[Array, Array]:
-    """Mean and mean square of the error over the pilot, entry by entry."""
-    mean, second = np.zeros_like(exact), np.zeros_like(exact)
-    for number in range(draws):
-        error = drawn(wanted, draw_key(key, number)) - exact
-        mean += error
-        second += np.square(error)
-    return mean / draws, second / draws
-
-
-def pilot_direction(mean: Array, second: Array) -> Array:
+def pilot_direction(mean: Sequence[Array], second: Sequence[Array]) -> list[Array]:
     """The mean error of the pilot, with noisy entries weighing less."""
-    typical = float(second.mean()) if second.size else 0.0
-    return mean / (second + typical) * typical if typical > 0 else mean
+    entries = sum(square.size for square in second)
+    typical = sum(float(square.sum(dtype=np.float64)) for square in second) / max(entries, 1)
+    if not typical > 0:
+        return list(mean)
+    return [m / (square / typical + 1) for m, square in zip(mean, second, strict=True)]
 
 
-def rounding_of(wanted: Wanted, exact: Array, second: Array, families: list[Family]) -> Array:
-    """What rounding alone may put on the mean of each probe."""
+def rounding_of(wanted: Wanted, exact: Sequence[Array], second: Sequence[Array], probes: Probes) -> Array:
+    """What rounding alone may put on the mean of each probe; ``second`` is the mean square of the error."""
     dtypes = {tensor.dtype for tensor in wanted.tensors} | {node.dtype for node in wanted.tape.nodes}
-    epsilon = max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
-    size = 64 * epsilon * np.sqrt(np.square(exact) + second) + 16 * wanted.rounding(exact)
-    return np.concatenate([family.scale(size) for family in families])
+    units = 64 * max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
+    each = zip(exact, second, wanted.rounding(exact), strict=True)
+    return probes.of_sizes([units * (np.abs(g) + np.sqrt(square)) + 16 * off for g, square, off in each])
 
 
 def bernstein(mean: Array, variance: Array, bound: Array, draws: int) -> Array:

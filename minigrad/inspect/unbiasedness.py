@@ -9,20 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.inspect.leaves import Wanted, drawn, smallest_share
+from minigrad.inspect.increments import increments
+from minigrad.inspect.leaves import Wanted, pulled
+from minigrad.inspect.pilot import pilot
 from minigrad.inspect.probes import (
-    Family,
     Moments,
+    Probes,
     bernstein,
     check_finite,
     detectable_mean,
     listed_moments,
     pilot_direction,
-    pilot_moments,
     rounding_of,
 )
 from minigrad.inspect.recorded import Record, wanted_of
-from minigrad.inspect.variance import draw_key, increments
+from minigrad.inspect.variance import draw_key
 from minigrad.inspect.verdicts import ParameterVerdict, by_parameter
 from minigrad.report import Table, json_ready
 from minigrad.sweep import stream
@@ -40,6 +41,9 @@ EFFECTIVE = 10.0
 
 KEPT = 20.0
 """Nor does a test in which a mean unit was kept less often."""
+
+BLOCK = 64
+"""Draws whose probes are taken in together."""
 
 RAREST = 0.1
 """No unit is taken to be kept with less than this part of the mean probability at its node."""
@@ -196,39 +200,38 @@ def unbiasedness(
     if not 0 < alpha < 1:
         raise ValueError(f"unbiasedness: alpha={alpha} must lie in (0, 1)")
     wanted = wanted_of(tape, loss, wrt, cotangent, record)
-    exact, key = wanted.exact(), stream(rng)
+    exact, key = wanted.exact_gradient(), stream(rng)
     check_finite(wanted, exact)
     first = draws // 4
-    pilot, second = pilot_moments(wanted, exact, key, first)
-    if not np.isfinite(second).all():
-        return _not_finite(wanted, alpha, draws, second)
-    families = [Family(wanted, exact), Family(wanted, pilot_direction(pilot, second))]
-    listed = listed_moments(wanted, exact, families, limit) if record is None else None
-    seen = Moments(sum(len(family.labels) for family in families))
-    for number in range(first, draws):
-        seen.add(np.concatenate([f.values(drawn(wanted, draw_key(key, number)) - exact) for f in families]))
+    errors, kept = pilot(wanted, exact, key, first)
+    mean, second = errors.mean(), errors.mean_square()
+    if not all(np.isfinite(part).all() for part in (*mean, *second)):
+        return _not_finite(wanted, alpha, draws)
+    probes = Probes(wanted, exact, [exact, pilot_direction(mean, second)])
+    listed = listed_moments(wanted, exact, probes, limit) if record is None else None
+    seen = _draw_probes(wanted, probes, [draw_key(key, number) for number in range(first, draws)])
     if not np.isfinite(seen.square).all():
-        return _not_finite(wanted, alpha, draws, seen.square)
-    rounding = rounding_of(wanted, exact, second, families)
+        return _not_finite(wanted, alpha, draws)
+    rounding = rounding_of(wanted, exact, second, probes)
 
-    count, probes = draws - first, seen.mean.size
+    count = draws - first
     known = seen if listed is None else listed
     bound = np.maximum(known.top * (2 if listed is None else 1), rounding)
     spread = np.maximum(known.square, rounding**2)
     excess = np.maximum(np.abs(seen.mean) - rounding, 0.0)
-    certain = np.zeros(probes, dtype=bool)
+    certain = np.zeros(probes.size, dtype=bool)
     if listed is not None:
         certain = np.abs(listed.mean) > rounding
         excess = np.where(certain, np.abs(listed.mean), excess)
-    chance = probes * bernstein(excess, spread, bound, count)
+    chance = probes.size * bernstein(excess, spread, bound, count)
     p = np.where(certain, 0.0, np.clip(chance, np.finfo(float).tiny, 1.0))  # 0 is kept for what is certain
-    smallest = detectable_mean(spread, bound, count, alpha / probes) + rounding
-    conclusive = np.ones(probes, dtype=bool)
+    smallest = detectable_mean(spread, bound, count, alpha / probes.size) + rounding
+    conclusive = np.ones(probes.size, dtype=bool)
     if listed is None:
-        share = smallest_share(wanted, draw_key(key, draws), min(first, 100))
+        share = kept.smallest_share()
         # A probe that does not vary at all: either it is off for certain, or what makes up for it is rare.
         still = seen.deviation <= rounding
-        enough = RAREST * share * count >= np.log(2 * probes / alpha)
+        enough = RAREST * share * count >= np.log(2 * probes.size / alpha)
         conclusive = np.where(still, enough, (seen.effective >= EFFECTIVE) & (share * count >= KEPT))
         conclusive |= seen.top <= rounding
 
@@ -239,7 +242,7 @@ def unbiasedness(
     strength = np.square(excess) / (spread + bound * excess / 3 + np.finfo(float).tiny)
     order = np.lexsort((-strength, p))
     verdicts = by_parameter(
-        families, exact, known.mean, np.where(certain, known.mean, seen.mean), p, order, smallest, conclusive
+        probes, known.mean, np.where(certain, known.mean, seen.mean), p, order, smallest, conclusive
     )
     unclear = not failed and (bool(suspect.any()) or not all(v.conclusive for v in verdicts))
     verdict = "failed" if failed else "inconclusive" if unclear else "passed"
@@ -247,15 +250,14 @@ def unbiasedness(
     if failed and record is None:
         worst = int(order[0])
         node = _worst_node(
-            wanted, exact, families, worst, bool(certain[worst]), draw_key(key, draws + 1), min(count, 1000)
+            wanted, exact, probes, worst, bool(certain[worst]), draw_key(key, draws + 1), min(count, 1000)
         )
     method = f"{count} draws after a pilot, asymptotic (the range of the draws is estimated)"
     if listed is not None:
         method = f"all {listed.count} outcomes listed: exact; {count} draws, distribution-free"
     notes = []
-    labels = [label for family in families for label in family.labels]
     if unclear:
-        unsure = {name for (name, _), odd in zip(labels, suspect, strict=True) if odd}
+        unsure = {name for (name, _), odd in zip(probes.labels, suspect, strict=True) if odd}
         names = [v.name for v in verdicts if not v.conclusive or v.name in unsure]
         notes.append(f"too few events in {', '.join(names)}: take more draws, or larger budgets")
     return Unbiasedness(
@@ -267,7 +269,7 @@ def unbiasedness(
         draws=draws,
         enumerated=0 if listed is None else listed.count,
         parameters=tuple(verdicts),
-        worst_parameter=labels[order[0]][0] if p[order[0]] < 1 else None,
+        worst_parameter=probes.labels[order[0]][0] if p[order[0]] < 1 else None,
         worst_node=node,
         worst_node_label=None if node is None else f"{wanted.tape.nodes[node].label}, {wanted.tape.nodes[node].vjp!r}",
         detectable=max([v.detectable for v in verdicts if np.isfinite(v.detectable)], default=0.0),
@@ -275,7 +277,16 @@ def unbiasedness(
     )
 
 
-def _not_finite(wanted: Wanted, alpha: float, draws: int, second: Array) -> Unbiasedness:
+def _draw_probes(wanted: Wanted, probes: Probes, keys: list[int]) -> Moments:
+    """The probes' moments over draws."""
+    seen = Moments(probes.size)
+    for start in range(0, len(keys), BLOCK):
+        block = keys[start : start + BLOCK]
+        seen.add(probes.of((pulled(wanted, key) for key in block), len(block)))
+    return seen
+
+
+def _not_finite(wanted: Wanted, alpha: float, draws: int) -> Unbiasedness:
     """The report where some draw was NaN or infinite although the exact gradient is finite."""
     return Unbiasedness(
         passed=False,
@@ -295,21 +306,21 @@ def _not_finite(wanted: Wanted, alpha: float, draws: int, second: Array) -> Unbi
 
 
 def _worst_node(
-    wanted: Wanted, exact: Array, families: list[Family], probe: int, certain: bool, key: int, draws: int
+    wanted: Wanted, exact: Sequence[Array], probes: Probes, probe: int, certain: bool, key: int, draws: int
 ) -> int | None:
     """The node that puts most on the mean of one probe: alone, by its list, or else by draws, less a standard error."""
     scores: dict[int, float] = {}
     if certain:
         for node in wanted.tape.nodes:
-            alone = None if node.vjp is None else listed_moments(wanted, exact, families, LIMIT, node.index)
+            alone = None if node.vjp is None else listed_moments(wanted, exact, probes, LIMIT, node.index)
             if alone is not None:
                 scores[node.index] = abs(float(alone.mean[probe]))
     else:
         seen: dict[int, Moments] = {}
         for number in range(draws):
-            for index, _, increment in increments(wanted, draw_key(key, number)):
-                values = np.concatenate([family.values(increment) for family in families])[[probe]]
-                seen.setdefault(index, Moments(1)).add(values)
+            for step in increments(wanted, draw_key(key, number)):
+                before, after = probes.of([step.before, step.after], 2)
+                seen.setdefault(step.index, Moments(1)).add((after - before)[[probe]])
         for index, z in seen.items():
             scores[index] = abs(float(z.mean[0])) - float(np.sqrt(z.variance[0] / draws))
     return max(scores, key=lambda k: scores[k]) if scores else None

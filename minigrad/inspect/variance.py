@@ -2,8 +2,8 @@
 
 Let H_k be the gradient when the first k nodes that the sweep meets are random and the rest exact. The increments
 H_k − H_{k−1} are martingale differences, hence orthogonal: E‖ĝ − g‖² = Σ_k E‖H_k − H_{k−1}‖² (THEORY.md §4). The
-increment of node k is the exact backward pass, from there, of its cotangent sketched minus unsketched. A random
-sweep with two short exact ones from each node, sketched and unsketched, gives every increment of a draw.
+increment of node k is the exact backward pass, from there, of its cotangent sketched minus unsketched. See
+`minigrad.inspect.increments` for what one draw takes.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent
+from minigrad.cotangents import Cotangent, dense
+from minigrad.inspect.gradients import inner_product, squared_distance, squared_norm
+from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.recorded import Record, wanted_of
-from minigrad.node import Node
 from minigrad.report import Table, json_ready
-from minigrad.sweep import draw, stream
+from minigrad.sweep import stream
 from minigrad.tape import Tape, vjp_text
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
-__all__ = ["Variance", "increments", "variance"]
+__all__ = ["Variance", "draw_key", "variance"]
 
 
 @dataclass(frozen=True)
@@ -194,37 +195,42 @@ def variance(
     if draws < 2:
         raise ValueError(f"variance: draws={draws}; at least 2 are needed for a standard error")
     wanted = wanted_of(tape, loss, wrt, cotangent, record)
-    exact, cotangents = _exact_cotangents(wanted)
-    norm = float(np.linalg.norm(exact))
+    exact, cotangents = _exact_sweep(wanted)
+    norm = math.sqrt(sum(map(squared_norm, exact)))
+    along = [g / g.dtype.type(norm or 1.0) for g in exact]
+    norms = {index: squared_norm(g) for index, g in cotangents.items()}
     key = stream(rng)
     nodes: dict[int, list[float]] = {}
     met: dict[int, list[float]] = {}
-    squares = np.zeros_like(exact)
+    squares = np.zeros(len(exact))
     forward: list[float] = []
     cosines = []
     for number in range(draws):
-        error = np.zeros_like(exact)
         number_key = draw_key(key, number)
         fresh = wanted.fresh(number_key)
+        start = exact
         if fresh is not wanted:
-            error = fresh.exact() - exact  # the sketched residuals with exact VJPs
-            squares += np.square(error)
-            forward.append(float(error @ error))
-        for index, arrived, increment in increments(fresh, number_key):
-            square = np.square(increment)
-            nodes.setdefault(index, []).append(float(square.sum()))
-            squares += square
-            error += increment
-            met.setdefault(index, []).append(_relative_error(arrived, cotangents[index]))
-        drawn = exact + error
-        cosines.append(float(drawn @ exact) / max(float(np.linalg.norm(drawn)) * norm, np.finfo(float).tiny))
+            start = fresh.exact_gradient()  # the sketched residuals with exact VJPs
+            of_residuals = np.array([squared_distance(a, b) for a, b in zip(start, exact, strict=True)])
+            squares += of_residuals
+            forward.append(float(of_residuals.sum()))
+        drawn: Sequence[Cotangent] = start
+        for step in increments(fresh, number_key, start):
+            of_node = np.array(step.squares())
+            squares += of_node
+            nodes.setdefault(step.index, []).append(float(of_node.sum()))
+            off = squared_distance(step.arrived, cotangents[step.index])
+            met.setdefault(step.index, []).append(_ratio(off, norms[step.index]))
+            drawn = step.after
+        length = math.sqrt(sum(map(squared_norm, drawn)))
+        cosines.append(sum(map(inner_product, drawn, along)) / length if length else 0.0)
     table = np.array(list(nodes.values())) if nodes else np.zeros((0, draws))
     spread = table.std(axis=1, ddof=1) / math.sqrt(draws)
     residuals = np.array(forward or [0.0] * draws)
     used = [wanted.tape.nodes[k] for k in nodes]
     return Variance(
         by_node={k: float(v) for k, v in zip(nodes, table.mean(axis=1), strict=True)},
-        by_parameter=wanted.by_parameter(squares / draws),
+        by_parameter=dict(zip(wanted.names, (squares / draws).tolist(), strict=True)),
         standard_errors={k: float(v) for k, v in zip(nodes, spread, strict=True)},
         standard_error=float((table.sum(axis=0) + residuals).std(ddof=1) / math.sqrt(draws)),
         norm=norm,
@@ -239,45 +245,21 @@ def variance(
     )
 
 
-def increments(wanted: Wanted, key: int) -> list[tuple[int, Array, Array]]:
-    """One draw, taken apart: for each random node (index, the cotangent that arrived, its increment H_k − H_{k−1})."""
-    out = []
-    sweep = wanted.sweep()
-    while (stop := sweep.advance()) is not None:
-        node, g = stop
-        drawn = draw(node, g, key)
-        out.append((node.index, g, _below(wanted, node, drawn) - _below(wanted, node, [g] * len(drawn))))
-        sweep.apply(node, drawn)
-    return out
-
-
-def _below(wanted: Wanted, node: Node, cotangents: Sequence[Cotangent]) -> Array:
-    """The gradient that comes of given cotangents of one node alone, exactly from there on."""
-    sweep = wanted.sweep(random=())
-    sweep.pending = [None] * (node.index + 1)
-    sweep.position = node.index - 1
-    sweep.apply(node, cotangents)
-    sweep.advance()
-    return wanted.vector(sweep)
-
-
 def draw_key(key: int, number: int) -> int:
     """The key of one draw out of many."""
     return int(np.random.SeedSequence([key, number]).generate_state(1, np.uint64)[0])
 
 
-def _exact_cotangents(wanted: Wanted) -> tuple[Array, dict[int, Array]]:
-    """The exact gradient, and the exact cotangent at each random node."""
+def _exact_sweep(wanted: Wanted) -> tuple[list[Array], dict[int, Array]]:
+    """The exact gradient, one array for each tensor, and the exact cotangent at each random node."""
     cotangents = {}
     sweep = wanted.sweep()
     while (stop := sweep.advance()) is not None:
         node, g = stop
         cotangents[node.index] = g
         sweep.apply(node, [g] * len(node.parents))
-    return wanted.vector(sweep), cotangents
+    return [np.asarray(dense(g)) for g in wanted.gradient(sweep)], cotangents
 
 
-def _relative_error(arrived: Array, exact: Array) -> float:
-    norm = float(np.square(exact, dtype=np.float64).sum())
-    error = float(np.square(np.subtract(arrived, exact, dtype=np.float64)).sum())
+def _ratio(error: float, norm: float) -> float:
     return error / norm if norm else 0.0 if not error else math.inf

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from minigrad.inspect.probes import Family
+from minigrad.inspect.probes import Probes
 from minigrad.typing import Array
 
 __all__ = ["ParameterVerdict", "by_parameter"]
@@ -40,8 +40,7 @@ class ParameterVerdict:
 
 
 def by_parameter(
-    families: list[Family],
-    exact: Array,
+    probes: Probes,
     mean: Array,
     off: Array,
     p: Array,
@@ -50,17 +49,15 @@ def by_parameter(
     conclusive: Array,
 ) -> list[ParameterVerdict]:
     """A verdict for each parameter; ``order`` sorts the probes, the worst first, and ``off`` is their mean."""
-    family = families[0]
-    labels = [label for each in families for label in each.labels]
+    labels = probes.labels
     worst: dict[str, int] = {}
     for j in order.tolist():
         worst.setdefault(labels[j][0], j)
-    squares = family.values(exact)  # ‖g‖² of each parameter and row
     verdicts = []
-    for k, (name, row) in enumerate(family.labels):
-        if row is not None:
-            continue
-        norm, at = squares[k], worst[name]
+    for k, (name, row) in enumerate(labels):
+        if row is not None:  # the parameters come first, along g
+            break
+        norm, at = probes.exact[k], worst[name]  # ‖g‖²
         verdicts.append(
             ParameterVerdict(
                 name=name,
@@ -79,7 +76,7 @@ def _row(labels: list[tuple[str, int | None]], probe: int, mean: Array) -> int |
     name, row = labels[probe]
     if row is not None:
         return row
-    # The rows of the same direction: the families follow one another, each with all its labels.
+    # The rows of the same direction: the directions follow one another, each with all its labels.
     half = len(labels) // 2
     mine = [j for j in range(half * (probe // half), half * (probe // half + 1)) if labels[j][0] == name]
     rows = [j for j in mine if labels[j][1] is not None]

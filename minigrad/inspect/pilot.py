@@ -1,0 +1,149 @@
+"""The pilot of a test of unbiasedness: the first draws, which say where to look and how rare what is kept may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minigrad.cotangents import Columns, Cotangent, Entries, Rows, dense
+from minigrad.inspect.gradients import rows_of
+from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.variance import draw_key
+from minigrad.node import Node
+from minigrad.sweep import draw
+from minigrad.typing import Array
+
+__all__ = ["Errors", "Kept", "pilot"]
+
+COUNTED = 100
+"""Draws in which squares of errors are summed, and it is counted what each node keeps."""
+
+
+class Errors:
+    """The mean of ĝ − g over draws, entry by entry, and in the first hundred its mean square.
+
+    Sums are kept in the dtype of the gradients. Rows that are not there (see `rows_of`) add −g, and are only counted.
+
+    Parameters
+    ----------
+    exact : sequence of ndarray
+        g, one array for each tensor.
+
+    Examples
+    --------
+    >>> errors = Errors([np.array([[1.0], [2.0]])])
+    >>> errors.add([np.array([[1.5], [2.0]])])
+    >>> errors.add([Rows(np.array([[2.5]]), np.array([0]), (2, 1))])
+    >>> [a.tolist() for a in errors.mean()], [a.tolist() for a in errors.mean_square()]
+    ([[[1.0], [-1.0]]], [[[1.25], [2.0]]])
+    """
+
+    def __init__(self, exact: Sequence[Array]):
+        dtypes = [np.result_type(g.dtype, np.float32) for g in exact]
+        self._exact = [rows_of(g.astype(dtype))[1] for g, dtype in zip(exact, dtypes, strict=True)]
+        self._sums = [np.zeros_like(g) for g in self._exact]
+        self._squares = [np.zeros_like(g) for g in self._exact]
+        self._seen = [np.zeros((len(g), 1), g.dtype) for g in self._exact]
+        self._units = [0.0] * len(self._exact)
+        self._draws = 0
+
+    def add(self, gradient: Sequence[Cotangent]) -> None:
+        """Take in one draw."""
+        self._draws += 1
+        for k, (g, of) in enumerate(zip(self._exact, gradient, strict=True)):
+            at, rows = rows_of(of)
+            there = slice(None) if at is None else at
+            self._sums[k][there] += rows
+            if self._draws > COUNTED:
+                continue
+            if not self._units[k]:
+                self._units[k] = _unit(max(float(np.abs(a).max(initial=0.0)) for a in (g, rows)))
+            error = rows - g[there]
+            if self._units[k] != 1.0:
+                error *= error.dtype.type(self._units[k])
+            np.square(error, out=error)
+            self._squares[k][there] += error
+            self._seen[k][there] += 1
+
+    def mean(self) -> list[Array]:
+        """The mean error, one matrix for each tensor."""
+        return [total / g.dtype.type(self._draws) - g for total, g in zip(self._sums, self._exact, strict=True)]
+
+    def mean_square(self) -> list[Array]:
+        """The mean square of the error, likewise."""
+        draws = min(self._draws, COUNTED)
+        found = []
+        for g, square, seen, unit in zip(self._exact, self._squares, self._seen, self._units, strict=True):
+            if unit not in (0.0, 1.0):  # in its own units it might not fit into the dtype
+                g, square = g.astype(np.float64), square.astype(np.float64) / unit**2
+            found.append((square + (draws - seen) * np.square(g)) / g.dtype.type(draws))
+        return found
+
+
+class Kept:
+    """How much of the cotangent the estimator of each node keeps, over draws of the whole sweep.
+
+    Parameters
+    ----------
+    wanted : Wanted
+    """
+
+    def __init__(self, wanted: Wanted):
+        self.wanted = wanted
+        self.exact: dict[int, int] = {}
+        self.draws = 0
+        sweep = wanted.sweep()
+        while (stop := sweep.advance()) is not None:
+            node, g = stop
+            self.exact[node.index] = int(np.count_nonzero(g))
+            sweep.apply(node, [g] * len(node.parents))
+        self.kept = dict.fromkeys(self.exact, 0.0)
+
+    def add(self, node: Node, cotangents: Sequence[Cotangent]) -> None:
+        """Take in what one draw left at a node, for each of its inputs."""
+        edges = [edges[0] for _, edges in node.draws() if edges]
+        least = min((_nonzero(cotangents[k]) for k in edges), default=self.exact[node.index])
+        self.kept[node.index] += least / max(self.exact[node.index], 1)
+
+    def smallest_share(self) -> float:
+        """How often a mean unit is kept, at the node where that is rarest.
+
+        At each random node: entries of the cotangent that are not 0 after its estimator, over those of the exact
+        cotangent, as a mean over draws of the whole sweep; or its budget, or that of a residual sketch, where that is
+        smaller.
+        """
+        shares = [self.wanted.least]
+        for index, total in self.kept.items():
+            if self.exact[index]:
+                budgets = [estimator.budget for estimator, _ in self.wanted.tape.nodes[index].draws()]
+                shares.append(min([total / self.draws, *budgets]))
+        return min(shares)
+
+
+def _unit(largest: float) -> float:
+    """A factor for errors about as large as this that keeps their squares within float32; 0 where it cannot be told."""
+    if not 0 < largest < np.inf:
+        return 0.0
+    return 1.0 if 1e-9 < largest < 1e9 else float(2.0 ** np.clip(-np.frexp(largest)[1], -120, 120))
+
+
+def _nonzero(g: Cotangent) -> int:
+    return int(np.count_nonzero(g.values if isinstance(g, (Columns, Rows, Entries)) else dense(g)))
+
+
+def pilot(wanted: Wanted, exact: Sequence[Array], key: int, draws: int) -> tuple[Errors, Kept]:
+    """Draw, and take in the errors and, in the first hundred draws, what each node keeps."""
+    errors, kept = Errors(exact), Kept(wanted)
+    for number in range(draws):
+        number_key = draw_key(key, number)
+        fresh = wanted.fresh(number_key)
+        sweep = fresh.sweep()
+        while (stop := sweep.advance()) is not None:
+            cotangents = draw(*stop, number_key)
+            if number < COUNTED:
+                kept.add(stop[0], cotangents)
+            sweep.apply(stop[0], cotangents)
+        errors.add(fresh.gradient(sweep))
+    kept.draws = min(draws, COUNTED)
+    return errors, kept
