@@ -92,6 +92,21 @@ def test_a_model_and_its_first_layer():
     assert first.name == "0/linear" and first.vjp == "exact"
 
 
+def attention_costs(axis):
+    """Of an attention whose last linear layer keeps a quarter of its rows or samples, by operation."""
+    layer = nn.MultiHeadSelfAttention(8, heads=2, rng=0)
+    layer.out.vjp = Mask(0.25, axis=axis)
+    with mg.Tape() as tape:
+        layer(mg.Tensor(np.ones((4, 6, 8), np.float32), requires_grad=True))
+    return {node.name.rpartition("/")[2]: node.backward / node.backward_exact for node in cost(tape).nodes[::-1]}
+
+
+def test_kept_samples_spare_work_in_attention_and_kept_tokens_do_not():
+    samples, tokens = attention_costs("sample"), attention_costs("row")
+    assert samples["matmul"] == samples["linear"] == samples["transpose"] == 0.25
+    assert tokens["matmul"] == tokens["linear"] == tokens["transpose"] == 1
+
+
 def test_shared_memory_is_counted_once_in_the_total():
     w = mg.Tensor(np.ones(100), requires_grad=True)
     with mg.Tape() as tape:

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from minigrad.cotangents import Cotangent, Rows
+from minigrad.ops.shapes import whole_samples
 from minigrad.primitive import primitive
 from minigrad.typing import Array, Shape
 
@@ -114,6 +116,24 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """
     kept, count = counted(x, axis)
     return x.mean(axis=axis, keepdims=keepdims), {"shape": x.shape, "kept": kept, "count": count}
+
+
+def _spread_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
+    """Kept samples stay samples, unless it was over them that was reduced."""
+    shape, kept = saved["shape"], saved["kept"]
+    if not (whole_samples(g) and g.shape[:1] == kept[:1] == shape[:1]):
+        return _spread(g.dense(), saved)
+    few = len(g.indices)
+    return Rows(np.broadcast_to(g.values.reshape(few, *kept[1:]), (few, *shape[1:])), g.indices, shape)
+
+
+def _mean_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
+    values = np.asarray(g.values / np.float64(saved["count"])).astype(g.dtype)
+    return _spread_rows(Rows(values, g.indices, g.shape), saved)
+
+
+sum.primitive.structured(Rows, x=_spread_rows)
+mean.primitive.structured(Rows, x=_mean_rows)
 
 
 def counted(x: Array, axis: Axis) -> tuple[Shape, int]:
