@@ -103,8 +103,18 @@ def attention_costs(axis):
 
 def test_kept_samples_spare_work_in_attention_and_kept_tokens_do_not():
     samples, tokens = attention_costs("sample"), attention_costs("row")
-    assert samples["matmul"] == samples["linear"] == samples["transpose"] == 0.25
-    assert tokens["matmul"] == tokens["linear"] == tokens["transpose"] == 1
+    for operation in ("linear", "transpose", "matmul", "softmax"):
+        assert samples[operation] == 0.25 and tokens[operation] == 1
+
+
+@pytest.mark.parametrize("axis", ["sample", "row"])
+def test_kept_rows_spare_work_in_a_normalisation_of_rows(axis):
+    layer = nn.Sequential(nn.LayerNorm(8), nn.Linear(8, 8, rng=0, vjp=Mask(0.25, axis=axis)))
+    with mg.Tape() as tape:
+        layer(mg.Tensor(np.ones((4, 6, 8), np.float32), requires_grad=True))
+    norm, linear = cost(tape).nodes
+    assert norm.backward == 0.25 * norm.backward_exact
+    assert linear.backward == 0.25 * (linear.backward_exact + 4 * 6 * 8)  # what is kept is rescaled
 
 
 def test_shared_memory_is_counted_once_in_the_total():

@@ -237,4 +237,6 @@ log_softmax.primitive.structured(Rows, x=_by_row(_log_softmax_rows, _log_softmax
 # Exponentials and sums along with the products: a few operations for each entry.
 for _operation in (softmax, log_softmax, cross_entropy):
     _operation.primitive.forward_flops = lambda node: 5.0 * math.prod(node.in_shapes[0] or (1,))
-    _operation.primitive.backward_flops = lambda node, edge, kept: 3.0 * math.prod(node.in_shapes[0] or (1,))
+    _operation.primitive.backward_flops = lambda node, edge, kept: (
+        3.0 * math.prod(node.in_shapes[0] or (1,)) * (kept.fraction if kept.structure is Rows else 1.0)
+    )

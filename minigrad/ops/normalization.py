@@ -201,10 +201,12 @@ def batch_norm(
 
 
 def _per_entry(operation: Operation, forward: float, backward: tuple[float, float, float]) -> None:
-    """So many operations for each entry of x: forward, and for ∂x, ∂gain and ∂bias."""
+    """So many operations for each entry of x that is worked on: forward, and for ∂x, ∂gain and ∂bias."""
     of = operation.primitive
     of.forward_flops = lambda node: forward * math.prod(node.shape)
-    of.backward_flops = lambda node, edge, kept: backward[edge] * math.prod(node.shape)
+    of.backward_flops = lambda node, edge, kept: (
+        backward[edge] * math.prod(node.shape) * (kept.fraction if kept.structure is Rows else 1.0)
+    )
 
 
 # Mean, difference, sum of squares, and three more to scale; ∂x as many, and the product with the gain.
