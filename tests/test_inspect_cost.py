@@ -92,6 +92,31 @@ def test_a_model_and_its_first_layer():
     assert first.name == "0/linear" and first.vjp == "exact"
 
 
+def attention_costs(axis):
+    """Of an attention whose last linear layer keeps a quarter of its rows or samples, by operation."""
+    layer = nn.MultiHeadSelfAttention(8, heads=2, rng=0)
+    layer.out.vjp = Mask(0.25, axis=axis)
+    with mg.Tape() as tape:
+        layer(mg.Tensor(np.ones((4, 6, 8), np.float32), requires_grad=True))
+    return {node.name.rpartition("/")[2]: node.backward / node.backward_exact for node in cost(tape).nodes[::-1]}
+
+
+def test_kept_samples_spare_work_in_attention_and_kept_tokens_do_not():
+    samples, tokens = attention_costs("sample"), attention_costs("row")
+    for operation in ("linear", "transpose", "matmul", "softmax"):
+        assert samples[operation] == 0.25 and tokens[operation] == 1
+
+
+@pytest.mark.parametrize("axis", ["sample", "row"])
+def test_kept_rows_spare_work_in_a_normalisation_of_rows(axis):
+    layer = nn.Sequential(nn.LayerNorm(8), nn.Linear(8, 8, rng=0, vjp=Mask(0.25, axis=axis)))
+    with mg.Tape() as tape:
+        layer(mg.Tensor(np.ones((4, 6, 8), np.float32), requires_grad=True))
+    norm, linear = cost(tape).nodes
+    assert norm.backward == 0.25 * norm.backward_exact
+    assert linear.backward == 0.25 * (linear.backward_exact + 4 * 6 * 8)  # what is kept is rescaled
+
+
 def test_shared_memory_is_counted_once_in_the_total():
     w = mg.Tensor(np.ones(100), requires_grad=True)
     with mg.Tape() as tape:

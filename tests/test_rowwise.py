@@ -118,6 +118,13 @@ def test_softmax_over_rows_falls_back():
     np.testing.assert_allclose(dense(short), full, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("axis", [0, (0, 2), None])
+@pytest.mark.parametrize("reduce", [ops.sum, ops.mean])
+def test_reductions_over_samples_fall_back(reduce, axis):
+    short, full = pulled(lambda x: reduce(x, axis=axis, keepdims=True), False, [0])
+    np.testing.assert_allclose(dense(short), full, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("shape", [(5,), (3, 5), (1, 3, 1), (1, 1, 1), ()])
 def test_broadcast_inputs_get_the_sum_over_kept_rows(shape):
     b = mg.Tensor(RNG.standard_normal(shape), requires_grad=True)
@@ -179,3 +186,18 @@ def test_samples_kept_at_the_logits_shorten_the_whole_pass():
     exact.random = frozenset()
     exact.advance()
     np.testing.assert_allclose(short.values, 2 * dense(exact.gradient(x))[short.indices], rtol=1e-5)
+
+
+def test_samples_kept_at_the_logits_stay_short_through_a_vision_transformer():
+    """Attention, normalisation and the mean over tokens work within a sample, so the patches get samples too."""
+    model = nn.vit((8, 8, 1), 3, patch_size=4, width=8, depth=2, heads=2, rng=0)
+    model[-1].vjp = Mask(0.5, axis="sample", design="systematic")
+    x = mg.Tensor(RNG.standard_normal((6, 8, 8, 1)).astype(np.float32), requires_grad=True)
+    with mg.Tape() as tape:
+        loss = ops.cross_entropy(model(x), np.arange(6) % 3)
+    (short,) = tape.gradients(loss, [x], rng=0, structured=True)
+    assert isinstance(short, Rows) and short.values.shape == (3, 8, 8, 1)
+    exact = tape.sweep(loss)
+    exact.random = frozenset()
+    exact.advance()
+    np.testing.assert_allclose(short.values, 2 * dense(exact.gradient(x))[short.indices], rtol=1e-3, atol=1e-7)

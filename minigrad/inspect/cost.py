@@ -21,6 +21,9 @@ __all__ = ["Cost", "NodeCost", "cost"]
 
 INDEX_BYTES = 8
 
+MIXES_ROWS = ("conv2d", "matmul", "moveaxis", "swapaxes", "transpose")
+"""Operations that let kept samples through, but not kept rows of one: they mix or exchange the rows of a sample."""
+
 
 @dataclass(frozen=True)
 class NodeCost:
@@ -170,6 +173,7 @@ class _Arrival:
 
     kept: Kept
     source: int
+    samples: bool = False
 
 
 _WHOLE = _Arrival(Kept(), -1)
@@ -178,19 +182,28 @@ _WHOLE = _Arrival(Kept(), -1)
 def _handed_on(node: Node, arrived: _Arrival) -> list[tuple[int, _Arrival]]:
     """For each input that was computed on the tape: what of its cotangent is expected to be left.
 
-    Kept rows stay kept rows where the input has the same rows; everything else becomes dense.
+    Kept samples stay kept samples where the input has the same samples, kept rows stay kept rows where it has the same
+    rows; everything else becomes dense.
     """
     by_edge = dict.fromkeys(range(len(node.parents)), arrived)
     for estimator, served in node.draws():
         for edge in served:
-            by_edge[edge] = _Arrival(usable(estimator, node), node.index)
+            samples = len(node.shape) == 2 or getattr(estimator, "axis", None) == "sample"
+            by_edge[edge] = _Arrival(usable(estimator, node), node.index, samples)
     out = []
     for edge, arrival in by_edge.items():
         parent, shape = node.parents[edge], node.in_shapes[edge]
         if isinstance(parent, int):
-            same = arrival.kept.structure is Rows and bool(shape) and (shape or ())[:1] == node.shape[:1]
+            same = bool(shape and arrival.kept.structure is Rows and _same_rows(node, shape, arrival.samples))
             out.append((parent, arrival if same else _WHOLE))
     return out
+
+
+def _same_rows(node: Node, shape: Shape, samples: bool) -> bool:
+    """Whether what was kept of the output is kept of an input of this shape."""
+    if samples:
+        return shape[:1] == node.shape[:1]
+    return shape[:-1] == node.shape[:-1] and node.name not in MIXES_ROWS
 
 
 def _node_cost(node: Node, arrived: Kept) -> NodeCost:

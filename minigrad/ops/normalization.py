@@ -202,7 +202,7 @@ def batch_norm(
 
 
 def _per_entry(operation: Operation, forward: float, backward: tuple[float, float, float]) -> None:
-    """So many operations for each entry of x: forward, and for ∂x, ∂gain and ∂bias."""
+    """So many operations for each entry of x that is worked on: forward, and for ∂x, ∂gain and ∂bias."""
     of = operation.primitive
     of.forward_flops = lambda node: forward * math.prod(node.shape)
     of.backward_flops = lambda node, edge, kept: backward[edge] * rows_kept(kept) * math.prod(node.shape)
