@@ -1,8 +1,9 @@
 """The site: it builds without a warning, its links lead somewhere, and a browser shows it without the network.
 
 Sphinx comes with the extra ``docs``; the browser is Chromium (or Chrome) with its driver. What is not installed is
-skipped, and nothing else is. The site is built once, with two of the lessons run in fast mode; the others are shown
-without being run, for `test_tutorials` runs them all.
+skipped, and nothing else is; with ``MINIGRAD_REQUIRE_BROWSER=1`` it is a failure instead. The site is built once, with
+two of the lessons run in fast mode; the others are shown without being run, for `test_tutorials` runs them all.
+``MINIGRAD_SITE`` names the folder of a site that is built already, which is then looked at instead.
 """
 
 from __future__ import annotations
@@ -36,6 +37,13 @@ RUN_LESSONS = r"plot_0[15]_"
 DESKTOP, PHONE = 1280, 390
 
 
+def lacking(what: str) -> None:
+    """Skip the test, or fail it where everything has to be there, as in continuous integration."""
+    if os.environ.get("MINIGRAD_REQUIRE_BROWSER"):
+        pytest.fail(f"MINIGRAD_REQUIRE_BROWSER is set, but {what}", pytrace=False)
+    pytest.skip(what)
+
+
 def load(path: Path) -> ModuleType:
     """A Python file as a module, under its own name."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -56,13 +64,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the built site; built with warnings as errors."""
     for module in BUILT_WITH:
         if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed: pip install -e '.[docs]'")
+            lacking(f"{module} is not installed: pip install -e '.[docs]'")
+    if "MINIGRAD_SITE" in os.environ:
+        built = ROOT / os.environ["MINIGRAD_SITE"]
+        assert (built / "index.html").is_file(), f"MINIGRAD_SITE={built} is no site; build one with .ci/docs"
+        return built
     folder = tmp_path_factory.mktemp("site")
     generated = shutil.ignore_patterns("_build", "api", "gallery", "_lessons", "_fonts", "*.png", "__pycache__")
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=generated)
     for kind in ("experiments", "performance"):  # the pictures of the results are part of their pages
         if (ROOT / "docs" / kind).is_dir():
             shutil.copytree(ROOT / "docs" / kind, folder / "docs" / kind, dirs_exist_ok=True)
+    shutil.copy2(ROOT / "README.md", folder)  # parts of it are on the site
     shutil.copytree(ROOT / "tutorials", folder / "tutorials", ignore=shutil.ignore_patterns("__pycache__"))
     environment = {**os.environ, "MINIGRAD_FAST": "1", "MINIGRAD_LESSONS": RUN_LESSONS, "MPLBACKEND": "Agg"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
@@ -161,11 +174,12 @@ def test_lessons_can_be_downloaded(site: Path) -> None:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Headless Chromium that cannot reach the network."""
     if importlib.util.find_spec("selenium") is None:
-        pytest.skip("selenium is not installed: pip install -e '.[docs]'")
+        lacking("selenium is not installed: pip install -e '.[docs]'")
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
     driver = shutil.which("chromedriver")
     if program is None or driver is None:
-        pytest.skip("no Chromium with chromedriver is installed")
+        lacking("no Chromium with chromedriver is installed (see .ci/browser)")
+    assert program is not None and driver is not None
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
