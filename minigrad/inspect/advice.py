@@ -58,6 +58,15 @@ class Advice:
         c_0 and c_1: a sketched step costs c_0 + c_1 p. The work of the estimators is in c_0, so c_0 + c_1 can be more
         than an exact step costs.
     batch_size : int
+
+    Examples
+    --------
+    >>> from minigrad import datasets, inspect, nn
+    >>> from minigrad.estimators import Mask
+    >>> data, model = datasets.digits().flat(), nn.mlp((64, 32, 10), vjp=Mask(0.5), rng=0)
+    >>> advice = inspect.advise(model, data, batch_size=32, batches=4, rng=0)
+    >>> advice.worth_it, advice.budget, advice.budgets
+    (False, 1.0, (1.0, 0.5, 0.25, 0.1, 0.05))
     """
 
     budget: float
