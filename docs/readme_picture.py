@@ -16,8 +16,9 @@ sys.path.insert(0, str(HERE / "_pictures"))
 import cotangent  # noqa: E402
 import training  # noqa: E402
 
-figure = plt.figure(figsize=(10.8, 4.4), layout="constrained")
-left, right = figure.subfigures(1, 2, width_ratios=(1.08, 1))
-cotangent.draw(left)
-training.draw(right)
-figure.savefig(HERE / "_static" / "minigrad.png", dpi=110, metadata={"Software": None})
+if __name__ == "__main__":
+    figure = plt.figure(figsize=(10.8, 4.4), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1.08, 1))
+    cotangent.draw(left)
+    training.draw(right)
+    figure.savefig(HERE / "_static" / "minigrad.png", dpi=110, metadata={"Software": None})

@@ -217,8 +217,10 @@ return {
 """
 
 
-def complaints(browser: Any, page: Path, width: int) -> list[str]:
+def complaints(browser: Any, page: Path, width: int, theme: str = "light") -> list[str]:
     """What is wrong with a page at a width; empty if nothing is."""
+    wanted = [{"name": "prefers-color-scheme", "value": theme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wanted})
     settings = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", settings)
     browser.get(page.as_uri())
@@ -229,20 +231,54 @@ def complaints(browser: Any, page: Path, width: int) -> list[str]:
     found += [f"picture not loaded: {source}" for source in seen["missing"]]
     if not seen["text"]:
         found.append("the page is empty")
-    return [f"{page.name} at {width}: {line}" for line in found]
+    return [f"{page.name} at {width}, {theme}: {line}" for line in found]
+
+
+def pages_of(site: Path) -> list[Path]:
+    """All pages but those of source code."""
+    return [page for page in sorted(site.rglob("*.html")) if not {"_modules", "_static"} & set(page.parts)]
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_pages_in_a_browser(site: Path, browser: Any, width: int) -> None:
-    pages = [
-        page for page in sorted(site.rglob("*.html")) if "_modules" not in page.parts and "_static" not in page.parts
-    ]
+    pages = pages_of(site)
     in_api = [page for page in pages if page.parent.name == "api"]
     # Of the pages of single names every eighth, and those of the longest.
     longest = sorted(in_api, key=lambda page: -page.stat().st_size)[:8]
     chosen = [page for page in pages if page not in in_api or page in longest] + in_api[::8]
     found = [line for page in chosen for line in complaints(browser, page, width)]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_theme_is_taken_from_the_system(site: Path, browser: Any, theme: str) -> None:
+    found = []
+    for page in [page for page in pages_of(site) if page.parent.name != "api"]:
+        found += complaints(browser, page, DESKTOP, theme)
+        shown = browser.execute_script(
+            "return [document.documentElement.dataset.theme, getComputedStyle(document.body).backgroundColor]"
+        )
+        light = sum(map(int, re.findall(r"\d+", shown[1])[:3])) > 3 * 128
+        if shown[0] != theme or light != (theme == "light"):
+            found.append(f"{page.name} is shown as {shown}")
+    assert not found, "\n".join(found)
+
+
+FORMULAS = """
+const done = arguments[0];
+document.fonts.ready.then(() => done({
+  font: [...document.fonts].filter(f => f.family.includes('STIX') && f.status == 'loaded').length,
+  empty: [...document.querySelectorAll('math')].filter(m => !m.getBoundingClientRect().width).length,
+  formulas: document.querySelectorAll('math').length,
+}));
+"""
+
+
+def test_formulas_are_drawn_with_their_font(site: Path, browser: Any) -> None:
+    for name in ("theory/optimal", "gallery/plot_05_the_best_diagonal_sketch"):
+        browser.get((site / f"{name}.html").as_uri())
+        seen = browser.execute_async_script(FORMULAS)
+        assert seen["font"] and seen["formulas"] > 20 and not seen["empty"], (name, seen)
 
 
 def test_search_finds(site: Path, browser: Any) -> None:
@@ -268,3 +304,5 @@ def test_a_planted_fault_of_a_page_is_found(browser: Any, tmp_path: Path) -> Non
         (tmp_path / f"{name}.html").write_text(head + body)
         found = " ".join(complaints(browser, tmp_path / f"{name}.html", PHONE))
         assert (wanted in found) if wanted else not found
+    seen = browser.execute_async_script(FORMULAS)
+    assert seen == {"font": 0, "empty": 0, "formulas": 0}

@@ -110,7 +110,9 @@ def write(app: Any, config: Any) -> None:
     index = ["API reference", "=============", "", "Every public name, each with an example that the tests run.", ""]
     index += [".. toctree::", "   :hidden:", ""] + [f"   {name}" for name in listed] + [""]
     for name in listed:
-        index += [f":doc:`{name}`", f"   {summary(name)}", ""]
+        own = [full for full, home in where.items() if full == home and full.rpartition(".")[0] == name]
+        links = [f":py:obj:`{full.rpartition('.')[2]} <{full}>`" for full in own]
+        index += [f":doc:`{name}`", f"   {summary(name)}", "", f"   {' · '.join(links)}", ""]
     texts = {"index": "\n".join(index), **{name: page(name, where) for name in listed}}
     for name, text in texts.items():
         path = folder / f"{name}.rst"
