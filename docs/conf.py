@@ -44,6 +44,7 @@ default_role = "py:obj"
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 add_function_parentheses = False
+smartquotes_action = "De"  # quotes stay straight: most of them are of strings, as in {"row", "column"}
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(repr|len|collections|typing)(\..*)?"),

@@ -157,6 +157,7 @@ def test_formulas_are_mathml(site: Path) -> None:
         text = (site / f"{name}.html").read_text(encoding="utf-8")
         assert text.count("<math") > 20
         assert r"\frac" not in text and "math-error" not in text
+        assert not re.search(r"<munderover>\s*<mi>", text), "an index that belongs at the foot of a letter is below it"
     assert (site / "_static" / "STIXTwoMath-Regular.ttf").stat().st_size > 100_000
 
 

@@ -106,6 +106,7 @@ PRESETS = {
         lrs=(0.0003, 0.001, 0.003),
     ),
 }
+"""The studies that ``minigrad reproduce`` knows by name: the three architectures of the paper, as `Study` objects."""
 
 
 @dataclass(frozen=True)
