@@ -44,6 +44,7 @@ default_role = "py:obj"
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 add_function_parentheses = False
+smartquotes_action = "De"  # quotes stay straight: most of them are of strings, as in {"row", "column"}
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(repr|len|collections|typing)(\..*)?"),
@@ -116,6 +117,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "minigrad"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = [("roots.js", {"defer": "defer"})]
 html_show_sourcelink = False
 html_copy_source = False
 html_math_renderer = "browser"

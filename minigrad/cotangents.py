@@ -24,7 +24,14 @@ __all__ = ["Columns", "Dense", "Entries", "Factors", "Kept", "Rows", "Structured
 
 
 class Structured:
-    """What every structured cotangent offers: ``shape``, ``dtype``, ``nbytes`` and ``dense()``."""
+    """What every structured cotangent offers: ``shape``, ``dtype``, ``nbytes`` and ``dense()``.
+
+    Examples
+    --------
+    >>> kept = Rows(np.array([[1.0, 2.0]]), np.array([1]), (3, 2))
+    >>> isinstance(kept, Structured), kept.shape, kept.dense().tolist()
+    (True, (3, 2), [[0.0, 0.0], [1.0, 2.0], [0.0, 0.0]])
+    """
 
     __slots__ = ("shape",)
     shape: Shape
@@ -272,6 +279,15 @@ class Kept:
     fraction : float
         Expected kept columns, rows or entries over all of them; for `Factors` the expected rank over
         ``min(rows, columns)``. In [0, 1], or above 1 for a projection wider than the cotangent.
+
+    Examples
+    --------
+    >>> from minigrad.estimators import DiagonalSketch, RandomProjection
+    >>> kept = DiagonalSketch(0.25).kept((32, 64))
+    >>> kept.structure.__name__, kept.fraction
+    ('Columns', 0.25)
+    >>> RandomProjection(0.25).kept((32, 64)).structure.__name__
+    'Factors'
     """
 
     structure: type[Structured] = Dense

@@ -17,7 +17,19 @@ __all__ = ["Estimator", "TooManyOutcomes"]
 
 
 class TooManyOutcomes(ValueError):
-    """There are more outcomes than may be listed."""
+    """There are more outcomes than may be listed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad.estimators import Mask
+    >>> from minigrad.inspect import TooManyOutcomes
+    >>> try:
+    ...     list(Mask(0.5).outcomes(np.ones((2, 64)), None))
+    ... except TooManyOutcomes as error:
+    ...     print(error)
+    independent draws of 64 units have 2^64 outcomes, too many to list; ...
+    """
 
 
 class Estimator:

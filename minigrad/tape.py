@@ -22,7 +22,18 @@ __all__ = ["Tape", "TapeError"]
 
 
 class TapeError(RuntimeError):
-    """A backward pass was asked for that the tape cannot give."""
+    """A backward pass was asked for that the tape cannot give.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> loss = mg.Tensor([1.0], requires_grad=True).sum()          # outside of a tape
+    >>> try:
+    ...     loss.backward()
+    ... except mg.TapeError as error:
+    ...     print(str(error)[:39])
+    backward: this tensor was not recorded.
+    """
 
 
 class Tape:

@@ -1,8 +1,9 @@
 """The site: it builds without a warning, its links lead somewhere, and a browser shows it without the network.
 
 Sphinx comes with the extra ``docs``; the browser is Chromium (or Chrome) with its driver. What is not installed is
-skipped, and nothing else is. The site is built once, with two of the lessons run in fast mode; the others are shown
-without being run, for `test_tutorials` runs them all.
+skipped, and nothing else is; with ``MINIGRAD_REQUIRE_BROWSER=1`` it is a failure instead. The site is built once, with
+two of the lessons run in fast mode; the others are shown without being run, for `test_tutorials` runs them all.
+``MINIGRAD_SITE`` names the folder of a site that is built already, which is then looked at instead.
 """
 
 from __future__ import annotations
@@ -36,6 +37,13 @@ RUN_LESSONS = r"plot_0[15]_"
 DESKTOP, PHONE = 1280, 390
 
 
+def lacking(what: str) -> None:
+    """Skip the test, or fail it where everything has to be there, as in continuous integration."""
+    if os.environ.get("MINIGRAD_REQUIRE_BROWSER"):
+        pytest.fail(f"MINIGRAD_REQUIRE_BROWSER is set, but {what}", pytrace=False)
+    pytest.skip(what)
+
+
 def load(path: Path) -> ModuleType:
     """A Python file as a module, under its own name."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -56,13 +64,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the built site; built with warnings as errors."""
     for module in BUILT_WITH:
         if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed: pip install -e '.[docs]'")
+            lacking(f"{module} is not installed: pip install -e '.[docs]'")
+    if "MINIGRAD_SITE" in os.environ:
+        built = ROOT / os.environ["MINIGRAD_SITE"]
+        assert (built / "index.html").is_file(), f"MINIGRAD_SITE={built} is no site; build one with .ci/docs"
+        return built
     folder = tmp_path_factory.mktemp("site")
     generated = shutil.ignore_patterns("_build", "api", "gallery", "_lessons", "_fonts", "*.png", "__pycache__")
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=generated)
     for kind in ("experiments", "performance"):  # the pictures of the results are part of their pages
         if (ROOT / "docs" / kind).is_dir():
             shutil.copytree(ROOT / "docs" / kind, folder / "docs" / kind, dirs_exist_ok=True)
+    shutil.copy2(ROOT / "README.md", folder)  # parts of it are on the site
     shutil.copytree(ROOT / "tutorials", folder / "tutorials", ignore=shutil.ignore_patterns("__pycache__"))
     environment = {**os.environ, "MINIGRAD_FAST": "1", "MINIGRAD_LESSONS": RUN_LESSONS, "MPLBACKEND": "Agg"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
@@ -144,6 +157,7 @@ def test_formulas_are_mathml(site: Path) -> None:
         text = (site / f"{name}.html").read_text(encoding="utf-8")
         assert text.count("<math") > 20
         assert r"\frac" not in text and "math-error" not in text
+        assert not re.search(r"<munderover>\s*<mi>", text), "an index that belongs at the foot of a letter is below it"
     assert (site / "_static" / "STIXTwoMath-Regular.ttf").stat().st_size > 100_000
 
 
@@ -154,6 +168,16 @@ def test_lessons_can_be_downloaded(site: Path) -> None:
             assert re.search(rf'href="[^"]*/{lesson.stem}\{kind}"', text), f"{lesson.name}: no {kind} to download"
 
 
+def test_the_readme_names_every_lesson_and_its_picture_is_there() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for lesson in sorted((ROOT / "tutorials").glob("plot_*.py")):
+        title = re.search(r"^r?\"\"\"\n(\d+)\. ([\w-]+)", lesson.read_text(encoding="utf-8"))
+        assert title and f"{title[1]} {title[2]}" in readme, f"{lesson.name} is not in the map of lessons"
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", readme):
+        assert (ROOT / target).is_file(), f"README.md points to {target}, which is not there"
+    assert (ROOT / "docs" / "_static" / "minigrad.png").stat().st_size < 150_000
+
+
 # The site in a browser
 
 
@@ -161,11 +185,12 @@ def test_lessons_can_be_downloaded(site: Path) -> None:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Headless Chromium that cannot reach the network."""
     if importlib.util.find_spec("selenium") is None:
-        pytest.skip("selenium is not installed: pip install -e '.[docs]'")
+        lacking("selenium is not installed: pip install -e '.[docs]'")
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
     driver = shutil.which("chromedriver")
     if program is None or driver is None:
-        pytest.skip("no Chromium with chromedriver is installed")
+        lacking("no Chromium with chromedriver is installed (see .ci/browser)")
+    assert program is not None and driver is not None
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -203,8 +228,10 @@ return {
 """
 
 
-def complaints(browser: Any, page: Path, width: int) -> list[str]:
+def complaints(browser: Any, page: Path, width: int, theme: str = "light") -> list[str]:
     """What is wrong with a page at a width; empty if nothing is."""
+    wanted = [{"name": "prefers-color-scheme", "value": theme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wanted})
     settings = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", settings)
     browser.get(page.as_uri())
@@ -215,20 +242,54 @@ def complaints(browser: Any, page: Path, width: int) -> list[str]:
     found += [f"picture not loaded: {source}" for source in seen["missing"]]
     if not seen["text"]:
         found.append("the page is empty")
-    return [f"{page.name} at {width}: {line}" for line in found]
+    return [f"{page.name} at {width}, {theme}: {line}" for line in found]
+
+
+def pages_of(site: Path) -> list[Path]:
+    """All pages but those of source code."""
+    return [page for page in sorted(site.rglob("*.html")) if not {"_modules", "_static"} & set(page.parts)]
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_pages_in_a_browser(site: Path, browser: Any, width: int) -> None:
-    pages = [
-        page for page in sorted(site.rglob("*.html")) if "_modules" not in page.parts and "_static" not in page.parts
-    ]
+    pages = pages_of(site)
     in_api = [page for page in pages if page.parent.name == "api"]
     # Of the pages of single names every eighth, and those of the longest.
     longest = sorted(in_api, key=lambda page: -page.stat().st_size)[:8]
     chosen = [page for page in pages if page not in in_api or page in longest] + in_api[::8]
     found = [line for page in chosen for line in complaints(browser, page, width)]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_theme_is_taken_from_the_system(site: Path, browser: Any, theme: str) -> None:
+    found = []
+    for page in [page for page in pages_of(site) if page.parent.name != "api"]:
+        found += complaints(browser, page, DESKTOP, theme)
+        shown = browser.execute_script(
+            "return [document.documentElement.dataset.theme, getComputedStyle(document.body).backgroundColor]"
+        )
+        light = sum(map(int, re.findall(r"\d+", shown[1])[:3])) > 3 * 128
+        if shown[0] != theme or light != (theme == "light"):
+            found.append(f"{page.name} is shown as {shown}")
+    assert not found, "\n".join(found)
+
+
+FORMULAS = """
+const done = arguments[0];
+document.fonts.ready.then(() => done({
+  font: [...document.fonts].filter(f => f.family.includes('STIX') && f.status == 'loaded').length,
+  empty: [...document.querySelectorAll('math')].filter(m => !m.getBoundingClientRect().width).length,
+  formulas: document.querySelectorAll('math').length,
+}));
+"""
+
+
+def test_formulas_are_drawn_with_their_font(site: Path, browser: Any) -> None:
+    for name in ("theory/optimal", "gallery/plot_05_the_best_diagonal_sketch"):
+        browser.get((site / f"{name}.html").as_uri())
+        seen = browser.execute_async_script(FORMULAS)
+        assert seen["font"] and seen["formulas"] > 20 and not seen["empty"], (name, seen)
 
 
 def test_search_finds(site: Path, browser: Any) -> None:
@@ -254,3 +315,5 @@ def test_a_planted_fault_of_a_page_is_found(browser: Any, tmp_path: Path) -> Non
         (tmp_path / f"{name}.html").write_text(head + body)
         found = " ".join(complaints(browser, tmp_path / f"{name}.html", PHONE))
         assert (wanted in found) if wanted else not found
+    seen = browser.execute_async_script(FORMULAS)
+    assert seen == {"font": 0, "empty": 0, "formulas": 0}

@@ -7,10 +7,12 @@ taken from the installed package ziamath when the site is built.
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import ziamath
 from docutils import nodes
@@ -19,12 +21,14 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
+NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 FONT = "STIXTwoMath-Regular.ttf"
 LOGGER = logging.getLogger(__name__)
 
 
 SIZED = re.compile(r"\\(big|Big|bigg|Bigg)(?![a-zA-Z])\s*(\\[a-zA-Z]+|\\.|.)")
 BAR = re.compile(r"<mo>([‖∥|])</mo>")
+ENTITY = re.compile(r"&(?!lt;|gt;|amp;)\w+;")
 FRACTION = re.compile(r"\\[td]?frac\s*([0-9a-zA-Z])\s*([0-9a-zA-Z])")
 OPENING = {"(", "[", "|", r"\{", r"\|", r"\langle", r"\lVert", r"\lvert", r"\lfloor", r"\lceil"}
 
@@ -36,11 +40,26 @@ def known(formula: str) -> str:
     return re.sub(r"\\dots(?![a-zA-Z])", r"\\ldots", formula)
 
 
+def accents(mathml: str) -> str:
+    r"""Put the index of an accented letter at its foot: Docutils takes that of ``\hat g_u`` for a limit below it."""
+    ElementTree.register_namespace("", NAMESPACE)
+    tree = ElementTree.fromstring(ENTITY.sub(lambda m: html.unescape(m[0]), mathml))
+    for element in list(tree.iter(f"{{{NAMESPACE}}}munderover")):
+        base, index, accent = element
+        if accent.tag.endswith("}mo") and not base.tag.endswith("}mo"):
+            accented = ElementTree.Element(f"{{{NAMESPACE}}}mover", {"accent": "true"})
+            accented.extend([base, accent])
+            element.tag = f"{{{NAMESPACE}}}msub"
+            element[:] = [accented, index]
+    return ElementTree.tostring(tree, encoding="unicode")
+
+
 def convert(formula: str, block: bool, node: Any) -> str:
     """MathML of a formula in LaTeX; a warning, and the LaTeX itself, where that fails."""
     try:
         # Bars are the same at both ends, so browsers cannot tell an opening one, and let only some of them grow.
-        return BAR.sub(r'<mo stretchy="false">\1</mo>', str(tex2mathml(known(formula), as_block=block)))
+        mathml = accents(str(tex2mathml(known(formula), as_block=block)))
+        return BAR.sub(r'<mo stretchy="false">\1</mo>', mathml)
     except (MathError, SyntaxError, KeyError, IndexError, AttributeError, TypeError) as error:
         LOGGER.warning("formula %r: %s", formula, error, location=node)
         return ""

@@ -111,7 +111,9 @@ def write(app: Any, config: Any) -> None:
     index = ["API reference", "=============", "", "Every public name, each with an example that the tests run.", ""]
     index += [".. toctree::", "   :hidden:", ""] + [f"   {name}" for name in listed] + [""]
     for name in listed:
-        index += [f":doc:`{name}`", f"   {summary(name)}", ""]
+        own = [full for full, home in where.items() if full == home and full.rpartition(".")[0] == name]
+        links = [f":py:obj:`{full.rpartition('.')[2]} <{full}>`" for full in own]
+        index += [f":doc:`{name}`", f"   {summary(name)}", "", f"   {' · '.join(links)}", ""]
     texts = {"index": "\n".join(index), **{name: page(name, where) for name in listed}}
     for name, text in texts.items():
         path = folder / f"{name}.rst"
@@ -162,6 +164,20 @@ def link_theory(app: Any, what: str, name: str, obj: Any, options: Any, lines: l
         lines[k] = re.sub(r"THEORY\.md §(\d)", lambda m: f":doc:`theory §{m[1]} </theory/{SECTIONS[m[1]]}>`", line)
 
 
+def document_data(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Give a constant or an alias the docstring below it, in whichever file of its package that is."""
+    from sphinx.pycode import ModuleAnalyzer  # here, for the tests read names where Sphinx is not installed
+
+    package, _, short = name.rpartition(".")
+    if what not in ("data", "attribute") or package not in packages():
+        return
+    for info in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+        found = ModuleAnalyzer.for_module(info.name).find_attr_docs().get(("", short))
+        if found:
+            lines[:] = [*found]
+            return
+
+
 def resolve(app: Any, env: Any, node: Any, content: Any) -> Any:
     """Links from short names, such as ``nn.set_vjp`` or ``Tensor``, and from names that have another home.
 
@@ -207,6 +223,7 @@ def setup(app: Any) -> dict[str, Any]:
     """Write the pages before Sphinx looks for files."""
     app.connect("config-inited", write)
     app.connect("missing-reference", resolve)
+    app.connect("autodoc-process-docstring", document_data, priority=100)
     app.connect("autodoc-process-docstring", link_theory, priority=900)
     app.connect("html-page-context", mend_source)
     app.connect("autodoc-skip-member", skip)

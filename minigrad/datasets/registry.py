@@ -34,9 +34,14 @@ def register(line: str) -> Callable[[Loader], Loader]:
 
     Examples
     --------
-    >>> @register("two crescents in the plane")     # doctest: +SKIP
-    ... def moons():
-    ...     return Dataset("moons", ...)
+    >>> import numpy as np
+    >>> from minigrad import datasets
+    >>> @datasets.register("two points on a line")
+    ... def points():
+    ...     x, y = np.array([[-1.0], [1.0]], np.float32), np.array([0, 1])
+    ...     return datasets.Dataset("points", x, y, x, y, ("left", "right"))
+    >>> datasets.load("points").classes
+    ('left', 'right')
     """
 
     def decorate(loader: Loader) -> Loader:

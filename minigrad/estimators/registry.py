@@ -43,6 +43,19 @@ def register(name: str, line: str) -> Callable[[Class], Class]:
         Such as ``"mask"``.
     line : str
         What it does, in one line.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from minigrad.estimators import parse, register
+    >>> @register("coin", "everything, enlarged, or nothing")
+    ... @dataclass(frozen=True)
+    ... class Coin(Estimator):
+    ...     budget: float
+    ...     def sample(self, g, node, rng):
+    ...         return g / self.budget if rng.random() < self.budget else 0 * g
+    >>> parse("coin(0.25)")
+    Coin(budget=0.25)
     """
 
     def decorate(cls: Class) -> Class:

@@ -72,6 +72,16 @@ def compare(
         If the folder cannot be written to.
     DataError
         If the data cannot be loaded.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from minigrad.experiments import Configuration, compare
+    >>> small = Configuration("mlp", "digits", epochs=1, train=200, test=100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = compare(small, ["diagonal(0.25)"], seeds=1, out=folder, progress=False)
+    >>> [method.label for method in found.methods]
+    ['exact', 'DiagonalSketch(0.25)', 'exact, batch 33']
     """
     if seeds < 1:
         raise ValueError(f"seeds={seeds} must be at least 1")

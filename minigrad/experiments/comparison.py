@@ -39,6 +39,16 @@ class Comparison:
     seeds : tuple of int
     runs : tuple of Run
     measurements : dict from label to Measurement
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from minigrad.experiments import Configuration, compare
+    >>> small = Configuration("mlp", "digits", epochs=1, train=200, test=100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = compare(small, ["diagonal(0.25)"], seeds=1, out=folder, progress=False)
+    >>> found.seeds, len(found.runs)
+    ((0,), 3)
     """
 
     configuration: Configuration

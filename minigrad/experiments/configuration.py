@@ -50,6 +50,16 @@ class Configuration:
     ------
     ValueError
         If a name is unknown or a number out of range.
+
+    Examples
+    --------
+    >>> from minigrad.experiments import Configuration
+    >>> Configuration("mlp", "digits", epochs=5).epochs
+    5
+    >>> Configuration("mlp", "digit")
+    Traceback (most recent call last):
+        ...
+    ValueError: ...
     """
 
     model: str = "mlp"

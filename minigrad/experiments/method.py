@@ -31,6 +31,12 @@ class Method:
     adaptive : float or None
         The budgets follow the noise: the added variance is kept near this fraction of the minibatch variance
         (`minigrad.training.AdaptiveBudget`).
+
+    Examples
+    --------
+    >>> from minigrad.experiments import Method
+    >>> Method("columns", vjp="diagonal(0.1, target=both)").where
+    'hidden'
     """
 
     label: str

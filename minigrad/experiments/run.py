@@ -34,6 +34,14 @@ class Run:
     history : History
     diverged : str or None
         The message, where the loss or a parameter was no longer finite.
+
+    Examples
+    --------
+    >>> from minigrad.experiments import Configuration, Method, train
+    >>> small = Configuration("mlp", "digits", epochs=1, train=200, test=100)
+    >>> run = train(small, Method("columns", vjp="diagonal(0.25)"), seed=0)
+    >>> run.label, run.seed, run.diverged, run.history.last.epoch
+    ('columns', 0, None, 1)
     """
 
     key: str
@@ -78,6 +86,15 @@ def train(
     -------
     Run
         Also where training diverged: the epochs before that are kept.
+
+    Examples
+    --------
+    >>> from minigrad.experiments import Configuration, Method, train
+    >>> small = Configuration("mlp", "digits", epochs=1, train=200, test=100)
+    >>> run = train(small, Method("columns", vjp="diagonal(0.25)"), seed=0)
+    >>> again = train(small, Method("columns", vjp="diagonal(0.25)"), seed=0)
+    >>> again.history.last.loss == run.history.last.loss
+    True
     """
     data = configuration.load() if data is None else data
     try:

@@ -63,6 +63,13 @@ class Study:
     ------
     ValueError
         If there is nothing to choose from, or a number is out of range.
+
+    Examples
+    --------
+    >>> from minigrad.experiments import Configuration, Study
+    >>> study = Study(Configuration("mlp", "digits", epochs=5), lrs=(0.01, 0.1), budgets=(0.1, 0.5), seeds=2)
+    >>> len(study.families)
+    9
     """
 
     configuration: Configuration
@@ -99,6 +106,7 @@ PRESETS = {
         lrs=(0.0003, 0.001, 0.003),
     ),
 }
+"""The studies that ``minigrad reproduce`` knows by name: the three architectures of the paper, as `Study` objects."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,17 @@ class StudyResult:
     ----------
     study : Study
     lines : tuple of Line
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from minigrad.experiments import Configuration, Study, reproduce
+    >>> small = Configuration("mlp", "digits", epochs=1, train=200, test=100)
+    >>> study = Study(small, lrs=(0.1,), budgets=(0.25,), families=("diagonal",), seeds=1, tune_epochs=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = reproduce(study, folder, progress=False)
+    >>> [line.family for line in found.lines]
+    ['exact', 'diagonal', 'exact, smaller batch']
     """
 
     study: Study
@@ -238,6 +257,17 @@ def reproduce(
         If the folder cannot be written to.
     DataError
         If the data cannot be loaded.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from minigrad.experiments import Configuration, Study, reproduce
+    >>> small = Configuration("mlp", "digits", epochs=1, train=200, test=100)
+    >>> study = Study(small, lrs=(0.1,), budgets=(0.25,), families=("diagonal",), seeds=1, tune_epochs=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = reproduce(study, folder, progress=False)
+    >>> found.study is study
+    True
     """
     smallest = len(_tuning(study, study.lrs[0]).load().x_train)
     if study.configuration.batch_size > smallest:

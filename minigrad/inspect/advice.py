@@ -65,6 +65,15 @@ class Advice:
     compounding : float
         How much faster s² grew from the largest budget to the smallest than 1/p − 1 did: 1 for one uniform mask; more
         where the noise of several sketched nodes compounds (THEORY.md §4); less where sketches know what to keep.
+
+    Examples
+    --------
+    >>> from minigrad import datasets, inspect, nn
+    >>> from minigrad.estimators import Mask
+    >>> data, model = datasets.digits().flat(), nn.mlp((64, 32, 10), vjp=Mask(0.5), rng=0)
+    >>> advice = inspect.advise(model, data, batch_size=32, batches=4, rng=0)
+    >>> advice.worth_it, advice.budget, advice.budgets
+    (False, 1.0, (1.0, 0.5, 0.25, 0.1, 0.05))
     """
 
     budget: float

@@ -32,6 +32,15 @@ class Allocation:
     water_filled_variance, common_variance : float
         E‖ĝ − g‖² measured with each, for a loss that is a mean over the batch.
     layers : Layers
+
+    Examples
+    --------
+    >>> from minigrad import datasets, inspect, nn
+    >>> from minigrad.estimators import Mask
+    >>> data, model = datasets.digits().flat(), nn.mlp((64, 32, 10), vjp=Mask(0.5), rng=0)
+    >>> found = inspect.allocate(model, data, budget=0.25, batch_size=32, batches=4, rng=0)
+    >>> sorted(found.budgets), found.common
+    (['0', '2'], 0.25)
     """
 
     budgets: dict[str, float]

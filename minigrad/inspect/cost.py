@@ -49,6 +49,18 @@ class NodeCost:
         What the node saved; memory that several nodes share is counted at each.
     wire_bytes : float
         Expected size of the cotangent after the estimator, values and indices.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> from minigrad import inspect
+    >>> from minigrad.estimators import Mask
+    >>> w = mg.Tensor(np.ones((2, 3)), requires_grad=True, name="w")
+    >>> with mg.Tape() as tape:
+    ...     loss = mg.ops.linear(np.ones((4, 3)), w, vjp=Mask(0.5)).sum()
+    >>> node = inspect.cost(tape).nodes[0]
+    >>> node.name, node.vjp, node.backward_exact, node.backward
+    ('linear', 'Mask(0.5)', 48.0, 28.0)
     """
 
     node: int
@@ -71,6 +83,18 @@ class Cost:
     nodes : tuple of NodeCost
     saved_bytes : int
         Bytes that all nodes together saved, shared memory counted once.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> from minigrad import inspect
+    >>> from minigrad.estimators import Mask
+    >>> w = mg.Tensor(np.ones((2, 3)), requires_grad=True, name="w")
+    >>> with mg.Tape() as tape:
+    ...     loss = mg.ops.linear(np.ones((4, 3)), w, vjp=Mask(0.5)).sum()
+    >>> cost = inspect.cost(tape)
+    >>> cost.backward_exact, cost.backward, cost.saved_bytes
+    (56.0, 36.0, 96)
     """
 
     nodes: tuple[NodeCost, ...]

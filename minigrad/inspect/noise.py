@@ -39,6 +39,15 @@ class GradientNoise:
     norm_squared : float
         ‖∇f‖², estimated without the bias that noise gives it; not below 0.
     batch_size, batches, draws : int
+
+    Examples
+    --------
+    >>> from minigrad import datasets, inspect, nn
+    >>> from minigrad.estimators import Mask
+    >>> data, model = datasets.digits().flat(), nn.mlp((64, 32, 10), vjp=Mask(0.5), rng=0)
+    >>> noise = inspect.gradient_noise(model, data, batch_size=32, batches=4, rng=0)
+    >>> noise.minibatch > 0 and noise.estimator > 0, noise.batch_size
+    (True, 32)
     """
 
     minibatch: float

@@ -42,6 +42,18 @@ class NodeSparsity:
         Histogram: number kept → number of draws.
     nbytes : float
         Mean bytes of the cotangent as it was stored, values and indices.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> from minigrad import inspect
+    >>> from minigrad.estimators import Mask
+    >>> w = mg.Tensor(np.ones((2, 3)), requires_grad=True, name="w")
+    >>> with mg.Tape() as tape:
+    ...     loss = mg.ops.linear(np.ones((4, 3)), w, vjp=Mask(0.5)).sum()
+    >>> node = inspect.sparsity(tape, loss, rng=0).nodes[0]
+    >>> node.unit, node.of, sum(node.counts.values())
+    ('columns', 2, 100)
     """
 
     node: int
@@ -71,6 +83,18 @@ class Sparsity:
     ----------
     nodes : tuple of NodeSparsity
     draws : int
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> from minigrad import inspect
+    >>> from minigrad.estimators import Mask
+    >>> w = mg.Tensor(np.ones((2, 3)), requires_grad=True, name="w")
+    >>> with mg.Tape() as tape:
+    ...     loss = mg.ops.linear(np.ones((4, 3)), w, vjp=Mask(0.5)).sum()
+    >>> kept = inspect.sparsity(tape, loss, rng=0)
+    >>> kept.draws, [node.name for node in kept.nodes]
+    (100, ['linear'])
     """
 
     nodes: tuple[NodeSparsity, ...]

@@ -77,6 +77,18 @@ class Unbiasedness:
         The largest over parameters, of those with a gradient that is not 0, of the smallest relative bias that would
         have been detected.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> from minigrad import inspect
+    >>> from minigrad.estimators import Mask
+    >>> w = mg.Tensor(np.ones((2, 3)), requires_grad=True, name="w")
+    >>> with mg.Tape() as tape:
+    ...     loss = mg.ops.linear(np.ones((4, 3)), w, vjp=Mask(0.5)).sum()
+    >>> report = inspect.unbiasedness(tape, loss, draws=200, rng=0)
+    >>> report.passed, report.enumerated, report.alpha
+    (True, 4, 1e-06)
     """
 
     passed: bool

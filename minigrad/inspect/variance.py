@@ -64,6 +64,20 @@ class Variance:
         ``by_node`` are those of the backward pass; all are orthogonal.
     residuals_error : float
         The standard error of that.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> from minigrad import inspect
+    >>> from minigrad.estimators import Mask
+    >>> w = mg.Tensor(np.ones((2, 3)), requires_grad=True, name="w")
+    >>> with mg.Tape() as tape:
+    ...     loss = mg.ops.linear(np.ones((4, 3)), w, vjp=Mask(0.5)).sum()
+    >>> noise = inspect.variance(tape, loss, draws=200, rng=0)
+    >>> sorted(noise.by_node), sorted(noise.by_parameter)
+    ([0], ['w'])
+    >>> bool(np.isclose(sum(noise.by_node.values()), noise.total))
+    True
     """
 
     by_node: dict[int, float]

@@ -24,6 +24,18 @@ class Sketchable(Module):
     ----------
     operation : Operation
         The operation that ``vjp`` is for (of the class).
+
+    Examples
+    --------
+    >>> from minigrad import nn
+    >>> from minigrad.estimators import Mask
+    >>> layer = nn.Linear(3, 2, vjp=Mask(0.5), rng=0)
+    >>> isinstance(layer, nn.Sketchable), layer.vjp
+    (True, Mask(0.5))
+    >>> layer.vjp = "mask"
+    Traceback (most recent call last):
+        ...
+    TypeError: ...
     """
 
     operation: ClassVar[Operation]

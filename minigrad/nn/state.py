@@ -16,7 +16,15 @@ __all__ = ["Differences", "load_state"]
 
 
 class Differences(NamedTuple):
-    """The paths in which a state and a model differ."""
+    """The paths in which a state and a model differ.
+
+    Examples
+    --------
+    >>> from minigrad import nn
+    >>> layer = nn.Linear(3, 2, rng=0)
+    >>> layer.load_state_dict({"weight": layer.weight.data, "scale": layer.bias.data}, strict=False)
+    Differences(missing=['bias'], extra=['scale'])
+    """
 
     missing: list[str]
     extra: list[str]

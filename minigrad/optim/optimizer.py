@@ -47,6 +47,22 @@ class Optimizer:
         positive and finite.
     TypeError
         If something is not a Tensor.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> class SignDescent(Optimizer):
+    ...     def update(self, data, gradient, work, *state):
+    ...         np.sign(gradient, out=work[0])
+    ...         np.multiply(work[0], self.lr, out=work[0])
+    ...         np.subtract(data, work[0], out=data)
+    >>> w = mg.Tensor([3.0, -4.0], requires_grad=True)
+    >>> with mg.Tape():
+    ...     loss = (w**2).sum()
+    >>> loss.backward()
+    >>> SignDescent([w], lr=0.5).step()
+    >>> w.data.tolist()
+    [2.5, -3.5]
     """
 
     def __init__(self, parameters: Parameters, lr: float):

@@ -22,7 +22,22 @@ META = "meta.json"
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint cannot be read, or does not fit."""
+    """A checkpoint cannot be read, or does not fit.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from minigrad.training import CheckpointError, load_checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "a.npz")
+    ...     with open(path, "wb") as file:
+    ...         _ = file.write(b"no checkpoint")
+    ...     try:
+    ...         load_checkpoint(path)
+    ...     except CheckpointError as error:
+    ...         print(type(error).__name__)
+    CheckpointError
+    """
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
@@ -115,6 +130,17 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
         If there is no such file, or it may not be read.
     CheckpointError
         If the file is truncated, damaged, or not a checkpoint.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from minigrad.training import save_checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "a.npz")
+    ...     save_checkpoint(path, {"w": np.ones(2)}, {"epoch": 3})
+    ...     arrays, meta = load_checkpoint(path)
+    >>> arrays["w"].tolist(), meta
+    ([1.0, 1.0], {'epoch': 3})
     """
     name = os.fspath(path)
     try:

@@ -33,6 +33,15 @@ class Epoch:
     forward_flops, backward_flops : float
         Floating-point operations since the beginning, by the cost model (`minigrad.inspect.cost`); those of the
         backward pass are expected ones.
+
+    Examples
+    --------
+    >>> from minigrad import datasets, nn, optim, training
+    >>> data, model = datasets.digits().flat(), nn.mlp((64, 16, 10), rng=0)
+    >>> history = training.fit(model, data, optimizer=optim.SGD(model, lr=0.1), epochs=2, batch_size=64, rng=0)
+    >>> last = history.epochs[-1]
+    >>> last.epoch, last.step, last.loss < history.epochs[0].loss
+    (2, 46, True)
     """
 
     epoch: int

@@ -40,6 +40,19 @@ class DivergenceError(FloatingPointError):
         The step at which it was noticed.
     history : History
         The epochs that were finished before.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import nn, optim, training
+    >>> x, y = np.full((8, 4), np.inf, np.float32), np.zeros(8, int)
+    >>> model = nn.mlp((4, 2), rng=0)
+    >>> try:
+    ...     with np.errstate(invalid="ignore"):
+    ...         training.fit(model, (x, y), optimizer=optim.SGD(model, lr=0.1), epochs=1, batch_size=8, rng=0)
+    ... except training.DivergenceError as error:
+    ...     print(error.step)
+    0
     """
 
     def __init__(self, message: str, step: int, history: History):

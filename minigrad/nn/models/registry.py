@@ -44,9 +44,13 @@ def register(name: str, line: str) -> Callable[[Builder], Builder]:
 
     Examples
     --------
-    >>> @register("softmax_regression", "one linear layer")     # doctest: +SKIP
+    >>> import math
+    >>> from minigrad import nn
+    >>> @nn.models.register("softmax_regression", "one linear layer")
     ... def softmax_regression(input_shape, classes, *, rng=None):
     ...     return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), classes, rng=rng))
+    >>> [name for name, _ in nn.models.build("softmax_regression", (8, 8, 1), 10, rng=0).named_parameters()]
+    ['1.weight', '1.bias']
     """
 
     def decorate(builder: Builder) -> Builder:

@@ -22,6 +22,12 @@ class Size(NamedTuple):
         Numbers that are trained.
     forward_flops : float
         Multiplications and additions of the forward pass of one sample.
+
+    Examples
+    --------
+    >>> from minigrad import nn
+    >>> nn.models.size("mlp", (8, 8, 1), 10, hidden=(32,)).parameters
+    2410
     """
 
     parameters: int
