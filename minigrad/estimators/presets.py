@@ -272,7 +272,7 @@ def meprop(budget: float) -> Cotangents:
 def sparsification(budget: float) -> Cotangents:
     """Gradient sparsification: single entries, with the probabilities that minimise the variance. Unbiased.
 
-    ĝ_ij = g_ij/p_ij with probability p_ij = min(1, |g_ij|/τ), and 0 otherwise.
+    ĝ_ij = g_ij/p_ij with probability p_ij = min(1, abs(g_ij)/τ), and 0 otherwise.
 
     Parameters
     ----------
