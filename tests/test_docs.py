@@ -216,15 +216,23 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 MEASURE = """
+const done = arguments[0];
+document.fonts.ready.then(() => done(measure()));
+function measure() {
 const wide = [...document.querySelectorAll('body *')].filter(e => {
   const box = e.getBoundingClientRect();
   return box.width && box.right > window.innerWidth + 1;
 }).slice(0, 3).map(e => e.tagName + '.' + e.className);
+const scrolls = 'pre, table, .formula, .pst-scrollable-table-container, .output_subarea';
+const cut = [...document.querySelectorAll('article :is(h1, h2, h3, h4, p, li, dt, dd)')].filter(
+  e => e.clientWidth && e.scrollWidth > e.clientWidth + 2 && !e.closest(scrolls) && !e.querySelector(scrolls)
+).slice(0, 3).map(e => e.innerText.slice(0, 60));
 return {
-  width: document.documentElement.scrollWidth, window: window.innerWidth, wide: wide,
+  cut: cut, width: document.documentElement.scrollWidth, window: window.innerWidth, wide: wide,
   missing: [...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.src),
   text: document.body.innerText.length,
 };
+}
 """
 
 
@@ -235,10 +243,11 @@ def complaints(browser: Any, page: Path, width: int, theme: str = "light") -> li
     settings = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", settings)
     browser.get(page.as_uri())
-    seen = browser.execute_script(MEASURE)
+    seen = browser.execute_async_script(MEASURE)
     found = [f"console: {entry['message']}" for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     if seen["width"] > width or seen["window"] > width:
         found.append(f"{seen['width']} pixels wide on a screen of {width}: {seen['wide']}")
+    found += [f"wider than its column: {text!r}" for text in seen["cut"]]
     found += [f"picture not loaded: {source}" for source in seen["missing"]]
     if not seen["text"]:
         found.append("the page is empty")
@@ -309,6 +318,7 @@ def test_a_planted_fault_of_a_page_is_found(browser: Any, tmp_path: Path) -> Non
     for name, body, wanted in (
         ("good", "<p>fine</p>", ""),
         ("wide", "<div style='width:600px'>wide</div>", "pixels wide"),
+        ("cut", "<article style='overflow: auto'><h1>" + 40 * "W" + "</h1></article>", "wider than its column"),
         ("gone", "<p>text</p><img src='gone.png'>", "picture not loaded"),
         ("error", "<p>text</p><script>throw new Error('planted')</script>", "planted"),
     ):
