@@ -1,4 +1,4 @@
-"""The command line: compare, reproduce, inspect, advise and list."""
+"""The command line: compare, reproduce, inspect, advise, explore and list."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 
 import minigrad
 from minigrad.datasets.errors import DataError
+from minigrad.explore.command import add_explore
 from minigrad.report import WIDTH, si
 from minigrad.threads import THREAD_SETTINGS
 from minigrad.training.checkpoint import CheckpointError
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--budget", type=float, default=0.1, metavar="B", help="(default: %(default)s)")
         command.add_argument("--seed", type=int, default=0, metavar="N", help="(default: %(default)s)")
         command.add_argument("--out", type=Path, metavar="FOLDER", help=f"(default: runs/{name}-MODEL-DATA)")
+    add_explore(commands)
     return parser
 
 
