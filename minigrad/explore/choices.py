@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from minigrad.estimator import Estimator
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK, parse, with_budget
+from minigrad.estimators.budget import has_budget
 
 __all__ = ["STANDARD", "Choice", "Offer", "choices_from"]
 
@@ -68,8 +69,10 @@ class Choice:
         if isinstance(offer, Estimator):
             estimator = offer
             try:
-                with_budget(estimator, 0.5)
+                adjustable = has_budget(with_budget(estimator, 0.5))
             except TypeError:
+                adjustable = False
+            if not adjustable:
                 return cls(label or repr(estimator), lambda budget: estimator, adjustable=False)
             return cls(label or _without_budget(estimator), lambda budget: _remade(estimator, budget))
         if not callable(offer):
@@ -78,7 +81,7 @@ class Choice:
                 "an estimator from a budget"
             )
         make = offer
-        name: str = label or getattr(make, "__name__", repr(make))
+        name = label or str(getattr(make, "__name__", make))
 
         def checked(budget: float) -> Estimator:
             made = make(budget)

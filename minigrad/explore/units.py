@@ -54,8 +54,8 @@ def units_of(estimator: Estimator, g: Array, node: Node, drawn: Cotangent) -> Un
     if isinstance(estimator, LowRankSketch):
         count = min(matrix_shape(g.shape))
         right = estimator.directions(g)[1][::-1]
-        p = np.ones(count) if estimator.budget == 1 else estimator.probabilities(g, node)
-        return Units("singular direction, largest first", (count,), p, lambda h: _directions(h, right))
+        likely = np.ones(count) if estimator.budget == 1 else estimator.probabilities(g, node)
+        return Units("singular direction, largest first", (count,), likely, lambda h: _directions(h, right))
     axis = getattr(estimator, "axis", None)
     axis = axis if axis in AXES else _axis_of(drawn)
     if axis is None:
