@@ -99,8 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"minigrad {minigrad.__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    listing = commands.add_parser("list", help="show models, data sets and estimators")
-    listing.set_defaults(run=_list)
+    commands.add_parser("list", help="show models, data sets and estimators").set_defaults(run=_list)
     _add_compare(commands)
     _add_reproduce(commands)
     for name, run, text, what in (
@@ -159,9 +158,7 @@ def _add_compare(commands: Any) -> None:
     )
     compare.add_argument("--seeds", type=int, default=3, metavar="N", help="how many seeds (default: %(default)s)")
     _add_workers(compare)
-    compare.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="where the results go (default: runs/compare-MODEL-DATA)"
-    )
+    compare.add_argument("--out", type=Path, metavar="FOLDER", help="for results (default: runs/compare-MODEL-DATA)")
 
 
 def _add_reproduce(commands: Any) -> None:

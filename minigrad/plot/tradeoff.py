@@ -45,13 +45,13 @@ def cost_by_budget(advice: BudgetAdvice, ax: Any = None) -> Any:
     p = np.geomspace(min(0.01, shown / 4), 1.0, 200)
     cost = (advice.c0 + advice.c1 * p) / (advice.c0 + advice.c1)
     variance = (advice.a + advice.b / p) / ((advice.a + advice.b) or 1.0)
-    ax.plot(p, cost * variance, color=COLOURS[1], linewidth=2, label="total cost: the product of the two")
+    ax.plot(p, cost * variance, color=COLOURS[1], linewidth=2, label="total cost (the product)")
     optimum = f"least at budget {advice.budget:.3g}: {advice.cost_ratio:.3g}"
     ax.plot(
         shown, advice.cost_ratio, marker="*", markersize=15, color=COLOURS[5], linestyle="", zorder=5, label=optimum
     )
     ax.plot(p, cost, color=COLOURS[3], linestyle="--", label="cost of a step")
-    ax.plot(p, variance, color=COLOURS[2], linestyle="-.", label="variance of a step: how many are needed")
+    ax.plot(p, variance, color=COLOURS[2], linestyle="-.", label="variance of a step")
     ax.axhline(1.0, color=COLOURS[0], linewidth=0.8, linestyle=":", label="exact, any batch size")
     ax.set(xlabel="budget (fraction kept)", ylabel="relative to exact VJPs")
     plain_log(ax.xaxis)
