@@ -1,4 +1,4 @@
-"""The command line: compare, reproduce, inspect, advise and list."""
+"""The command line: compare, reproduce, inspect, advise, explore and list."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 import minigrad
 from minigrad.allocator import keep_memory
 from minigrad.datasets.errors import DataError
+from minigrad.explore.command import add_explore
 from minigrad.report import WIDTH, si
 from minigrad.threads import THREAD_SETTINGS
 from minigrad.training.checkpoint import CheckpointError
@@ -100,8 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"minigrad {minigrad.__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    listing = commands.add_parser("list", help="show models, data sets and estimators")
-    listing.set_defaults(run=_list)
+    commands.add_parser("list", help="show models, data sets and estimators").set_defaults(run=_list)
     _add_compare(commands)
     _add_reproduce(commands)
     for name, run, text, what in (
@@ -120,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--budget", type=float, default=0.1, metavar="B", help="(default: %(default)s)")
         command.add_argument("--seed", type=int, default=0, metavar="N", help="(default: %(default)s)")
         command.add_argument("--out", type=Path, metavar="FOLDER", help=f"(default: runs/{name}-MODEL-DATA)")
+    add_explore(commands)
     return parser
 
 
@@ -159,9 +160,7 @@ def _add_compare(commands: Any) -> None:
     )
     compare.add_argument("--seeds", type=int, default=3, metavar="N", help="how many seeds (default: %(default)s)")
     _add_workers(compare)
-    compare.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="where the results go (default: runs/compare-MODEL-DATA)"
-    )
+    compare.add_argument("--out", type=Path, metavar="FOLDER", help="for results (default: runs/compare-MODEL-DATA)")
 
 
 def _add_reproduce(commands: Any) -> None:

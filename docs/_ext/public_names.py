@@ -206,6 +206,8 @@ def mend_source(app: Any, page: str, template: str, context: dict[str, Any], doc
 
     def mend(match: re.Match[str]) -> str:
         full = match[2]
+        if f"{match[3]}.".startswith(f"{full}."):
+            return match[0]
         name = full.rpartition(".")[2]
         _, found, rest = match[3].partition(f".{name}")
         return f"{match[1]}{full}{rest}" if found else match[0]

@@ -67,8 +67,37 @@ class LowRankSketch(Budgeted):
         check_budget(self, self.budget)
         check_choice(self, "design", self.design, DESIGNS)
 
-    def _directions(self, g: Array) -> tuple[Array, Array, Array]:
-        """A left and a right factor with left @ right = G, and the probability of each direction."""
+    def probabilities(self, g: Array, node: Node | None = None) -> Array:
+        """The inclusion probability of each singular direction, in the order of decreasing singular values.
+
+        Parameters
+        ----------
+        g : ndarray
+            The cotangent, finite.
+        node : Node, optional
+            Not looked at.
+
+        Returns
+        -------
+        ndarray of float64, shape (min(rows, columns),)
+        """
+        return self.directions(g)[2][::-1]
+
+    def directions(self, g: Array) -> tuple[Array, Array, Array]:
+        """The singular directions, in the order of increasing singular values, and their probabilities.
+
+        Parameters
+        ----------
+        g : ndarray
+            The cotangent, finite.
+
+        Returns
+        -------
+        left : ndarray, shape (rows, min(rows, columns))
+        right : ndarray, shape (min(rows, columns), columns)
+            With left @ right = G to rounding.
+        p : ndarray of float64, shape (min(rows, columns),)
+        """
         matrix = g.reshape(matrix_shape(g.shape))
         rows, columns = matrix_shape(g.shape)
         # A power of two near the largest entry: squares stay in range, and scaling there and back is exact. The
@@ -94,17 +123,17 @@ class LowRankSketch(Budgeted):
         return Factors(thin.astype(g.dtype, copy=False), right[kept], g.shape)
 
     def _sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
-        left, right, p = self._directions(g)
+        left, right, p = self.directions(g)
         return self._keep(g, left, right, p, DESIGNS[self.design].draw(p, rng))
 
     def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
-        left, right, p = self._directions(g)
+        left, right, p = self.directions(g)
         for probability, kept in DESIGNS[self.design].outcomes(p):
             yield probability, self._keep(g, left, right, p, kept)
 
     def _distortion(self, g: Array, node: Node | None) -> float:
         """E‖ĝ − g‖² = Σ_k (1/p_k − 1) σ_k² (THEORY.md §2)."""
-        left, right, p = self._directions(g)
+        left, right, p = self.directions(g)
         squares = squared_norms(left, -2) if len(right) == right.shape[1] else squared_norms(right, -1)
         seen = (p > 0) & (p < 1)  # squares may be infinite, and 0·∞ is not 0
         return float(((1 - p[seen]) / p[seen]) @ squares[seen])

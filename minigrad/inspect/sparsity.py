@@ -19,7 +19,7 @@ from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
-__all__ = ["NodeSparsity", "Sparsity", "sparsity"]
+__all__ = ["NodeSparsity", "Sparsity", "counted", "sparsity"]
 
 
 @dataclass(frozen=True)
@@ -189,10 +189,10 @@ def _summary(tape: Tape, index: int, k: int, drawn: Sequence[Cotangent]) -> Node
     node = tape.nodes[index]
     estimator, edges = node.draws()[k]
     edge = f" ({node.primitive.edge_name(edges[0])})" if isinstance(node.vjp, dict) else ""
-    counted = [_count(g) for g in drawn]
+    counts = [counted(g) for g in drawn]
     # A draw that is an array was handed on untouched, or is empty; the other draws say what the estimator counts.
-    unit, of, _ = next((c for c in counted if c[0] != "dense"), counted[0])
-    numbers = [c[2] if c[0] == unit else of if c[2] else 0 for c in counted]
+    unit, of, _ = next((c for c in counts if c[0] != "dense"), counts[0])
+    numbers = [c[2] if c[0] == unit else of if c[2] else 0 for c in counts]
     return NodeSparsity(
         node=index,
         name=node.label + edge,
@@ -204,7 +204,7 @@ def _summary(tape: Tape, index: int, k: int, drawn: Sequence[Cotangent]) -> Node
     )
 
 
-def _count(g: Cotangent) -> tuple[str, int, int]:
+def counted(g: Cotangent) -> tuple[str, int, int]:
     """What is counted, how many there are, and how many were kept."""
     rows, columns = matrix_shape(g.shape)
     if not isinstance(g, Structured):

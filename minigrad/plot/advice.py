@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.plot.axes import COLOURS, axes_or_new
+from minigrad.plot.axes import COLOURS, axes_or_new, plain_log
 
 if TYPE_CHECKING:
     from minigrad.inspect.advice import Advice
@@ -27,6 +27,18 @@ def budget_tradeoff(advice: Advice, ax: Any = None) -> Any:
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> from minigrad import datasets, inspect, nn
+    >>> from minigrad.estimators import Mask
+    >>> data = datasets.digits().flat()
+    >>> advice = inspect.advise(nn.mlp(64, 16, 10, vjp=Mask(0.5), rng=0), data, batch_size=64, batches=4, rng=0)
+    >>> ax = budget_tradeoff(advice)
+    >>> print(ax.get_title())
+    do not sketch
+    >>> import matplotlib.pyplot as plt
+    >>> plt.close(ax.figure)
     """
     ax = axes_or_new(ax)
     budgets = np.array(advice.budgets)
@@ -40,11 +52,9 @@ def budget_tradeoff(advice: Advice, ax: Any = None) -> Any:
     if advice.worth_it:
         ax.plot(advice.budget, advice.ratio, marker="*", markersize=14, color=COLOURS[5], linestyle="", label="advice")
     ax.set_xscale("log")
-    ax.set_yscale("log")
+    plain_log(ax.yaxis)
     ax.set_xticks(budgets, [f"{p:g}" for p in budgets])
     ax.set_xticks([], minor=True)
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter("{x:g}")
     ax.set(xlabel="budget (fraction kept)", ylabel="total cost relative to exact", title=advice.sentence.split(":")[0])
     ax.legend(fontsize=8)
     return ax

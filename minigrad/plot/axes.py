@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["COLOURS", "MARKERS", "STYLES", "axes_or_new"]
+__all__ = ["COLOURS", "MARKERS", "STYLES", "axes_or_new", "plain_log"]
 
 COLOURS = ["#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8A00"]
 """Black, then the colour-blind-safe set of Okabe and Ito (2008), *Color Universal Design*."""
@@ -22,3 +22,13 @@ def axes_or_new(ax: Any = None) -> Any:
     import matplotlib.pyplot as plt
 
     return plt.subplots(layout="constrained")[1]
+
+
+def plain_log(axis: Any) -> None:
+    """Make an axis logarithmic, with ticks at 1, 2, 5, 10, … written out as plain numbers."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:g}")

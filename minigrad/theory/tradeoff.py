@@ -202,27 +202,7 @@ class BudgetAdvice:
         return f"<table>{rows}</table><p>{html.escape(self.advice)}</p>"
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the cost against the budget, relative to exact VJPs, with the optimum marked.
+        """Draw the cost against the budget, relative to exact VJPs, on a Matplotlib Axes, and return it."""
+        from minigrad.plot.tradeoff import cost_by_budget
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; default: the current Axes.
-
-        Returns
-        -------
-        matplotlib Axes
-        """
-        if ax is None:
-            from matplotlib import pyplot as plt
-
-            ax = plt.gca()
-        shown = min(max(self.budget, 1e-3), 1.0)
-        p = np.geomspace(min(0.01, shown / 4), 1.0, 200)
-        exact = (self.c0 + self.c1) * (self.a + self.b) or 1.0
-        ax.plot(p, total_cost(p, self.c0, self.c1, self.a, self.b) / exact)
-        ax.plot(shown, self.cost_ratio, "o", label=f"optimum at {self.budget:.3g}")
-        ax.axhline(1.0, color="0.7", linewidth=0.8)
-        ax.set(xscale="log", xlabel="budget p", ylabel="total cost / cost of exact VJPs")
-        ax.legend()
-        return ax
+        return cost_by_budget(self, ax)

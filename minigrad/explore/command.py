@@ -1,0 +1,64 @@
+"""``minigrad explore``: the explorer from the command line, in a window or as a picture in a file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_explore"]
+
+
+def add_explore(commands: Any) -> None:
+    """Add the sub-command to a parser's others.
+
+    Parameters
+    ----------
+    commands : argparse sub-parsers
+        What ``parser.add_subparsers()`` returned.
+    """
+    command = commands.add_parser(
+        "explore",
+        help="a window with sliders: what an estimator does to a cotangent and a gradient",
+        description="Open a window on a small recorded network: its cotangent before and after one draw, inclusion "
+        "probabilities, the distribution of the gradient estimate, and its noise against the budget. For a tape of "
+        "your own, call minigrad.explore.explore(tape, loss) in Python.",
+    )
+    command.set_defaults(run=run)
+    command.add_argument(
+        "--vjp", metavar="TEXT", help="the estimator at first, such as 'diagonal(0.1, target=both)' (default: a mask)"
+    )
+    command.add_argument("--budget", type=float, metavar="B", help="the budget at first (default: 0.25)")
+    command.add_argument("--draws", type=int, default=500, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="(default: %(default)s)")
+    command.add_argument(
+        "--save", type=Path, metavar="FILE", help="write the pictures to FILE.png (.svg, .pdf), and open no window"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the arguments ask for."""
+    from minigrad import estimators
+    from minigrad.explore.choices import STANDARD
+    from minigrad.explore.example import NODE, example
+    from minigrad.explore.exploration import Exploration
+    from minigrad.explore.opening import explore
+    from minigrad.explore.subject import Subject
+
+    estimator = options.vjp and estimators.parse(options.vjp, budget=options.budget or 0.25)
+    if options.save is not None:
+        subject = Subject(*example(), NODE)
+        exploration = Exploration.of(
+            subject, estimator or STANDARD[0], options.budget, draws=options.draws, rng=options.seed
+        )
+        path = exploration.save(options.save)
+        print(exploration)
+        print()
+        print(f"written to {path}")
+        return 0
+    explorer = explore(estimator=estimator, budget=options.budget, draws=options.draws, rng=options.seed)
+    try:
+        explorer.show(block=True)
+    finally:
+        explorer.close()
+    return 0

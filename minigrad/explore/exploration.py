@@ -1,0 +1,299 @@
+"""What the explorer shows, computed: one estimator at one budget on one node. Nothing is drawn here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad.cotangents import Cotangent
+from minigrad.estimator import Estimator
+from minigrad.explore.choices import Choice
+from minigrad.explore.curve import BudgetCurve, closed_form
+from minigrad.explore.measure import ALONG, Estimates, measure
+from minigrad.explore.subject import Subject
+from minigrad.explore.units import units_of
+from minigrad.report import Table, json_ready
+from minigrad.sweep import stream
+from minigrad.typing import Array, Seed
+
+__all__ = ["BUDGETS", "Exploration"]
+
+BUDGETS = tuple(np.arange(1, 21) / 20)
+"""0.05, 0.1, … 1: where the slider stops."""
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What an estimator does at a node: to the cotangent, in one draw and in many, and to a gradient below.
+
+    All gradients are of the loss as it was recorded: under a mean over the batch they are those of the mean.
+
+    Attributes
+    ----------
+    subject : Subject
+    choice : Choice
+    estimator : Estimator
+        With the budget that was asked for.
+    number : int
+        Which draw is shown, from 0.
+    drawn : ndarray or structured cotangent
+        That draw.
+    unit : str
+        What is kept or left out as one, such as ``"column"``; empty where nothing is.
+    probabilities : ndarray or None
+        The inclusion probability of each unit, where the estimator knows it; of shape (rows, columns) for entries.
+    frequencies : ndarray
+        The fraction of draws that kept each unit.
+    kept : ndarray of bool
+        Which units the draw that is shown kept.
+    estimates : dict of str to Estimates
+        ``"along the gradient"``: ⟨ĝ, g⟩/‖g‖ for the gradient g of the subject's tensor; ``"one entry"``: the entry that
+        is largest in g.
+    errors : ndarray, shape (draws,)
+        ‖Ĝ − G‖² / ‖G‖² of the cotangent, for each draw.
+    distortion : float or None
+        Their expectation in closed form, where the estimator knows it.
+    variance : float
+        E‖ĝ − g‖² / ‖g‖² of the gradient, measured.
+    curve : BudgetCurve
+        The distortion at other budgets.
+    key : int
+        Of the draws.
+
+    Examples
+    --------
+    >>> from minigrad.explore import Choice, example
+    >>> from minigrad.estimators import Mask
+    >>> exploration = Exploration.of(Subject(*example(), node=2), Mask(0.25), draws=500, rng=0)
+    >>> round(exploration.distortion, 6)                                   # 1/0.25 - 1
+    3.0
+    >>> abs(exploration.measured - 3.0) < 0.2
+    True
+    >>> from matplotlib.figure import Figure                               # no window, no display
+    >>> figure = exploration.plot(Figure(figsize=(12.8, 8)))
+    >>> [ax.get_title() for ax in figure.axes[:2]]
+    ['exact cotangent G = ∂ loss / ∂ output', 'draw 1 of Ĝ: 5 of 20 columns']
+    """
+
+    subject: Subject
+    choice: Choice
+    estimator: Estimator
+    number: int
+    drawn: Cotangent
+    unit: str
+    probabilities: Array | None
+    frequencies: Array
+    kept: Array
+    estimates: dict[str, Estimates]
+    errors: Array
+    distortion: float | None
+    variance: float
+    curve: BudgetCurve
+    key: int
+
+    @classmethod
+    def of(
+        cls,
+        subject: Subject,
+        estimator: Choice | Estimator | str,
+        budget: float | None = None,
+        *,
+        draws: int = 500,
+        rng: Seed = None,
+        budgets: Sequence[float] = BUDGETS,
+        number: int = 0,
+        curve: BudgetCurve | None = None,
+    ) -> Exploration:
+        """Draw from an estimator at a node, and measure.
+
+        Parameters
+        ----------
+        subject : Subject
+        estimator : Choice, Estimator, str or callable
+            As `Choice.of` takes it.
+        budget : float, optional
+            In (0, 1]. Default: that of the estimator, or 0.25.
+        draws : int, default 500
+            At least 2.
+        rng : Generator, int or None
+        budgets : sequence of float
+            Those of the curve.
+        number : int, default 0
+            Which draw is shown, below ``draws``.
+        curve : BudgetCurve, optional
+            If it is known already.
+
+        Returns
+        -------
+        Exploration
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two draws, or the number is not one of theirs.
+        """
+        choice = estimator if isinstance(estimator, Choice) else Choice.of(estimator)
+        if budget is None:
+            budget = estimator.budget if isinstance(estimator, Estimator) else 0.25
+        key, made = stream(rng), choice.make(budget)
+        found = measure(subject, made, draws, key)
+        exploration = cls(
+            subject=subject,
+            choice=choice,
+            estimator=made,
+            number=0,
+            drawn=found.first,
+            unit=found.units.name,
+            probabilities=found.units.probabilities,
+            frequencies=found.frequencies,
+            kept=found.units.kept(found.first),
+            estimates=found.estimates,
+            errors=found.errors,
+            distortion=closed_form(subject, made),
+            variance=found.variance,
+            curve=BudgetCurve.of(subject, choice, budgets, max(2, draws // 5), key) if curve is None else curve,
+            key=key,
+        )
+        return exploration.show_draw(number) if number else exploration
+
+    def show_draw(self, number: int) -> Exploration:
+        """The same with another draw shown.
+
+        Parameters
+        ----------
+        number : int
+            From 0 to below the number of draws.
+
+        Returns
+        -------
+        Exploration
+
+        Raises
+        ------
+        ValueError
+            If there is no such draw.
+        """
+        if not 0 <= number < self.draws:
+            raise ValueError(f"number={number}: the draws are numbered from 0 to {self.draws - 1}")
+        drawn = self.subject.draw(self.estimator, number, self.key)
+        units = units_of(self.estimator, self.subject.cotangent, self.subject.node, drawn)
+        return dataclasses.replace(self, number=number, drawn=drawn, kept=units.kept(drawn))
+
+    @property
+    def draws(self) -> int:
+        """How many draws were made."""
+        return int(self.errors.size)
+
+    @property
+    def measured(self) -> float:
+        """The mean of ``errors``."""
+        return float(self.errors.mean())
+
+    @property
+    def standard_error(self) -> float:
+        """The standard error of ``measured``."""
+        return float(self.errors.std(ddof=1)) / math.sqrt(self.draws)
+
+    def table(self) -> Table:
+        """The report as a table."""
+        rows: list[list[Any]] = [
+            ["cotangent: E‖Ĝ − G‖² / ‖G‖²", self.distortion, self.measured, self.standard_error],
+            *([e.label, e.exact, e.mean, e.standard_error] for e in self.estimates.values()),
+        ]
+        node = self.subject.node
+        notes = [f"gradient of {self.subject.name}: E‖ĝ − g‖² / ‖g‖² = {self.variance:.4g}, measured"]
+        if not self.estimator.unbiased:
+            notes.append("biased on purpose: the means need not come to the exact values, and errors are no variances")
+        title = f"{self.estimator!r} at node {node.index} ({node.label}), {self.draws} draws"
+        return Table(["", "exact", "mean", "± s.e."], rows, title, notes)
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        curve = {name: getattr(self.curve, name) for name in self.curve.__dataclass_fields__}
+        found = {
+            "estimator": repr(self.estimator),
+            "node": self.subject.node.index,
+            "tensor": self.subject.name,
+            "draws": self.draws,
+            "unit": self.unit,
+            "probabilities": self.probabilities,
+            "frequencies": self.frequencies,
+            "distortion": self.distortion,
+            "measured": self.measured,
+            "standard_error": self.standard_error,
+            "variance": self.variance,
+            "estimates": {
+                name: {"label": e.label, "exact": e.exact, "mean": e.mean, "standard_error": e.standard_error}
+                for name, e in self.estimates.items()
+            },
+            "curve": curve,
+        }
+        return dict(json_ready(_lists(found)))
+
+    def plot(self, figure: Any = None, view: str = ALONG) -> Any:
+        """Draw all of it as six pictures.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure or SubFigure, optional
+            Default: a new one.
+        view : {"along the gradient", "one entry"}
+            Which number's draws are shown.
+
+        Returns
+        -------
+        matplotlib Figure or SubFigure
+        """
+        from minigrad.explore.picture import draw
+
+        return draw(self, figure, view)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the six pictures to a file; needs no display.
+
+        Parameters
+        ----------
+        path : str or Path
+            Its ending says which format: .png, .svg, .pdf.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ValueError
+            If the format is unknown.
+        OSError
+            If the file cannot be written.
+        """
+        from matplotlib.figure import Figure
+
+        from minigrad.explore.picture import SIZE
+
+        path = Path(path)
+        figure = self.plot(Figure(figsize=SIZE))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=100)
+        return path
+
+
+def _lists(value: Any) -> Any:
+    """Arrays as lists."""
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value

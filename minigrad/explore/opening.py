@@ -1,0 +1,129 @@
+"""Open an explorer on a tape of one's own, or on the example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from minigrad.estimator import Estimator
+from minigrad.explore.choices import Choice, Offer, choices_from, find
+from minigrad.explore.example import NODE, example
+from minigrad.explore.exploration import BUDGETS
+from minigrad.explore.explorer import Explorer
+from minigrad.explore.subject import Subject
+from minigrad.node import Node
+from minigrad.tape import Tape
+from minigrad.tensor import Tensor
+from minigrad.typing import Array, Seed
+
+__all__ = ["explore"]
+
+
+def explore(
+    tape: Tape | None = None,
+    loss: Tensor | None = None,
+    node: int | Node | None = None,
+    wrt: Tensor | None = None,
+    *,
+    cotangent: Array | None = None,
+    estimators: Mapping[str, Offer] | Sequence[Offer | Choice] | None = None,
+    estimator: Offer | None = None,
+    budget: float | None = None,
+    budgets: Sequence[float] = BUDGETS,
+    draws: int = 500,
+    rng: Seed = 0,
+    figure: Any = None,
+) -> Explorer:
+    """Open an explorer: see what an estimator does at one node of a tape, and change it with sliders and buttons.
+
+    It shows the cotangent before and after one draw, how likely each of its parts is to be kept, the distribution of
+    the gradient estimate around the exact gradient, and the variance, measured and in closed form, against the budget.
+
+    Parameters
+    ----------
+    tape : Tape, optional
+        Default: `example`, a small network on handwritten digits.
+    loss : Tensor, optional
+        Recorded on that tape.
+    node : int or Node, optional
+        Where the estimator is put. The other nodes are exact here. Default: the first node that has an estimator, else
+        the first that reads a leaf.
+    wrt : Tensor, optional
+        Whose gradient is looked at; default: the largest leaf that the node reads.
+    cotangent : ndarray, optional
+        Of the shape of ``loss``, unless that is a scalar.
+    estimators : mapping from str, or sequence, optional
+        What can be chosen: estimators; texts such as ``"mask(axis=row)"``; or what makes an estimator from a budget, a
+        class for instance. Default: masks, diagonal sketches, a low-rank sketch, a projection and top-k.
+    estimator : Estimator, str or callable, optional
+        What is shown first: the label of a choice, or something as in ``estimators``, which is then offered as well.
+        Default: the node's own, if it has one; else the first choice.
+    budget : float, optional
+        Where the slider is at first. Default: the budget of ``estimator`` if it has one, else 0.25.
+    budgets : sequence of float, default 0.05, 0.1, …, 1
+        Where the slider stops.
+    draws : int, default 500
+        Fewer make it quicker to answer, for large cotangents.
+    rng : Generator, int or None, default 0
+    figure : matplotlib Figure, optional
+        Default: a window.
+
+    Returns
+    -------
+    Explorer
+        Call its ``show()`` in a script. Its ``exploration`` holds the numbers that are shown.
+
+    Raises
+    ------
+    DisplayError
+        If the backend that was asked for cannot open a window here.
+    TypeError, ValueError, TapeError
+        If the tape, the node or an estimator is not what it should be; see `Subject` and `Choice.of`.
+
+    Notes
+    -----
+    In a notebook: ``pip install ipympl``, then in a first cell ``%matplotlib widget``, and the controls are alive; the
+    figure shows itself below the cell, and nothing waits. With ``%matplotlib inline`` the figure is a picture: call
+    ``explorer.set(estimator="low rank", budget=0.1)``, then ``explorer.figure`` to see it again.
+
+    Examples
+    --------
+    A tape, a node and an estimator of one's own, without a display:
+
+    >>> import numpy as np, minigrad as mg
+    >>> from matplotlib.figure import Figure
+    >>> class Coin(mg.Estimator):
+    ...     def __init__(self, budget):
+    ...         self.budget = budget
+    ...     def sample(self, g, node, rng):
+    ...         return g / self.budget if rng.random() < self.budget else 0 * g
+    >>> w = mg.Tensor(np.eye(3), requires_grad=True, name="w")
+    >>> with mg.Tape() as tape:
+    ...     loss = mg.ops.linear(np.ones((2, 3)), w).tanh().sum()
+    >>> explorer = explore(tape, loss, node=0, estimators=[Coin, "mask"], draws=200, figure=Figure(figsize=(12.8, 8)))
+    >>> explorer.exploration.distortion is None                           # Coin knows no closed form
+    True
+    >>> explorer.set(estimator="Mask", budget=0.5)
+    >>> round(explorer.exploration.distortion, 6)
+    1.0
+    """
+    if (tape is None) != (loss is None):
+        raise TypeError("explore: give a tape and the loss that was recorded on it, or neither")
+    if tape is None or loss is None:
+        tape, loss = example()
+        node = NODE if node is None else node
+    subject = Subject(tape, loss, node, wrt, cotangent=cotangent)
+    choices = choices_from(estimators)
+    own = subject.node.vjp
+    first = own if estimator is None and isinstance(own, Estimator) else estimator
+    selected = 0
+    if first is not None:
+        place = find(choices, first)
+        if place is None:
+            choices.insert(0, Choice.of(first))
+        selected = place or 0
+    if budget is None:
+        budget = first.budget if isinstance(first, Estimator) else 0.25
+    return Explorer(
+        subject, choices, selected=selected, budget=budget, budgets=budgets, draws=draws, rng=rng, figure=figure
+    )

@@ -1,0 +1,81 @@
+"""The six pictures of an exploration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad.cotangents import Structured
+from minigrad.inspect.sparsity import counted
+from minigrad.plot.distortion import distortion_by_budget
+from minigrad.plot.estimates import estimate_histogram, running_mean
+from minigrad.plot.heatmap import cotangent_heatmap
+from minigrad.plot.probabilities import inclusion_probabilities
+
+if TYPE_CHECKING:
+    from minigrad.explore.exploration import Exploration
+
+__all__ = ["SIZE", "draw"]
+
+SIZE = (12.8, 8.0)
+"""Inches."""
+
+MARGINS = {"left": 0.06, "right": 0.985, "bottom": 0.075, "top": 0.89, "wspace": 0.4, "hspace": 0.32}
+"""Fixed, unlike those of a layout engine, so that pictures stand still while a slider moves (and come three times as
+fast)."""
+
+
+def draw(exploration: Exploration, figure: Any, view: str) -> Any:
+    """See `minigrad.explore.Exploration.plot`."""
+    if view not in exploration.estimates:
+        raise ValueError(f"view={view!r} is none of {', '.join(map(repr, exploration.estimates))}")
+    if figure is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(figsize=SIZE)
+    axes = figure.subplots(2, 3, gridspec_kw=MARGINS)
+    (before, after, likely), (spread, running, trade) = axes
+    cotangent_heatmap(exploration.subject.cotangent, before, title="exact cotangent G = ∂ loss / ∂ output")
+    cotangent_heatmap(exploration.drawn, after, title=f"draw {exploration.number + 1} of Ĝ: {_kept(exploration)}")
+    after.set_ylabel("")
+    _probabilities(exploration, likely)
+    for ax in (before, after, likely):
+        for image in ax.images:
+            image.colorbar.set_label("")  # there is no room, and the titles say it
+    estimates = exploration.estimates[view]
+    shown = float(estimates.values[exploration.number])
+    estimate_histogram(estimates.values, estimates.exact, spread, shown=shown, xlabel=estimates.label)
+    spread.set_title(f"{exploration.draws:,} draws of the gradient")
+    running_mean(estimates.values, estimates.exact, running, shown=exploration.number, ylabel=estimates.label)
+    running.set_title("mean of the first n draws")
+    curve = exploration.curve
+    known = None if curve.closed_form is None else (curve.budgets, curve.closed_form)
+    measured = (curve.measured_budgets, curve.measured, curve.standard_errors)
+    now = (exploration.estimator.budget, exploration.measured, exploration.standard_error)
+    distortion_by_budget(known, measured, trade, current=now)
+    trade.set_title("noise of Ĝ against budget" if exploration.estimator.unbiased else "squared error of Ĝ: bias")
+    node = exploration.subject.node
+    figure.suptitle(f"{exploration.estimator!r} at node {node.index} ({node.label})")
+    return figure
+
+
+def _kept(exploration: Exploration) -> str:
+    """How much a draw kept, in words."""
+    if not isinstance(exploration.drawn, Structured):
+        return "all of it" if exploration.estimator.budget == 1 else f"an array, {np.mean(exploration.kept):.0%} kept"
+    unit, of, kept = counted(exploration.drawn)
+    return f"rank {kept} of {of}" if unit == "rank" else f"{kept} of {of} {unit}"
+
+
+def _probabilities(exploration: Exploration, ax: Any) -> None:
+    if not exploration.unit:
+        ax.set_axis_off()
+        words = "Every draw mixes all columns:\nnothing is kept or left out as one,\nso nothing has a probability."
+        ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, fontsize=11)
+        ax.set_title("inclusion probabilities: none")
+        return
+    inclusion_probabilities(
+        exploration.probabilities, ax, frequencies=exploration.frequencies, kept=exploration.kept, unit=exploration.unit
+    )
+    ax.set_title("inclusion probabilities" if exploration.probabilities is not None else "how often each was kept")

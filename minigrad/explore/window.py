@@ -1,0 +1,63 @@
+"""Whether and how a figure comes to a screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+__all__ = ["DisplayError", "new_figure", "show"]
+
+
+class DisplayError(OSError):
+    """There is no screen, or no toolkit, to open a window with."""
+
+
+def new_figure(**options: Any) -> Any:
+    """A figure of pyplot.
+
+    Raises
+    ------
+    DisplayError
+        If the backend that is asked for cannot be had here.
+    """
+    import matplotlib.pyplot as plt
+
+    try:
+        return plt.figure(**options)
+    except (
+        Exception
+    ) as error:  # each toolkit has its own: MPLBACKEND=QtAgg without a display, a DISPLAY that is not there
+        raise DisplayError(_advice(str(error))) from error
+
+
+def show(figure: Any, block: bool | None = None) -> None:
+    """Bring a figure of pyplot to the screen, and wait until it is closed, unless the session is interactive.
+
+    Raises
+    ------
+    DisplayError
+        If the backend has no windows.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.backend_bases import FigureManagerBase
+
+    manager = figure.canvas.manager
+    if manager is None or type(manager).show is FigureManagerBase.show:
+        raise DisplayError(_advice(f"Matplotlib's backend {plt.get_backend()!r} only writes files"))
+    plt.show(block=block)
+
+
+def _advice(reason: str) -> str:
+    """What to do instead."""
+    screen = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ or sys.platform in ("win32", "darwin")
+    missing = (
+        "Install a toolkit (`pip install PySide6`, or your system's python3-tk), and see that DISPLAY leads to a screen"
+        if screen
+        else "There is no display here; over ssh, try `ssh -X`"
+    )
+    return (
+        f"no window can be opened: {reason}.\n{missing}.\n"
+        "`minigrad explore --save explorer.png` writes the picture instead.\n"
+        "In a notebook: `%matplotlib widget` (after `pip install ipympl`), then `minigrad.explore.explore()`."
+    )
