@@ -463,12 +463,12 @@ assert results["features, 1/2"][1][:, -1].mean() > frontier(results["features, 1
 
 # %%
 # **Which paid?** Tokens did, in operations: at little more than half the work of a step they follow the exact run more
-# closely than a smaller batch of that price. Features did not: the smaller batch does better for less. Images drawn once
-# came out about level with the smaller batch on Fashion-MNIST, and ahead of it on the digits.
+# closely than a smaller batch of that price. Features did not: the smaller batch does better for less. Images drawn
+# once came out about level with the smaller batch on Fashion-MNIST, and ahead of it on the digits.
 #
-# In milliseconds it is another story. In these small layers it takes about as long to choose tokens, or features, as the
-# products would have taken; the one draw of images makes the backward pass shorter by more than half. With wider layers
-# the products weigh more, and the picture changes. Measure before you believe.
+# In milliseconds it is another story. In these small layers it takes about as long to choose tokens, or features, as
+# the products would have taken; the one draw of images makes the backward pass shorter by more than half. With wider
+# layers the products weigh more, and the picture changes. Measure before you believe.
 
 print(f"checked: stated 0.00, found {found[0, 0]:.4f}")
 print(f"checked: stated 0.30, found {backward['images']:.4f}")
