@@ -35,7 +35,7 @@ from minigrad.plot.axes import COLOURS
 # probability; the best point is in the corner where the line meets the edge. Column 1 is **saturated**: always
 # kept.
 
-figure, axes = plt.subplots(1, 2, figsize=(8.0, 5.2), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(8.0, 4.9), layout="compressed")
 p1, p2 = np.meshgrid(np.linspace(0.02, 1.3, 300), np.linspace(0.02, 1.3, 300))
 for ax, (weights, r) in zip(axes, [((4.0, 1.0), 1.0), ((25.0, 1.0), 1.4)], strict=True):
     best = theory.optimal_probabilities(weights, total=r)

@@ -17,6 +17,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import ops, testing
+from minigrad.estimators import Mask
 from minigrad.plot.axes import COLOURS
 
 # %%
@@ -188,6 +189,24 @@ def mean_of_two_products(shared):
 
 print("exact [1, 4, 9];  separate sketches:", mean_of_two_products(False), "  one sketch:", mean_of_two_products(True))
 assert np.allclose(mean_of_two_products(False), [1, 4, 9]) and np.allclose(mean_of_two_products(True), [4, 16, 36])
+
+# %%
+# In the library
+# --------------
+# Products have this built in. ``save=`` takes any estimator for what ``linear``, ``matmul`` and ``conv2d`` save, and
+# ``nn.set_save`` sets it for a whole model. The draws of the forward pass come from the generator of the tape, a fresh
+# one for each node. What must not be sketched is refused.
+
+x = rng.normal(size=(2048, 256)).astype(np.float32)
+with mg.Tape(rng=0) as tape:
+    hidden = ops.linear(x, w, save=Mask(0.25, axis="row"))
+    hidden.relu()
+print(tape.summary())
+assert tape.nodes[0].nbytes < 0.3 * x.nbytes and tape.nodes[1].nbytes <= x.size / 8
+try:
+    ops.softmax(hidden, save=Mask(0.25))
+except TypeError as error:
+    print(str(error).split(".")[0])
 
 print(f"checked: stated 0.25, found {ratio:.6f}")
 plt.show()

@@ -219,8 +219,9 @@ left.legend(fontsize=8)
 grid = np.geomspace(0.1, 0.7, 100)
 right.plot(grid, advice.predicted(grid), color=COLOURS[1], label="predicted from noise and cost")
 right.plot(BUDGETS, [needed[f"budget {p:g}"] for p in BUDGETS], "o", color=COLOURS[5], label="measured by training")
-for marker, batch in (("s", 32), ("^", 16)):
-    right.plot(1, needed[f"exact, batch {batch}"], marker, color="black", label=f"exact, batch {batch}", clip_on=False)
+for marker, batch, fill in (("s", 32, "none"), ("^", 16, "full")):
+    style = {"color": "black", "markersize": 9 if fill == "none" else 5, "fillstyle": fill, "clip_on": False}
+    right.plot(1, needed[f"exact, batch {batch}"], marker, label=f"exact, batch {batch}", **style)
 right.axhline(1, color="black", linewidth=0.8)
 right.set(xscale="log", ylim=(0.3, 1.3), xlabel="budget p", ylabel="cost for the same loss / cost of exact VJPs")
 right.set_xticks([0.1, 0.2, 0.3, 0.5, 0.7, 1], ["0.1", "0.2", "0.3", "0.5", "0.7", "1"])

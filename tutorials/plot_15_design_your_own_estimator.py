@@ -266,9 +266,10 @@ for ax, values, title in (
     (axes[1], theory.optimal_probabilities(norms**2, 32), "water-filling"),
 ):
     ax.plot(norms / norms.max(), values, "o", color=COLOURS[1], markersize=5)
-    ax.axhline(0.5, color="black", linestyle="--", linewidth=1)
+    ax.axhline(0.5, color="black", linestyle="--", linewidth=1, label="uniform mask")
     ax.set(xlabel="norm of the column / largest", title=title)
 axes[0].set_ylabel("probability of being kept")
+axes[0].legend(fontsize=9)
 
 print(f"checked: stated 20.0, found {noise:.6f}")
 plt.show()
