@@ -5,8 +5,7 @@ is kept for the way back, which save memory as well), so it says itself where it
 
     ops.linear(x, w, b, **presets.vcas(0.25))        # a node
     nn.Linear(64, 32, **presets.rad(0.1))            # a layer
-    nn.set_vjp(model, **presets.vcas(0.25))          # all layers of a model
-    nn.set_save(model, **presets.rad(0.1))
+    nn.set_vjp(model, **presets.vcas(0.25))          # a model; for ``save``, nn.set_save
 
 Index conventions (THEORY.md §2): Y = X Wᵀ with G = ∂loss/∂Y of B rows i and m columns j; ∂X = G W = Σ_j G_j W_j, a
 sum over columns of G and rows of W, and ∂W = GᵀX = Σ_i G_iᵀ X_i, a sum over rows of both. Presets with an estimator for
@@ -201,16 +200,12 @@ def vcas(budget: float, weight_budget: float | None = None) -> Cotangents:
     ValueError
         If a budget is outside (0, 1].
 
-    See Also
-    --------
-    minigrad.training.AdaptiveBudget : The controller, as a callback of `minigrad.training.fit`.
-
     Notes
     -----
     The paper adapts all ratios during training such that the variance that sampling adds stays at a fraction of the
-    minibatch's. Here `minigrad.training.AdaptiveBudget` does, with one budget for each layer that serves both inputs;
-    it shares the variance among layers by water-filling, where the paper steps the ratios up and down. Wang, Chen, Zhu
-    (2024), *Efficient Backpropagation with Variance-Controlled Adaptive Sampling*, ICLR, arXiv:2402.17227.
+    minibatch's. Here the callback `minigrad.training.AdaptiveBudget` does, with one budget a layer for both inputs; it
+    shares the variance among layers by water-filling, where the paper steps the ratios. Wang, Chen, Zhu (2024),
+    *Efficient Backpropagation with Variance-Controlled Adaptive Sampling*, ICLR, arXiv:2402.17227.
 
     Examples
     --------

@@ -85,6 +85,8 @@ class RangeFinderSketch(Budgeted):
     ------
     ValueError
         If the budget is outside (0, 1], ``oversampling`` is negative, ``power`` not positive, or the design unknown.
+    TypeError
+        If a number is none, or not whole where it must be.
 
     See Also
     --------

@@ -72,7 +72,7 @@ class OneProduct:
 class WholeGradient:
     """The gradient of all parameters, with a preset on some linear layers."""
 
-    def __init__(self, model: nn.Module, batch: tuple[Array, Array], layers: Sequence[str]):
+    def __init__(self, model: nn.Module, batch: Batch, layers: Sequence[str]):
         self.model, self.batch, self.layers = model, batch, layers
         self.leaves = list(model.parameters())
         self.tape, self.loss = record(model, batch)
@@ -150,14 +150,14 @@ class Watch(Estimator):
         return g
 
 
-def record(model: nn.Module, batch: tuple[Array, Array]) -> tuple[Tape, Any]:
+def record(model: nn.Module, batch: Batch) -> tuple[Tape, Any]:
     """The tape of a batch, and its loss."""
     with Tape(rng=0) as tape:
         loss = ops.cross_entropy(model(batch[0]), batch[1])
     return tape, loss
 
 
-def arrival(model: nn.Module, batch: tuple[Array, Array], layer: str) -> tuple[Node, Array]:
+def arrival(model: nn.Module, batch: Batch, layer: str) -> tuple[Node, Array]:
     """The node of a layer, and the exact cotangent that arrives there."""
     watch = Watch()
     nn.set_vjp(model, watch, where=lambda path, module: path == layer)
