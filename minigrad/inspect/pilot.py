@@ -42,6 +42,7 @@ class Errors:
     def __init__(self, exact: Sequence[Array]):
         dtypes = [np.result_type(g.dtype, np.float32) for g in exact]
         self._exact = [rows_of(g.astype(dtype))[1] for g, dtype in zip(exact, dtypes, strict=True)]
+        self._shapes = [g.shape for g in exact]
         self._sums = [np.zeros_like(g) for g in self._exact]
         self._squares = [np.zeros_like(g) for g in self._exact]
         self._seen = [np.zeros((len(g), 1), g.dtype) for g in self._exact]
@@ -67,8 +68,9 @@ class Errors:
             self._seen[k][there] += 1
 
     def mean(self) -> list[Array]:
-        """The mean error, one matrix for each tensor."""
-        return [total / g.dtype.type(self._draws) - g for total, g in zip(self._sums, self._exact, strict=True)]
+        """The mean error, one array for each tensor."""
+        found = [total / g.dtype.type(self._draws) - g for total, g in zip(self._sums, self._exact, strict=True)]
+        return [part.reshape(shape) for part, shape in zip(found, self._shapes, strict=True)]
 
     def mean_square(self) -> list[Array]:
         """The mean square of the error, likewise."""
@@ -78,7 +80,7 @@ class Errors:
             if unit not in (0.0, 1.0):  # in its own units it might not fit into the dtype
                 g, square = g.astype(np.float64), square.astype(np.float64) / unit**2
             found.append((square + (draws - seen) * np.square(g)) / g.dtype.type(draws))
-        return found
+        return [part.reshape(shape) for part, shape in zip(found, self._shapes, strict=True)]
 
 
 class Kept:

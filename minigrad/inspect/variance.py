@@ -172,7 +172,8 @@ def variance(
     wrt : sequence of Tensor, optional
         Default: every leaf that the tape read.
     draws : int, default 200
-        Backward passes; at least 2.
+        At least 2. Each takes one random backward pass, and from every random node but the first an exact one through
+        the nodes below it: see `minigrad.inspect.increments`.
     rng : Generator, int or None
     cotangent : ndarray, optional
         Of the shape of ``loss``, unless that is a scalar.

@@ -1,10 +1,10 @@
-"""All cases by name."""
+"""All cases by name: those of ``run.py``, and those of ``growth.py``."""
 
 from __future__ import annotations
 
-from . import convolution, elementwise, perceptron, sketched, transformer
+from . import convolution, elementwise, inspection, perceptron, scaling, sketched, transformer
 
-__all__ = ["CASES"]
+__all__ = ["CASES", "GROWTH"]
 
 CASES = {
     name: case
@@ -12,9 +12,12 @@ CASES = {
         {name: perceptron.CASES[name] for name in ("mlp", "mlp-wide")},
         {"conv": convolution.CASES["conv"], "vit": transformer.CASES["vit"]},
         elementwise.CASES,
-        {"train-wide": perceptron.CASES["train-wide"]},
+        {name: perceptron.CASES[name] for name in ("train-wide", "train-save")},
         {"train-conv": convolution.CASES["train-conv"], "train-vit": transformer.CASES["train-vit"]},
         sketched.CASES,
+        inspection.CASES,
     )
     for name, case in family.items()
 }
+
+GROWTH = scaling.CASES

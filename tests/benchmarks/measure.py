@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .program import Case, Target
+from .program import Case, Held, Target
 
-__all__ = ["Measured", "check_agreement", "measure", "measure_memory"]
+__all__ = ["Measured", "check_agreement", "environment", "measure", "measure_held", "measure_memory"]
 
 KEPT = ", memory kept"
 """Programs with this behind their name run where the C library keeps the memory that is given back to it."""
@@ -94,9 +94,10 @@ class Worker:
         return self.answer()
 
     def close(self) -> None:
-        assert self.process.stdin is not None
+        assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
 
 @contextmanager
@@ -180,4 +181,14 @@ def measure_memory(name: str, case: Case, peers: list[str], threads: int) -> dic
             tries.append(worker.ask("memory", program))
             worker.close()
         found[program] = min(tries)
+    return found
+
+
+def measure_held(name: str, case: Case, threads: int) -> dict[str, Held]:
+    """What the tapes hold, of the programs that a target is about."""
+    programs = list(dict.fromkeys(p for t in case.held for p in (t.against, t.program)))
+    found = {}
+    with workers(name, case, programs, threads) as at:
+        for program, (worker, own) in at.items():
+            found[program] = Held(**worker.ask("held", own))
     return found

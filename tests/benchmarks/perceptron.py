@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,7 +13,7 @@ import minigrad as mg
 from minigrad import nn, ops, optim
 from minigrad.estimators import DiagonalSketch, Mask
 
-from .program import Case, Program, Target
+from .program import Case, Held, Program, Target
 
 RATE = np.float32(1e-3)
 
@@ -91,43 +93,84 @@ def products_program(sizes: tuple[int, ...], batch: int, tiny: bool) -> Program:
     return Program(step)
 
 
-def minigrad_program(sizes: tuple[int, ...], batch: int, tiny: bool, vjps: str = "", structured: bool = False):
-    p = Problem(sizes, batch, tiny)
+@dataclass(frozen=True)
+class Sketches:
+    """Which estimators a model carries; None is exact.
+
+    Parameters
+    ----------
+    columns : Estimator, optional
+        The ``vjp`` of every linear layer but the last.
+    logits : Estimator, optional
+        The ``vjp`` of the last.
+    save : Estimator, optional
+        The ``save`` of all.
+    """
+
+    columns: mg.Estimator | None = None
+    logits: mg.Estimator | None = None
+    save: mg.Estimator | None = None
+
+
+EXACT = Sketches()
+
+
+def model_of(p: Problem, sketches: Sketches = EXACT) -> tuple[nn.Sequential, list[mg.Tensor]]:
+    """The library's model, and its parameters: all weights, then all biases."""
     layers: list[nn.Module] = []
-    for w, b in zip(p.weights, p.biases, strict=True):
-        layer = nn.Linear(w.shape[1], w.shape[0], rng=0)
+    for k, (w, b) in enumerate(zip(p.weights, p.biases, strict=True)):
+        vjp = sketches.columns if k < len(p.weights) - 1 else sketches.logits
+        layer = nn.Linear(w.shape[1], w.shape[0], rng=0, vjp=vjp, save=sketches.save)
         layer.weight.data, layer.bias.data = w, b
         layers += [layer, nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
     linears = layers[::2]
-    if vjps == "mask":
-        for layer in linears[:-1]:
-            layer.vjp = Mask(0.1)
-    elif vjps == "diagonal":
-        for layer in linears[:-1]:
-            layer.vjp = DiagonalSketch(0.1)
-    elif vjps:
-        linears[-1].vjp = DiagonalSketch(float(vjps), axis="sample")
-    parameters = [layer.weight for layer in linears] + [layer.bias for layer in linears]
-    optimizer = optim.SGD(parameters, lr=float(RATE))
-    calls = iter(range(10**9))
+    return nn.Sequential(*layers[:-1]), [layer.weight for layer in linears] + [layer.bias for layer in linears]
+
+
+def record(model: nn.Module, p: Problem, rng: int = 0) -> tuple[mg.Tape, mg.Tensor]:
+    with mg.Tape(rng=rng) as tape:
+        loss = ops.cross_entropy(model(p.x), p.labels)
+    return tape, loss
+
+
+def held_by(tape: mg.Tape) -> Held:
+    """What a tape holds beside the parameters, which are there anyway."""
+    parameters = {id(leaf.data) for leaf in tape.leaves}
+    saved: dict[int, np.ndarray] = {}
+    for node in tape.nodes:
+        saved.update(node.saved_arrays())
+    relus = [node.nbytes / math.prod(node.shape) for node in tape.nodes if node.name == "relu"]
+    return Held(sum(array.nbytes for key, array in saved.items() if key not in parameters), max(relus))
+
+
+def minigrad_program(
+    sizes: tuple[int, ...],
+    batch: int,
+    tiny: bool,
+    sketches: Sketches = EXACT,
+    structured: bool = False,
+    rate: float = float(RATE),
+) -> Program:
+    p = Problem(sizes, batch, tiny)
+    model, parameters = model_of(p, sketches)
+    optimizer = optim.SGD(parameters, lr=rate)
+    calls = itertools.count()
 
     def step() -> None:
-        with mg.Tape() as tape:
-            loss = ops.cross_entropy(model(p.x), p.labels)
+        number = next(calls)
+        tape, loss = record(model, p, number)
         if structured:
-            optimizer.step(tape.gradients(loss, parameters, rng=next(calls), structured=True))
+            optimizer.step(tape.gradients(loss, parameters, rng=number, structured=True))
         else:
-            tape.backward(loss)
+            tape.backward(loss, rng=number)
             optimizer.step()
             optimizer.zero_grad()
 
     def result() -> list[np.ndarray]:
-        with mg.Tape() as tape:
-            loss = ops.cross_entropy(model(p.x), p.labels)
+        tape, loss = record(model, p)
         return [loss.data, *tape.gradients(loss, parameters)]
 
-    return Program(step, None if vjps else result)
+    return Program(step, result if sketches is EXACT else None, lambda: held_by(record(model, p)[0]))
 
 
 def torch_program(sizes: tuple[int, ...], batch: int, tiny: bool) -> Program:
@@ -178,19 +221,30 @@ WIDE = (784, 2048, 2048, 10)
 def sketched() -> Case:
     """The wide perceptron with sketches, against its own exact step."""
     make = partial(minigrad_program, WIDE, 256)
-    programs = {
-        "exact": make,
-        "columns, Mask(0.1)": partial(make, vjps="mask", structured=True),
-        "columns, DiagonalSketch(0.1)": partial(make, vjps="diagonal", structured=True),
-        "samples at the logits, 0.3": partial(make, vjps="0.3", structured=True),
-        "samples at the logits, 0.1": partial(make, vjps="0.1", structured=True),
-    }
+    programs = {"exact": make}
+    for name, sketches in {
+        "columns, Mask(0.1)": Sketches(columns=Mask(0.1)),
+        "columns, DiagonalSketch(0.1)": Sketches(columns=DiagonalSketch(0.1)),
+        "samples at the logits, 0.3": Sketches(logits=DiagonalSketch(0.3, axis="sample")),
+        "samples at the logits, 0.1": Sketches(logits=DiagonalSketch(0.1, axis="sample")),
+    }.items():
+        programs[name] = partial(make, sketches=sketches, structured=True)
     targets = [Target(name, "exact", 0.5) for name in programs if "0.1" in name]
     return Case("training step of MLP 784-2048-2048-10, batch 256, sketched", programs, "exact", targets)
+
+
+def saved() -> Case:
+    """The wide perceptron at a batch whose activations are the largest part of memory, with sketched residuals."""
+    make = partial(minigrad_program, WIDE, 4096)
+    programs = {"exact": make, "save=Mask(0.1, row)": partial(make, sketches=Sketches(save=Mask(0.1, axis="row")))}
+    held = [Target("save=Mask(0.1, row)", "exact", 0.2)]
+    title = "training step of MLP 784-2048-2048-10, batch 4096, a tenth of the rows of each layer's input saved"
+    return Case(title, programs, "exact", memory=True, held=held)
 
 
 CASES = {
     "mlp": exact((784, 512, 512, 10), 128, [Target("minigrad", "numpy", 1.0), Target("minigrad", "torch", 1.0)]),
     "mlp-wide": exact(WIDE, 256, [Target("minigrad", "products", 1.1)]),
     "train-wide": sketched(),
+    "train-save": saved(),
 }

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Case", "Program", "Target", "seed_that_keeps"]
+__all__ = ["Case", "Held", "Program", "Target", "seed_that_keeps"]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the tape of one step holds: bytes of activations, and bytes that a ReLU saves for each of its entries."""
+
+    activations: int
+    relu: float
 
 
 @dataclass(frozen=True)
@@ -22,10 +30,13 @@ class Program:
     result : callable or None
         ``result() -> list of ndarray``: the loss and the gradients at the start, in an order and layout that all
         programs of the case share. None where there is nothing to compare.
+    held : callable or None
+        ``held() -> Held``, of the tape of one step, where there is a tape.
     """
 
     step: Callable[[], Any]
     result: Callable[[], list[np.ndarray]] | None = None
+    held: Callable[[], Held] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,8 @@ class Case:
         By how many operations seconds are divided when they are shown.
     memory : bool
         Whether peak resident memory of the programs is compared as well.
+    held : sequence of Target
+        Of bytes of activations on the tape.
     """
 
     title: str
@@ -66,6 +79,7 @@ class Case:
     apart: bool = True
     operations: int = 1
     memory: bool = False
+    held: Sequence[Target] = ()
 
 
 def seed_that_keeps(count: Callable[[int], int], wanted: int) -> int:

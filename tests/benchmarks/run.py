@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.catalogue import CASES
-from benchmarks.measure import measure, measure_memory, verdicts
-from benchmarks.program import Case
+from benchmarks.measure import measure, measure_held, measure_memory, verdicts
+from benchmarks.program import Case, Held
 
 MEMORY_LIMIT = 1.2
 
@@ -50,6 +50,16 @@ def memory_rows(case: Case, found: dict[str, int]) -> list[list[str]]:
     return rows
 
 
+def held_rows(case: Case, found: dict[str, Held]) -> list[list[str]]:
+    rows = [["program", "activations on the tape", "ratio", "a ReLU, per entry", "target"]]
+    for name, held in found.items():
+        ratios = {t: held.activations / found[t.against].activations for t in case.held if t.program == name}
+        goal = "; ".join(f"≤ {t.limit} × {t.against} {'✓' if r <= t.limit else '✗'}" for t, r in ratios.items())
+        ratio = f"{held.activations / found[case.base].activations:.3f}"
+        rows.append([name, f"{held.activations / 2**20:.1f} MiB", ratio, f"{held.relu:g} B", goal])
+    return rows
+
+
 def plain(rows: list[list[str]]) -> str:
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
@@ -76,7 +86,7 @@ def about(threads: int, rounds: int, peers: list[str]) -> str:
     packages = ["numpy", "scipy", *peers]
     versions = ", ".join(f"{package} {metadata.version(package)}" for package in packages)
     load = f"; load average {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
-    command = "python tests/benchmarks/run.py " + shlex.join(sys.argv[1:])
+    command = f"python tests/benchmarks/{Path(sys.argv[0]).name} {shlex.join(sys.argv[1:])}"
     return (
         f"- command: ``{command.strip()}``\n"
         f"- date: {datetime.date.today().isoformat()}\n"
@@ -117,6 +127,8 @@ def main() -> None:
         tables = [time_rows(case, found)]
         if case.memory:
             tables.append(memory_rows(case, measure_memory(name, case, args.peers, args.threads)))
+        if case.held:
+            tables.append(held_rows(case, measure_held(name, case, args.threads)))
         title = f"{name}: {case.title}"
         print(heading(title, "-") + "\n" + "\n\n".join(plain(rows) for rows in tables) + "\n", flush=True)
         parts.append(heading(title, "-") + "\n" + "\n".join(list_table(rows) for rows in tables))

@@ -1,7 +1,8 @@
 """One process with one or more programs of a case; it does what it is told, line by line, on its standard input.
 
 Commands are JSON lists, answers JSON values: ``["run", program, times]`` answers seconds for each time,
-``["result", program, path]`` writes the loss and the gradients, ``["memory", program]`` answers bytes.
+``["result", program, path]`` writes the loss and the gradients, ``["memory", program]`` answers bytes, and
+``["held", program]`` what the tape holds.
 """
 
 from __future__ import annotations
@@ -65,13 +66,14 @@ def main(name: str, programs: list[str]) -> None:
 
     import numpy as np
 
-    from benchmarks.catalogue import CASES
+    from benchmarks.catalogue import CASES, GROWTH
 
     if any(program.startswith("torch") for program in programs):
         import torch
 
         torch.set_num_threads(int(os.environ["OPENBLAS_NUM_THREADS"]))
-    ready = {program: CASES[name].programs[program](False) for program in programs}
+    case = {**CASES, **GROWTH}[name]
+    ready = {program: case.programs[program](False) for program in programs}
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         what, program, *arguments = json.loads(line)
@@ -82,6 +84,10 @@ def main(name: str, programs: list[str]) -> None:
             answer = found is not None
             if found is not None:
                 np.savez(arguments[0], *found())
+        elif what == "held":
+            held = ready[program].held
+            assert held is not None
+            answer = vars(held())
         else:
             answer = peak_bytes(ready[program].step)
         print(json.dumps(answer), flush=True)
