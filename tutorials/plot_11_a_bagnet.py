@@ -445,8 +445,8 @@ plt.show()
 #    ``nn.mlp`` that was trained as long. Who misses the order of things, and why is it not quite nothing even for the
 #    BagNet? *Hint*: patches of 9 pixels do not fit into tiles of 7.
 # 2. Put a sketch of pixels on the convolutions of layers 4 and 5 only, where the table above promises little noise. Is
-#    it worth more than one on all? *Hint*: ``nn.set_vjp(model, estimator, where=lambda path, module: path[0] in "45")``;
-#    both the variance and the cost change.
+#    it worth more than one on all? *Hint*:
+#    ``nn.set_vjp(model, estimator, where=lambda path, module: path[0] in "45")``; both the variance and the cost change.
 # 3. Replace every ``BatchNorm`` by a ``LayerNorm`` over the channels, and keep images at the logits once more. What
-#    does ``inspect.cost`` say now? *Hint*: write ``body`` as an ``nn.Sequential`` of ``nn.Conv2d``, ``nn.LayerNorm`` and
-#    ``nn.ReLU``; layer normalisation looks at one pixel at a time.
+#    does ``inspect.cost`` say now? *Hint*: write ``body`` as an ``nn.Sequential`` of ``nn.Conv2d``, ``nn.LayerNorm``
+#    and ``nn.ReLU``; layer normalisation looks at one pixel at a time.
