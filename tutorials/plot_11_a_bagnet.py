@@ -446,7 +446,7 @@ plt.show()
 #    BagNet? *Hint*: patches of 9 pixels do not fit into tiles of 7.
 # 2. Put a sketch of pixels on the convolutions of layers 4 and 5 only, where the table above promises little noise. Is
 #    it worth more than one on all? *Hint*:
-#    ``nn.set_vjp(model, estimator, where=lambda path, module: path[0] in "45")``; both the variance and the cost change.
+#    ``nn.set_vjp(model, estimator, where=lambda path, module: path[0] in "45")``; variance and cost both change.
 # 3. Replace every ``BatchNorm`` by a ``LayerNorm`` over the channels, and keep images at the logits once more. What
 #    does ``inspect.cost`` say now? *Hint*: write ``body`` as an ``nn.Sequential`` of ``nn.Conv2d``, ``nn.LayerNorm``
 #    and ``nn.ReLU``; layer normalisation looks at one pixel at a time.
