@@ -24,7 +24,7 @@ from minigrad.typing import Array, Seed
 
 __all__ = ["BUDGETS", "Exploration"]
 
-BUDGETS = tuple(np.arange(1, 21) / 20)
+BUDGETS = tuple(k / 20 for k in range(1, 21))
 """0.05, 0.1, … 1: where the slider stops."""
 
 

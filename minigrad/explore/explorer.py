@@ -65,7 +65,7 @@ class Explorer:
         selected: int = 0,
         budget: float = 0.25,
         budgets: Sequence[float] = BUDGETS,
-        draws: int = 1000,
+        draws: int = 500,
         rng: Seed = None,
         figure: Any = None,
     ):
