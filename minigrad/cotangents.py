@@ -279,6 +279,8 @@ class Kept:
     fraction : float
         Expected kept columns, rows or entries over all of them; for `Factors` the expected rank over
         ``min(rows, columns)``. In [0, 1], or above 1 for a projection wider than the cotangent.
+    samples : bool
+        Whether kept rows are whole samples, which operations within a sample leave alone.
 
     Examples
     --------
@@ -292,6 +294,7 @@ class Kept:
 
     structure: type[Structured] = Dense
     fraction: float = 1.0
+    samples: bool = False
 
 
 def matrix_shape(shape: Shape) -> tuple[int, int]:

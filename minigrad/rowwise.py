@@ -89,7 +89,10 @@ def by_sample(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]]
 
 
 def take_saved(g: Rows, saved: dict[str, Any]) -> dict[str, Any] | None:
-    """The kept rows of everything that was saved; None where something does not have these rows.
+    """The kept rows of everything that was saved; None where that cannot be told.
+
+    What was saved has the rows of ``g`` where its leading axes are the same. An array of an input that was broadcast
+    along the rows serves them all, and comes without these axes.
 
     Examples
     --------
@@ -97,13 +100,18 @@ def take_saved(g: Rows, saved: dict[str, Any]) -> dict[str, Any] | None:
     >>> take_saved(g, {"out": np.arange(6.0).reshape(3, 2), "scale": np.array([2.0, 3.0])})
     {'out': array([[2., 3.]]), 'scale': array([2., 3.])}
     """
-    lead = g.shape[: len(g.shape) - len(g.trailing)]
+    within = len(g.trailing)
+    lead = g.shape[: len(g.shape) - within]
     part: dict[str, Any] = {}
     for name, value in saved.items():
-        if isinstance(value, np.ndarray) and value.ndim > len(g.trailing):
-            if value.shape[: len(lead)] != lead:
+        if isinstance(value, np.ndarray) and value.ndim > within:
+            aligned = (1,) * (len(g.shape) - value.ndim) + value.shape  # as NumPy broadcasts, from the back
+            if value.ndim >= len(g.shape) and aligned[: len(lead)] == lead:
+                value = g.take(value)
+            elif value.ndim <= len(g.shape) and all(n == 1 for n in aligned[: len(lead)]):
+                value = value.reshape(value.shape[value.ndim - within :])
+            else:
                 return None
-            value = g.take(value)
         part[name] = value
     return part
 

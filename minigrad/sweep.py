@@ -121,6 +121,8 @@ class Sweep:
                 f"{node.label}: its VJP rule for {node.primitive.edge_name(edge)!r} returned a "
                 f"{type(contribution).__name__}. The rule must return the cotangent of its input, an array"
             ) from None
+        if type(contribution) is Rows and not contribution.trailing:
+            contribution = contribution.dense()  # entries of a vector are its one row's columns, not rows
         parent = node.parents[edge]
         if type(parent) is int:
             dtype = self.nodes[parent].dtype

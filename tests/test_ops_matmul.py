@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 from test_cotangents import every
@@ -9,7 +11,9 @@ from test_ops_linear import agree, empty
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import Columns, Factors, Kept, Rows
+from minigrad.cotangents import Columns, Entries, Factors, Kept, Rows, dense
+
+module = importlib.import_module("minigrad.ops.matmul")
 
 SHAPES = [
     ((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((3, 4), (2, 4, 5)), ((2, 3, 4), (2, 4, 5)), ((2, 3, 4), (1, 4, 5)),
@@ -64,13 +68,41 @@ def test_only_what_is_needed_is_saved():
     assert set(tape.nodes[0].saved) == {"shapes", "b"}
 
 
+@pytest.mark.parametrize("visit", [-1.0, np.inf])
+@pytest.mark.parametrize("shapes", [((3, 2, 4, 5), (3, 2, 5, 6)), ((4, 5), (3, 5, 6)), ((2, 1, 4, 5), (3, 5, 6))])
+def test_batches_that_are_visited_and_products_that_are_taken_whole(shapes, visit, monkeypatch):
+    """Kept rows and entries of many products: either way the cotangents of the dense rule."""
+    monkeypatch.setattr(module, "VISIT", visit)
+    monkeypatch.setattr(module, "SPARSE", 0.0 if visit > 0 else 1.0)
+    rng = np.random.default_rng(0)
+    node = node_of(*[rng.standard_normal(shape) for shape in shapes])
+    rows = int(np.prod(node.shape[:-1]))
+    for count in (0, 1, 7):
+        at = np.sort(rng.choice(rows, count, replace=False))
+        few = Rows(rng.standard_normal((count, node.shape[-1])), at, node.shape)
+        entries = Entries(rng.standard_normal(count), at * node.shape[-1], node.shape)
+        for g in (few, entries):
+            for edge in (0, 1):
+                found = node.primitive.rules[type(g)][edge](g, node.saved)
+                wanted = node.primitive.rules[np.ndarray][edge](g.dense(), node.saved)
+                np.testing.assert_allclose(dense(found), wanted, rtol=1e-12, atol=1e-12)
+
+
 def test_flops_by_hand():
     """Two batches of 3×4 by 4×5: 2·2·3·4·5 = 240 operations forward, and for each of the two products back."""
     node = node_of(np.ones((2, 3, 4)), np.ones((2, 4, 5)))
     of = node.primitive
     assert of.forward_flops(node) == 240
     assert [of.backward_flops(node, k, Kept()) for k in (0, 1)] == [240, 240]
-    assert of.backward_flops(node, 0, Kept(Columns, 0.2)) == of.backward_flops(node, 1, Kept(Rows, 0.2)) == 48
+    whole = Kept(Rows, 0.2, samples=True)
+    assert of.backward_flops(node, 0, Kept(Columns, 0.2)) == of.backward_flops(node, 1, whole) == 48
+    # Products as small as these are taken whole; large ones are visited for their rows, and one alone is for entries.
+    assert [of.backward_flops(node, 1, Kept(kind, 0.2)) for kind in (Rows, Entries)] == [240, 240]
+    assert of.backward_flops(node, 1, Kept(Entries, 0.01)) == pytest.approx(2.4)
+    large = node_of(np.ones((2, 128, 64)), np.ones((2, 64, 256)))
+    assert large.primitive.backward_flops(large, 0, Kept(Rows, 0.25)) == 2 * 2 * 128 * 64 * 256 / 4
+    alone = node_of(np.ones((3, 4)), np.ones((4, 5)))
+    assert [of.backward_flops(alone, 0, Kept(kind, 0.25)) for kind in (Rows, Entries)] == [30, 30]
     # Rank 1 of at most 5: L is thin in each batch (2·3 rows), R (1×5) meets the operand of each batch.
     assert of.backward_flops(node, 0, Kept(Factors, 0.2)) == pytest.approx(2 * 4 * (6 + 2 * 5))
     vector = node_of(np.ones((3, 4)), np.ones(4))

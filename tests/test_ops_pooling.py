@@ -8,6 +8,7 @@ from estimator_cases import normal
 
 import minigrad as mg
 from minigrad import ops
+from minigrad.cotangents import Kept, Rows
 
 SETTINGS = [(2, None, 0), (3, 1, 1), (2, 3, 1), ((3, 2), (1, 2), (2, 0)), (1, 2, 0), (3, 2, (1, 2))]
 
@@ -89,7 +90,9 @@ def test_flops_by_hand():
         ops.max_pool2d(x, 2)
         ops.avg_pool2d(x, 2)
     assert [node.primitive.forward_flops(node) for node in tape.nodes] == [48, 48]
-    assert [node.primitive.backward_flops(node, 0, None) for node in tape.nodes] == [192, 48]
+    assert [node.primitive.backward_flops(node, 0, Kept()) for node in tape.nodes] == [192, 48]
+    half = Kept(Rows, 0.5)
+    assert [node.primitive.backward_flops(node, 0, half) for node in tape.nodes] == [96, 24]
 
 
 def test_float32_stays_float32():

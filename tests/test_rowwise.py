@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, ops
+from minigrad import inspect, nn, ops
 from minigrad.cotangents import Rows, dense
 from minigrad.estimators import Mask
 from minigrad.rowwise import sum_rows_to
@@ -201,3 +201,45 @@ def test_samples_kept_at_the_logits_stay_short_through_a_vision_transformer():
     exact.random = frozenset()
     exact.advance()
     np.testing.assert_allclose(short.values, 2 * dense(exact.gradient(x))[short.indices], rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("attention", [ops.softmax, ops.log_softmax, lambda x: ops.linear(x, np.eye(3) + 1)])
+def test_kept_entries_of_a_vector_are_columns_and_not_rows(attention):
+    """Weights along the samples, as attention pooling has them: the softmax runs over all of them, kept or not."""
+    x = mg.Tensor(np.array([0.0, 1.0, 2.0]), requires_grad=True)
+    with mg.Tape() as tape:
+        z = ops.linear(attention(x)[:, None] * RNG.standard_normal((3, 2)), W[0, :2, :2], vjp=Mask(0.5, axis="sample"))
+    g = RNG.standard_normal(z.shape)
+    moments = inspect.exact_moments(tape, z, [x], cotangent=g)
+    tape.nodes[z.node].vjp = None
+    np.testing.assert_allclose(moments.mean[0], tape.gradients(z, [x], cotangent=g)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 3, 3), (2, 1, 4), (4, 4, 4)])
+@pytest.mark.parametrize("other", [(4,), (1, 4), (4, 4), (1, 1, 4), (3, 3), (3, 1), (1,), (2, 1, 1), (1, 4, 1), ()])
+@pytest.mark.parametrize("operation", [ops.multiply, ops.divide, lambda x, y: ops.where(y > 2, x, 0.0), ops.maximum])
+def test_operands_of_fewer_axes_are_aligned_from_the_back(operation, shape, other):
+    """What was saved of a broadcast operand has the rows of the cotangent only where the axes say so."""
+    values = RNG.uniform(0.5, 4.0, other)
+    try:
+        np.broadcast_shapes(shape, other)
+    except ValueError:
+        pytest.skip("the shapes do not broadcast")
+    for whole, count in ((False, int(np.prod(shape[:-1]))), (True, shape[0])):
+        for indices in ([count - 1], list(range(0, count, 2)), []):
+            short, full = pulled(lambda x: operation(x, values), whole, indices, RNG.uniform(0.5, 4.0, shape))
+            np.testing.assert_allclose(dense(short), full, rtol=1e-12, atol=1e-12)
+
+
+def test_a_mask_of_one_sample_leaves_kept_samples_short():
+    """A causal mask of shape (1, 1, T, T), as attention takes it."""
+    x = RNG.standard_normal((4, 2, 3, 3))
+    for mask in (np.tril(np.ones((3, 3), bool)), np.tril(np.ones((1, 1, 3, 3), bool))):
+        short, full = pulled(lambda s, m=mask: ops.softmax(ops.where(m, s, -1e9)), True, [1, 3], x)
+        assert isinstance(short, Rows)
+        np.testing.assert_allclose(dense(short), full, rtol=1e-12, atol=1e-12)
+
+
+def test_an_index_with_a_truth_value():
+    short, full = pulled(lambda x: x[:, True, :, 0], False, [0], RNG.standard_normal((2, 3, 4)))
+    np.testing.assert_allclose(dense(short), full, rtol=1e-12)

@@ -163,7 +163,8 @@ class WithReplacement(Budgeted):
 
     def kept(self, shape: Shape) -> Kept:
         """At most so much: units that are drawn again are kept once."""
-        return Kept(AXES[self.axis].structure, self.draws(shape) / max(AXES[self.axis].count(shape), 1))
+        fraction = self.draws(shape) / max(AXES[self.axis].count(shape), 1)
+        return Kept(AXES[self.axis].structure, fraction, self.axis == "sample")
 
     def overhead(self, shape: Shape) -> float:
         return (2 + self.budget) * float(np.prod(shape, dtype=float))  # norms, and rescaling

@@ -58,7 +58,8 @@ class Selection(Budgeted):
         p = self.probabilities(g, node)
         kept = self._gather(g, p, DESIGNS[self.design].draw(p, generator(rng)))
         # A look at all of G would cost as much as a small budget saves; what was left out need not be read at all.
-        return kept if all_finite(kept.parts[0]) or all_finite(g) else g
+        values = kept.parts[0] if isinstance(kept, Structured) else kept
+        return kept if all_finite(values) or all_finite(g) else g
 
     def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
         p = self.probabilities(g, node)
@@ -73,10 +74,10 @@ class Selection(Budgeted):
         return float(((1 - p[seen]) / p[seen]) @ squares[seen])
 
     def kept(self, shape: Shape) -> Kept:
-        return Kept(AXES[self.axis].structure, self.budget)
+        return Kept(AXES[self.axis].structure, self.budget, self.axis == "sample")
 
     def overhead(self, shape: Shape) -> float:
         return self.budget * float(np.prod(shape, dtype=float))  # rescaling what is kept
 
-    def _gather(self, g: Array, p: Array, kept: Array) -> Structured:
+    def _gather(self, g: Array, p: Array, kept: Array) -> Cotangent:
         return AXES[self.axis].gather(g, kept, (1 / p[kept]).astype(g.dtype))

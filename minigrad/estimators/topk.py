@@ -83,7 +83,8 @@ class TopK(Budgeted):
 
     def kept(self, shape: Shape) -> Kept:
         count = AXES[self.axis].count(shape)
-        return Kept(AXES[self.axis].structure, max(1, round(self.budget * count)) / max(count, 1))
+        fraction = max(1, round(self.budget * count)) / max(count, 1)
+        return Kept(AXES[self.axis].structure, fraction, self.axis == "sample")
 
     def overhead(self, shape: Shape) -> float:
         return 2 * float(np.prod(shape, dtype=float))  # norms

@@ -7,7 +7,7 @@ shapes and budgets only, not on how a loss is reduced.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from minigrad.cotangents import Columns, Dense, Entries, Factors, Kept, Rows, matrix_shape
@@ -197,7 +197,6 @@ class _Arrival:
 
     kept: Kept
     source: int
-    samples: bool = False
 
 
 _WHOLE = _Arrival(Kept(), -1)
@@ -212,13 +211,12 @@ def _handed_on(node: Node, arrived: _Arrival) -> list[tuple[int, _Arrival]]:
     by_edge = dict.fromkeys(range(len(node.parents)), arrived)
     for estimator, served in node.draws():
         for edge in served:
-            samples = len(node.shape) == 2 or getattr(estimator, "axis", None) == "sample"
-            by_edge[edge] = _Arrival(usable(estimator, node), node.index, samples)
+            by_edge[edge] = _Arrival(usable(estimator, node), node.index)
     out = []
     for edge, arrival in by_edge.items():
         parent, shape = node.parents[edge], node.in_shapes[edge]
         if isinstance(parent, int):
-            same = bool(shape and arrival.kept.structure is Rows and _same_rows(node, shape, arrival.samples))
+            same = bool(shape and arrival.kept.structure is Rows and _same_rows(node, shape, arrival.kept.samples))
             out.append((parent, arrival if same else _WHOLE))
     return out
 
@@ -263,6 +261,8 @@ def _node_cost(node: Node, arrived: Kept) -> NodeCost:
 def usable(estimator: Estimator, node: Node) -> Kept:
     """What the VJP rules of a node can make use of; everything else is made dense first."""
     kept = estimator.kept(node.shape)
+    if len(node.shape) == 2 and kept.structure is Rows:
+        kept = replace(kept, samples=True)  # the rows of a matrix are its samples
     if estimator.budget == 1 or kept.structure not in node.primitive.rules:
         return Kept()
     return kept

@@ -81,7 +81,11 @@ def _getitem_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
     index, shape = saved["index"], saved["shape"]
     first = index[0] if isinstance(index, tuple) and index else None
     every = isinstance(first, slice) and first.indices(shape[0]) == (0, shape[0], 1)
-    if not (whole_samples(g) and every) or any(isinstance(part, np.ndarray) for part in index):
+    # Arrays and truth values may move axes.
+    plain = isinstance(index, tuple) and all(
+        part is None or part is Ellipsis or isinstance(part, slice) or type(part) is int for part in index
+    )
+    if not (whole_samples(g) and every and plain):
         return _scatter(g.dense(), saved)
     values = np.zeros((len(g.indices), *shape[1:]), g.dtype)
     values[index] = g.values

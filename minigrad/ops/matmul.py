@@ -165,6 +165,20 @@ def unfolded(g: Rows) -> Rows:
     return Rows(rows_of(g.values), indices, g.shape)
 
 
+VISIT = 2e6
+"""Operations that a visit to one batch must spare to be worth its time; smaller products are left whole."""
+
+
+def _visits_pay(a_shape: Shape, shape: Shape, fraction: float) -> bool:
+    """Whether visiting batches for a fraction of their rows is faster than the product of all rows of all batches."""
+    return 2.0 * shape[-2] * a_shape[-1] * shape[-1] * (1 - fraction) > VISIT
+
+
+def _few(g: Rows, saved: Saved) -> bool:
+    fraction = len(g.indices) * math.prod(g.trailing[:-1]) / max(math.prod(g.shape[:-1]), 1)
+    return math.prod(g.shape[:-2]) == 1 or _visits_pay(saved["shapes"][0], g.shape, fraction)
+
+
 def _own_samples(g: Rows, saved: Saved) -> bool:
     """Whether whole samples were kept, and every sample has operands of its own, as in attention."""
     whole = 2 < len(g.shape) == len(g.trailing) + 1
@@ -179,6 +193,8 @@ def _a_rows(g: Rows, saved: Saved) -> Cotangent:
         return Rows(g.values @ b.reshape(b.shape[-2:]).T, g.indices, shape)
     if _own_samples(g, saved):
         return Rows(g.values @ t(np.take(b, g.indices, axis=0)), g.indices, shape)
+    if not _few(g, saved):
+        return _a(g.dense(), saved)
     out = np.zeros(shape, g.dtype)
     g = unfolded(g)
     for kept, first, at_a, at_b in _batches(saved, g):
@@ -195,6 +211,8 @@ def _b_rows(g: Rows, saved: Saved) -> Cotangent:
         return np.asarray(rows_of(g.take(a)).T @ rows_of(g.values)).reshape(shape)
     if _own_samples(g, saved):
         return Rows(t(np.take(a, g.indices, axis=0)) @ g.values, g.indices, shape)
+    if not _few(g, saved):
+        return _b(g.dense(), saved)
     out = np.zeros(shape, g.dtype)
     g = unfolded(g)
     for kept, first, at_a, at_b in _batches(saved, g):
@@ -205,6 +223,10 @@ def _b_rows(g: Rows, saved: Saved) -> Cotangent:
 # Entries: one sparse product, where every batch has operands of its own with G as a block-diagonal matrix.
 
 
+SPARSE = 0.02
+"""Where more entries of a batched product were kept than this fraction, the small products are faster left whole."""
+
+
 def _sparse(g: Entries, saved: Saved) -> Any:
     """G as a sparse matrix that meets the operands of all batches at once; None where some are shared by several."""
     a_shape, b_shape = saved["shapes"]
@@ -212,7 +234,7 @@ def _sparse(g: Entries, saved: Saved) -> Any:
         return None
     if len(b_shape) == 2 and a_shape[:-1] == g.shape[:-1]:
         return g.sparse()
-    if not a_shape[:-2] == b_shape[:-2] == g.shape[:-2]:
+    if not a_shape[:-2] == b_shape[:-2] == g.shape[:-2] or len(g.indices) > SPARSE * math.prod(g.shape):
         return None
     batches, (rows, columns) = math.prod(g.shape[:-2]), g.shape[-2:]
     batch, within = np.divmod(g.indices, rows * columns)
@@ -240,11 +262,20 @@ def _forward_flops(node: Node) -> float:
     return 2.0 * math.prod(node.shape) * a[-1]
 
 
+def _spares(a: Shape, shape: Shape, kept: Kept) -> bool:
+    """Whether the rules leave out what was not kept of many products, or take them whole."""
+    if kept.structure is Rows:
+        return kept.samples or _visits_pay(a, shape, kept.fraction)
+    return kept.structure is not Entries or kept.fraction <= SPARSE
+
+
 def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
     a, b = node.in_shapes
     assert a is not None and b is not None
     if len(a) == 1 or len(b) == 1:
         return 2.0 * math.prod(node.shape) * a[-1]
+    if math.prod(node.shape[:-2]) > 1 and not _spares(a, node.shape, kept):
+        kept = Kept()
     if kept.structure is not Factors:
         return product_flops(math.prod(node.shape[:-1]), a[-1], node.shape[-1], kept)
     rank = kept.fraction * min(math.prod(node.shape[:-1]), node.shape[-1])
