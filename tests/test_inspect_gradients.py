@@ -12,7 +12,7 @@ from minigrad import inspect, ops
 from minigrad.cotangents import Columns, Rows, dense
 from minigrad.estimators import DiagonalSketch, Mask
 from minigrad.inspect import gradients, pilot
-from minigrad.inspect.gradients import Directions, inner_product, rows_of, squared_distance, squared_norm
+from minigrad.inspect.gradients import Directions, inner_product, rows_of, squared_distances, squared_norm
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted, as_vector, drawn, pulled
 from minigrad.inspect.pilot import Errors, Kept
@@ -44,17 +44,18 @@ def test_norms_and_distances(scale, piece, monkeypatch):
     for dtype, rel in ((np.float64, 1e-12), (np.float32, 1e-5)):
         for a in kinds(dtype, scale).values():
             wide = dense(a).astype(np.float64)
-            assert squared_norm(a) == pytest.approx(np.square(wide).sum(), rel=rel, abs=0)
-            assert squared_distance(a, a) == 0
+            assert squared_norm([a]) == pytest.approx(np.square(wide).sum(), rel=rel, abs=0)
+            assert squared_distances([a], [a]) == [0]
             for b in kinds(dtype, scale).values():
                 expected = np.square(wide - dense(b)).sum()
-                assert squared_distance(a, b) == pytest.approx(expected, rel=rel, abs=0)
+                assert squared_distances([a], [b]) == [pytest.approx(expected, rel=rel, abs=0)]
 
 
 def test_inner_products():
     other = normal(3, *SHAPE)
     for a in kinds().values():
-        assert inner_product(a, other) == pytest.approx(np.sum(dense(a) * other), rel=1e-12, abs=1e-12)
+        expected = np.sum(dense(a) * other) + 6.0
+        assert inner_product([a, np.ones(3)], [other, np.full(3, 2.0)]) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("small", [0, 1 << 14])

@@ -16,13 +16,16 @@ import numpy as np
 from minigrad.cotangents import Cotangent, Rows, dense
 from minigrad.typing import Array
 
-__all__ = ["Directions", "inner_product", "row_products", "rows_of", "squared_distance", "squared_norm"]
+__all__ = ["Directions", "inner_product", "row_products", "rows_of", "squared_distances", "squared_norm"]
 
 SMALL = 1 << 14
 """Up to so many entries the rows of several gradients are taken together; above, nothing is gained by it."""
 
 PIECE = 1 << 18
 """Entries whose squares are summed at once."""
+
+LEAST, MOST = 1e-25, 1e35
+"""Sums of squares outside of this range are formed again in float64: squares of float32 may have left theirs."""
 
 
 def rows_of(g: Cotangent) -> tuple[Array | None, Array]:
@@ -54,70 +57,74 @@ def row_products(a: Array, b: Array) -> Array:
     return np.asarray(np.matmul(a[:, None, :], b[..., None])[..., 0, 0])  # faster than einsum
 
 
-def squared_norm(g: Cotangent) -> float:
-    """Σ g² over all entries, neither overflowing nor vanishing where the dtype would.
+def inner_product(a: Sequence[Cotangent], b: Sequence[Array]) -> float:
+    """⟨a, b⟩ of two gradients, each one array (or structured cotangent) for each tensor.
 
     Examples
     --------
-    >>> squared_norm(np.array([[3.0, 4.0]])), squared_norm(np.full(4, 2.0**-100, np.float32)) == 2.0**-198
-    (25.0, True)
+    >>> inner_product([Rows(np.array([[3.0, 5.0]]), np.array([1]), (2, 2)), np.ones(3)], [np.ones((2, 2)), np.ones(3)])
+    11.0
     """
-    return _squares(rows_of(g)[1])
+    total = 0.0
+    for of, by in zip(a, b, strict=True):
+        at, rows = rows_of(of)
+        others = rows_of(by)[1]
+        total += float(row_products(rows, others if at is None else others[at]).sum(dtype=np.float64))
+    return total
 
 
-def squared_distance(a: Cotangent, b: Cotangent) -> float:
-    """Σ (a − b)² of two gradients of one tensor.
+def squared_norm(g: Sequence[Cotangent]) -> float:
+    """‖g‖² of a gradient; the squares neither overflow nor vanish where the dtype would.
 
     Examples
     --------
-    >>> squared_distance(Rows(np.array([[3.0, 5.0]]), np.array([1]), (2, 2)), np.ones((2, 2)))
-    22.0
+    >>> squared_norm([np.array([[3.0, 4.0]]), np.ones(2)])
+    27.0
+    >>> squared_norm([np.full(4, 2.0**-100, np.float32)]) == 2.0**-198
+    True
     """
-    if a is b:
-        return 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        return sum(_squares(rows_of(part)[1]) for part in g)
+
+
+def squared_distances(a: Sequence[Cotangent], b: Sequence[Cotangent]) -> list[float]:
+    """‖a − b‖² of two gradients, for each tensor.
+
+    Examples
+    --------
+    >>> squared_distances([Rows(np.array([[3.0, 5.0]]), np.array([1]), (2, 2))], [np.ones((2, 2))])
+    [22.0]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return [0.0 if p is q else _squared_distance(p, q) for p, q in zip(a, b, strict=True)]
+
+
+def _squared_distance(a: Cotangent, b: Cotangent) -> float:
     at_a, rows_a = rows_of(a)
     at_b, rows_b = rows_of(b)
-    if at_a is None:
-        at_a, rows_a, at_b, rows_b = at_b, rows_b, at_a, rows_a
-    if at_a is None or at_b is None:
-        return _squares(rows_b, rows_a, at_a)
-    if np.array_equal(at_a, at_b):
+    if at_a is None and at_b is None:
         return _squares(rows_a, rows_b)
-    return _squares(rows_of(dense(b))[1], rows_a, at_a)
+    if at_a is None:
+        at_a, rows_a, rows_b = at_b, rows_b, rows_a
+    elif at_b is not None:
+        rows_b = rows_of(dense(b))[1]
+    # ‖a_i − b_i‖² for the rows of a, ‖b_i‖² for all others.
+    alone = row_products(rows_b, rows_b)
+    alone[at_a] = 0.0
+    total = float(alone.sum(dtype=np.float64)) + _squares(rows_a, rows_b[at_a])
+    return total if LEAST < total < MOST else _squares(rows_of(dense(a))[1], rows_of(dense(b))[1])
 
 
-def inner_product(a: Cotangent, b: Array) -> float:
-    """Σ a b over all entries.
-
-    Examples
-    --------
-    >>> inner_product(Rows(np.array([[3.0, 5.0]]), np.array([1]), (2, 2)), np.ones((2, 2)))
-    8.0
-    """
-    at, rows = rows_of(a)
-    others = rows_of(b)[1]
-    return float(row_products(rows, others if at is None else others[at]).sum(dtype=np.float64))
-
-
-def _squares(a: Array, b: Array | None = None, at: Array | None = None) -> float:
-    """Σ a², or Σ (a − b)², of matrices; with ``at`` b holds these rows alone.
-
-    In pieces of about a megabyte, so that no second copy of a large gradient is made.
-    """
-    step = max(1, PIECE // max(a.shape[1], 1))
+def _squares(a: Array, b: Array | None = None) -> float:
+    """Σ a², or Σ (a − b)²; in pieces, so that no second copy of a large gradient is made."""
+    flat, other = a.reshape(-1), None if b is None else b.reshape(-1)
     total = 0.0
-    for start in range(0, len(a), step):
-        piece = a[start : start + step]
-        if b is not None and at is None:
-            piece = piece - b[start : start + step]
-        elif b is not None and at is not None:
-            first, last = np.searchsorted(at, (start, start + step))
-            piece = piece.copy()
-            piece[at[first:last] - start] -= b[first:last]
-        flat = piece.reshape(-1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            part = float(np.dot(flat, flat))
-        total += part if 1e-25 < part < 1e35 else float(np.square(flat, dtype=np.float64).sum())
+    for start in range(0, flat.size, PIECE):
+        piece = flat[start : start + PIECE]
+        if other is not None:
+            piece = piece - other[start : start + PIECE]
+        part = float(np.dot(piece, piece))
+        total += part if LEAST < part < MOST else float(np.square(piece, dtype=np.float64).sum())
     return total
 
 

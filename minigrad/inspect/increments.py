@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from minigrad.cotangents import Cotangent
-from minigrad.inspect.gradients import squared_distance
+from minigrad.inspect.gradients import squared_distances
 from minigrad.inspect.leaves import Wanted
 from minigrad.sweep import draw
 from minigrad.typing import Array
@@ -41,7 +41,7 @@ class Increment:
 
     def squares(self) -> list[float]:
         """‖H_k − H_{k−1}‖² for each tensor."""
-        return [squared_distance(a, b) for a, b in zip(self.after, self.before, strict=True)]
+        return squared_distances(self.after, self.before)
 
 
 def increments(wanted: Wanted, key: int, exact: Sequence[Cotangent] | None = None) -> Iterator[Increment]:

@@ -17,14 +17,17 @@ import numpy as np
 from minigrad.cotangents import Cotangent
 from minigrad.estimator import TooManyOutcomes
 from minigrad.inspect.gradients import Directions
-from minigrad.inspect.leaves import Wanted, as_vector
+from minigrad.inspect.leaves import Wanted, as_vector, pulled
 from minigrad.inspect.moments import outcomes, paths
 from minigrad.typing import Array
 
 __all__ = [
-    "Moments", "Probes", "bernstein", "check_finite", "detectable_mean", "listed_moments", "pilot_direction",
-    "rounding_of",
+    "Moments", "Probes", "bernstein", "check_finite", "detectable_mean", "drawn_moments", "listed_moments",
+    "pilot_direction", "rounding_of",
 ]  # fmt: skip
+
+BLOCK = 64
+"""Draws whose probes are taken in together."""
 
 FEW = 16
 """Nodes with more outcomes than this are counted to the end only if all together may still be listed."""
@@ -147,6 +150,15 @@ class Moments:
         with np.errstate(divide="ignore", invalid="ignore"):
             found = self.count * self.variance / np.square(self.deviation)
         return np.where(self.deviation > 0, found, 0.0)
+
+
+def drawn_moments(wanted: Wanted, probes: Probes, keys: Sequence[int]) -> Moments:
+    """The probes' moments over draws, one for each key."""
+    found = Moments(probes.size)
+    for start in range(0, len(keys), BLOCK):
+        block = keys[start : start + BLOCK]
+        found.add(probes.of((pulled(wanted, key) for key in block), len(block)))
+    return found
 
 
 def listed_moments(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.inspect.increments import increments
-from minigrad.inspect.leaves import Wanted, pulled
+from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.pilot import pilot
 from minigrad.inspect.probes import (
     Moments,
@@ -18,6 +18,7 @@ from minigrad.inspect.probes import (
     bernstein,
     check_finite,
     detectable_mean,
+    drawn_moments,
     listed_moments,
     pilot_direction,
     rounding_of,
@@ -41,9 +42,6 @@ EFFECTIVE = 10.0
 
 KEPT = 20.0
 """Nor does a test in which a mean unit was kept less often."""
-
-BLOCK = 64
-"""Draws whose probes are taken in together."""
 
 RAREST = 0.1
 """No unit is taken to be kept with less than this part of the mean probability at its node."""
@@ -221,7 +219,7 @@ def unbiasedness(
         return _not_finite(wanted, alpha, draws)
     probes = Probes(wanted, exact, [exact, pilot_direction(mean, second)])
     listed = listed_moments(wanted, exact, probes, limit) if record is None else None
-    seen = _draw_probes(wanted, probes, [draw_key(key, number) for number in range(first, draws)])
+    seen = drawn_moments(wanted, probes, [draw_key(key, number) for number in range(first, draws)])
     if not np.isfinite(seen.square).all():
         return _not_finite(wanted, alpha, draws)
     rounding = rounding_of(wanted, exact, second, probes)
@@ -287,15 +285,6 @@ def unbiasedness(
         detectable=max([v.detectable for v in verdicts if np.isfinite(v.detectable)], default=0.0),
         notes=tuple(notes),
     )
-
-
-def _draw_probes(wanted: Wanted, probes: Probes, keys: list[int]) -> Moments:
-    """The probes' moments over draws."""
-    seen = Moments(probes.size)
-    for start in range(0, len(keys), BLOCK):
-        block = keys[start : start + BLOCK]
-        seen.add(probes.of((pulled(wanted, key) for key in block), len(block)))
-    return seen
 
 
 def _not_finite(wanted: Wanted, alpha: float, draws: int) -> Unbiasedness:

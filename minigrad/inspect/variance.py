@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.cotangents import Cotangent, dense
-from minigrad.inspect.gradients import inner_product, squared_distance, squared_norm
+from minigrad.inspect.gradients import inner_product, squared_distances, squared_norm
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.recorded import Record, wanted_of
@@ -211,9 +211,9 @@ def variance(
         raise ValueError(f"variance: draws={draws}; at least 2 are needed for a standard error")
     wanted = wanted_of(tape, loss, wrt, cotangent, record)
     exact, cotangents = _exact_sweep(wanted)
-    norm = math.sqrt(sum(map(squared_norm, exact)))
+    norm = math.sqrt(squared_norm(exact))
     along = [g / g.dtype.type(norm or 1.0) for g in exact]
-    norms = {index: squared_norm(g) for index, g in cotangents.items()}
+    norms = {index: squared_norm([g]) for index, g in cotangents.items()}
     key = stream(rng)
     nodes: dict[int, list[float]] = {}
     met: dict[int, list[float]] = {}
@@ -226,7 +226,7 @@ def variance(
         start = exact
         if fresh is not wanted:
             start = fresh.exact_gradient()  # the sketched residuals with exact VJPs
-            of_residuals = np.array([squared_distance(a, b) for a, b in zip(start, exact, strict=True)])
+            of_residuals = np.array(squared_distances(start, exact))
             squares += of_residuals
             forward.append(float(of_residuals.sum()))
         drawn: Sequence[Cotangent] = start
@@ -234,11 +234,11 @@ def variance(
             of_node = np.array(step.squares())
             squares += of_node
             nodes.setdefault(step.index, []).append(float(of_node.sum()))
-            off = squared_distance(step.arrived, cotangents[step.index])
+            (off,) = squared_distances([step.arrived], [cotangents[step.index]])
             met.setdefault(step.index, []).append(_ratio(off, norms[step.index]))
             drawn = step.after
-        length = math.sqrt(sum(map(squared_norm, drawn)))
-        cosines.append(sum(map(inner_product, drawn, along)) / length if length else 0.0)
+        length = math.sqrt(squared_norm(drawn))
+        cosines.append(inner_product(drawn, along) / length if length else 0.0)
     table = np.array(list(nodes.values())) if nodes else np.zeros((0, draws))
     spread = table.std(axis=1, ddof=1) / math.sqrt(draws)
     residuals = np.array(forward or [0.0] * draws)
