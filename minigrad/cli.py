@@ -20,7 +20,7 @@ from minigrad.datasets.errors import DataError
 from minigrad.explore.command import add_explore
 from minigrad.report import WIDTH, si
 from minigrad.threads import THREAD_SETTINGS
-from minigrad.training.checkpoint import CheckpointError
+from minigrad.training import CheckpointError, DivergenceError
 
 __all__ = ["main"]
 
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = f"{error}\nFinished runs are kept, and the same command goes on from there"
         print(_lines(f"minigrad: a worker process died: {text}"), file=sys.stderr)
         return 2
-    except (ValueError, OSError, ImportError, DataError, CheckpointError) as error:
+    except (ValueError, OSError, ImportError, DataError, CheckpointError, DivergenceError) as error:
         print(_lines(f"minigrad: {error}"), file=sys.stderr)
         return 2
 

@@ -229,3 +229,9 @@ def test_importing_stays_light(code):
     check = f"{code}\nimport sys\nprint([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_training_that_diverges_is_one_message(capsys):
+    assert main(["inspect", "--train", "200", "--vjp", "mask", "--lr", "1e18"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("minigrad: ") and "Traceback" not in said and max(map(len, said.splitlines())) <= 80

@@ -120,7 +120,7 @@ def test_keys(monkeypatch):
         SMALL.key(Method("a", "Mask(0.1)", batch_size=8), 0),
         *(
             dataclasses.replace(SMALL, **change).key(Method("a", "Mask(0.1)"), 0)
-            for change in ({"epochs": 3}, {"lr": 0.5}, {"momentum": 0.0}, {"max_norm": 1.0}, {"data": "mnist"})
+            for change in ({"epochs": 3}, {"lr": 0.5}, {"momentum": 0.0}, {"max_norm": 1.0}, {"train": 50})
         ),
     ]
     monkeypatch.setattr(minigrad, "__version__", "9.9")

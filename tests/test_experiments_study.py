@@ -324,10 +324,45 @@ def test_a_study_that_makes_no_sense(change, what):
 
 @pytest.mark.parametrize(
     "study, what",
-    [(dataclasses.replace(FEW, families=("mosk",)), "did you mean 'mask'"),
-     (dataclasses.replace(FEW, configuration=dataclasses.replace(BASE, batch_size=190)), "180 training samples")],
+    [(dataclasses.replace(FEW, configuration=dataclasses.replace(BASE, batch_size=190)), "180 training samples")],
 )  # fmt: skip
 def test_mistakes_are_found_before_anything_is_trained_or_made(study, what, tmp_path, trained):
     with pytest.raises(ValueError, match=what):
         reproduce(study, tmp_path / "out")
     assert trained == [] and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("families", "message"),
+    [
+        (("mask(0.3)",), "has a budget of its own"),
+        (("exact",), "exact VJPs are always part"),
+        (("last: mask(0.3)",), "has a budget of its own"),
+        (("diagonal", "diagonal(axis=column)"), "are the same method"),
+        (("mosk",), "did you mean 'mask'"),
+    ],
+)
+def test_estimators_that_a_study_cannot_vary_are_refused(families, message):
+    with pytest.raises(ValueError, match=message):
+        Study(BASE, (0.1,), (0.5,), families)
+    Study(BASE, (0.1,), (0.5,), ("mask", "last: mask"))  # in two places it is two methods
+
+
+def test_runs_belong_to_the_data_and_not_to_their_name(monkeypatch):
+    """Data in a folder of one's own can change under their name; what was trained on others is not kept."""
+    from minigrad.experiments import configuration
+
+    before = BASE.key(Method("exact"), 0)
+    assert before == BASE.key(Method("exact"), 0)
+    load = configuration._load
+
+    def changed(*args):
+        data = load(*args)
+        x = data.x_train.copy()
+        x.flat[0] += 1
+        return dataclasses.replace(data, x_train=x)
+
+    monkeypatch.setattr(configuration, "_load", changed)
+    configuration._fingerprint.cache_clear()
+    assert BASE.key(Method("exact"), 0) != before
+    configuration._fingerprint.cache_clear()

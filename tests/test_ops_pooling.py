@@ -99,3 +99,8 @@ def test_float32_stays_float32():
     for operation in (ops.max_pool2d, ops.avg_pool2d):
         y, pullback = mg.vjp(lambda a, of=operation: of(a, 2), np.ones((1, 4, 4, 2), np.float32))
         assert y.dtype == pullback(y)[0].dtype == np.float32
+
+
+def test_the_mean_of_whole_numbers():
+    assert ops.avg_pool2d(np.arange(16).reshape(1, 4, 4, 1), 2).data[0, :, :, 0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    assert ops.avg_pool2d(np.ones((1, 2, 2, 1), bool), 2).data.item() == 1.0

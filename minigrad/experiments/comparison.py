@@ -151,6 +151,7 @@ class Comparison:
             "methods": [asdict(method) for method in self.methods],
             "seeds": list(self.seeds),
             "versions": versions(),
+            "data": self.configuration.fingerprint,
             "summary": self.summary(),
             "runs": [run.to_dict() for run in self.runs],
         }

@@ -7,9 +7,12 @@ import functools
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 import minigrad
 from minigrad import datasets, nn, optim
@@ -115,14 +118,20 @@ class Configuration:
         """The learning rate of each step."""
         return optim.Cosine(self.lr, steps_per_epoch * self.epochs)
 
+    @property
+    def fingerprint(self) -> str:
+        """The sizes of the data and a checksum of them: a name says where data lie, not what they are."""
+        return _fingerprint(self.data, self.train, self.test, self.standardise, self.validation)
+
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON-ready data."""
         return asdict(self)
 
     def key(self, method: Method, seed: int) -> str:
-        """A name for one run, the same for the same computation by the same version of minigrad."""
+        """A name for one run, the same for the same computation on the same data by the same version of minigrad."""
         what = {
             **self.to_dict(),
+            "fingerprint": self.fingerprint,
             "vjp": method.vjp,
             "method_batch_size": method.batch_size,
             "where": method.where,
@@ -131,6 +140,15 @@ class Configuration:
             "version": minigrad.__version__,
         }
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@functools.lru_cache(maxsize=8)
+def _fingerprint(name: str, train: int | None, test: int | None, standardise: bool, validation: bool) -> str:
+    data = _load(name, train, test, standardise, validation)
+    total = 0
+    for array in (data.x_train, data.y_train, data.x_test, data.y_test):
+        total = zlib.crc32(np.ascontiguousarray(array).data, total)
+    return f"{len(data.x_train)}+{len(data.x_test)}-{total:08x}"
 
 
 @functools.lru_cache(maxsize=2)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from minigrad.estimators import parse
 from minigrad.experiments.comparison import versions
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.jobs import Job, run_jobs
@@ -88,9 +89,30 @@ class Study:
         for budget in self.budgets:
             if not 0 < budget < 1:
                 raise ValueError(f"budget={budget} must lie in (0, 1), ends excluded; exact VJPs are always there")
+        seen: dict[str, str] = {}
+        for family in self.families:
+            method = _family(family)
+            if method in seen:
+                raise ValueError(f"{family!r} and {seen[method]!r} are the same method; name it once")
+            seen[method] = family
         for name in ("seeds", "tune_epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+
+
+def _family(text: str) -> str:
+    """One spelling of an estimator without a budget, and of where it stands; raise if it has a budget of its own."""
+    last, _, rest = text.rpartition(":")
+    try:
+        own = parse(rest)
+    except ValueError:
+        return f"{last.strip()}: {parse(rest, budget=0.5)!r}"  # raises if it is not understood
+    if own.budget == 1:
+        raise ValueError(f"{text!r} is exact, and exact VJPs are always part of a study; leave it out")
+    raise ValueError(
+        f"{text!r} has a budget of its own, but a study gives each method each of its budgets; leave it out of the "
+        "text, and choose budgets with budgets= (--budgets)"
+    )
 
 
 PRESETS = {
@@ -175,7 +197,9 @@ class StudyResult:
         ]  # fmt: skip
         c = self.study.configuration
         data = c.data + (f"[{c.train}]" if c.train else "")
-        title = f"{c.model} on {data}: {c.epochs} epochs, batch {c.batch_size}, {self.study.seeds} seeds"
+        seeds = f"{self.study.seeds} seed" + ("" if self.study.seeds == 1 else "s")
+        epochs = f"{c.epochs} epoch" + ("" if c.epochs == 1 else "s")
+        title = f"{c.model} on {data}: {epochs}, batch {c.batch_size}, {seeds}"
         notes = [
             "accuracy on the test data, mean ± sd over seeds; loss: training, last epoch",
             "bwd, all: operations of the backward pass, of both passes, over the exact ones",
@@ -192,12 +216,17 @@ class StudyResult:
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
         lines = [{**asdict(line), "method": asdict(line.method)} for line in self.lines]
-        return {"study": asdict(self.study), "versions": versions(), "lines": lines}
+        return {
+            "study": asdict(self.study),
+            "versions": versions(),
+            "data": self.study.configuration.fingerprint,
+            "lines": lines,
+        }
 
     def save(self, folder: Path) -> list[Path]:
         """Write study.csv (one row for each run, without results where it diverged), study.json and study.png."""
         out = io.StringIO()
-        writer = csv.writer(out)
+        writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["method", "budget", "lr", "seed", "accuracy", "loss", "diverged", "backward", "total"])
         for line in self.lines:
             found = {seed: pair for seed, *pair in zip(line.seeds, line.accuracy, line.loss, strict=True)}

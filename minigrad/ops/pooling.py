@@ -123,7 +123,7 @@ def avg_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair
     """
     windows = _windows(x, kernel, stride, padding)
     every = windows.shifts(windows.padded(x))
-    out = np.array(next(every))
+    out = np.array(next(every), dtype=x.dtype if x.dtype.kind == "f" else np.float64)
     for pixels in every:
         out += pixels
     out /= math.prod(windows.size)
