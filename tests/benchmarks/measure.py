@@ -16,12 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .program import Case, Held, Target
+from .program import KEPT, Case, Held, Target
 
 __all__ = ["Measured", "check_agreement", "environment", "measure", "measure_held", "measure_memory"]
 
-KEPT = ", memory kept"
-"""Programs with this behind their name run where the C library keeps the memory that is given back to it."""
 TURN = 0.06
 """Seconds that one turn of a program takes, about."""
 

@@ -13,7 +13,7 @@ import minigrad as mg
 from minigrad import nn, ops, optim
 from minigrad.estimators import DiagonalSketch, Mask
 
-from .program import Case, Held, Program, Target
+from .program import KEPT, Case, Held, Program, Target
 
 RATE = np.float32(1e-3)
 
@@ -243,7 +243,11 @@ def saved() -> Case:
 
 
 CASES = {
-    "mlp": exact((784, 512, 512, 10), 128, [Target("minigrad", "numpy", 1.0), Target("minigrad", "torch", 1.0)]),
+    "mlp": exact(
+        (784, 512, 512, 10),
+        128,
+        [Target("minigrad", "numpy", 1.0), Target("minigrad", "torch", 1.0), Target("minigrad" + KEPT, "torch", 1.0)],
+    ),
     "mlp-wide": exact(WIDE, 256, [Target("minigrad", "products", 1.1)]),
     "train-wide": sketched(),
     "train-save": saved(),

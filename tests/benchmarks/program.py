@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Case", "Held", "Program", "Target", "seed_that_keeps"]
+__all__ = ["KEPT", "Case", "Held", "Program", "Target", "seed_that_keeps"]
+
+KEPT = ", memory kept"
+"""Programs with this behind their name run where the C library keeps the memory that is given back to it."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import minigrad as mg
 from minigrad import nn, ops, optim
 from minigrad.estimators import Mask
 
-from .program import Case, Program, Target
+from .program import KEPT, Case, Program, Target
 
 RATE = np.float32(1e-3)
 EPS = np.float32(1e-5)
@@ -231,7 +231,7 @@ CASES = {
             "torch": torch_program,
         },
         "numpy",
-        [Target("minigrad", "torch", 1.2)],
+        [Target(name, "torch", 1.2) for name in ("minigrad", "minigrad" + KEPT)],
         memory=True,
     ),
     "train-vit": Case(
