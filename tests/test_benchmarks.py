@@ -6,8 +6,9 @@ import importlib.util
 import numpy as np
 import pytest
 from benchmarks.catalogue import CASES
-from benchmarks.measure import Measured, check_agreement, verdicts
-from benchmarks.program import Case, Target
+from benchmarks.measure import KEPT, Measured, check_agreement, chosen, verdicts
+from benchmarks.program import Case, Held, Target
+from benchmarks.run import held_rows
 from benchmarks.worker import peak_bytes
 
 WITHOUT = () if importlib.util.find_spec("torch") else ("torch",)
@@ -32,8 +33,9 @@ def test_programs_run_and_agree(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_targets_name_programs(name):
-    for target in CASES[name].targets:
+    for target in (*CASES[name].targets, *CASES[name].held):
         assert {target.program, target.against} <= set(CASES[name].programs)
+    assert {program.removesuffix(KEPT) for program in chosen(CASES[name], [])} <= set(CASES[name].programs)
 
 
 def test_a_wrong_gradient_is_noticed():
@@ -53,3 +55,17 @@ def test_verdicts():
 def test_peak_memory_of_a_step():
     size = 64 * 2**20
     assert 0.9 * size < peak_bytes(lambda: np.ones(size, np.uint8)) < 1.5 * size
+
+
+def test_what_a_tape_holds():
+    """At a size that is known: four samples, 7-6-5-3, so that the inputs of the two layers behind a ReLU are 4·(6 + 5)
+    floats, and its signs a byte each; labels and probabilities of the loss come on top, the batch and the parameters
+    do not."""
+    exact, saved = (CASES["train-save"].programs[name](True).held() for name in ("exact", "save=Mask(0.1, row)"))
+    inputs, signs, loss = 4 * 4 * (6 + 5), 4 * (6 + 5), 4 * 3 * 4 + 4 * 8
+    assert inputs + signs <= exact.activations <= inputs + signs + 2 * loss
+    assert exact.relu == saved.relu == 1.0
+    heads, *rows = held_rows(CASES["train-save"], {"exact": exact, "save=Mask(0.1, row)": saved})
+    assert [row[-1] for row in rows] == ["", "≤ 0.2 × exact ✗"] and len(heads) == len(rows[0])
+    small = Held(round(0.2 * exact.activations), 0.125)
+    assert held_rows(CASES["train-save"], {"exact": exact, "save=Mask(0.1, row)": small})[2][-1].endswith("✓")
