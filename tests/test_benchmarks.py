@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from benchmarks import accuracy, reference
 from benchmarks.catalogue import CASES
-from benchmarks.measure import Measured, check_agreement, verdicts
-from benchmarks.program import KEPT, Case, Target
+from benchmarks.measure import Measured, check_agreement, chosen, verdicts
+from benchmarks.program import KEPT, Case, Held, Target
+from benchmarks.run import held_rows
 from benchmarks.worker import peak_bytes
 
 from minigrad import datasets, nn
@@ -35,8 +36,9 @@ def test_programs_run_and_agree(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_targets_name_programs(name):
-    for target in CASES[name].targets:
+    for target in (*CASES[name].targets, *CASES[name].held):
         assert {target.program.removesuffix(KEPT), target.against} <= set(CASES[name].programs)
+    assert {program.removesuffix(KEPT) for program in chosen(CASES[name], [])} <= set(CASES[name].programs)
 
 
 def test_a_wrong_gradient_is_noticed():
@@ -86,3 +88,17 @@ def test_reference_models_have_the_size_of_ours():
         assert sum(p.numel() for p in theirs.parameters()) == sum(p.size for p in ours.parameters())
     data = datasets.digits().subset(70, 30)
     assert 0 <= reference.train_minigrad("vit", data, 32, 1, seed=0)[0] <= 1
+
+
+def test_what_a_tape_holds():
+    """At a size that is known: four samples, 7-6-5-3, so that the inputs of the two layers behind a ReLU are 4·(6 + 5)
+    floats, and its signs a byte each; labels and probabilities of the loss come on top, the batch and the parameters
+    do not."""
+    exact, saved = (CASES["train-save"].programs[name](True).held() for name in ("exact", "save=Mask(0.1, row)"))
+    inputs, signs, loss = 4 * 4 * (6 + 5), 4 * (6 + 5), 4 * 3 * 4 + 4 * 8
+    assert inputs + signs <= exact.activations <= inputs + signs + 2 * loss
+    assert exact.relu == saved.relu == 1.0
+    heads, *rows = held_rows(CASES["train-save"], {"exact": exact, "save=Mask(0.1, row)": saved})
+    assert [row[-1] for row in rows] == ["", "≤ 0.2 × exact ✗"] and len(heads) == len(rows[0])
+    small = Held(round(0.2 * exact.activations), 0.125)
+    assert held_rows(CASES["train-save"], {"exact": exact, "save=Mask(0.1, row)": small})[2][-1].endswith("✓")

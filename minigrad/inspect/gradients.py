@@ -21,7 +21,7 @@ __all__ = ["Directions", "inner_product", "row_products", "rows_of", "squared_di
 SMALL = 1 << 14
 """Up to so many entries the rows of several gradients are taken together; above, nothing is gained by it."""
 
-PIECE = 1 << 18
+PIECE = 1 << 16
 """Entries whose squares are summed at once."""
 
 LEAST, MOST = 1e-25, 1e35

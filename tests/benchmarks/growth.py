@@ -124,7 +124,8 @@ Exponents are slopes of straight lines in logarithms; for the budget they are :m
 same fit to the operations that `minigrad.inspect.cost` expects of the same steps, forward and backward. *Limit* is the
 exponent of the matrix products, which outweigh all else in large networks. Where a measured exponent is below the
 counted one, costs that do not grow (a draw, a call, a node of the tape) are a part of the smallest steps; where it is
-above, memory is: what fits into a cache at the small end does not at the large one. *Constant part* is
+above, memory is (what fits into a cache at the small end does not at the large one), or other work on the machine,
+which long steps cannot dodge. *Constant part* is
 :math:`a/(a + b)`, from the least seconds and from the operations: what of a step no budget lowers.
 """
 

@@ -118,7 +118,7 @@ def workers(name: str, case: Case, programs: list[str], threads: int) -> Iterato
 def chosen(case: Case, peers: list[str]) -> list[str]:
     """The programs that are run."""
     found = [p for p in case.programs if not p.startswith("torch") or "torch" in peers]
-    if case.memory and sys.platform == "linux":
+    if case.memory and "minigrad" in case.programs and sys.platform == "linux":
         found += [p + KEPT for p in (case.base, "minigrad")]
     return found
 

@@ -133,14 +133,14 @@ def record(model: nn.Module, p: Problem, rng: int = 0) -> tuple[mg.Tape, mg.Tens
     return tape, loss
 
 
-def held_by(tape: mg.Tape) -> Held:
-    """What a tape holds beside the parameters, which are there anyway."""
-    parameters = {id(leaf.data) for leaf in tape.leaves}
+def held_by(tape: mg.Tape, p: Problem) -> Held:
+    """What a tape holds beside the parameters and the batch itself, which are there anyway."""
+    given = {id(p.x), *(id(leaf.data) for leaf in tape.leaves)}
     saved: dict[int, np.ndarray] = {}
     for node in tape.nodes:
         saved.update(node.saved_arrays())
     relus = [node.nbytes / math.prod(node.shape) for node in tape.nodes if node.name == "relu"]
-    return Held(sum(array.nbytes for key, array in saved.items() if key not in parameters), max(relus))
+    return Held(sum(array.nbytes for key, array in saved.items() if key not in given), max(relus))
 
 
 def minigrad_program(
@@ -170,7 +170,7 @@ def minigrad_program(
         tape, loss = record(model, p)
         return [loss.data, *tape.gradients(loss, parameters)]
 
-    return Program(step, result if sketches is EXACT else None, lambda: held_by(record(model, p)[0]))
+    return Program(step, result if sketches is EXACT else None, lambda: held_by(record(model, p)[0], p))
 
 
 def torch_program(sizes: tuple[int, ...], batch: int, tiny: bool) -> Program:
