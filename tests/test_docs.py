@@ -209,6 +209,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         options.add_argument(argument)
     chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     chromium.set_page_load_timeout(60)
+    chromium.set_script_timeout(60)
     try:
         yield chromium
     finally:
