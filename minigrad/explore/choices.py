@@ -9,9 +9,12 @@ from typing import Any, TypeAlias
 
 from minigrad.estimator import Estimator
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK, parse, with_budget
-from minigrad.estimators.budget import has_budget
+from minigrad.estimators.budget import has_budget, states_budget
 
-__all__ = ["STANDARD", "Choice", "Offer", "choices_from"]
+__all__ = ["DEFAULT", "STANDARD", "Choice", "Offer", "choices_from"]
+
+DEFAULT = 0.25
+"""The budget where none is given."""
 
 Offer: TypeAlias = "Estimator | str | Callable[[float], Estimator]"
 """An estimator, text that `minigrad.estimators.parse` takes, or what makes an estimator from a budget."""
@@ -158,3 +161,8 @@ def find(choices: Sequence[Choice], wanted: Any) -> int | None:
         if isinstance(wanted, Estimator) and choice.make(wanted.budget) == wanted:
             return k
     return None
+
+
+def own_budget(offer: Any) -> float:
+    """The budget that an estimator states, else the default one."""
+    return offer.budget if isinstance(offer, Estimator) and states_budget(offer) else DEFAULT

@@ -13,7 +13,9 @@ import numpy as np
 
 from minigrad.cotangents import Cotangent
 from minigrad.estimator import Estimator
-from minigrad.explore.choices import Choice
+from minigrad.estimators import parse
+from minigrad.estimators.budget import states_budget
+from minigrad.explore.choices import DEFAULT, Choice, own_budget
 from minigrad.explore.curve import BudgetCurve, closed_form
 from minigrad.explore.measure import ALONG, Estimates, measure
 from minigrad.explore.subject import Subject
@@ -40,6 +42,8 @@ class Exploration:
     choice : Choice
     estimator : Estimator
         With the budget that was asked for.
+    budget : float or None
+        That budget; that of the estimator where it is fixed; None where it has none.
     number : int
         Which draw is shown, from 0.
     drawn : ndarray or structured cotangent
@@ -84,6 +88,7 @@ class Exploration:
     subject: Subject
     choice: Choice
     estimator: Estimator
+    budget: float | None
     number: int
     drawn: Cotangent
     unit: str
@@ -138,15 +143,17 @@ class Exploration:
         ValueError
             If there are fewer than two draws, or the number is not one of theirs.
         """
-        choice = estimator if isinstance(estimator, Choice) else Choice.of(estimator)
+        given = parse(estimator, budget=DEFAULT) if isinstance(estimator, str) else estimator
+        choice = given if isinstance(given, Choice) else Choice.of(given)
         if budget is None:
-            budget = estimator.budget if isinstance(estimator, Estimator) else 0.25
+            budget = own_budget(given)
         key, made = stream(rng), choice.make(budget)
         found = measure(subject, made, draws, key)
         exploration = cls(
             subject=subject,
             choice=choice,
             estimator=made,
+            budget=made.budget if states_budget(made) else budget if choice.adjustable else None,
             number=0,
             drawn=found.first,
             unit=found.units.name,
@@ -182,7 +189,8 @@ class Exploration:
         if not 0 <= number < self.draws:
             raise ValueError(f"number={number}: the draws are numbered from 0 to {self.draws - 1}")
         drawn = self.subject.draw(self.estimator, number, self.key)
-        units = units_of(self.estimator, self.subject.cotangent, self.subject.node, drawn)
+        first = self.subject.draw(self.estimator, 0, self.key)  # which told what the units are
+        units = units_of(self.estimator, self.subject.cotangent, self.subject.node, first)
         return dataclasses.replace(self, number=number, drawn=drawn, kept=units.kept(drawn))
 
     @property
@@ -226,6 +234,7 @@ class Exploration:
         curve = {name: getattr(self.curve, name) for name in self.curve.__dataclass_fields__}
         found = {
             "estimator": repr(self.estimator),
+            "budget": self.budget,
             "node": self.subject.node.index,
             "tensor": self.subject.name,
             "draws": self.draws,

@@ -219,7 +219,8 @@ class Explorer:
 
     def _draw(self) -> None:
         fixed = "" if self.choices[self._selected].adjustable else " (fixed)"
-        self._budget_title.set_text(f"budget {self.exploration.estimator.budget:.3g}{fixed}")
+        budget = self.exploration.budget
+        self._budget_title.set_text("no budget" if budget is None else f"budget {budget:.3g}{fixed}")
         self._panels.clear()
         self.exploration.plot(self._panels, self._view)
         self.figure.canvas.draw_idle()

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minigrad.estimator import Estimator
-from minigrad.explore.choices import Choice, Offer, choices_from, find
+from minigrad.estimators import parse
+from minigrad.explore.choices import DEFAULT, Choice, Offer, choices_from, find, own_budget
 from minigrad.explore.example import NODE, example
 from minigrad.explore.exploration import BUDGETS
 from minigrad.explore.explorer import Explorer
@@ -119,11 +120,14 @@ def explore(
     selected = 0
     if first is not None:
         place = find(choices, first)
+        if place is None and isinstance(first, str):
+            first = parse(first, budget=DEFAULT)
+            place = find(choices, first)
         if place is None:
             choices.insert(0, Choice.of(first))
         selected = place or 0
     if budget is None:
-        budget = first.budget if isinstance(first, Estimator) else 0.25
+        budget = own_budget(first)
     return Explorer(
         subject, choices, selected=selected, budget=budget, budgets=budgets, draws=draws, rng=rng, figure=figure
     )

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.cotangents import Structured
+from minigrad.cotangents import Structured, dense, matrix_shape
+from minigrad.explore.units import all_of_it
 from minigrad.inspect.sparsity import counted
 from minigrad.plot.distortion import distortion_by_budget
 from minigrad.plot.estimates import estimate_histogram, running_mean
 from minigrad.plot.heatmap import cotangent_heatmap
 from minigrad.plot.probabilities import inclusion_probabilities
+from minigrad.typing import Array
 
 if TYPE_CHECKING:
     from minigrad.explore.exploration import Exploration
@@ -37,7 +39,8 @@ def draw(exploration: Exploration, figure: Any, view: str) -> Any:
     axes = figure.subplots(2, 3, gridspec_kw=MARGINS)
     (before, after, likely), (spread, running, trade) = axes
     cotangent_heatmap(exploration.subject.cotangent, before, title="exact cotangent G = ∂ loss / ∂ output")
-    cotangent_heatmap(exploration.drawn, after, title=f"draw {exploration.number + 1} of Ĝ: {_kept(exploration)}")
+    title = f"draw {exploration.number + 1} of Ĝ: {_kept(exploration)}"
+    cotangent_heatmap(exploration.drawn, after, title=title, left_out=_emptied(exploration))
     after.set_ylabel("")
     _probabilities(exploration, likely)
     for ax in (before, after, likely):
@@ -52,8 +55,12 @@ def draw(exploration: Exploration, figure: Any, view: str) -> Any:
     curve = exploration.curve
     known = None if curve.closed_form is None else (curve.budgets, curve.closed_form)
     measured = (curve.measured_budgets, curve.measured, curve.standard_errors)
-    now = (exploration.estimator.budget, exploration.measured, exploration.standard_error)
+    place = 1.0 if exploration.budget is None else exploration.budget
+    now = (place, exploration.measured, exploration.standard_error)
     distortion_by_budget(known, measured, trade, current=now)
+    if exploration.budget is None:
+        trade.set_xticks([place], ["no budget"])
+        trade.set_xlabel("")
     trade.set_title("noise of Ĝ against budget" if exploration.estimator.unbiased else "squared error of Ĝ: bias")
     node = exploration.subject.node
     figure.suptitle(f"{exploration.estimator!r} at node {node.index} ({node.label})")
@@ -62,10 +69,20 @@ def draw(exploration: Exploration, figure: Any, view: str) -> Any:
 
 def _kept(exploration: Exploration) -> str:
     """How much a draw kept, in words."""
+    if all_of_it(exploration.drawn, exploration.subject.cotangent):
+        return "all of it"
     if not isinstance(exploration.drawn, Structured):
-        return "all of it" if exploration.estimator.budget == 1 else f"an array, {np.mean(exploration.kept):.0%} kept"
+        return f"an array, {np.mean(exploration.kept):.0%} kept" if exploration.kept.size else "an array"
     unit, of, kept = counted(exploration.drawn)
     return f"rank {kept} of {of}" if unit == "rank" else f"{kept} of {of} {unit}"
+
+
+def _emptied(exploration: Exploration) -> Array | None:
+    """Where a draw without structure is zero and the cotangent is not: left out as well, if nothing says so."""
+    if isinstance(exploration.drawn, Structured):
+        return None
+    g = exploration.subject.cotangent
+    return np.asarray((dense(exploration.drawn) == 0) & (g != 0)).reshape(matrix_shape(g.shape))
 
 
 def _probabilities(exploration: Exploration, ax: Any) -> None:
