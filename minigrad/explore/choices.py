@@ -103,8 +103,11 @@ def _remade(estimator: Estimator, budget: float) -> Estimator:
 
 
 def _without_budget(estimator: Estimator) -> str:
-    """How an estimator is written, without its budget."""
-    return re.sub(rf"\((?:budget=)?{re.escape(repr(estimator.budget))}(?:, )?", "(", repr(estimator)).removesuffix("()")
+    """How an estimator is written, without its budget, wherever that stands."""
+    unusual = 0.3141592653589793  # found again in the text, where 0.5 may be the value of something else
+    text = repr(_remade(estimator, unusual))
+    text = re.sub(rf"(, )?(?:\w+=)?{unusual}(, )?", lambda found: ", " if all(found.groups()) else "", text)
+    return text.removesuffix("()")
 
 
 STANDARD: tuple[Choice, ...] = (
@@ -146,11 +149,16 @@ def choices_from(offers: Mapping[str, Offer] | Sequence[Offer | Choice] | None) 
         found = [offer if isinstance(offer, Choice) else Choice.of(offer) for offer in offers]
     if not found:
         raise ValueError("there is no estimator to choose: estimators= is empty")
-    labels = [choice.label for choice in found]
+    return different(found)
+
+
+def different(choices: Sequence[Choice]) -> list[Choice]:
+    """The choices, if no two have one label; ValueError otherwise."""
+    labels = [choice.label for choice in choices]
     twice = [label for label in labels if labels.count(label) > 1]
     if twice:
         raise ValueError(f"two estimators have the label {twice[0]!r}; pass a dict from labels to estimators")
-    return found
+    return list(choices)
 
 
 def find(choices: Sequence[Choice], wanted: Any) -> int | None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from minigrad.cotangents import Cotangent
 from minigrad.estimator import Estimator
 from minigrad.estimators import parse
@@ -18,9 +16,10 @@ from minigrad.estimators.budget import states_budget
 from minigrad.explore.choices import DEFAULT, Choice, own_budget
 from minigrad.explore.curve import BudgetCurve, closed_form
 from minigrad.explore.measure import ALONG, Estimates, measure
+from minigrad.explore.report import data, table
 from minigrad.explore.subject import Subject
 from minigrad.explore.units import units_of
-from minigrad.report import Table, json_ready
+from minigrad.report import Table
 from minigrad.sweep import stream
 from minigrad.typing import Array, Seed
 
@@ -210,16 +209,7 @@ class Exploration:
 
     def table(self) -> Table:
         """The report as a table."""
-        rows: list[list[Any]] = [
-            ["cotangent: E‖Ĝ − G‖² / ‖G‖²", self.distortion, self.measured, self.standard_error],
-            *([e.label, e.exact, e.mean, e.standard_error] for e in self.estimates.values()),
-        ]
-        node = self.subject.node
-        notes = [f"gradient of {self.subject.name}: E‖ĝ − g‖² / ‖g‖² = {self.variance:.4g}, measured"]
-        if not self.estimator.unbiased:
-            notes.append("biased on purpose: the means need not come to the exact values, and errors are no variances")
-        title = f"{self.estimator!r} at node {node.index} ({node.label}), {self.draws} draws"
-        return Table(["", "exact", "mean", "± s.e."], rows, title, notes)
+        return table(self)
 
     def __str__(self) -> str:
         return str(self.table())
@@ -231,27 +221,7 @@ class Exploration:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
-        curve = {name: getattr(self.curve, name) for name in self.curve.__dataclass_fields__}
-        found = {
-            "estimator": repr(self.estimator),
-            "budget": self.budget,
-            "node": self.subject.node.index,
-            "tensor": self.subject.name,
-            "draws": self.draws,
-            "unit": self.unit,
-            "probabilities": self.probabilities,
-            "frequencies": self.frequencies,
-            "distortion": self.distortion,
-            "measured": self.measured,
-            "standard_error": self.standard_error,
-            "variance": self.variance,
-            "estimates": {
-                name: {"label": e.label, "exact": e.exact, "mean": e.mean, "standard_error": e.standard_error}
-                for name, e in self.estimates.items()
-            },
-            "curve": curve,
-        }
-        return dict(json_ready(_lists(found)))
+        return data(self)
 
     def plot(self, figure: Any = None, view: str = ALONG) -> Any:
         """Draw all of it as six pictures.
@@ -277,32 +247,26 @@ class Exploration:
         Parameters
         ----------
         path : str or Path
-            Its ending says which format: .png, .svg, .pdf.
+            Its ending says which format: .png, .svg, .pdf; without one, .png is added.
 
         Returns
         -------
         Path
+            The file that was written.
 
         Raises
         ------
         ValueError
             If the format is unknown.
         OSError
-            If the file cannot be written.
+            If the file cannot be written, or is a folder.
         """
         from matplotlib.figure import Figure
 
-        from minigrad.explore.picture import SIZE
+        from minigrad.explore.picture import SIZE, destination
 
-        path = Path(path)
+        path = destination(path)
         figure = self.plot(Figure(figsize=SIZE))
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=100)
         return path
-
-
-def _lists(value: Any) -> Any:
-    """Arrays as lists."""
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return value.tolist() if isinstance(value, np.ndarray) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -79,7 +80,8 @@ def explore(
     DisplayError
         If the backend that was asked for cannot open a window here.
     TypeError, ValueError, TapeError
-        If the tape, the node or an estimator is not what it should be; see `Subject` and `Choice.of`.
+        If the tape, the node or an estimator is not what it should be, or two choices have one label; see `Subject` and
+        `Choice.of`.
 
     Notes
     -----
@@ -124,7 +126,10 @@ def explore(
             first = parse(first, budget=DEFAULT)
             place = find(choices, first)
         if place is None:
-            choices.insert(0, Choice.of(first))
+            made = Choice.of(first)
+            if first is own and any(made.label == choice.label for choice in choices):
+                made = dataclasses.replace(made, label=f"{made.label} of the node")
+            choices.insert(0, made)
         selected = place or 0
     if budget is None:
         budget = own_budget(first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from minigrad.typing import Array
 if TYPE_CHECKING:
     from minigrad.explore.exploration import Exploration
 
-__all__ = ["SIZE", "draw"]
+__all__ = ["SIZE", "destination", "draw"]
 
 SIZE = (12.8, 8.0)
 """Inches."""
@@ -26,6 +27,35 @@ SIZE = (12.8, 8.0)
 MARGINS = {"left": 0.06, "right": 0.985, "bottom": 0.075, "top": 0.89, "wspace": 0.4, "hspace": 0.32}
 """Fixed, unlike those of a layout engine, so that pictures stand still while a slider moves (and come three times as
 fast)."""
+
+
+def destination(path: str | Path) -> Path:
+    """The file that a picture is to be written to; found before anything is drawn from.
+
+    Raises
+    ------
+    ValueError
+        If the ending is that of no format.
+    IsADirectoryError
+        If it is a folder.
+
+    Examples
+    --------
+    >>> destination("new/explorer").name, destination("explorer.svg").name
+    ('explorer.png', 'explorer.svg')
+    """
+    from matplotlib.figure import Figure
+
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file in it, such as {path / 'explorer.png'}")
+    if not path.suffix:
+        path = path.with_name(path.name + ".png")
+        return destination(path)
+    known = Figure().canvas.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        raise ValueError(f"{path.name}: a picture *{path.suffix} is not supported; choose {', '.join(sorted(known))}")
+    return path
 
 
 def draw(exploration: Exploration, figure: Any, view: str) -> Any:
