@@ -107,3 +107,34 @@ def test_a_budget_that_is_written_in_text(subject):
     explorer = explore(estimator="diagonal(0.1, target=both)", draws=2, figure=canvas())
     assert explorer.exploration.estimator == DiagonalSketch(0.1, target="both")
     assert len(explorer.choices) == 11 and explorer.budget_slider.val == 0.1
+
+
+@pytest.mark.parametrize("budgets", [[], [0, 0.5], [0.5, 2.0]])
+def test_budgets_of_a_curve_that_cannot_be(budgets, subject):
+    with pytest.raises(ValueError, match=r"must lie in \(0, 1\]"):
+        Exploration.of(subject, Mask(0.5), draws=2, budgets=budgets)
+
+
+def test_a_budget_beyond_the_slider_is_on_it_and_on_the_curve():
+    explorer = explore(estimator="mask: columns", draws=4, figure=canvas())
+    explorer.set(budget=0.01)
+    slider = explorer.budget_slider
+    assert slider.val == slider.valmin == slider.ax.get_xlim()[0] == 0.01
+    curve = explorer.exploration.curve
+    assert curve.budgets[0] == 0.01 and curve.closed_form[0] == pytest.approx(99)
+    slider.set_val(0.5)
+    assert explorer.exploration.estimator == Mask(0.5) and explorer.exploration.curve.budgets[0] == 0.05
+
+
+def test_an_estimator_for_each_input_is_explored_in_parts():
+    w = mg.Tensor(np.ones((4, 3)), requires_grad=True, name="w")
+    with mg.Tape() as tape:
+        loss = ops.linear(np.ones((5, 3)), w, vjp={"x": Mask(0.5), "w": Mask(0.3, axis="row")}).tanh().sum()
+    with pytest.warns(UserWarning, match="an estimator for each input.*w: Mask"):
+        explorer = explore(tape, loss, draws=4, figure=canvas())
+    assert [choice.label for choice in explorer.choices[:2]] == ["x: Mask", "w: Mask(axis='row')"]
+    assert explorer.exploration.estimator == Mask(0.3, axis="row")
+    explorer.set(estimator="x: Mask", budget=0.5)
+    assert explorer.exploration.estimator == Mask(0.5)
+    explorer = explore(tape, loss, estimator="low rank", draws=4, figure=canvas())  # asked for: no warning
+    assert explorer.exploration.estimator.budget == 0.25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,3 +167,9 @@ def test_leaves_without_a_name_are_told_apart_by_their_shape():
     assert subject.name == "leaf (4, 3)"
     exploration = Exploration.of(subject, "mask", draws=3, rng=0)
     assert exploration.estimates["along the gradient"].label.startswith("∂ loss / ∂ leaf (4, 3)")
+
+
+def test_a_dollar_in_the_name_of_a_tensor():
+    tape, loss = own_tape(r"$\bad{$")
+    figure = Exploration.of(Subject(tape, loss), "mask", draws=3, rng=0).plot(canvas())
+    figure.savefig(io.BytesIO(), dpi=20)

@@ -14,7 +14,7 @@ from minigrad.estimator import Estimator
 from minigrad.estimators import parse
 from minigrad.estimators.budget import states_budget
 from minigrad.explore.choices import DEFAULT, Choice, own_budget
-from minigrad.explore.curve import BudgetCurve, closed_form
+from minigrad.explore.curve import BudgetCurve, closed_form, through
 from minigrad.explore.measure import ALONG, Estimates, measure
 from minigrad.explore.report import data, table
 from minigrad.explore.subject import Subject
@@ -148,6 +148,8 @@ class Exploration:
             budget = own_budget(given)
         key, made = stream(rng), choice.make(budget)
         found = measure(subject, made, draws, key)
+        distortion = closed_form(subject, made)
+        known = BudgetCurve.of(subject, choice, budgets, max(2, draws // 5), key) if curve is None else curve
         exploration = cls(
             subject=subject,
             choice=choice,
@@ -161,9 +163,9 @@ class Exploration:
             kept=found.units.kept(found.first),
             estimates=found.estimates,
             errors=found.errors,
-            distortion=closed_form(subject, made),
+            distortion=distortion,
             variance=found.variance,
-            curve=BudgetCurve.of(subject, choice, budgets, max(2, draws // 5), key) if curve is None else curve,
+            curve=through(known, made.budget, distortion),
             key=key,
         )
         return exploration.show_draw(number) if number else exploration

@@ -163,8 +163,19 @@ class Explorer:
         with self._quietly():
             self.estimator_buttons.set_active(place)
             self.view_buttons.set_active((ALONG, ENTRY).index(view or self._view))
+            self._make_room(self._budget if budget is None else budget)
             self.budget_slider.set_val(self._budget if budget is None else budget)
         self._changed(_selected=place, _view=view or self._view, _budget=self._budget if budget is None else budget)
+
+    def _make_room(self, budget: float) -> None:
+        """Let the slider reach a budget beyond its stops."""
+        slider = self.budget_slider
+        if not slider.valmin <= budget <= slider.valmax:
+            slider.valstep = sorted({*self._budgets, slider.valmin, slider.valmax, budget})
+            slider.valmin, slider.valmax = min(slider.valmin, budget), max(slider.valmax, budget)
+            slider.ax.set_xlim(slider.valmin, slider.valmax)
+            if hasattr(slider.poly, "set_x"):  # a polygon before Matplotlib 3.9
+                slider.poly.set_x(slider.valmin)
 
     def new_draw(self) -> None:
         """Show the next draw; what was measured over all of them stays."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.cotangents import Structured, dense, matrix_shape
+from minigrad.estimators import RangeFinderSketch
 from minigrad.explore.units import all_of_it
 from minigrad.inspect.sparsity import counted
 from minigrad.plot.distortion import distortion_by_budget
@@ -93,7 +94,10 @@ def draw(exploration: Exploration, figure: Any, view: str) -> Any:
         trade.set_xlabel("")
     trade.set_title("noise of Ĝ against budget" if exploration.estimator.unbiased else "squared error of Ĝ: bias")
     node = exploration.subject.node
-    figure.suptitle(f"{exploration.estimator!r} at node {node.index} ({node.label})")
+    figure.suptitle(f"{exploration.estimator!r} at node {node.index} ({node.label})", parse_math=False)
+    for ax in axes.flat:
+        for text in (ax.xaxis.label, ax.yaxis.label):
+            text.set_parse_math(False)  # the name of a tensor may hold a dollar
     return figure
 
 
@@ -118,7 +122,10 @@ def _emptied(exploration: Exploration) -> Array | None:
 def _probabilities(exploration: Exploration, ax: Any) -> None:
     if not exploration.unit:
         ax.set_axis_off()
-        words = "Every draw mixes all columns:\nnothing is kept or left out as one,\nso nothing has a probability."
+        words = "A draw is a product of thin factors:\nno row, column or entry of it\nis kept or left out as one."
+        if isinstance(exploration.estimator, RangeFinderSketch):
+            words = "Directions of a random range, and rows or\n"
+            words += "columns of what it misses: other ones\nin each draw, so none has a probability."
         ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, fontsize=11)
         ax.set_title("inclusion probabilities: none")
         return
