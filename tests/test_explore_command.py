@@ -199,3 +199,33 @@ def test_the_window_of_the_command_is_closed_again(monkeypatch):
     monkeypatch.setattr(Explorer, "show", lambda self, block=None: asked.append((block, plt.get_fignums())))
     assert main(["explore", "--draws", "5", "--vjp", "topk(0.5)"]) == 0
     assert asked == [(True, [1])] and not plt.get_fignums()
+
+
+def test_the_file_that_is_named_is_the_file_that_is_written(tmp_path, capsys):
+    assert main(["explore", "--save", str(tmp_path / "a"), "--draws", "3"]) == 0
+    assert str(tmp_path / "a.png") in capsys.readouterr().out and (tmp_path / "a.png").exists()
+    exploration = Exploration.of(Subject(*example(), NODE), "mask", draws=3, rng=0)
+    assert exploration.save(tmp_path / "b") == tmp_path / "b.png" and (tmp_path / "b.png").exists()
+    with pytest.raises(IsADirectoryError, match="name a file in it"):
+        exploration.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+    (tmp_path / "c.png").mkdir()
+    with pytest.raises(IsADirectoryError, match="name a file in it"):
+        exploration.save(tmp_path / "c")
+
+
+@pytest.mark.parametrize("name, words", [("a.nothing", "not supported"), (".", "is a folder")])
+def test_a_bad_file_is_refused_before_the_draws(name, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Exploration, "of", lambda *args, **kwargs: pytest.fail("it has drawn"))
+    assert main(["explore", "--save", str(tmp_path / name)]) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [("", "is not of the form name(budget"), ("last: mask(0.1)", "one node"), ("last: mask", "--vjp 'mask'")],
+)
+@pytest.mark.parametrize("save", [True, False])
+def test_an_estimator_that_is_not_understood(text, words, save, tmp_path, capsys):
+    assert main(["explore", "--vjp", text, *(["--save", str(tmp_path / "a.png")] if save else [])]) == 2
+    assert words in " ".join(capsys.readouterr().err.split())

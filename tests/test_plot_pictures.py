@@ -13,7 +13,7 @@ from minigrad import inspect, plot, theory
 from minigrad.cotangents import Columns, Dense, Entries, Factors, Rows, dense
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection
 from minigrad.plot.axes import plain_log
-from minigrad.plot.heatmap import COLOUR_MAP, left_out
+from minigrad.plot.heatmap import COLOUR_MAP, not_held
 
 G = np.random.default_rng(0).standard_normal((4, 3, 5))
 
@@ -100,9 +100,9 @@ def test_odd_cotangents(g, ax):
 def test_samples_are_not_mistaken_for_rows():
     one_sample = Rows(np.ones((1, 3, 5)), np.array([1]), G.shape)
     one_row = Rows(np.ones((1, 5)), np.array([1]), G.shape)
-    assert np.flatnonzero(~left_out(one_sample).all(axis=1)).tolist() == [3, 4, 5]
-    assert np.flatnonzero(~left_out(one_row).all(axis=1)).tolist() == [1]
-    assert not left_out(Factors(np.ones((2, 1)), np.zeros((1, 2)), (2, 2))).any()
+    assert np.flatnonzero(~not_held(one_sample).all(axis=1)).tolist() == [3, 4, 5]
+    assert np.flatnonzero(~not_held(one_row).all(axis=1)).tolist() == [1]
+    assert not not_held(Factors(np.ones((2, 1)), np.zeros((1, 2)), (2, 2))).any()
 
 
 def test_the_sign_can_be_read_in_grey():

@@ -7,7 +7,7 @@ import dataclasses
 from minigrad.estimator import Estimator
 from minigrad.node import VJP
 
-__all__ = ["budget_of", "has_budget", "with_budget"]
+__all__ = ["budget_of", "has_budget", "states_budget", "with_budget"]
 
 
 def with_budget(vjp: VJP, budget: float) -> VJP:
@@ -74,3 +74,25 @@ def has_budget(vjp: VJP) -> bool:
     if isinstance(vjp, Estimator):
         return not (dataclasses.is_dataclass(vjp) and vjp.budget == 1 and not dataclasses.fields(vjp))
     return any(has_budget(estimator) for estimator in vjp.values())
+
+
+def states_budget(estimator: Estimator) -> bool:
+    """Whether an estimator says what its budget is; one that leaves it at the default of the base class does not.
+
+    Examples
+    --------
+    >>> from minigrad.estimators import Exact, Mask
+    >>> class Coin(Estimator):
+    ...     def sample(self, g, node, rng):
+    ...         return 2 * g if rng.random() < 0.5 else 0 * g
+    >>> states_budget(Mask(0.5)), states_budget(Exact()), states_budget(Coin())
+    (True, True, False)
+    """
+    if not has_budget(estimator):
+        return True  # Exact
+    return "budget" in vars(estimator) or any("budget" in vars(cls) for cls in _below_the_base(estimator))
+
+
+def _below_the_base(estimator: Estimator) -> list[type]:
+    mro = type(estimator).__mro__
+    return list(mro[: mro.index(Estimator)])

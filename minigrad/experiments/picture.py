@@ -41,6 +41,7 @@ def draw(comparison: Comparison, figure: Any = None) -> Any:
                 axes[row, column],
                 ylabel="" if column else label,
                 log_x=column == 1,
+                average_x=column == 1,
                 log_y=row == 0,
                 crossed=[labels[method] for method in comparison.methods if _all_diverged(comparison, method)],
             )

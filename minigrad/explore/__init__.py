@@ -1,7 +1,7 @@
 """An explorer: what an estimator does at one node of a tape, to look at and to play with.
 
-`explore` opens a window with sliders; ``minigrad explore`` is the same from the command line. What is shown is computed
-first, as an `Exploration`, and then drawn, so it can also be had without a window.
+`explore` opens a window with buttons and a slider; ``minigrad explore`` is the same from the command line.
+What is shown is computed first, as an `Exploration`, and then drawn, so it can also be had without a window.
 """
 
 from minigrad.explore.choices import Choice

@@ -9,9 +9,12 @@ from typing import Any, TypeAlias
 
 from minigrad.estimator import Estimator
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK, parse, with_budget
-from minigrad.estimators.budget import has_budget
+from minigrad.estimators.budget import has_budget, states_budget
 
-__all__ = ["STANDARD", "Choice", "Offer", "choices_from"]
+__all__ = ["DEFAULT", "STANDARD", "Choice", "Offer", "choices_from"]
+
+DEFAULT = 0.25
+"""The budget where none is given."""
 
 Offer: TypeAlias = "Estimator | str | Callable[[float], Estimator]"
 """An estimator, text that `minigrad.estimators.parse` takes, or what makes an estimator from a budget."""
@@ -100,8 +103,11 @@ def _remade(estimator: Estimator, budget: float) -> Estimator:
 
 
 def _without_budget(estimator: Estimator) -> str:
-    """How an estimator is written, without its budget."""
-    return re.sub(rf"\((?:budget=)?{re.escape(repr(estimator.budget))}(?:, )?", "(", repr(estimator)).removesuffix("()")
+    """How an estimator is written, without its budget, wherever that stands."""
+    unusual = 0.3141592653589793  # found again in the text, where 0.5 may be the value of something else
+    text = repr(_remade(estimator, unusual))
+    text = re.sub(rf"(, )?(?:\w+=)?{unusual}(, )?", lambda found: ", " if all(found.groups()) else "", text)
+    return text.removesuffix("()")
 
 
 STANDARD: tuple[Choice, ...] = (
@@ -143,11 +149,16 @@ def choices_from(offers: Mapping[str, Offer] | Sequence[Offer | Choice] | None) 
         found = [offer if isinstance(offer, Choice) else Choice.of(offer) for offer in offers]
     if not found:
         raise ValueError("there is no estimator to choose: estimators= is empty")
-    labels = [choice.label for choice in found]
+    return different(found)
+
+
+def different(choices: Sequence[Choice]) -> list[Choice]:
+    """The choices, if no two have one label; ValueError otherwise."""
+    labels = [choice.label for choice in choices]
     twice = [label for label in labels if labels.count(label) > 1]
     if twice:
         raise ValueError(f"two estimators have the label {twice[0]!r}; pass a dict from labels to estimators")
-    return found
+    return list(choices)
 
 
 def find(choices: Sequence[Choice], wanted: Any) -> int | None:
@@ -158,3 +169,8 @@ def find(choices: Sequence[Choice], wanted: Any) -> int | None:
         if isinstance(wanted, Estimator) and choice.make(wanted.budget) == wanted:
             return k
     return None
+
+
+def own_budget(offer: Any) -> float:
+    """The budget that an estimator states, else the default one."""
+    return offer.budget if isinstance(offer, Estimator) and states_budget(offer) else DEFAULT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +71,14 @@ class BudgetCurve:
         Returns
         -------
         BudgetCurve
+
+        Raises
+        ------
+        ValueError
+            If there is no budget, or one is outside (0, 1].
         """
+        if not len(budgets) or not all(0 < p <= 1 for p in budgets):
+            raise ValueError(f"explore: budgets={[float(p) for p in budgets]} must lie in (0, 1], and be at least one")
         levels = sorted({float(p) for p in budgets}) if choice.adjustable else [choice.make(1.0).budget]
         some = np.unique(np.linspace(0, len(levels) - 1, POINTS).round().astype(int))
         # Evenly on the logarithmic axis, as far as the budgets go.
@@ -86,6 +94,15 @@ class BudgetCurve:
             np.array(levels), None if None in closed else np.array(closed, float), np.array(levels)[nearest],
             np.array(means), np.array(errors), draws,
         )  # fmt: skip
+
+
+def through(curve: BudgetCurve, budget: float, distortion: float | None) -> BudgetCurve:
+    """The curve with its closed form at one more budget; that of an estimator with one budget alone stays."""
+    if curve.closed_form is None or distortion is None or len(curve.budgets) < 2 or budget in curve.budgets:
+        return curve
+    at = int(np.searchsorted(curve.budgets, budget))
+    closed = np.insert(curve.closed_form, at, distortion)
+    return dataclasses.replace(curve, budgets=np.insert(curve.budgets, at, budget), closed_form=closed)
 
 
 def unit(subject: Subject) -> float:

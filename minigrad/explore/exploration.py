@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from minigrad.cotangents import Cotangent
 from minigrad.estimator import Estimator
-from minigrad.explore.choices import Choice
-from minigrad.explore.curve import BudgetCurve, closed_form
+from minigrad.estimators import parse
+from minigrad.estimators.budget import states_budget
+from minigrad.explore.choices import DEFAULT, Choice, own_budget
+from minigrad.explore.curve import BudgetCurve, closed_form, through
 from minigrad.explore.measure import ALONG, Estimates, measure
+from minigrad.explore.report import data, table
 from minigrad.explore.subject import Subject
 from minigrad.explore.units import units_of
-from minigrad.report import Table, json_ready
+from minigrad.report import Table
 from minigrad.sweep import stream
 from minigrad.typing import Array, Seed
 
@@ -40,6 +41,8 @@ class Exploration:
     choice : Choice
     estimator : Estimator
         With the budget that was asked for.
+    budget : float or None
+        That budget; that of the estimator where it is fixed; None where it has none.
     number : int
         Which draw is shown, from 0.
     drawn : ndarray or structured cotangent
@@ -84,6 +87,7 @@ class Exploration:
     subject: Subject
     choice: Choice
     estimator: Estimator
+    budget: float | None
     number: int
     drawn: Cotangent
     unit: str
@@ -138,15 +142,19 @@ class Exploration:
         ValueError
             If there are fewer than two draws, or the number is not one of theirs.
         """
-        choice = estimator if isinstance(estimator, Choice) else Choice.of(estimator)
+        given = parse(estimator, budget=DEFAULT) if isinstance(estimator, str) else estimator
+        choice = given if isinstance(given, Choice) else Choice.of(given)
         if budget is None:
-            budget = estimator.budget if isinstance(estimator, Estimator) else 0.25
+            budget = own_budget(given)
         key, made = stream(rng), choice.make(budget)
         found = measure(subject, made, draws, key)
+        distortion = closed_form(subject, made)
+        known = BudgetCurve.of(subject, choice, budgets, max(2, draws // 5), key) if curve is None else curve
         exploration = cls(
             subject=subject,
             choice=choice,
             estimator=made,
+            budget=made.budget if states_budget(made) else budget if choice.adjustable else None,
             number=0,
             drawn=found.first,
             unit=found.units.name,
@@ -155,9 +163,9 @@ class Exploration:
             kept=found.units.kept(found.first),
             estimates=found.estimates,
             errors=found.errors,
-            distortion=closed_form(subject, made),
+            distortion=distortion,
             variance=found.variance,
-            curve=BudgetCurve.of(subject, choice, budgets, max(2, draws // 5), key) if curve is None else curve,
+            curve=through(known, made.budget, distortion),
             key=key,
         )
         return exploration.show_draw(number) if number else exploration
@@ -182,7 +190,8 @@ class Exploration:
         if not 0 <= number < self.draws:
             raise ValueError(f"number={number}: the draws are numbered from 0 to {self.draws - 1}")
         drawn = self.subject.draw(self.estimator, number, self.key)
-        units = units_of(self.estimator, self.subject.cotangent, self.subject.node, drawn)
+        first = self.subject.draw(self.estimator, 0, self.key)  # which told what the units are
+        units = units_of(self.estimator, self.subject.cotangent, self.subject.node, first)
         return dataclasses.replace(self, number=number, drawn=drawn, kept=units.kept(drawn))
 
     @property
@@ -202,16 +211,7 @@ class Exploration:
 
     def table(self) -> Table:
         """The report as a table."""
-        rows: list[list[Any]] = [
-            ["cotangent: E‖Ĝ − G‖² / ‖G‖²", self.distortion, self.measured, self.standard_error],
-            *([e.label, e.exact, e.mean, e.standard_error] for e in self.estimates.values()),
-        ]
-        node = self.subject.node
-        notes = [f"gradient of {self.subject.name}: E‖ĝ − g‖² / ‖g‖² = {self.variance:.4g}, measured"]
-        if not self.estimator.unbiased:
-            notes.append("biased on purpose: the means need not come to the exact values, and errors are no variances")
-        title = f"{self.estimator!r} at node {node.index} ({node.label}), {self.draws} draws"
-        return Table(["", "exact", "mean", "± s.e."], rows, title, notes)
+        return table(self)
 
     def __str__(self) -> str:
         return str(self.table())
@@ -223,26 +223,7 @@ class Exploration:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
-        curve = {name: getattr(self.curve, name) for name in self.curve.__dataclass_fields__}
-        found = {
-            "estimator": repr(self.estimator),
-            "node": self.subject.node.index,
-            "tensor": self.subject.name,
-            "draws": self.draws,
-            "unit": self.unit,
-            "probabilities": self.probabilities,
-            "frequencies": self.frequencies,
-            "distortion": self.distortion,
-            "measured": self.measured,
-            "standard_error": self.standard_error,
-            "variance": self.variance,
-            "estimates": {
-                name: {"label": e.label, "exact": e.exact, "mean": e.mean, "standard_error": e.standard_error}
-                for name, e in self.estimates.items()
-            },
-            "curve": curve,
-        }
-        return dict(json_ready(_lists(found)))
+        return data(self)
 
     def plot(self, figure: Any = None, view: str = ALONG) -> Any:
         """Draw all of it as six pictures.
@@ -268,32 +249,26 @@ class Exploration:
         Parameters
         ----------
         path : str or Path
-            Its ending says which format: .png, .svg, .pdf.
+            Its ending says which format: .png, .svg, .pdf; without one, .png is added.
 
         Returns
         -------
         Path
+            The file that was written.
 
         Raises
         ------
         ValueError
             If the format is unknown.
         OSError
-            If the file cannot be written.
+            If the file cannot be written, or is a folder.
         """
         from matplotlib.figure import Figure
 
-        from minigrad.explore.picture import SIZE
+        from minigrad.explore.picture import SIZE, destination
 
-        path = Path(path)
+        path = destination(path)
         figure = self.plot(Figure(figsize=SIZE))
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=100)
         return path
-
-
-def _lists(value: Any) -> Any:
-    """Arrays as lists."""
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return value.tolist() if isinstance(value, np.ndarray) else value

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from minigrad.explore.choices import Choice, find
+from minigrad.explore.choices import Choice, different, find
 from minigrad.explore.curve import BudgetCurve
 from minigrad.explore.exploration import BUDGETS, Exploration
 from minigrad.explore.measure import ALONG, ENTRY
@@ -31,7 +31,8 @@ class Explorer:
     Attributes
     ----------
     exploration : Exploration
-        What is shown now; its numbers are those in the pictures.
+        What is shown now; its numbers are those in the pictures. A RuntimeError where the last change failed, so that
+        a message is shown instead.
     subject : Subject
         What is looked at.
     choices : list of Choice
@@ -69,7 +70,7 @@ class Explorer:
         rng: Seed = None,
         figure: Any = None,
     ):
-        self.subject, self.choices = subject, list(choices)
+        self.subject, self.choices = subject, different(choices)
         self._selected, self._budget, self._view, self._number = selected, budget, ALONG, 0
         self._budgets = sorted({*map(float, budgets), float(budget)})
         if len(self._budgets) < 2 or not 0 < self._budgets[0] <= self._budgets[-1] <= 1:
@@ -78,9 +79,10 @@ class Explorer:
                 "least two, for a slider to run between"
             )
         self._draws, self._key = draws, stream(rng)
-        self._curves: dict[str, BudgetCurve] = {}
+        self._curves: dict[int, BudgetCurve] = {}
         self._busy = False
-        self.exploration = self._explored()  # before there is a window: what is wrong is said without one
+        self._failure: Exception | None = None
+        self._exploration = self._explored()  # before there is a window: what is wrong is said without one
         self.figure = new_figure(figsize=SIZE) if figure is None else figure
         self._panels = self.figure.subfigures(1, 2, width_ratios=[CONTROLS, 1 - CONTROLS])[1]
         self._add_controls()
@@ -125,6 +127,16 @@ class Explorer:
         self.budget_slider.on_changed(lambda value: self._changed(_budget=float(value)))
         self.draw_button.on_clicked(lambda event: self.new_draw())
 
+    @property
+    def exploration(self) -> Exploration:
+        """What is shown now."""
+        if self._failure is not None:
+            raise RuntimeError(
+                f"the explorer shows no exploration: {self._asked()} failed with {type(self._failure).__name__}: "
+                f"{self._failure}; choose another with set(...)"
+            ) from self._failure
+        return self._exploration
+
     def set(self, *, estimator: str | None = None, budget: float | None = None, view: str | None = None) -> None:
         """Move the controls; where there is no mouse, in a notebook without widgets for instance.
 
@@ -151,14 +163,24 @@ class Explorer:
         with self._quietly():
             self.estimator_buttons.set_active(place)
             self.view_buttons.set_active((ALONG, ENTRY).index(view or self._view))
+            self._make_room(self._budget if budget is None else budget)
             self.budget_slider.set_val(self._budget if budget is None else budget)
         self._changed(_selected=place, _view=view or self._view, _budget=self._budget if budget is None else budget)
+
+    def _make_room(self, budget: float) -> None:
+        """Let the slider reach a budget beyond its stops."""
+        slider = self.budget_slider
+        if not slider.valmin <= budget <= slider.valmax:
+            slider.valstep = sorted({*self._budgets, slider.valmin, slider.valmax, budget})
+            slider.valmin, slider.valmax = min(slider.valmin, budget), max(slider.valmax, budget)
+            slider.ax.set_xlim(slider.valmin, slider.valmax)
+            if hasattr(slider.poly, "set_x"):  # a polygon before Matplotlib 3.9
+                slider.poly.set_x(slider.valmin)
 
     def new_draw(self) -> None:
         """Show the next draw; what was measured over all of them stays."""
         self._number = (self._number + 1) % self._draws
-        self.exploration = self.exploration.show_draw(self._number)
-        self._draw()
+        self._update(lambda: self._explored() if self._failure else self._exploration.show_draw(self._number))
 
     def save(self, path: str | Path) -> Path:
         """Write the pictures, without the controls, to a file; as `Exploration.save`."""
@@ -190,38 +212,48 @@ class Explorer:
 
     def _changed(self, **state: Any) -> None:
         """Take in what a control says; measure and draw again if anything is new."""
-        if self._busy or all(getattr(self, name) == value for name, value in state.items()):
+        new = any(getattr(self, name) != value for name, value in state.items())
+        if self._busy or not (new or self._failure):
             return
         for name, value in state.items():
             setattr(self, name, value)
+        looked = state.keys() == {"_view"} and not self._failure
+        self._update(lambda: self._exploration if looked else self._explored())
+
+    def _update(self, make: Callable[[], Exploration]) -> None:
+        """Show what is made, or why it cannot be."""
         try:
-            if state.keys() != {"_view"}:
-                self.exploration = self._explored()
+            self._exploration = make()
+            self._draw()
         except Exception as error:  # of an estimator of one's own: say so where it is seen, too
+            self._failure = error
             self._panels.clear()
-            words = (
-                f"{self.choices[self._selected].label} at budget {self._budget:g}\n\n{type(error).__name__}: {error}"
-            )
+            words = f"{self._asked()}\n\n{type(error).__name__}: {error}"
             wrapped = "\n".join(textwrap.fill(line, 80) for line in words.splitlines())
-            self._panels.text(0.5, 0.5, wrapped, ha="center", va="center")
+            self._panels.text(0.5, 0.5, wrapped, ha="center", va="center", parse_math=False)
+            self._budget_title.set_text(f"budget {self._budget:.3g}" if self.choices[self._selected].adjustable else "")
             self.figure.canvas.draw_idle()
             raise
-        self._draw()
+        self._failure = None
+
+    def _asked(self) -> str:
+        return f"{self.choices[self._selected].label} at budget {self._budget:g}"
 
     def _explored(self) -> Exploration:
         choice = self.choices[self._selected]
         exploration = Exploration.of(
             self.subject, choice, self._budget, draws=self._draws, rng=self._key, budgets=self._budgets,
-            number=self._number, curve=self._curves.get(choice.label),
+            number=self._number, curve=self._curves.get(self._selected),
         )  # fmt: skip
-        self._curves[choice.label] = exploration.curve
+        self._curves.setdefault(self._selected, exploration.curve)
         return exploration
 
     def _draw(self) -> None:
         fixed = "" if self.choices[self._selected].adjustable else " (fixed)"
-        self._budget_title.set_text(f"budget {self.exploration.estimator.budget:.3g}{fixed}")
+        budget = self._exploration.budget
+        self._budget_title.set_text("no budget" if budget is None else f"budget {budget:.3g}{fixed}")
         self._panels.clear()
-        self.exploration.plot(self._panels, self._view)
+        self._exploration.plot(self._panels, self._view)
         self.figure.canvas.draw_idle()
 
     @contextmanager
@@ -234,4 +266,6 @@ class Explorer:
             self._busy = False
 
     def __repr__(self) -> str:
-        return f"<Explorer of {self.subject!r}: {self.exploration.estimator!r}>"
+        return (
+            f"<Explorer of {self.subject!r}: {self._asked() if self._failure else repr(self._exploration.estimator)}>"
+        )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minigrad.estimator import Estimator
-from minigrad.explore.choices import Choice, Offer, choices_from, find
+from minigrad.estimators import parse
+from minigrad.explore.choices import DEFAULT, Choice, Offer, choices_from, find, own_budget
 from minigrad.explore.example import NODE, example
 from minigrad.explore.exploration import BUDGETS
 from minigrad.explore.explorer import Explorer
@@ -34,7 +37,7 @@ def explore(
     rng: Seed = 0,
     figure: Any = None,
 ) -> Explorer:
-    """Open an explorer: see what an estimator does at one node of a tape, and change it with sliders and buttons.
+    """Open an explorer: see what an estimator does at one node of a tape, and change it with buttons and a slider.
 
     It shows the cotangent before and after one draw, how likely each of its parts is to be kept, the distribution of
     the gradient estimate around the exact gradient, and the variance, measured and in closed form, against the budget.
@@ -78,7 +81,13 @@ def explore(
     DisplayError
         If the backend that was asked for cannot open a window here.
     TypeError, ValueError, TapeError
-        If the tape, the node or an estimator is not what it should be; see `Subject` and `Choice.of`.
+        If the tape, the node or an estimator is not what it should be, or two choices have one label; see `Subject` and
+        `Choice.of`.
+
+    Warns
+    -----
+    UserWarning
+        If the node has an estimator for each input: each is offered, and shown as if it were that of all inputs.
 
     Notes
     -----
@@ -117,13 +126,46 @@ def explore(
     own = subject.node.vjp
     first = own if estimator is None and isinstance(own, Estimator) else estimator
     selected = 0
+    if isinstance(own, Mapping):
+        parts = _parts(own)
+        choices[:0] = parts.values()
+        if estimator is None and parts:
+            edge = _edge_to(subject, parts)
+            first = parts[edge].label
+            budget = own_budget(own[edge]) if budget is None else budget
+            labels = ", ".join(part.label for part in parts.values())
+            warnings.warn(
+                f"node {subject.node.index} ({subject.node.label}) has an estimator for each input. The explorer shows "
+                f"one at a time, for all inputs: {first} at first, and {labels} to choose from",
+                stacklevel=2,
+            )
     if first is not None:
         place = find(choices, first)
+        if place is None and isinstance(first, str):
+            first = parse(first, budget=DEFAULT)
+            place = find(choices, first)
         if place is None:
-            choices.insert(0, Choice.of(first))
+            made = Choice.of(first)
+            if first is own and any(made.label == choice.label for choice in choices):
+                made = dataclasses.replace(made, label=f"{made.label} of the node")
+            choices.insert(0, made)
         selected = place or 0
     if budget is None:
-        budget = first.budget if isinstance(first, Estimator) else 0.25
+        budget = own_budget(first)
     return Explorer(
         subject, choices, selected=selected, budget=budget, budgets=budgets, draws=draws, rng=rng, figure=figure
     )
+
+
+def _parts(vjp: Mapping[str, Estimator]) -> dict[str, Choice]:
+    """The estimator of each input, as a choice."""
+    made = {edge: Choice.of(part) for edge, part in vjp.items()}
+    return {edge: dataclasses.replace(part, label=f"{edge}: {part.label}") for edge, part in made.items()}
+
+
+def _edge_to(subject: Subject, parts: Mapping[str, Choice]) -> str:
+    """The input by which the node reads the tensor that is looked at, if it has an estimator; else the first."""
+    for edge, parent in zip(subject.node.primitive.inputs, subject.node.parents, strict=False):
+        if parent is subject.tensor and edge in parts:
+            return edge
+    return next(iter(parts))

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.cotangents import Structured
+from minigrad.cotangents import Structured, dense, matrix_shape
+from minigrad.estimators import RangeFinderSketch
+from minigrad.explore.units import all_of_it
 from minigrad.inspect.sparsity import counted
 from minigrad.plot.distortion import distortion_by_budget
 from minigrad.plot.estimates import estimate_histogram, running_mean
 from minigrad.plot.heatmap import cotangent_heatmap
 from minigrad.plot.probabilities import inclusion_probabilities
+from minigrad.typing import Array
 
 if TYPE_CHECKING:
     from minigrad.explore.exploration import Exploration
 
-__all__ = ["SIZE", "draw"]
+__all__ = ["SIZE", "destination", "draw"]
 
 SIZE = (12.8, 8.0)
 """Inches."""
@@ -24,6 +28,35 @@ SIZE = (12.8, 8.0)
 MARGINS = {"left": 0.06, "right": 0.985, "bottom": 0.075, "top": 0.89, "wspace": 0.4, "hspace": 0.32}
 """Fixed, unlike those of a layout engine, so that pictures stand still while a slider moves (and come three times as
 fast)."""
+
+
+def destination(path: str | Path) -> Path:
+    """The file that a picture is to be written to; found before anything is drawn from.
+
+    Raises
+    ------
+    ValueError
+        If the ending is that of no format.
+    IsADirectoryError
+        If it is a folder.
+
+    Examples
+    --------
+    >>> destination("new/explorer").name, destination("explorer.svg").name
+    ('explorer.png', 'explorer.svg')
+    """
+    from matplotlib.figure import Figure
+
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file in it, such as {path / 'explorer.png'}")
+    if not path.suffix:
+        path = path.with_name(path.name + ".png")
+        return destination(path)
+    known = Figure().canvas.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        raise ValueError(f"{path.name}: a picture *{path.suffix} is not supported; choose {', '.join(sorted(known))}")
+    return path
 
 
 def draw(exploration: Exploration, figure: Any, view: str) -> Any:
@@ -37,7 +70,8 @@ def draw(exploration: Exploration, figure: Any, view: str) -> Any:
     axes = figure.subplots(2, 3, gridspec_kw=MARGINS)
     (before, after, likely), (spread, running, trade) = axes
     cotangent_heatmap(exploration.subject.cotangent, before, title="exact cotangent G = ∂ loss / ∂ output")
-    cotangent_heatmap(exploration.drawn, after, title=f"draw {exploration.number + 1} of Ĝ: {_kept(exploration)}")
+    title = f"draw {exploration.number + 1} of Ĝ: {_kept(exploration)}"
+    cotangent_heatmap(exploration.drawn, after, title=title, left_out=_emptied(exploration))
     after.set_ylabel("")
     _probabilities(exploration, likely)
     for ax in (before, after, likely):
@@ -52,26 +86,46 @@ def draw(exploration: Exploration, figure: Any, view: str) -> Any:
     curve = exploration.curve
     known = None if curve.closed_form is None else (curve.budgets, curve.closed_form)
     measured = (curve.measured_budgets, curve.measured, curve.standard_errors)
-    now = (exploration.estimator.budget, exploration.measured, exploration.standard_error)
+    place = 1.0 if exploration.budget is None else exploration.budget
+    now = (place, exploration.measured, exploration.standard_error)
     distortion_by_budget(known, measured, trade, current=now)
+    if exploration.budget is None:
+        trade.set_xticks([place], ["no budget"])
+        trade.set_xlabel("")
     trade.set_title("noise of Ĝ against budget" if exploration.estimator.unbiased else "squared error of Ĝ: bias")
     node = exploration.subject.node
-    figure.suptitle(f"{exploration.estimator!r} at node {node.index} ({node.label})")
+    figure.suptitle(f"{exploration.estimator!r} at node {node.index} ({node.label})", parse_math=False)
+    for ax in axes.flat:
+        for text in (ax.xaxis.label, ax.yaxis.label):
+            text.set_parse_math(False)  # the name of a tensor may hold a dollar
     return figure
 
 
 def _kept(exploration: Exploration) -> str:
     """How much a draw kept, in words."""
+    if all_of_it(exploration.drawn, exploration.subject.cotangent):
+        return "all of it"
     if not isinstance(exploration.drawn, Structured):
-        return "all of it" if exploration.estimator.budget == 1 else f"an array, {np.mean(exploration.kept):.0%} kept"
+        return f"an array, {np.mean(exploration.kept):.0%} kept" if exploration.kept.size else "an array"
     unit, of, kept = counted(exploration.drawn)
     return f"rank {kept} of {of}" if unit == "rank" else f"{kept} of {of} {unit}"
+
+
+def _emptied(exploration: Exploration) -> Array | None:
+    """Where a draw without structure is zero and the cotangent is not: left out as well, if nothing says so."""
+    if isinstance(exploration.drawn, Structured):
+        return None
+    g = exploration.subject.cotangent
+    return np.asarray((dense(exploration.drawn) == 0) & (g != 0)).reshape(matrix_shape(g.shape))
 
 
 def _probabilities(exploration: Exploration, ax: Any) -> None:
     if not exploration.unit:
         ax.set_axis_off()
-        words = "Every draw mixes all columns:\nnothing is kept or left out as one,\nso nothing has a probability."
+        words = "A draw is a product of thin factors:\nno row, column or entry of it\nis kept or left out as one."
+        if isinstance(exploration.estimator, RangeFinderSketch):
+            words = "Directions of a random range, and rows or\n"
+            words += "columns of what it misses: other ones\nin each draw, so none has a probability."
         ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, fontsize=11)
         ax.set_title("inclusion probabilities: none")
         return

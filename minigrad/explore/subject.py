@@ -53,7 +53,7 @@ class Subject:
         If the node is neither an index nor a node.
     ValueError
         If the node is not on the tape, the loss does not depend on it, it does not depend on ``wrt``, or its cotangent
-        has an entry that is not finite; also if the tape holds residual sketches.
+        has no entry, or one that is not finite; also if the tape holds residual sketches.
     TapeError
         As for `Tape.backward`.
 
@@ -87,10 +87,10 @@ class Subject:
         self.tensor = _default_tensor(self.node, leaves) if wrt is None else wrt
         wanted = Wanted(tape, loss, [self.tensor], cotangent)
         if not any(self.tensor is leaf for leaf in leaves) and self.tensor.node not in nodes:
+            names = ", ".join(leaf.name or f"a leaf {leaf.shape}" for leaf in leaves)
             raise ValueError(
                 f"{self.node.label} (node {self.node.index}) does not depend on {self.name!r}, so its estimator does "
-                f"not change that gradient. Choose wrt= among {', '.join(leaf.name or 'a leaf' for leaf in leaves)}, "
-                "or another node="
+                f"not change that gradient. Choose wrt= among {names}, or another node="
             )
         sweep = tape.sweep(loss, cotangent, frozenset([self.node.index]))
         sweep.random = frozenset()
@@ -98,6 +98,11 @@ class Subject:
         if self.node.index not in sweep.kept:
             raise ValueError(f"the loss does not depend on node {self.node.index} ({self.node.label}); choose another")
         self.cotangent: Array = np.asarray(dense(sweep.kept[self.node.index]))
+        if not self.cotangent.size:
+            raise ValueError(
+                f"the cotangent at node {self.node.index} ({self.node.label}) has shape {self.cotangent.shape}, "
+                "without any entry; there is nothing to look at"
+            )
         if not np.isfinite(self.cotangent).all():
             raise ValueError(f"the cotangent at node {self.node.index} ({self.node.label}) holds NaN or infinity")
         self._nodes, self._keep = _leading_to(self.tensor, tape), wanted.keep
@@ -107,12 +112,26 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The name of the tensor."""
-        return self.tensor.name or ("leaf" if self.tensor.node is None else f"output of node {self.tensor.node}")
+        """The name of the tensor; what it is, for one without a name."""
+        if self.tensor.name:
+            return self.tensor.name
+        return f"leaf {self.tensor.shape}" if self.tensor.node is None else f"output of node {self.tensor.node}"
 
     def draw(self, estimator: Estimator, number: int, key: int) -> Cotangent:
-        """One random cotangent at the node; the same ``number`` and ``key`` give the same draw."""
-        return sketch(estimator, self.cotangent, self.node, np.random.default_rng([key, number]))
+        """One random cotangent at the node; the same ``number`` and ``key`` give the same draw.
+
+        Raises
+        ------
+        ValueError
+            If it has another shape than the cotangent, or an entry that is not finite.
+        """
+        drawn = sketch(estimator, self.cotangent, self.node, np.random.default_rng([key, number]))
+        if not np.isfinite(dense(drawn)).all():
+            raise ValueError(
+                f"{estimator!r} at node {self.node.index} ({self.node.label}): draw {number + 1} holds NaN or "
+                "infinity; does it divide by a probability of 0, or is its budget so small that numbers overflow?"
+            )
+        return drawn
 
     def estimate(self, drawn: Cotangent) -> Array:
         """The gradient of the tensor with another cotangent at the node, in float64."""

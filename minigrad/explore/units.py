@@ -11,10 +11,11 @@ from minigrad.cotangents import Columns, Cotangent, Dense, Entries, Factors, Row
 from minigrad.estimator import Estimator
 from minigrad.estimators import LowRankSketch
 from minigrad.estimators.axes import AXES
+from minigrad.estimators.budget import states_budget
 from minigrad.node import Node
 from minigrad.typing import Array, Shape
 
-__all__ = ["Units", "units_of"]
+__all__ = ["Units", "all_of_it", "units_of"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def units_of(estimator: Estimator, g: Array, node: Node, drawn: Cotangent) -> Un
     if isinstance(estimator, LowRankSketch):
         count = min(matrix_shape(g.shape))
         right = estimator.directions(g)[1][::-1]
-        likely = np.ones(count) if estimator.budget == 1 else estimator.probabilities(g, node)
+        likely = np.ones(count) if _exact(estimator, g, drawn) else estimator.probabilities(g, node)
         return Units("singular direction, largest first", (count,), likely, lambda h: _directions(h, right))
     axis = getattr(estimator, "axis", None)
     axis = axis if axis in AXES else _axis_of(drawn)
@@ -65,9 +66,10 @@ def units_of(estimator: Estimator, g: Array, node: Node, drawn: Cotangent) -> Un
     known = getattr(estimator, "probabilities", None)
     p: Array | None = None
     if callable(known):
-        p = np.ones(shape) if estimator.budget == 1 else np.asarray(known(g, node), dtype=np.float64).reshape(shape)
+        everything = _exact(estimator, g, drawn)
+        p = np.ones(shape) if everything else np.asarray(known(g, node), dtype=np.float64).reshape(shape)
     name = "entry" if axis == "element" else axis
-    return Units(name, shape, p, lambda h: _kept(h, axis, count, estimator.budget == 1).reshape(shape))
+    return Units(name, shape, p, lambda h: _kept(h, g, axis, count).reshape(shape))
 
 
 def _axis_of(drawn: Cotangent) -> str | None:
@@ -79,8 +81,24 @@ def _axis_of(drawn: Cotangent) -> str | None:
     return None if isinstance(drawn, Factors) else "column"
 
 
-def _kept(drawn: Cotangent, axis: str, count: int, everything: bool) -> Array:
-    if everything:
+def all_of_it(drawn: Cotangent, g: Array) -> bool:
+    """Whether a draw is the cotangent itself, all zeros of it included.
+
+    Examples
+    --------
+    >>> all_of_it(Dense(np.zeros(3)), np.zeros(3)), all_of_it(np.zeros(3), np.ones(3))
+    (True, False)
+    """
+    return isinstance(drawn, (Dense, np.ndarray)) and np.array_equal(dense(drawn), g)
+
+
+def _exact(estimator: Estimator, g: Array, drawn: Cotangent) -> bool:
+    """Whether a budget of 1 is meant; the default of the base class, 1, says nothing."""
+    return states_budget(estimator) and estimator.budget == 1 and all_of_it(drawn, g)
+
+
+def _kept(drawn: Cotangent, g: Array, axis: str, count: int) -> Array:
+    if all_of_it(drawn, g):
         return np.ones(count, bool)
     if isinstance(drawn, Dense) or not isinstance(drawn, (Columns, Rows, Entries)):
         return np.asarray(AXES[axis].squares(np.asarray(dense(drawn)), None, None) > 0)

@@ -23,6 +23,7 @@ def curves(
     log_x: bool = False,
     log_y: bool = False,
     crossed: Collection[str] = (),
+    average_x: bool = False,
 ) -> Any:
     """Draw for each method the mean over its runs, and a band of one standard deviation.
 
@@ -40,11 +41,19 @@ def curves(
         With their units.
     log_x, log_y : bool, default False
     crossed : collection of str
-        The methods whose line ends in a cross, because they went no further.
+        The methods whose line ends in a cross, because they went no further; text is one method.
+    average_x : bool, default False
+        Whether the k-th points of all runs belong together though their x differs, such as the operations that were
+        spent up to an epoch; they are drawn at the mean x.
 
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        If a run has not one y for each x, or the x of the runs of a method differ and are not to be averaged.
 
     Examples
     --------
@@ -54,6 +63,9 @@ def curves(
     >>> import matplotlib.pyplot as plt
     >>> plt.close(ax.figure)
     """
+    _check(runs, average_x)
+    if isinstance(crossed, str):
+        crossed = [crossed]
     ax = axes_or_new(ax)
     for k, (label, pairs) in enumerate(runs.items()):
         look: dict[str, Any] = {
@@ -81,6 +93,26 @@ def curves(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(True, alpha=0.25)
     return ax
+
+
+def _check(runs: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]], average_x: bool) -> None:
+    for label, pairs in runs.items():
+        first = None
+        for number, (x, y) in enumerate(pairs):
+            at, count = np.asarray(x, float), len(np.asarray(y))
+            if len(at) != count:
+                raise ValueError(
+                    f"curves: run {number} of {label!r} has {len(at)} x and {count} y; give one y for each x"
+                )
+            first = at if first is None else first
+            shared = min(len(at), len(first))
+            if not average_x and not np.allclose(at[:shared], first[:shared]):
+                k = int(np.argmin(np.isclose(at[:shared], first[:shared])))
+                raise ValueError(
+                    f"curves: runs 0 and {number} of {label!r} are not at the same x: x[{k}] is {first[k]:g} and "
+                    f"{at[k]:g}. Bring them to the same x (np.interp), or pass average_x=True if the k-th points "
+                    "belong together"
+                )
 
 
 def _band(y: Array, log: bool) -> tuple[Array, Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,15 @@ from numpy.typing import ArrayLike
 from minigrad.plot.axes import COLOURS, axes_or_new
 
 __all__ = ["distortion_by_budget"]
+
+
+def _ticks(smallest: float) -> list[float]:
+    """Budgets from the smallest to 1: 1, 2, 5 in each decade, or as many of the powers of ten as have room."""
+    decades = math.floor(-math.log10(smallest) + 1e-9) if smallest < 1 else 0
+    if smallest >= 0.02:
+        return [p for p in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if smallest <= p] or [1.0]
+    step = max(1, math.ceil(decades / 4))
+    return [10.0**-k for k in range(decades - decades % step, -1, -step)]
 
 
 def distortion_by_budget(
@@ -39,6 +49,11 @@ def distortion_by_budget(
     -------
     matplotlib Axes
 
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw.
+
     Notes
     -----
     Both axes are logarithmic, but that below 0.01 distortions are drawn in proportion, so that 0 has a place.
@@ -55,6 +70,8 @@ def distortion_by_budget(
     """
     from matplotlib.ticker import SymmetricalLogLocator
 
+    if closed_form is None and measured is None and current is None:
+        raise ValueError("distortion_by_budget: give closed_form, measured, or current; there is nothing to draw")
     ax = axes_or_new(ax)
     budgets: list[float] = []
     if closed_form is not None:
@@ -78,7 +95,7 @@ def distortion_by_budget(
     ax.set_yscale("symlog", linthresh=0.01, linscale=0.3)
     ax.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=0.01, subs=[1, 2, 5]))
     ax.set_ylim(bottom=0)
-    ticks = [p for p in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if min(budgets, default=0.01) <= p]
+    ticks = _ticks(min(budgets, default=0.01))
     ax.set_xticks(ticks, [f"{p:g}" for p in ticks])
     ax.set_xticks([], minor=True)
     ax.yaxis.set_major_formatter("{x:g}")

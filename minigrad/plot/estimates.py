@@ -35,6 +35,11 @@ def estimate_histogram(
     -------
     matplotlib Axes
 
+    Raises
+    ------
+    ValueError
+        If there is no estimate, or a number is not finite.
+
     Examples
     --------
     >>> ax = estimate_histogram([0.0, 0.0, 4.0, 0.0], exact=1.0)
@@ -43,7 +48,7 @@ def estimate_histogram(
     >>> import matplotlib.pyplot as plt
     >>> plt.close(ax.figure)
     """
-    z = np.asarray(values, dtype=np.float64)
+    z = _checked(values, exact, "estimate_histogram")
     ax = axes_or_new(ax)
     ax.hist(z, bins=_bins(z, exact), color="#BFDDF2", edgecolor=COLOURS[1], linewidth=0.6)
     ax.axvline(exact, color=COLOURS[0], linewidth=1.8, label=f"exact {_text(exact)}")
@@ -84,6 +89,11 @@ def running_mean(
     -------
     matplotlib Axes
 
+    Raises
+    ------
+    ValueError
+        If there is no estimate, or a number is not finite.
+
     Notes
     -----
     The band is exact ± 2 s/√n, with s the standard deviation of the draws: by the central limit theorem the mean of n
@@ -97,7 +107,7 @@ def running_mean(
     >>> import matplotlib.pyplot as plt
     >>> plt.close(ax.figure)
     """
-    z = np.asarray(values, dtype=np.float64)
+    z = _checked(values, exact, "running_mean")
     ax = axes_or_new(ax)
     n = np.arange(1, z.size + 1)
     means = np.cumsum(z) / n
@@ -119,6 +129,21 @@ def running_mean(
     ax.set(xlabel="draws n", ylabel=ylabel)
     ax.legend(fontsize=8, loc="upper right", frameon=False)
     return ax
+
+
+def _checked(values: ArrayLike, exact: float, name: str) -> Array:
+    z = np.asarray(values, dtype=np.float64)
+    if z.ndim != 1 or not z.size:
+        raise ValueError(f"{name}: values has shape {z.shape}; it takes one number from each draw, and at least one")
+    bad = np.flatnonzero(~np.isfinite(z))
+    if bad.size:
+        raise ValueError(
+            f"{name}: {bad.size} of {z.size} estimates are NaN or infinite, values[{bad[0]}] = {z[bad[0]]} first; "
+            "their mean would be as well. See what that draw did"
+        )
+    if not math.isfinite(exact):
+        raise ValueError(f"{name}: exact={exact} is not finite")
+    return z
 
 
 def _text(value: float) -> str:

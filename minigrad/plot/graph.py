@@ -84,7 +84,7 @@ def tape_graph(tape: Tape, ax: Any = None) -> Any:
             linewidth=2.2 if random else 0.9,
         )  # fmt: skip
         ax.add_patch(box)
-        ax.text(x, y, text, ha="center", va="center", fontsize=font, zorder=3, linespacing=1.15)
+        ax.text(x, y, text, ha="center", va="center", fontsize=font, zorder=3, linespacing=1.15, parse_math=False)
     return ax
 
 

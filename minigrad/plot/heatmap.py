@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from minigrad.cotangents import Columns, Cotangent, Entries, Rows, Structured, dense, matrix_shape
 from minigrad.plot.axes import axes_or_new
 from minigrad.typing import Array
 
-__all__ = ["cotangent_heatmap", "left_out"]
+__all__ = ["cotangent_heatmap", "not_held"]
 
 COLOUR_MAP = "cividis"
 """From dark blue over grey to yellow: its lightness rises all the way, so the sign can be read in grey, and by
@@ -19,7 +20,13 @@ everyone (Nuñez, Anderton, Renslow 2018, PLOS ONE 13(7))."""
 
 
 def cotangent_heatmap(
-    g: Cotangent, ax: Any = None, *, limit: float | None = None, colorbar: bool = True, title: str = ""
+    g: Cotangent,
+    ax: Any = None,
+    *,
+    limit: float | None = None,
+    colorbar: bool = True,
+    title: str = "",
+    left_out: ArrayLike | None = None,
 ) -> Any:
     """Draw a cotangent as a matrix, rows by columns; what a structured one left out is white and hatched.
 
@@ -34,10 +41,17 @@ def cotangent_heatmap(
         colour bar ends in arrows.
     colorbar : bool, default True
     title : str
+    left_out : array_like of bool, shape (rows, columns), optional
+        What else is to be white and hatched, in a cotangent that does not say so itself.
 
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        If the cotangent has no entry.
 
     Notes
     -----
@@ -56,11 +70,16 @@ def cotangent_heatmap(
     """
     from matplotlib.patches import Rectangle
 
-    ax = axes_or_new(ax)
     values = np.asarray(dense(g))
+    if not values.size:
+        raise ValueError(
+            f"cotangent_heatmap: a cotangent of shape {values.shape} has no entry; there is nothing to draw"
+        )
+    ax = axes_or_new(ax)
     rows, columns = matrix_shape(values.shape)
     matrix = values.reshape(rows, columns).astype(np.float64)
-    matrix = np.ma.array(matrix, mask=left_out(g) | ~np.isfinite(matrix))
+    empty = not_held(g) if left_out is None else not_held(g) | np.asarray(left_out, bool)
+    matrix = np.ma.array(matrix, mask=empty | ~np.isfinite(matrix))
     if limit is None:
         limit = float(np.abs(matrix).max()) if matrix.count() else 0.0
     limit = limit or 1.0
@@ -82,12 +101,12 @@ def cotangent_heatmap(
     return ax
 
 
-def left_out(g: Cotangent) -> Array:
+def not_held(g: Cotangent) -> Array:
     """Which entries of a cotangent, as a matrix, are zero because a structure does not hold them.
 
     Examples
     --------
-    >>> left_out(Columns(np.ones((2, 1)), np.array([1]), (2, 3))).tolist()
+    >>> not_held(Columns(np.ones((2, 1)), np.array([1]), (2, 3))).tolist()
     [[True, False, True], [True, False, True]]
     """
     shape = matrix_shape(np.shape(g) if not isinstance(g, Structured) else g.shape)

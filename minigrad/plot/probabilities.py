@@ -44,7 +44,7 @@ def inclusion_probabilities(
     Raises
     ------
     ValueError
-        If neither probabilities nor frequencies are given.
+        If neither probabilities nor frequencies are given, they are of no or more than two axes, or the shapes differ.
 
     Examples
     --------
@@ -59,7 +59,18 @@ def inclusion_probabilities(
     if p is None and frequencies is None:
         raise ValueError("inclusion_probabilities: give p, frequencies, or both; there is nothing to draw")
     shown = np.asarray(frequencies if p is None else p, dtype=np.float64)
+    if shown.ndim not in (1, 2):
+        raise ValueError(
+            f"inclusion_probabilities: got shape {shown.shape}; it takes one number for each unit, or a matrix of them "
+            "where a unit is a single entry"
+        )
     chosen = np.zeros(shown.shape, bool) if kept is None else np.asarray(kept, bool)
+    for name, other in (("kept", chosen), ("frequencies", shown if frequencies is None else np.asarray(frequencies))):
+        if other.shape != shown.shape:
+            raise ValueError(
+                f"inclusion_probabilities: {name} has shape {other.shape}, but there are {shown.shape} probabilities; "
+                "give one for each unit"
+            )
     ax = axes_or_new(ax)
     if shown.ndim == 2:
         return _heatmap(ax, shown, chosen, unit)
