@@ -96,7 +96,8 @@ def attention(layer, x, seen, name):
     weights = ops.softmax(scores)
     mixed = ops.matmul(weights, v)
     joined = mixed.transpose((0, 2, 1, 3)).reshape((n, t, width))
-    seen |= {f"{name} v": v, f"{name} k": k, f"{name} q": q, f"{name} A": weights, f"{name} A V": mixed, f"{name} heads joined": joined}
+    seen |= {f"{name} v": v, f"{name} k": k, f"{name} q": q}
+    seen |= {f"{name} A": weights, f"{name} A V": mixed, f"{name} heads joined": joined}
     return layer.out(joined)
 
 
@@ -406,9 +407,9 @@ assert [shares_left[name] for name in ("A V", "A", "q", "k", "v", "block 1: outp
 
 # %%
 # (The cotangent of the logits is what the sketch starts from, so it is full. Of tokens the mean is taken above the last
-# normalisation, so its cotangent is full, too.) In the last block, :math:`AV`, :math:`A` and the queries are still three
-# quarters zero, but they are not stored short, and no work is spared there. One draw of images at the logits, with a
-# budget of 0.3, leaves **0.30** of the whole backward pass. A draw of tokens must be repeated in every layer.
+# normalisation, so its cotangent is full, too.) In the last block, :math:`AV`, :math:`A` and the queries are still
+# three quarters zero, but they are not stored short, and no work is spared there. One draw of images at the logits,
+# with a budget of 0.3, leaves **0.30** of the whole backward pass. A draw of tokens must be repeated in every layer.
 #
 # ``inspect.sparsity`` counts what the nodes with an estimator keep. If every linear layer keeps images again, what is
 # left for the lower ones to drop?
