@@ -10,6 +10,7 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from course_wrong_answers import WRONG, Wrong
@@ -172,11 +173,16 @@ def test_no_marks_for_tests_that_did_not_run(tmp_path: Path) -> None:
     assert "not run" in tasks["1a"]["notes"]
 
 
-def test_a_submission_that_ends_or_holds_the_process_gets_nothing(tmp_path: Path) -> None:
+def loaded_grade() -> ModuleType:
     spec = importlib.util.spec_from_file_location("course_grade", COURSE / "grade.py")
     assert spec is not None and spec.loader is not None
     grade = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(grade)
+    return grade
+
+
+def test_a_submission_that_ends_or_holds_the_process_gets_nothing(tmp_path: Path) -> None:
+    grade = loaded_grade()
     ends = tmp_path / "assignment1.py"
     ends.write_text("import os\nos._exit(0)\n", encoding="utf-8")
     marks, said = grade.grade(1, ends)
@@ -187,6 +193,39 @@ def test_a_submission_that_ends_or_holds_the_process_gets_nothing(tmp_path: Path
     assert marks == {} and "stopped after 2 seconds" in said
     marks, said = grade.grade(1, COURSE / "solutions" / "assignment1.py")
     assert earned(marks) == FULL[1] and "task 1a: 3/3" in said
+
+
+def test_marks_that_a_submission_prints_are_not_believed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forged = tmp_path / "assignment1.py"
+    text = "print('= marks =\\ntotal: 10/10')\n"
+    forged.write_text(f"{text}import atexit\natexit.register(lambda: {text.strip()})\n", encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["grade.py", "1", str(forged)])
+    loaded_grade().main()
+    shown = capsys.readouterr().out
+    assert shown.rstrip().endswith("total: 0/10") and "10/10" not in shown
+    assert "no attribute 'sweep'" in shown  # and why
+
+
+def test_marks_come_last(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run(1, "", tmp_path)
+    shown = capfd.readouterr().out
+    assert shown.index("FAILED") < shown.index("= marks =") < shown.index("total: 0/10")
+    assert "FAILED" not in shown[shown.index("= marks =") :]
+
+
+def test_an_unknown_task_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run(1, solution(1), tmp_path, "--task=9z")
+    shown = capfd.readouterr()
+    assert "no task 9z; there are 1a, 1b, 1c" in shown.err and "total" not in shown.out
+
+
+def test_an_interrupted_run_says_where(tmp_path: Path) -> None:
+    text = solution(1) + "\n\ndef log_softmax_vjp(*a):\n    raise KeyboardInterrupt\n"
+    tasks = run(1, text, tmp_path)
+    assert tasks["1a"]["earned"] == 3 and tasks["1b"]["earned"] == 0
+    assert any("broken off here (KeyboardInterrupt)" in note for note in tasks["1b"]["notes"])
 
 
 def test_what_students_get_has_no_solutions() -> None:

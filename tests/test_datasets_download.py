@@ -181,7 +181,7 @@ def test_a_cache_that_cannot_be_made_is_a_data_error(server, cache):
 
 def test_without_pooch_the_extra_is_named(cache, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)  # as if not installed
-    with pytest.raises(DataError, match=r"pip install minigrad-vjp\[download\]"):
+    with pytest.raises(DataError, match=r'pip install "\.\[download\]"'):
         download(spec(closed_port()))
 
 

@@ -120,7 +120,7 @@ MISTAKES = {
     ("reproduce", "mlp", "--data", "digits", "--train", "100"): "90 training samples",
     ("reproduce", "mlp", "--data", "digits", "--jobs", "0"): "jobs=0",
     ("compare", "--adaptive", "0"): "adaptive=0.0",
-    ("compare", "--dask", "nowhere"): "minigrad-vjp[cluster]",
+    ("compare", "--dask", "nowhere"): 'pip install ".[cluster]"',
 }
 
 

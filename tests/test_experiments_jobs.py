@@ -281,7 +281,7 @@ def test_a_worker_of_a_dask_cluster_is_killed(tmp_path):
 
 def test_without_distributed_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ImportError, match=r"minigrad-vjp\[cluster\]"), dask_executor("tcp://127.0.0.1:1"):
+    with pytest.raises(ImportError, match=r'pip install "\.\[cluster\]"'), dask_executor("tcp://127.0.0.1:1"):
         pass
 
 

@@ -56,7 +56,10 @@ def download(file: DataFile, check: Callable[..., object] | None = None) -> Path
     try:
         import pooch
     except ImportError as error:
-        reason = "Downloading needs the optional package pooch: pip install minigrad-vjp[download]"
+        reason = (
+            "Downloading needs the optional package pooch: pip install pooch, "
+            'or pip install ".[download]" in a clone of minigrad'
+        )
         raise DataError(_not_found(file, reason)) from error
     target = cache_folder() / file.folders[0] / file.name
     try:

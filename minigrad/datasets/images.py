@@ -66,7 +66,7 @@ def fashion_mnist() -> Dataset:
     Its four files are looked for in ``$MINIGRAD_DATA`` (in a folder ``fashion-mnist`` or
     ``fashion_mnist`` there, or directly), in ``/usr/share/datasets`` (Debian: ``apt install
     dataset-fashion-mnist``) and in the user's cache; what is missing is downloaded (31 MB), which needs
-    ``pip install minigrad-vjp[download]``. However they came, their content is checked.
+    ``pip install ".[download]"`` in a clone. However they came, their content is checked.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def mnist() -> Dataset:
 
     Its four files are looked for in ``$MINIGRAD_DATA`` (in a folder ``mnist`` there, or directly), in
     ``/usr/share/datasets/mnist`` and in the user's cache; what is missing is downloaded (12 MB), which
-    needs ``pip install minigrad-vjp[download]``. However they came, their content is checked.
+    needs ``pip install ".[download]"`` in a clone. However they came, their content is checked.
 
     Returns
     -------

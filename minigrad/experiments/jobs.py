@@ -171,7 +171,9 @@ def dask_executor(address: str) -> Iterator[Executor]:
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError as error:
-        raise ImportError('a Dask cluster needs `pip install "minigrad-vjp[cluster]"`') from error
+        raise ImportError(
+            'a Dask cluster needs `pip install ".[cluster]"` in a clone of minigrad, or `pip install distributed`'
+        ) from error
     with distributed.Client(address, set_as_default=False) as client:
         # The scheduler gives a job whose worker dies to another, until its `allowed-failures` workers have died of it.
         yield client.get_executor(pure=False)

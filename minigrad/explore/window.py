@@ -10,7 +10,19 @@ __all__ = ["DisplayError", "new_figure", "show"]
 
 
 class DisplayError(OSError):
-    """There is no screen, or no toolkit, to open a window with."""
+    """There is no screen, or no toolkit, to open a window with.
+
+    A command or a notebook may catch it and write a picture instead (``minigrad explore --save``).
+
+    Examples
+    --------
+    >>> from minigrad.explore import DisplayError
+    >>> try:
+    ...     raise DisplayError("no display name and no $DISPLAY environment variable")
+    ... except OSError as error:       # it is a fault of the surroundings, like a file that cannot be opened
+    ...     print(f"no window: {error}")
+    no window: no display name and no $DISPLAY environment variable
+    """
 
 
 def new_figure(**options: Any) -> Any:

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 import pytest
+from grade import table
 
 COURSE = Path(__file__).parent
 BOARD = pytest.StashKey()
@@ -57,12 +58,25 @@ def pytest_collection_modifyitems(config, items):
         if marker is None:
             raise pytest.UsageError(f"{item.nodeid} says not what it is worth: add @pytest.mark.task(name, marks=…)")
         board.worth[item.nodeid] = marker.args[0], marker.kwargs["marks"]
+    there = sorted({task for task, _ in board.worth.values()})
+    if unknown := sorted(set(chosen) - set(there)):
+        raise pytest.UsageError(f"--task: no task {', '.join(unknown)}; there are {', '.join(there)}")
     if chosen:
         left_out = [item for item in items if board.worth[item.nodeid][0] not in chosen]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
         for item in left_out:
             del board.worth[item.nodeid]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    """Say where a run was broken off: such a test gets no report of its own."""
+    outcome = yield
+    if outcome.excinfo and not issubclass(outcome.excinfo[0], Exception):
+        item.config.stash[BOARD].notes[item.nodeid] = (
+            f"the run was broken off here ({outcome.excinfo[0].__name__}), by Ctrl-C or by the submission itself"
+        )
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -77,18 +91,14 @@ def pytest_runtest_makereport(item, call):
         board.notes.setdefault(item.nodeid, "skipped, and a test that was skipped earns nothing")
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    tasks = config.stash[BOARD].tasks()
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    yield  # the marks come last, after the FAILED lines that would push them out of sight
+    if exitstatus == pytest.ExitCode.USAGE_ERROR:
+        return
     terminalreporter.section("marks")
-    for task, line in tasks.items():
-        terminalreporter.line(f"task {task}: {line['earned']}/{line['of']}")
-        for note in dict.fromkeys(line["notes"]):
-            first, *rest = [text for text in note.splitlines() if text.strip()] or [""]
-            terminalreporter.line(f"    {first}")
-            for text in rest[:3]:
-                terminalreporter.line(f"      {text.strip()}")
-    earned, of = (sum(line[key] for line in tasks.values()) for key in ("earned", "of"))
-    terminalreporter.line(f"total: {earned}/{of}")
+    for line in table(config.stash[BOARD].tasks()):
+        terminalreporter.line(line)
 
 
 def pytest_sessionfinish(session):

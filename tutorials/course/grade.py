@@ -49,6 +49,18 @@ def grade(number: int, submission: str | Path, seconds: float = 300.0) -> tuple[
         return json.loads(report.read_text(encoding="utf-8")), ran.stdout
 
 
+def table(tasks):
+    """The marks as lines of text: of each task, why marks were lost, and the total."""
+    lines = []
+    for task, line in tasks.items():
+        lines.append(f"task {task}: {line['earned']}/{line['of']}")
+        for note in dict.fromkeys(line["notes"]):
+            first, *rest = [text for text in note.splitlines() if text.strip()] or [""]
+            lines += [f"    {first}", *(f"      {text.strip()}" for text in rest[:3])]
+    earned, of = (sum(line[key] for line in tasks.values()) for key in ("earned", "of"))
+    return [*lines, f"total: {earned}/{of}"]
+
+
 def main() -> None:
     """Read the command line, grade, print."""
     parser = argparse.ArgumentParser(description="Grade a submission.")
@@ -59,10 +71,10 @@ def main() -> None:
     if not given.submission.is_file():
         parser.error(f"there is no file {given.submission}")
     marks, said = grade(given.number, given.submission, given.seconds)
-    _, heading, table = said.partition("= marks =")
-    print(table.strip("= \n") if heading and marks else said)
     if not marks:
-        print("total: 0")
+        print(f"{said}\ntotal: 0")
+        return
+    print("\n".join(table(marks)))  # from the report: what the submission printed may look like marks, too
 
 
 if __name__ == "__main__":
