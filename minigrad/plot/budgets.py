@@ -25,6 +25,8 @@ def accuracy_by_budget(result: StudyResult, figure: Any) -> Any:
     -------
     matplotlib Figure
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     left, right = figure.subplots(1, 2, sharey=True)
     families = list(dict.fromkeys(line.family for line in result.lines if line.family != "exact"))
     exact = [line for line in result.lines if line.family == "exact"]
@@ -47,11 +49,13 @@ def accuracy_by_budget(result: StudyResult, figure: Any) -> Any:
     left.set_xticks(budgets, [f"{p:g}" for p in budgets])
     left.set_xticks([], minor=True)
     left.set(xlabel="budget (fraction kept)", ylabel="test accuracy (%)")
-    right.xaxis.set_minor_formatter("{x:g}")
-    right.tick_params(axis="x", which="minor", labelsize=7, labelrotation=60)
+    right.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    right.xaxis.set_minor_formatter(NullFormatter())
     right.set(xlabel="backward operations (1 = exact)")
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
     c = result.study.configuration
-    figure.suptitle(f"{c.model} on {c.data}: mean and one standard deviation over {result.study.seeds} seeds")
+    seeds = result.study.seeds
+    over = f"mean and one standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+    figure.suptitle(f"{c.model} on {c.data}: {over}")
     return figure
