@@ -9,10 +9,11 @@ channels, of pixels and of whole images in its eighteen convolutions, see how th
 small are good for it, and what a normalisation over the batch does to a sketch of images.
 
 The data set is looked for on this computer (``$MINIGRAD_DATA``, see ``minigrad.datasets``). Where Fashion-MNIST is not
-found, the lesson takes the bundled handwritten digits, enlarged four times, and says so; every point of it stands.
+found, the lesson takes the bundled handwritten digits, enlarged three times, and says so; every point of it stands.
 """
 
 import os
+import time
 import timeit
 from functools import partial
 
@@ -34,11 +35,11 @@ if all(find(file) for file in FASHION_MNIST.values()):
 else:
     print("Fashion-MNIST is not on this computer (set MINIGRAD_DATA to its folder); taking the bundled digits instead.")
     data = datasets.digits()
-    x_train, x_test = (x.repeat(4, axis=1).repeat(4, axis=2) for x in (data.x_train, data.x_test))
+    x_train, x_test = (x.repeat(3, axis=1).repeat(3, axis=2) for x in (data.x_train, data.x_test))
 y_train, y_test = data.y_train, data.y_test
 side = x_train.shape[1]
 batch = 32
-warm_up, steps, seeds = (150, 30, 1) if FAST else (240, 60, 2)
+warm_up, steps, seeds = (80, 24, 1) if FAST else (200, 48, 2)
 print(f"{data.name}: images of {side}×{side} pixels")
 
 # %%
@@ -155,28 +156,32 @@ assert pixels == 81 and others > 0.9
 # %%
 # The bag
 # -------
-# Now train it a little, exactly. All methods below go on from here.
+# Now train it a little, exactly: first at a constant learning rate, which leaves a network in the middle of its
+# training (``start``; the race at the end begins there), then with a rate that falls to zero, for a network to look at.
 
 
-def train(model, rate, steps, batch, seed, parts=1):
-    """SGD with momentum, a learning rate that falls linearly to zero. Training loss by part, and in the end."""
-    history = training.fit(
+def train(model, rate, steps, batch, seed, falling=True):
+    """SGD with momentum, at a learning rate that falls linearly to zero or stays. Training loss in the end."""
+    training.fit(
         model,
         (x_train, y_train),
         optimizer=optim.SGD(model, lr=rate, momentum=0.9),
-        epochs=parts,
-        steps_per_epoch=steps // parts,
+        epochs=1,
+        steps_per_epoch=steps,
         batch_size=batch,
-        schedule=lambda step: rate * (1 - step / steps),
+        schedule=lambda step: rate * (1 - falling * step / steps),
         rng=seed,
         progress=False,
     )
-    return [*history["loss"], training.evaluate(model, x_train[:600], y_train[:600])[0]]
+    return training.evaluate(model, x_train[:1000], y_train[:1000])[0]
 
 
-loss = train(model, 0.1, warm_up, batch, seed=0)[-1]
+loss = train(model, 0.1, warm_up, batch, seed=0, falling=False)
+start = model.state_dict()
+print(f"after {warm_up} steps at a constant rate: training loss {loss:.3f}")
+loss = train(model, 0.1, warm_up // 2, batch, seed=1)
 accuracy = training.evaluate(model, x_test[:1000], y_test[:1000])[1]
-print(f"after {warm_up} exact steps: training loss {loss:.3f}, test accuracy {100 * accuracy:.1f} %")
+print(f"after {warm_up // 2} more at a falling one: training loss {loss:.3f}, test accuracy {100 * accuracy:.1f} %")
 
 # %%
 # The last two layers average the features over all places, and apply one linear layer to the mean. Both are linear, so
@@ -198,7 +203,7 @@ assert np.allclose(coarse.mean(axis=(1, 2)), model(x_test[:100]).data, atol=1e-4
 print("votes:", coarse.shape, "= images, places, places, classes; their mean is the output of the network")
 
 # %%
-# There are 4 × 4 places only, eight pixels apart. To fill in what lies between, we shift the image by 0 … 7 pixels in
+# There are few places only, eight pixels apart. To fill in what lies between, we shift the image by 0 … 7 pixels in
 # both directions, with a broad rim of zeros around it. A pixel of the lower pictures shows what the 9 × 9 patch around
 # it says for the right class, against the mean of all classes.
 
@@ -252,10 +257,10 @@ class Watch(mg.Estimator):
         return g
 
 
-def sketched(estimator, where=nn.Conv2d):
-    """A copy of the trained model with the chosen sketch."""
+def sketched(estimator, where=nn.Conv2d, state=None):
+    """A copy of the trained model, or of another state of it, with the chosen sketch."""
     copy = bagnet()
-    copy.load_state_dict(model.state_dict())
+    copy.load_state_dict(model.state_dict() if state is None else state)
     if estimator is not None:
         nn.set_vjp(copy, estimator, where=where)
     return copy
@@ -279,7 +284,7 @@ print("convolution      channels  images  pixels   held")
 for path, (channels, whole, single) in watch.distortion.items():
     print(f"{path:16s} {channels:8.2f}{whole:8.2f}{single:8.2f} {100 * watch.held[path]:6.0f} %")
 every = np.array(list(watch.distortion.values()))
-assert np.all(every[:, 2] <= every[:, 1]) and np.median(every[:, 2]) < 0.2 and np.median(every[:, 0]) > 1.5
+assert np.all(every[:, 2] <= every[:, 1]) and np.median(every[:, 2]) < 0.5 and np.median(every[:, 0]) > 1.5
 assert min(watch.held[path] for path in list(watch.held)[8:]) > 0.8
 
 # %%
@@ -375,11 +380,11 @@ assert cost.backward > 0.95 * cost.backward_exact
 # %%
 # A race
 # ------
-# Each method goes on from the trained weights, for the same number of steps, at the same learning rate, which falls to
-# zero. A budget of 1/2 for channels and pixels makes a step cost seven tenths. Their rivals are exact VJPs on smaller
-# batches: the black line on the right, the middle one of the same cost. Below the line a sketch is worth its cost.
+# Each method goes on from ``start``, for the same number of steps, at the same learning rate, which falls to zero. A
+# budget of 1/2 for channels and pixels makes a step cost seven tenths. Their rivals are exact VJPs on smaller
+# batches: the black line, with a batch of the same cost in the middle. Compare heights for an equal number of steps;
+# for an equal cost compare with the line. A sketch is worth its cost if it comes out below.
 
-RATE, PARTS = 0.03, 3
 runs = {
     f"exact, batch {batch}": (None, None, batch),
     f"exact, batch {batch * 45 // 64}": (None, None, batch * 45 // 64),
@@ -394,48 +399,47 @@ for name, (estimator, where, size) in runs.items():
     tape, loss = record(learner, size)
     cost = inspect.cost(tape)
     cost = (cost.forward + cost.backward) / exact_cost
-    # One draw, ten times: the shortest time of ten draws would be that of a lucky one.
+    # One draw, again and again: the shortest time of many draws would be that of a lucky one.
     backward_pass = partial(tape.gradients, loss, learner.parameters(), rng=0)
-    milliseconds = 1000 * min(timeit.repeat(backward_pass, number=1, repeat=10))
-    losses = np.array([train(sketched(estimator, where), RATE, steps, size, seed, PARTS) for seed in range(seeds)])
+    milliseconds = 1000 / 3 * min(timeit.repeat(backward_pass, timer=time.process_time, number=3, repeat=4))
+    runs_of_it = [train(sketched(estimator, where, start), 0.03, steps, size, seed) for seed in range(seeds)]
+    losses = np.array(runs_of_it)
     results[name] = cost, losses
     print(
-        f"{name:25s} operations of a step {cost:.2f}   training loss {losses[:, -1].mean():.3f}   "
+        f"{name:25s} operations of a step {cost:.2f}   training loss {losses.mean():.3f}   "
         f"backward pass {milliseconds:4.1f} ms"
     )
 
 
 def frontier(cost):
     """The loss of exact VJPs on a batch that costs this much, interpolated."""
-    exact = sorted((cost, losses[:, -1].mean()) for name, (cost, losses) in results.items() if name[:5] == "exact")
+    exact = sorted((cost, losses.mean()) for name, (cost, losses) in results.items() if name[:5] == "exact")
     return np.interp(cost, *np.transpose(exact))
 
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 4.0), layout="constrained")
-middle_of = steps / PARTS * (np.arange(PARTS) + 0.5)
-for k, (name, (cost, losses)) in enumerate(results.items()):
-    style = {"color": COLOURS[k], "marker": MARKERS[k], "markersize": 6}
-    left.plot(middle_of, losses[:, :-1].mean(axis=0), linestyle=STYLES[k], label=name, **style)
-    right.plot(np.full(seeds, cost), losses[:, -1], linestyle="none", **style)
+figure, ax = plt.subplots(figsize=(7.6, 4.0), layout="constrained")
 grid = np.linspace(min(cost for cost, _ in results.values()), 1, 50)
-right.plot(grid, frontier(grid), color="black", linewidth=1, label="exact VJPs, smaller batches")
-left.set(xlabel="step", ylabel="training loss (nats), mean over a third", title="Equal number of steps")
-right.set(xlabel="operations of a step / exact", ylabel="training loss (nats) in the end", title="Equal cost")
-left.legend(fontsize=8)
-right.legend(fontsize=8)
+ax.plot(grid, frontier(grid), color="black", linewidth=1)
+for k, (name, (cost, losses)) in enumerate(results.items()):
+    fill = "none" if name[:5] == "exact" else "full"
+    style = {"color": COLOURS[k], "marker": MARKERS[k], "markersize": 8, "fillstyle": fill}
+    ax.plot(np.full(seeds, cost), losses, linestyle="none", label=name, **style)
+ax.set(xlabel="operations of a step / exact", ylabel=f"training loss after {steps} steps (nats)")
+ax.set_title("Each mark is a run with its own seed; line: exact VJPs, mean")
+ax.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
 channels, single = (results[name] for name in ("channels, 1/2", "pixels, 1/2"))
-assert single[1][:, -1].mean() < channels[1][:, -1].mean() and channels[1][:, -1].mean() > frontier(channels[0])
-if data.name.startswith("fashion"):
-    assert single[1][:, -1].mean() < frontier(single[0])
+assert single[1].mean() < 1.05 * frontier(single[0])
+assert FAST or channels[1].mean() > frontier(channels[0])  # 24 steps are too few to tell
 
 # %%
-# **Which paid?** On Fashion-MNIST pixels did, by a little: with seven tenths of the operations they end below the batch
-# of that price. Channels did not, and images at the logits cost a full step and only add noise.
+# **Which paid?** None, in earnest. Pixels come out about level with the smaller batch of that price: with seven tenths
+# of the operations they stay close to the exact run, but so does the batch. Channels are worse than the batch of their
+# price, and images at the logits save nothing that could pay.
 #
-# In milliseconds nothing paid where we ran it; your last column is your computer's, and is checked by nobody. The
-# products of a network this small are quick, and to choose among thousands of pixels in each of 18 layers takes longer
-# than they do. Operations are what a sketch *can* save. Whether it does depends on how wide the layers are, and has to
-# be measured.
+# In milliseconds of the processor it was worse where we ran it; your last column is your computer's, and is checked by
+# nobody. The products of a network this small are quick, and to choose among thousands of pixels in each of 18 layers
+# takes longer than they do. Operations are what a sketch *can* save. Whether it does depends on how wide the layers
+# are, and has to be measured.
 
 print(f"checked: stated 81, found {pixels}")
 plt.show()
@@ -447,8 +451,8 @@ plt.show()
 #    ``nn.mlp`` that was trained as long. Who misses the order of things, and why is it not quite nothing even for the
 #    BagNet? *Hint*: patches of 9 pixels do not fit into tiles of 7.
 # 2. Put a sketch of pixels on the convolutions of layers 4 and 5 only, where the table above promises little noise. Is
-#    it worth more than one on all? *Hint*:
-#    ``nn.set_vjp(model, estimator, where=lambda path, module: path[0] in "45")``; variance and cost both change.
+#    it worth more than one on all? *Hint*: ``where=lambda path, module: path[0] in "45"``; both the variance and the
+#    cost change.
 # 3. Replace every ``BatchNorm`` by a ``LayerNorm`` over the channels, and keep images at the logits once more. What
-#    does ``inspect.cost`` say now? *Hint*: write ``body`` as an ``nn.Sequential`` of ``nn.Conv2d``, ``nn.LayerNorm``
-#    and ``nn.ReLU``; layer normalisation looks at one pixel at a time.
+#    does ``inspect.cost`` say now? *Hint*: a plain ``nn.Sequential`` of ``nn.Conv2d``, ``nn.LayerNorm`` and ``nn.ReLU``
+#    will do; layer normalisation looks at one pixel at a time.
