@@ -1,9 +1,9 @@
 """Whether nn.bagnet and nn.vit learn as a plain model of the same size does: ``python tests/benchmarks/reference.py``.
 
 The same architectures written in PyTorch, with PyTorch's own initial parameters, see the same images in batches of the
-same size for the same number of steps, with the same optimiser and learning rates along half a cosine. PyTorch's residual
-branches begin at their full size; ours, by default, at a tenth, which keeps sketched noise from compounding and makes the
-first steps slower. So ours stand there twice. Needs PyTorch; the accuracy is that on the test images.
+same size for the same number of steps, with the same optimiser and learning rates along half a cosine. PyTorch's
+residual branches begin at their full size; ours, by default, at a tenth, which keeps sketched noise from compounding
+and makes the first steps slower. So ours stand there twice. Needs PyTorch; the accuracy is that on the test images.
 """
 
 from __future__ import annotations
