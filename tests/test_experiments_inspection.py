@@ -147,7 +147,12 @@ def test_reproduce(tmp_path, capsys):
     assert main(reproduction(tmp_path / "here")) == 0
     shown = capsys.readouterr()
     assert shown.err == "" and narrow(shown.out.replace(str(tmp_path), "."))
-    for text in ("mlp on digits[200]: 1 epoch, batch 128, 1 seed", "mask", "exact, smaller batch", "study.png, study.csv, study.json"):
+    for text in (
+        "mlp on digits[200]: 1 epoch, batch 128, 1 seed",
+        "mask",
+        "exact, smaller batch",
+        "study.png, study.csv, study.json",
+    ):
         assert text in " ".join(shown.out.split())
     assert main(reproduction(tmp_path / "there", "--jobs", "2")) == 0
     for name in ("study.csv", "study.json"):
