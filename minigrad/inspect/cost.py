@@ -194,7 +194,7 @@ def _handed_on(node: Node, arrived: _Arrival) -> list[tuple[int, _Arrival]]:
     for edge, arrival in by_edge.items():
         parent, shape = node.parents[edge], node.in_shapes[edge]
         if isinstance(parent, int):
-            same = bool(shape) and arrival.kept.structure is Rows and _same_rows(node, shape, arrival.samples)
+            same = arrival.kept.structure is Rows and shape and _same_rows(node, shape, arrival.samples)
             out.append((parent, arrival if same else _WHOLE))
     return out
 
