@@ -330,8 +330,8 @@ assert relative["pixels"] < relative["images"] and relative["pixels"] < relative
 # That growth would be far worse if ``nn.bagnet`` did not start its branches small. Noise compounds with the number of
 # sketched layers that it passes (lesson 7). On the longest way through our network these are 14, on the way over the
 # shortcuts only 6. The last ``BatchNorm`` of each branch has a gain, which ``branch_scale`` sets to 0.1 in the
-# beginning: what passes through the branch, signal and noise, counts little next to the shortcut. Compare fresh
-# networks with scales of 0.1 and 1, channels sketched:
+# beginning: what passes through the branch, signal and noise, counts little next to the shortcut. Training then lets
+# each branch grow as far as it is of use. Compare fresh networks with scales of 0.1 and 1, channels sketched:
 
 figure, ax = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
 fresh = {}
@@ -448,8 +448,8 @@ plt.show()
 # Exercises
 # ---------
 # 1. Cut each test image into 7 × 7 tiles, shuffle the tiles, and compare the accuracy of the BagNet with that of an
-#    ``nn.mlp`` that was trained as long. Who misses the order of things, and why is it not quite nothing even for the
-#    BagNet? *Hint*: patches of 9 pixels do not fit into tiles of 7.
+#    ``nn.mlp`` that was trained as long. Who misses the order of things more, and why does even the BagNet suffer?
+#    *Hint*: patches of 9 pixels do not fit into tiles of 7.
 # 2. Put a sketch of pixels on the convolutions of layers 4 and 5 only, where the table above promises little noise. Is
 #    it worth more than one on all? *Hint*: ``where=lambda path, module: path[0] in "45"``; both the variance and the
 #    cost change.
