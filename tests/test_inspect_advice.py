@@ -100,6 +100,9 @@ def test_noise_that_compounds_is_named():
     # Exactly proportional to 1/p − 1 for one mask; measured on 40 batches, by two independent sets of draws.
     assert one.sketched == 1 and 0.5 < one.compounding < 2
     assert one.warning is None
+    # At a budget next to 1 hardly any draw leaves something out, and what was measured says nothing.
+    nn.set_vjp(net, Mask(0.5))
+    assert inspect.advise(net, (X, Y), **{**options, "budgets": (0.9999999, 0.5)}).compounding == 1.0
 
 
 def test_nothing_to_advise():

@@ -109,8 +109,10 @@ def column_row(budget: float) -> Cotangents:
 
     Notes
     -----
-    E‖∂X̂ − ∂X‖² = ((Σ_j ‖G_j‖‖W_j‖)² − ‖∂X‖²)/r, and so for ∂W. Drineas, Kannan, Mahoney (2006), *Fast Monte Carlo
-    Algorithms for Matrices I*, SIAM J. Comput. 36(1).
+    E‖∂X̂ − ∂X‖² = ((Σ_j ‖G_j‖‖W_j‖)² − ‖∂X‖²)/r, and so for ∂W, where no q_j rests on the floor of `WithReplacement`,
+    which is not in the paper; where one term dwarfs the others the variance is larger.
+
+    Drineas, Kannan, Mahoney (2006), *Fast Monte Carlo Algorithms for Matrices I*, SIAM J. Comput. 36(1).
 
     Examples
     --------
@@ -156,7 +158,8 @@ def winner_take_all(budget: float, where: str = "save") -> Cotangents | Residual
 
     Notes
     -----
-    With ``where="vjp"``, E‖∂Ŵ − ∂W‖² = ((Σ_tail ‖G_i‖‖X_i‖)² − ‖Σ_tail G_iᵀX_i‖²)/(r − t). Liu et al. (2023),
+    With ``where="vjp"``, E‖∂Ŵ − ∂W‖² = ((Σ_tail ‖G_i‖‖X_i‖)² − ‖Σ_tail G_iᵀX_i‖²)/(r − t), where no q_i rests on the
+    floor of `WithReplacement`, which is not in the paper. Liu et al. (2023),
     *Winner-Take-All Column Row Sampling for Memory Efficient Adaptation of Language Model*, NeurIPS,
     arXiv:2305.15265.
 

@@ -237,7 +237,7 @@ def advise(
         sketchable_cost=float(slope),
         batch_size=batch_size,
         sketched=sketched,
-        compounding=_compounding(levels, s2),
+        compounding=_compounding(levels, s2, error),
     )
     grid = np.geomspace(levels[-1], levels[0], 400)
     ratios = advice.predicted(grid)
@@ -279,11 +279,15 @@ def _measure(recorded: RecordedBatches, levels: Sequence[float], batches: int) -
     return np.array(gradients), added, costs, len(nodes)
 
 
-def _compounding(levels: Sequence[float], s2: Array) -> float:
-    """How much faster s² grows from the largest budget to the smallest than 1/p − 1."""
-    if len(levels) < 2 or not s2[0] > 0:
+def _compounding(levels: Sequence[float], s2: Array, error: Array) -> float:
+    """How much faster s² grows from the largest budget to the smallest than 1/p − 1; 1 where that cannot be told.
+
+    Budgets next to 1 are passed over: hardly a draw leaves anything out, and s² is rounding.
+    """
+    first = next((k for k, p in enumerate(levels) if p <= 0.9 and s2[k] > 3 * error[k]), len(levels) - 1)
+    if first == len(levels) - 1:
         return 1.0
-    return float(s2[-1] / s2[0] / ((1 / levels[-1] - 1) / (1 / levels[0] - 1)))
+    return float(s2[-1] / s2[first] / ((1 / levels[-1] - 1) / (1 / levels[first] - 1)))
 
 
 def _check(estimator: Estimator) -> None:

@@ -165,8 +165,8 @@ def unfolded(g: Rows) -> Rows:
     return Rows(rows_of(g.values), indices, g.shape)
 
 
-VISIT = 2e6
-"""Operations that a visit to one batch must spare to be worth its time; smaller products are left whole."""
+VISIT = 3e5
+"""Operations that a visit to one batch must spare to be worth its time, as measured; less, and all is left whole."""
 
 
 def _visits_pay(a_shape: Shape, shape: Shape, fraction: float) -> bool:

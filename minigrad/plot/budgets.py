@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from minigrad.plot.axes import COLOURS, MARKERS, STYLES
 
 if TYPE_CHECKING:
-    from minigrad.experiments.study import StudyResult
+    from minigrad.experiments.study_result import StudyResult
 
 __all__ = ["accuracy_by_budget"]
 

@@ -1,0 +1,150 @@
+"""What a study found: its lines, as a table, as files and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minigrad.experiments.comparison import versions
+from minigrad.experiments.method import Method
+from minigrad.report import Table
+from minigrad.training.checkpoint import write_atomically
+
+if TYPE_CHECKING:
+    from minigrad.experiments.study import Study
+
+__all__ = ["Line", "StudyResult"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method at one budget.
+
+    Attributes
+    ----------
+    family : str
+        The method without its budget.
+    budget : float
+    method : Method
+    lr : float
+        The learning rate that was chosen.
+    seeds : tuple of int
+        Of the runs that did not diverge.
+    accuracy, loss : tuple of float
+        Test accuracy and training loss of their last epochs.
+    diverged : int
+    backward, total : float
+        Backward operations of a step, and forward and backward ones, over those of an exact one.
+    """
+
+    family: str
+    budget: float
+    method: Method
+    lr: float
+    seeds: tuple[int, ...]
+    accuracy: tuple[float, ...]
+    loss: tuple[float, ...]
+    diverged: int
+    backward: float
+    total: float
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study found.
+
+    Attributes
+    ----------
+    study : Study
+    lines : tuple of Line
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from minigrad.experiments import Configuration, Study, reproduce
+    >>> small = Configuration("mlp", "digits", epochs=1, train=200, test=100)
+    >>> study = Study(small, lrs=(0.1,), budgets=(0.25,), families=("diagonal",), seeds=1, tune_epochs=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = reproduce(study, folder, progress=False)
+    >>> [line.family for line in found.lines]
+    ['exact', 'diagonal', 'exact, smaller batch']
+    """
+
+    study: Study
+    lines: tuple[Line, ...]
+
+    def table(self) -> Table:
+        """The report as a table."""
+        rows = [
+            [line.family, line.budget, line.lr, _spread(line.accuracy, 100), _spread(line.loss, 1),
+             line.diverged or None, f"{line.backward:.2f}", f"{line.total:.2f}"]
+            for line in self.lines
+        ]  # fmt: skip
+        c = self.study.configuration
+        data = c.data + (f"[{c.train}]" if c.train else "")
+        seeds = f"{self.study.seeds} seed" + ("" if self.study.seeds == 1 else "s")
+        epochs = f"{c.epochs} epoch" + ("" if c.epochs == 1 else "s")
+        title = f"{c.model} on {data}: {epochs}, batch {c.batch_size}, {seeds}"
+        notes = [
+            "accuracy on the test data, mean ± sd over seeds; loss: training, last epoch",
+            "bwd, all: operations of the backward pass, of both passes, over the exact ones",
+        ]
+        heads = ["method", "p", "lr", "accuracy/%", "loss", "div.", "bwd", "all"]
+        return Table(heads, rows, title, notes)
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        lines = [{**asdict(line), "method": asdict(line.method)} for line in self.lines]
+        return {
+            "study": asdict(self.study),
+            "versions": versions(),
+            "data": self.study.configuration.fingerprint,
+            "lines": lines,
+        }
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write study.csv (one row for each run, without results where it diverged), study.json and study.png."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["method", "budget", "lr", "seed", "accuracy", "loss", "diverged", "backward", "total"])
+        for line in self.lines:
+            found = {seed: pair for seed, *pair in zip(line.seeds, line.accuracy, line.loss, strict=True)}
+            for seed in range(self.study.seeds):
+                head, results = [line.family, line.budget, line.lr, seed], found.get(seed, ["", ""])
+                writer.writerow([*head, *results, int(seed not in found), line.backward, line.total])
+        text, data = out.getvalue(), json.dumps(self.to_dict(), indent=1)
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(11, 4.8), layout="constrained")
+        self.plot(figure)
+        paths = [folder / name for name in ("study.csv", "study.json", "study.png")]
+        write_atomically(paths[0], lambda stream: stream.write(text.encode()))
+        write_atomically(paths[1], lambda stream: stream.write(data.encode()))
+        write_atomically(paths[2], lambda stream: figure.savefig(stream, dpi=130, format="png"))
+        return paths
+
+    def plot(self, figure: Any) -> Any:
+        """Draw accuracy against budget and against backward operations on a Matplotlib figure; return it."""
+        from minigrad.plot.budgets import accuracy_by_budget
+
+        return accuracy_by_budget(self, figure)
+
+
+def _spread(values: Sequence[float], scale: float) -> str:
+    if not values:
+        return "diverged"
+    form = ".1f" if scale == 100 else ".2g"
+    text = format(scale * statistics.fmean(values), form)
+    return text + (f" ± {format(scale * statistics.stdev(values), form)}" if len(values) > 1 else "")
