@@ -65,3 +65,12 @@ def test_the_validation_split_is_the_last_tenth_of_the_training_data():
     assert len(split.x_train) == 180 and len(split.x_test) == 20
     assert (np.concatenate([split.x_train, split.x_test]) == plain.x_train).all()
     assert (np.concatenate([split.y_train, split.y_test]) == plain.y_train).all()
+    # What is held out has no part in the mean and standard deviation of those that are trained on.
+    scaled = dataclasses.replace(BASE, validation=True, standardise=True).load()
+    assert scaled.x_train.mean() == pytest.approx(0, abs=1e-4) and scaled.x_train.std() == pytest.approx(1, rel=1e-3)
+    with pytest.raises(ValueError, match="of 9 training samples no tenth can be held out"):
+        dataclasses.replace(BASE, train=9, validation=True).load()
+
+
+def test_capitals_in_a_name_do_not_matter():
+    assert Configuration("MLP", "Digits") == Configuration("mlp", "digits")

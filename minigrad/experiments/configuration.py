@@ -80,9 +80,10 @@ class Configuration:
     validation: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "model", self.model.strip().lower())  # one spelling, so one key
         if self.model not in nn.models.names():
             raise ValueError(unknown("model", self.model, nn.models.names()))
-        object.__setattr__(self, "data", datasets.canonical(self.data))  # one spelling, so one key
+        object.__setattr__(self, "data", datasets.canonical(self.data))
         if self.epochs < 1:
             raise ValueError(f"epochs={self.epochs} must be at least 1")
         if self.batch_size < 1:
@@ -156,9 +157,9 @@ def _load(name: str, train: int | None, test: int | None, standardise: bool, val
     data = datasets.load(name)
     if train is not None or test is not None:
         data = data.subset(train=train, test=test)
-    if standardise:
-        data = data.standardised()
-    if validation:
+    if validation:  # before standardising, so that what is held out has no part in the mean
+        if len(data.x_train) < 10:
+            raise ValueError(f"of {len(data.x_train)} training samples no tenth can be held out; take at least 10")
         first = len(data.x_train) - len(data.x_train) // 10
         data = dataclasses.replace(
             data,
@@ -167,4 +168,4 @@ def _load(name: str, train: int | None, test: int | None, standardise: bool, val
             x_test=data.x_train[first:],
             y_test=data.y_train[first:],
         )
-    return data
+    return data.standardised() if standardise else data
