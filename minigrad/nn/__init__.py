@@ -8,7 +8,7 @@ from minigrad.nn.containers import Residual, Sequential
 from minigrad.nn.conv import Conv2d
 from minigrad.nn.dropout import Dropout
 from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
-from minigrad.nn.initial import he_uniform
+from minigrad.nn.initial import he_uniform, lecun_uniform
 from minigrad.nn.linear import Linear
 from minigrad.nn.models import bagnet, mlp, vit
 from minigrad.nn.module import Module
@@ -24,6 +24,6 @@ __all__ = [
     "GELU", "AvgPool2d", "BatchNorm", "Bottleneck", "ClassToken", "Conv2d", "Differences", "Dropout", "Flatten",
     "GlobalAvgPool", "Identity", "LayerNorm", "Linear", "MaxPool2d", "Module", "MultiHeadSelfAttention",
     "PatchEmbedding", "PositionEmbedding", "ReLU", "Residual", "Saving", "Sequential", "SiLU", "Sigmoid",
-    "Sketchable", "Softplus", "Tanh", "TransformerBlock", "bagnet", "he_uniform", "mlp", "models", "receptive_field",
-    "set_budgets", "set_save", "set_vjp", "vit",
+    "Sketchable", "Softplus", "Tanh", "TransformerBlock", "bagnet", "he_uniform", "lecun_uniform", "mlp", "models",
+    "receptive_field", "set_budgets", "set_save", "set_vjp", "vit",
 ]  # fmt: skip

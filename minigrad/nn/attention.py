@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.context import current_layer
+from minigrad.nn.initial import lecun_uniform
 from minigrad.nn.linear import Linear, positive
 from minigrad.nn.shaping import tensor
 from minigrad.nn.sketch import Sketchable
@@ -43,7 +44,7 @@ class MultiHeadSelfAttention(Sketchable):
         For the two products; see `minigrad.ops.matmul`, whose inputs are called a and b. Each draws by itself. The
         cotangent of Q Kᵀ has keys as columns and queries as rows; that of A V features as columns and tokens as rows.
     rng : Generator, int or None
-        Draws the weights.
+        Draws the weights: `lecun_uniform`, which for square ones is the initialisation of Glorot and Bengio.
     dtype : dtype, default float32
 
     Raises
@@ -84,10 +85,11 @@ class MultiHeadSelfAttention(Sketchable):
                 "the same number of features"
             )
         generator = np.random.default_rng(rng)
-        self.query = Linear(width, width, bias, rng=generator, dtype=dtype)
-        self.key = Linear(width, width, bias, rng=generator, dtype=dtype)
-        self.value = Linear(width, width, bias, rng=generator, dtype=dtype)
-        self.out = Linear(width, width, bias, rng=generator, dtype=dtype)
+
+        def square() -> Linear:
+            return Linear(width, width, bias, rng=generator, dtype=dtype, init=lecun_uniform)
+
+        self.query, self.key, self.value, self.out = square(), square(), square(), square()
         self.vjp = vjp
 
     def forward(self, x: Any) -> Tensor:

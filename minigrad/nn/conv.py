@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.nn.initial import he_uniform, zeros
+from minigrad.nn.initial import Initializer, he_uniform, zeros
 from minigrad.nn.linear import positive
 from minigrad.nn.sketch import Saving
 from minigrad.node import VJP
@@ -42,8 +42,11 @@ class Conv2d(Saving):
         Keeps only a random, unbiased part of the input for the gradient of the weight, such as
         ``Mask(0.1, axis="row")``; see `minigrad.nn.set_save`.
     rng : Generator, int or None
-        Draws the weight: `he_uniform`, ±√(6/(h·w·C)). The bias is 0.
+        Draws the weight. The bias is 0.
     dtype : dtype, default float32
+    init : callable, default he_uniform
+        ``init(shape, fan_in, rng, dtype)`` makes the weight, with fan_in = h·w·C: `he_uniform` (±√(6/fan_in)) where a ReLU
+        follows, `lecun_uniform` (±√(3/fan_in)) where none does, or a function of yours.
 
     Attributes
     ----------
@@ -81,6 +84,7 @@ class Conv2d(Saving):
         save: Save = None,
         rng: Seed = None,
         dtype: DTypeLike = np.float32,
+        init: Initializer = he_uniform,
     ):
         self.in_channels = positive("Conv2d: in_channels", in_channels)
         self.out_channels = positive("Conv2d: out_channels", out_channels)
@@ -88,9 +92,7 @@ class Conv2d(Saving):
         self.stride = pair("Conv2d: stride", stride)
         self.padding = pair("Conv2d: padding", padding, 0)
         h, w = self.kernel_size
-        self.weight = he_uniform(
-            (h, w, self.in_channels, self.out_channels), h * w * self.in_channels, rng, dtype
-        )  # fmt: skip
+        self.weight = init((h, w, self.in_channels, self.out_channels), h * w * self.in_channels, rng, dtype)
         self.bias: Tensor | None = zeros((self.out_channels,), dtype) if bias else None
         self.vjp = vjp
         self.save = save

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.context import current_layer
+from minigrad.nn.initial import lecun_uniform
 from minigrad.nn.linear import Linear, positive
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
@@ -70,7 +71,7 @@ class PatchEmbedding(Module):
         self.patch_size = pair("PatchEmbedding: patch_size", patch_size)
         self.channels = positive("PatchEmbedding: channels", channels)
         h, w = self.patch_size
-        self.projection = Linear(h * w * self.channels, width, vjp=vjp, rng=rng, dtype=dtype)
+        self.projection = Linear(h * w * self.channels, width, vjp=vjp, rng=rng, dtype=dtype, init=lecun_uniform)
 
     def forward(self, x: Any) -> Tensor:
         x = tensor(x)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.nn.initial import he_uniform, zeros
+from minigrad.nn.initial import Initializer, he_uniform, zeros
 from minigrad.nn.sketch import Saving
 from minigrad.node import VJP
 from minigrad.residuals import Save
@@ -34,8 +34,11 @@ class Linear(Saving):
         Keeps only a random, unbiased part of the input for the gradient of the weight, such as
         ``Mask(0.1, axis="row")``; see `minigrad.nn.set_save`.
     rng : Generator, int or None
-        Draws the weight: `he_uniform`, ±√(6/n). The bias is 0.
+        Draws the weight. The bias is 0.
     dtype : dtype, default float32
+    init : callable, default he_uniform
+        ``init(shape, fan_in, rng, dtype)`` makes the weight, with fan_in = n: `he_uniform` (±√(6/fan_in)) where a ReLU
+        follows, `lecun_uniform` (±√(3/fan_in)) where none does, or a function of yours.
 
     Attributes
     ----------
@@ -69,10 +72,11 @@ class Linear(Saving):
         save: Save = None,
         rng: Seed = None,
         dtype: DTypeLike = np.float32,
+        init: Initializer = he_uniform,
     ):
         self.in_features = positive("Linear: in_features", in_features)
         self.out_features = positive("Linear: out_features", out_features)
-        self.weight = he_uniform((self.out_features, self.in_features), self.in_features, rng, dtype)
+        self.weight = init((self.out_features, self.in_features), self.in_features, rng, dtype)
         self.bias: Tensor | None = zeros((self.out_features,), dtype) if bias else None
         self.vjp = vjp
         self.save = save
