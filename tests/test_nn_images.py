@@ -23,6 +23,8 @@ def test_conv2d_is_its_operation_and_he_uniform():
     assert layer(x).dtype == np.float32 and layer.weight.shape == (3, 2, 3, 5)
     assert np.abs(layer.weight.data).max() <= np.float32(np.sqrt(6 / 18)) and not layer.bias.data.any()
     np.testing.assert_array_equal(nn.Conv2d(3, 5, (3, 2), rng=0).weight.data, layer.weight.data)
+    smaller = nn.Conv2d(3, 5, (3, 2), rng=0, init=nn.lecun_uniform).weight.data
+    np.testing.assert_allclose(smaller, layer.weight.data / np.sqrt(2), rtol=1e-6)
     bare = nn.Conv2d(3, 5, 1, bias=False, rng=0, dtype=np.float64)
     assert [name for name, _ in bare.named_parameters()] == ["weight"] and bare.weight.dtype == np.float64
     assert repr(bare).startswith("Conv2d(3, 5, 1×1, bias=False)")

@@ -19,16 +19,22 @@ def test_linear_against_numpy():
     assert bare(x.astype(np.float32)).dtype == np.float32
 
 
-def test_initial_values_are_he_uniform_keyed_by_the_seed():
-    layer = nn.Linear(600, 500, rng=3)
+@pytest.mark.parametrize(("init", "variance"), [(nn.he_uniform, 2), (nn.lecun_uniform, 1)])
+def test_initial_values_have_their_variance(init, variance):
+    layer = nn.Linear(600, 500, rng=3, init=init)
     w = layer.weight.data
     assert w.dtype == np.float32 and not layer.bias.data.any()
-    bound = np.sqrt(6 / 600)
+    bound = np.sqrt(3 * variance / 600)
     assert np.abs(w).max() <= np.float32(bound)
     # Var of the estimate: U² has variance (4/45) b⁴, so the mean of 300,000 squares is within 7 sd of b²/3
     # but for a chance of 3e-12; a bound off by 2 % (4 % in the variance) would be 24 sd away.
     sd = np.sqrt(4 / 45 / w.size) * bound**2
     assert abs(np.square(w, dtype=np.float64).mean() - bound**2 / 3) < 7 * sd
+
+
+def test_initial_values_are_he_uniform_keyed_by_the_seed():
+    w = nn.Linear(600, 500, rng=3).weight.data
+    np.testing.assert_array_equal(nn.Linear(600, 500, rng=3, init=nn.he_uniform).weight.data, w)
     np.testing.assert_array_equal(nn.Linear(600, 500, rng=3).weight.data, w)
     np.testing.assert_array_equal(nn.Linear(600, 500, rng=3, dtype=np.float64).weight.data.astype(np.float32), w)
     generator = np.random.default_rng(3)
