@@ -5,8 +5,8 @@
 Most of the work of vision is done by convolutions. A convolution is a linear layer in disguise, whose rows are pixels,
 so all that we know of sketches applies to it, and there is one more thing to drop: single pixels. The network of this
 lesson, a **BagNet**, sees small patches only and lets them vote. It is easy to look into. We compare sketches of
-channels, of pixels and of whole images in its eighteen convolutions, see how their noise grows, what branches that begin
-small do about it, and what a normalisation over the batch does to a sketch of images.
+channels, of pixels and of whole images in its eighteen convolutions, see how their noise grows, what branches that
+begin small do about it, and what a normalisation over the batch does to a sketch of images.
 
 The data set is looked for on this computer (``$MINIGRAD_DATA``, see ``minigrad.datasets``). Where Fashion-MNIST is not
 found, the lesson takes the bundled handwritten digits, enlarged three times, and says so; every point of it stands.
@@ -329,10 +329,10 @@ assert relative["pixels"] < relative["images"] and relative["pixels"] < relative
 # -------------------------
 # That growth would be far worse if our network had not started with small branches. Noise compounds with the number of
 # sketched layers that it passes (lesson 7). On the longest way through our network these are 14, on the way over the
-# shortcuts only 6. The last ``BatchNorm`` of each branch has a gain, which is 1 in the beginning unless ``branch_scale``
-# says otherwise. We said 0.1: what passes through the branch, signal and noise, counts little next to the shortcut.
-# Training then lets each branch grow as far as it is of use. Compare fresh networks with scales of 0.1 and 1, channels
-# sketched:
+# shortcuts only 6. The last ``BatchNorm`` of each branch has a gain, which is 1 in the beginning unless
+# ``branch_scale`` says otherwise. We said 0.1: what passes through the branch, signal and noise, counts little next to
+# the shortcut. Training then lets each branch grow as far as it is of use. Compare fresh networks with scales of 0.1
+# and 1, channels sketched:
 
 figure, ax = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
 fresh = {}
@@ -358,10 +358,10 @@ gains = {path: np.abs(block.body[-1].gain.data).mean() for path, block in enumer
 print("mean gain of the branches after training:", {path: round(float(gain), 2) for path, gain in gains.items()})
 
 # %%
-# Less noise in a fresh network does not have to mean a better one after training. On 4,000 images of Fashion-MNIST with a
-# tenth of the channels kept, small branches and full ones learned equally well, and with exact VJPs the full ones learned
-# faster. A hint why: behind a ``BatchNorm`` nothing depends on the length of the weights before it, so noise that
-# lengthens them makes the steps that follow smaller, all by itself.
+# Less noise in a fresh network does not have to mean a better one after training. On 4,000 images of Fashion-MNIST with
+# a tenth of the channels kept, small branches and full ones learned equally well, and with exact VJPs the full ones
+# learned faster. A hint why: behind a ``BatchNorm`` nothing depends on the length of the weights before it, so noise
+# that lengthens them makes the steps that follow smaller, all by itself.
 #
 # Images once, at the logits?
 # ---------------------------

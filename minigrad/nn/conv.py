@@ -45,8 +45,8 @@ class Conv2d(Saving):
         Draws the weight. The bias is 0.
     dtype : dtype, default float32
     init : callable, default he_uniform
-        ``init(shape, fan_in, rng, dtype)`` makes the weight, with fan_in = h·w·C: `he_uniform` (±√(6/fan_in)) where a ReLU
-        follows, `lecun_uniform` (±√(3/fan_in)) where none does, or a function of yours.
+        ``init(shape, fan_in, rng, dtype)`` makes the weight, with fan_in = h·w·C: `he_uniform` (±√(6/fan_in)) where a
+        ReLU follows, `lecun_uniform` (±√(3/fan_in)) where none does, or a function of yours.
 
     Attributes
     ----------

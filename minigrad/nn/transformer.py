@@ -12,6 +12,7 @@ from minigrad.nn.activations import GELU
 from minigrad.nn.attention import MultiHeadSelfAttention
 from minigrad.nn.containers import Sequential
 from minigrad.nn.dropout import Dropout
+from minigrad.nn.initial import lecun_uniform
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import LayerNorm
@@ -41,7 +42,7 @@ class TransformerBlock(Module):
         Multiplies the initial weights of the last layer of both branches. A small one keeps the block near the
         identity, and the noise of sketched layers from compounding through the depth of a network.
     rng : Generator, int or None
-        Draws the weights.
+        Draws the weights: `lecun_uniform`.
     dtype : dtype, default float32
 
     Examples
@@ -68,7 +69,9 @@ class TransformerBlock(Module):
         self.attention = MultiHeadSelfAttention(width, heads, rng=generator, dtype=dtype)
         self.norm2 = LayerNorm(width, dtype=dtype)
         self.mlp = Sequential(
-            Linear(width, hidden, rng=generator, dtype=dtype), GELU(), Linear(hidden, width, rng=generator, dtype=dtype)
+            Linear(width, hidden, rng=generator, dtype=dtype, init=lecun_uniform),
+            GELU(),
+            Linear(hidden, width, rng=generator, dtype=dtype, init=lecun_uniform),
         )
         last: Any
         for last in (self.attention.out, self.mlp[-1]):

@@ -50,7 +50,7 @@ def vit(
     hidden: int | None = None,
     pool: Literal["mean", "class"] = "mean",
     dropout: float = 0.0,
-    branch_scale: float = 0.1,
+    branch_scale: float = 0.3,
     vjp: VJP = None,
     rng: Seed = None,
     dtype: DTypeLike = np.float32,
@@ -78,9 +78,9 @@ def vit(
     pool : {"mean", "class"}, default "mean"
         What is classified: the mean of all tokens, or a class token that is put in front of the patches.
     dropout : float, default 0
-    branch_scale : float, default 0.1
+    branch_scale : float, default 0.3
         How much the residual branches count at the beginning; see `TransformerBlock`. With 1 the variance of column
-        sketches in every layer is several powers of ten larger.
+        sketches in every layer is several powers of ten larger, and exact VJPs learn more slowly, too.
     vjp : Estimator, mapping or None
         For all linear layers and the products of the attention; `set_vjp` chooses among them.
     rng : Generator, int or None
