@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["WIDTH", "Table", "json_ready", "si"]
+__all__ = ["WIDTH", "Table", "json_ready", "si", "wrapped"]
 
 WIDTH = 80
 """Columns of a terminal that text keeps to where it can."""
@@ -170,3 +170,19 @@ def si(value: float, unit: str = "") -> str:
     rounded = abs(float(f"{value:.3g}"))  # so that 999,999 is 1 M and not 1000 k
     step = min(int(math.log10(rounded) // 3), len(prefixes) - 1) if rounded >= 1000 else 0
     return f"{value / 1000**step:.3g} {prefixes[step]}{unit}".rstrip()
+
+
+def wrapped(text: str) -> str:
+    """Text broken into lines of at most 80 columns; paths and addresses stay whole.
+
+    Examples
+    --------
+    >>> print(wrapped("one line, " * 8 + "and what does not fit"))
+    one line, one line, one line, one line, one line, one line, one line, one line,
+      and what does not fit
+    """
+    broken = (
+        textwrap.fill(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for line in text.splitlines()
+    )
+    return "\n".join(broken)

@@ -1,0 +1,59 @@
+"""Arguments that several sub-commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["add_configuration", "add_workers", "configuration_of", "workers_of"]
+
+
+def add_configuration(command: argparse.ArgumentParser, epochs: int) -> None:
+    """Arguments that decide what a training run computes."""
+    command.add_argument("--model", default="mlp", help="see `minigrad list` (default: %(default)s)")
+    command.add_argument("--data", default="digits", help="see `minigrad list` (default: %(default)s)")
+    command.add_argument("--epochs", type=int, default=epochs, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--batch-size", type=int, default=64, metavar="N", help="samples (default: %(default)s)")
+    command.add_argument(
+        "--lr",
+        type=float,
+        default=0.01,
+        help="learning rate; in training it falls along half a cosine to 0 (default: %(default)s)",
+    )
+    command.add_argument("--optimizer", default="sgd", help="sgd (with momentum) or adam (default: %(default)s)")
+    command.add_argument("--train", type=int, metavar="N", help="only so many training samples")
+    command.add_argument("--test", type=int, metavar="N", help="only so many test samples")
+    command.add_argument("--standardise", action="store_true", help="mean 0 and standard deviation 1 by channel")
+    command.add_argument("--augment", action="store_true", help="random crops and flips of training images")
+
+
+def add_workers(command: argparse.ArgumentParser) -> None:
+    """Where runs are done: here, in processes or on a cluster."""
+    workers = command.add_mutually_exclusive_group()
+    workers.add_argument("--jobs", type=int, metavar="N", help="so many processes, which share the cores")
+    workers.add_argument("--dask", metavar="ADDRESS", help="a Dask cluster, by the address of its scheduler")
+
+
+def configuration_of(options: argparse.Namespace) -> Any:
+    """The `Configuration` that was asked for."""
+    from minigrad.experiments import Configuration
+
+    names = ("model", "data", "epochs", "batch_size", "lr", "optimizer", "train", "test", "standardise", "augment")
+    return Configuration(**{name: getattr(options, name) for name in names})
+
+
+@contextmanager
+def workers_of(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """The executor that was asked for, as arguments of an experiment."""
+    from minigrad.experiments.jobs import dask_executor, process_executor
+
+    if options.dask:
+        with dask_executor(options.dask) as executor:
+            yield {"executor": executor, "local": False}
+    elif options.jobs is not None:
+        with process_executor(options.jobs) as executor:
+            yield {"executor": executor}
+    else:
+        yield {}

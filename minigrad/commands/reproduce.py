@@ -1,0 +1,62 @@
+"""``minigrad reproduce``: the paper's question, accuracy against budget, for every method."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from minigrad.commands.options import add_workers, workers_of
+from minigrad.report import wrapped
+
+__all__ = ["add_reproduce"]
+
+
+def add_reproduce(commands: Any) -> None:
+    """Add the sub-command to a parser's others."""
+    command = commands.add_parser(
+        "reproduce",
+        help="the paper's question: accuracy against budget, for every method",
+        description="Choose a learning rate for every method at every budget on held out training data, train with "
+        "several seeds, and write study.csv, study.json and study.png. Finished runs are kept, and the same command "
+        "goes on after an interruption.",
+    )
+    command.set_defaults(run=run)
+    command.add_argument("preset", choices=["mlp", "bagnet", "vit"], help="which architecture")
+    command.add_argument("--data", help="another data set than the preset's; see `minigrad list`")
+    command.add_argument("--epochs", type=int, metavar="N", help="another number than the preset's")
+    command.add_argument("--train", type=int, metavar="N", help="only so many training samples")
+    command.add_argument("--test", type=int, metavar="N", help="only so many test samples")
+    command.add_argument("--budgets", type=float, nargs="+", metavar="B", help="other budgets than the preset's")
+    command.add_argument("--vjp", action="append", metavar="TEXT", help="other estimators than the preset's")
+    command.add_argument("--lrs", type=float, nargs="+", metavar="LR", help="another grid of learning rates")
+    command.add_argument("--tune-epochs", type=int, metavar="N", help="epochs of the runs that choose learning rates")
+    command.add_argument("--seeds", type=int, metavar="N", help="another number than the preset's")
+    add_workers(command)
+    command.add_argument("--out", type=Path, metavar="FOLDER", help="(default: runs/reproduce-PRESET)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the arguments ask for."""
+    from minigrad.experiments import PRESETS, reproduce
+
+    study = PRESETS[options.preset]
+    names = ("data", "epochs", "train", "test")
+    changed = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    study = dataclasses.replace(study, configuration=dataclasses.replace(study.configuration, **changed))
+    fields = {
+        "budgets": options.budgets and tuple(options.budgets),
+        "families": options.vjp and tuple(options.vjp),
+        "lrs": options.lrs and tuple(options.lrs),
+        "seeds": options.seeds,
+        "tune_epochs": options.tune_epochs,
+    }
+    study = dataclasses.replace(study, **{name: value for name, value in fields.items() if value is not None})
+    out = options.out or Path("runs") / f"reproduce-{options.preset}"
+    with workers_of(options) as workers:
+        result = reproduce(study, out, **workers)
+    print(result)
+    print()
+    print(wrapped(f"written to {out}: study.png, study.csv, study.json"))
+    return 0
