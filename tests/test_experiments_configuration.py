@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from minigrad import optim
+from minigrad import nn, optim
 from minigrad.datasets import Dataset
 from minigrad.experiments import Configuration, Method, configuration, train
 
@@ -21,6 +21,8 @@ OTHER = {
 def test_keys_differ_when_any_field_does(monkeypatch):
     """A field that is new must be named here, and be part of the key; data of another name need not be at hand."""
     monkeypatch.setattr(configuration, "_fingerprint", lambda *settings: "the same data")
+    data = BASE.load()
+    monkeypatch.setattr(configuration, "_load", lambda *settings: data)
     assert set(OTHER) == {field.name for field in dataclasses.fields(Configuration)}
     method = Method("a", "Mask(0.1)")
     others = {"vjp": "Mask(0.2)", "batch_size": 8, "where": "last", "adaptive": 0.5}
@@ -29,6 +31,23 @@ def test_keys_differ_when_any_field_does(monkeypatch):
     keys += [dataclasses.replace(BASE, **{name: value}).key(method, 0) for name, value in OTHER.items()]
     keys += [BASE.key(dataclasses.replace(method, **{name: value}), 0) for name, value in others.items()]
     assert len(set(keys)) == len(keys)
+
+
+def test_keys_differ_when_a_model_begins_with_other_parameters(monkeypatch):
+    """As when its initialisation was changed: its finished runs are those of another model."""
+    before, build = BASE.key(Method("exact"), 0), nn.models.build
+
+    def smaller(*args, **options):
+        model = build(*args, **options)
+        next(iter(model.parameters())).data *= np.float32(0.5)
+        return model
+
+    monkeypatch.setattr(nn.models, "build", smaller)
+    configuration._parameters.cache_clear()
+    try:
+        assert BASE.key(Method("exact"), 0) != before
+    finally:
+        configuration._parameters.cache_clear()
 
 
 def test_parts_of_the_data():
@@ -73,4 +92,4 @@ def test_the_validation_split_is_the_last_tenth_of_the_training_data():
 
 
 def test_capitals_in_a_name_do_not_matter():
-    assert Configuration("MLP", "Digits") == Configuration("mlp", "digits")
+    assert Configuration("MLP", "Digits", optimizer="SGD") == Configuration("mlp", "digits", optimizer="sgd")

@@ -242,6 +242,16 @@ def test_a_worker_process_that_dies(tmp_path, alone):
         check_sweep(run_jobs(SWEEP, store, executor=executor), store, alone)
 
 
+def test_a_worker_with_other_data_is_found_out(tmp_path, instant, monkeypatch):
+    """It computes a run of another key: that is not kept, nor taken for the one that was asked for."""
+    instantly = JOBS.train
+    monkeypatch.setattr(JOBS, "train", lambda c, method, seed, *rest: instantly(c, method, seed + 7, *rest))
+    store = Counting(tmp_path)
+    with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match="was asked for the run"):
+        run_jobs([Job(TINY, MASK, 0)], store, executor=executor)
+    assert not store.seen
+
+
 # A Dask cluster
 
 

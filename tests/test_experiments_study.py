@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import functools
 import json
+import math
 import sys
 
 import pytest
@@ -18,6 +19,7 @@ from minigrad.tape import Tape
 from minigrad.training import History
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
+STUDY = sys.modules["minigrad.experiments.study"]
 LOADED = sys.modules["minigrad.experiments.configuration"]._load
 BASE = Configuration(train=200, test=60, epochs=1, batch_size=32)
 FEW = Study(BASE, (0.01, 0.1), (0.5, 0.1), ("diagonal", "last: mask(axis=sample)"), seeds=2, tune_epochs=1)
@@ -57,7 +59,12 @@ def rows_of(path):
 
 
 def test_a_study(tmp_path, trained):
-    result = reproduce(FEW, tmp_path)
+    told = []
+    result = reproduce(FEW, tmp_path, told=told.append)
+    assert told == [
+        "7 methods: 14 runs to choose learning rates (epochs: 1), then 14 (epochs: 1). Finished runs are kept in "
+        f"{tmp_path}"
+    ]
     families = ["diagonal", "last: mask(axis=sample)", "exact, smaller batch"]
     wanted = [("exact", 1.0)] + [(family, budget) for budget in (0.5, 0.1) for family in families]
     assert [(line.family, line.budget) for line in result.lines] == wanted
@@ -286,10 +293,24 @@ def result_of(families, budgets=(0.5, 0.02), diverged=0):
 def test_the_table_is_narrow():
     result = result_of(FAMILIES)
     lines = str(result).splitlines()
-    assert max(map(len, lines)) <= 80 and "bagnet on cifar10: 10 epochs, batch 64, 3 seeds" in lines[0]
+    assert max(map(len, lines)) <= 80 and "bagnet on cifar10[5000]: 5 epochs, batch 64, 3 seeds" in lines[0]
     assert all(any(line.startswith(family) for line in lines) for family in FAMILIES[:-1])
     assert FAMILIES[-1].split()[0] in str(result) and FAMILIES[-1].split()[1] in str(result)  # in two lines
     assert "60.0 ± 10.0" in str(result) and "<table>" in result._repr_html_()
+
+
+def test_learning_rates_at_an_end_of_the_grid_are_marked():
+    found = result_of(("mask",))
+    wide = dataclasses.replace(found, study=dataclasses.replace(found.study, lrs=(0.003, 0.01, 0.03)))
+    ends = [line.split()[2] for line in str(wide).splitlines() if line.startswith("mask")]
+    assert ends == ["0.003*", "0.003*"] and "an end of the grid" in str(wide) and "0.01*" not in str(wide)
+    assert "*" not in str(found)  # of one there is no choice
+
+
+def test_where_all_rates_diverge_the_smallest_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(STUDY, "_held_out", lambda run: math.inf)
+    found = reproduce(dataclasses.replace(FEW, lrs=(0.1, 0.01), budgets=(0.5,), seeds=1), tmp_path)
+    assert {line.lr for line in found.lines} == {0.01}
 
 
 def test_the_figure_has_every_method_once():

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from minigrad.datasets import Dataset
 from minigrad.experiments.method import Method
 from minigrad.naming import unknown
 from minigrad.nn.module import Module
+from minigrad.typing import Array, Shape
 
 __all__ = ["Configuration"]
 
@@ -88,6 +89,7 @@ class Configuration:
             raise ValueError(f"epochs={self.epochs} must be at least 1")
         if self.batch_size < 1:
             raise ValueError(f"batch_size={self.batch_size} must be at least 1")
+        object.__setattr__(self, "optimizer", self.optimizer.strip().lower())
         if self.optimizer not in ("sgd", "adam"):
             raise ValueError(unknown("optimizer", self.optimizer, ("sgd", "adam")))
         if not 0 < self.lr < math.inf:
@@ -129,10 +131,15 @@ class Configuration:
         return asdict(self)
 
     def key(self, method: Method, seed: int) -> str:
-        """A name for one run, the same for the same computation on the same data by the same version of minigrad."""
+        """A name for one run, the same for the same computation on the same data by the same version of minigrad.
+
+        A checksum of the initial parameters is part of it, so that a model that was changed has other runs.
+        """
+        data = self.load()
         what = {
             **self.to_dict(),
             "fingerprint": self.fingerprint,
+            "parameters": _parameters(self.model, data.input_shape, data.num_classes, seed),
             "vjp": method.vjp,
             "method_batch_size": method.batch_size,
             "where": method.where,
@@ -146,10 +153,22 @@ class Configuration:
 @functools.lru_cache(maxsize=8)
 def _fingerprint(name: str, train: int | None, test: int | None, standardise: bool, validation: bool) -> str:
     data = _load(name, train, test, standardise, validation)
-    total = 0
-    for array in (data.x_train, data.y_train, data.x_test, data.y_test):
-        total = zlib.crc32(np.ascontiguousarray(array).data, total)
+    total = _checksum((data.x_train, data.y_train, data.x_test, data.y_test))
     return f"{len(data.x_train)}+{len(data.x_test)}-{total:08x}"
+
+
+@functools.lru_cache(maxsize=64)
+def _parameters(model: str, input_shape: Shape, classes: int, seed: int) -> str:
+    """A checksum of the initial parameters of one seed."""
+    tensors = nn.models.build(model, input_shape, classes, rng=seed).parameters()
+    return f"{_checksum(tensor.data for tensor in tensors):08x}"
+
+
+def _checksum(arrays: Iterable[Array]) -> int:
+    total = 0
+    for array in arrays:
+        total = zlib.crc32(np.ascontiguousarray(array).data, total)
+    return total
 
 
 @functools.lru_cache(maxsize=2)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,9 @@ def run_jobs(
     ------
     concurrent.futures.BrokenExecutor
         If the executor died; what was finished before is in the store, and a second call goes on from there.
+    ValueError
+        If a worker computed another run than it was asked for, since its data or its minigrad are not those of this
+        process.
     """
     from tqdm import tqdm
 
@@ -92,6 +97,11 @@ def run_jobs(
     quiet = None if progress is None else not progress
     with tqdm(total=len(by_key), initial=len(runs), disable=quiet, unit="run", leave=False, desc=label) as bar:
         for key, run in _finished(todo, store, executor, local):
+            if run.key != key:
+                raise ValueError(
+                    f"a worker was asked for the run {key} ({run.label!r}, seed {run.seed}) and computed {run.key}: "
+                    "its data, its NumPy or its minigrad are not those of this process. Give all workers the same"
+                )
             store.put(run)
             runs[key] = run
             bar.update()
@@ -139,17 +149,37 @@ def process_executor(workers: int) -> Iterator[Executor]:
         raise ValueError(f"jobs={workers} must be at least 1")
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
+    others = set(multiprocessing.active_children())
     # Workers are started afresh, and NumPy reads these when they import it.
     os.environ.update(dict.fromkeys(THREAD_SETTINGS, threads))
     try:
-        with ProcessPoolExecutor(workers, get_context("spawn"), keep_memory) as executor:
-            yield executor
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin) as executor:
+            try:
+                yield executor
+            except BaseException:  # Ctrl-C, too: whoever stops does not wait for the runs under way
+                for worker in set(multiprocessing.active_children()) - others:
+                    worker.terminate()
+                raise
     finally:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _begin() -> None:
+    """What a worker does first: it leaves Ctrl-C to the process that started it, and ends when that does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    keep_memory()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager

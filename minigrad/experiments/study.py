@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,18 +112,29 @@ def _family(text: str) -> str:
 
 PRESETS = {
     "mlp": Study(
-        Configuration("mlp", "fashion_mnist", epochs=10, batch_size=128, standardise=True), lrs=(0.003, 0.01, 0.03, 0.1)
+        Configuration("mlp", "fashion_mnist", epochs=6, batch_size=128, train=12_000, standardise=True),
+        lrs=(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
     ),
     "bagnet": Study(
-        Configuration("bagnet", "cifar10", epochs=10, batch_size=64, standardise=True, augment=True),
+        Configuration(
+            "bagnet", "cifar10", epochs=5, batch_size=64, train=5_000, test=2_000, standardise=True, augment=True
+        ),
         lrs=(0.01, 0.03, 0.1),
+        tune_epochs=1,
     ),
     "vit": Study(
-        Configuration("vit", "cifar10", epochs=10, batch_size=64, standardise=True, augment=True, optimizer="adam"),
+        Configuration(
+            "vit", "cifar10", epochs=5, batch_size=64, optimizer="adam", train=5_000, test=2_000, standardise=True,
+            augment=True,
+        ),
         lrs=(0.0003, 0.001, 0.003),
+        tune_epochs=1,
     ),
-}
-"""The studies that ``minigrad reproduce`` knows by name: the three architectures of the paper, as `Study` objects."""
+}  # fmt: skip
+"""The studies that ``minigrad reproduce`` knows by name: the three architectures of the paper, as `Study` objects.
+
+Parts of the data and few epochs, for a processor: half an hour for the perceptron and some hours for the others.
+"""
 
 
 def reproduce(
@@ -133,6 +144,7 @@ def reproduce(
     executor: Executor | None = None,
     local: bool = True,
     progress: bool | None = None,
+    told: Callable[[str], object] | None = None,
 ) -> StudyResult:
     """Choose learning rates, train with every method at every budget, and write results and a figure.
 
@@ -148,6 +160,8 @@ def reproduce(
         As for `run_jobs`.
     progress : bool, optional
         A progress bar; default: if standard error is a terminal.
+    told : callable, optional
+        Called with a line of text that says how much there is to do, before it is begun.
 
     Returns
     -------
@@ -184,9 +198,15 @@ def reproduce(
     tuning = {
         (key, lr): Job(_tuning(study, lr), method, seed=1000) for key, method in methods.items() for lr in study.lrs
     }
+    if told is not None:
+        told(
+            f"{len(methods)} methods: {len(tuning)} runs to choose learning rates (epochs: {study.tune_epochs}), then "
+            f"{study.seeds * len(methods)} (epochs: {study.configuration.epochs}). Finished runs are kept in {store.folder}"
+        )
     options: dict[str, Any] = {"executor": executor, "local": local, "progress": progress}
     tuned = run_jobs(list(tuning.values()), store, label="learning rates", **options)
-    rates = {key: min(study.lrs, key=lambda lr: _held_out(tuned[tuning[key, lr].key])) for key in methods}
+    # Where all of them diverge, the smallest.
+    rates = {key: min(study.lrs, key=lambda lr: (_held_out(tuned[tuning[key, lr].key]), lr)) for key in methods}
     jobs = {
         (key, seed): Job(dataclasses.replace(study.configuration, lr=rates[key]), method, seed)
         for key, method in methods.items()

@@ -79,11 +79,15 @@ class StudyResult:
     study: Study
     lines: tuple[Line, ...]
 
+    def at_end(self, line: Line) -> bool:
+        """Whether a line's learning rate is the smallest or largest of the grid, so that a better one may lie beyond."""
+        return len(set(self.study.lrs)) > 1 and line.lr in (min(self.study.lrs), max(self.study.lrs))
+
     def table(self) -> Table:
         """The report as a table."""
         rows = [
-            [line.family, line.budget, line.lr, _spread(line.accuracy, 100), _spread(line.loss, 1),
-             line.diverged or None, f"{line.backward:.2f}", f"{line.total:.2f}"]
+            [line.family, line.budget, f"{line.lr:g}" + "*" * self.at_end(line), _spread(line.accuracy, 100),
+             _spread(line.loss, 1), line.diverged or None, f"{line.backward:.2f}", f"{line.total:.2f}"]
             for line in self.lines
         ]  # fmt: skip
         c = self.study.configuration
@@ -95,6 +99,10 @@ class StudyResult:
             "accuracy on the test data, mean ± sd over seeds; loss: training, last epoch",
             "bwd, all: operations of the backward pass, of both passes, over the exact ones",
         ]
+        if any(line.diverged for line in self.lines):
+            notes.append("div.: how many runs diverged; the others alone are counted")
+        if any(self.at_end(line) for line in self.lines):
+            notes.append("*: an end of the grid of learning rates; a wider one (--lrs) may have a better one")
         heads = ["method", "p", "lr", "accuracy/%", "loss", "div.", "bwd", "all"]
         return Table(heads, rows, title, notes)
 
