@@ -201,7 +201,8 @@ def reproduce(
     if told is not None:
         told(
             f"{len(methods)} methods: {len(tuning)} runs to choose learning rates (epochs: {study.tune_epochs}), then "
-            f"{study.seeds * len(methods)} (epochs: {study.configuration.epochs}). Finished runs are kept in {store.folder}"
+            f"{study.seeds * len(methods)} (epochs: {study.configuration.epochs}). Finished runs are kept in "
+            f"{store.folder}"
         )
     options: dict[str, Any] = {"executor": executor, "local": local, "progress": progress}
     tuned = run_jobs(list(tuning.values()), store, label="learning rates", **options)

@@ -80,7 +80,7 @@ class StudyResult:
     lines: tuple[Line, ...]
 
     def at_end(self, line: Line) -> bool:
-        """Whether a line's learning rate is the smallest or largest of the grid, so that a better one may lie beyond."""
+        """Whether a line's learning rate is an end of the grid, so that a better one may lie beyond."""
         return len(set(self.study.lrs)) > 1 and line.lr in (min(self.study.lrs), max(self.study.lrs))
 
     def table(self) -> Table:
