@@ -166,3 +166,9 @@ def test_a_damaged_run_is_trained_again(tmp_path, monkeypatch):
     seen = counted(monkeypatch)
     again = compare_function(SMALL, ["mask"], seeds=1, out=tmp_path)
     assert seen == [("Mask(0.1)", 0)] and timeless(again) == timeless(first)
+
+
+def test_a_folder_in_the_place_of_a_run_is_named(tmp_path):
+    (tmp_path / "runs" / "0f.json").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"0f.json cannot be read .*another folder with --out"):
+        Store(tmp_path).get("0f")

@@ -139,3 +139,20 @@ def test_the_first_layer_computes_no_gradient_of_its_constant_input():
         model(np.ones((1, 3), np.float32))
     assert tape.nodes[0].parents[0] is None and "w" not in tape.nodes[0].saved
     assert tape.nodes[1].parents[0] == 0 and "w" in tape.nodes[1].saved
+
+
+def test_an_initialiser_of_ones_own():
+    """Arrays and tensors become parameters, of the layer's dtype, that are trained and saved."""
+
+    def normal(shape, fan_in, rng, dtype):
+        return np.random.default_rng(rng).normal(0, fan_in**-0.5, shape)
+
+    for init in (normal, lambda *arguments: mg.Tensor(normal(*arguments))):
+        layer = nn.Linear(4, 3, rng=0, init=init)
+        assert layer.weight.dtype == np.float32 and layer.weight.requires_grad
+        assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"] and "weight" in layer.state_dict()
+        np.testing.assert_array_equal(layer.weight.data, normal((3, 4), 4, 0, None).astype(np.float32))
+    with pytest.raises(TypeError, match=r"init='lecun' must be a function of \(shape, fan_in, rng, dtype\)"):
+        nn.Linear(4, 3, init="lecun")
+    with pytest.raises(ValueError, match=r"init made values of shape \(4, 3\) for a parameter of shape \(3, 4\)"):
+        nn.Linear(4, 3, init=lambda shape, *rest: np.ones(shape[::-1]))

@@ -189,3 +189,43 @@ def test_a_few_steps_lower_the_loss(name, vjp):
         optimizer.step()
         losses.append(loss.item())
     assert np.mean(losses[-5:]) < (0.6 if vjp is None else 0.95) * np.mean(losses[:5])
+
+
+# How they begin
+
+
+def spread(weight):
+    """The largest value over that of LeCun's uniform distribution: of n values at least 1 − 7/n, but for e⁻⁷."""
+    return np.abs(weight.data).max() / np.sqrt(3 / weight.shape[-1])
+
+
+def test_a_transformer_begins_with_small_branches_and_lecuns_weights():
+    model = nn.vit((8, 8, 1), 10, width=64, depth=2, rng=0)
+    assert 0.98 < spread(model[0].projection.weight) <= 1
+    blocks = [layer for layer in model if isinstance(layer, nn.TransformerBlock)]
+    assert len(blocks) == 2
+    for block in blocks:
+        attention = block.attention
+        for layer in (attention.query, attention.key, attention.value, block.mlp[0]):
+            assert 0.98 < spread(layer.weight) <= 1 + 1e-6
+        for layer in (attention.out, block.mlp[-1]):
+            assert 0.98 * 0.3 < spread(layer.weight) <= 0.3 * (1 + 1e-6)
+    full = nn.TransformerBlock(64, rng=0)
+    half = nn.TransformerBlock(64, rng=0, branch_scale=0.5)
+    np.testing.assert_array_equal(half.mlp[-1].weight.data, full.mlp[-1].weight.data / 2)
+    np.testing.assert_array_equal(half.mlp[0].weight.data, full.mlp[0].weight.data)
+
+
+def test_branches_of_a_bagnet_begin_as_they_are_told():
+    def gains(**options):
+        model = nn.bagnet((8, 8, 1), 10, width=2, rng=0, **options)
+        return [set(layer.body[-1].gain.data.tolist()) for layer in model if isinstance(layer, nn.Bottleneck)]
+
+    assert gains() == [{1.0}] * 4 and gains(branch_scale=0.25) == [{0.25}] * 4
+
+
+@pytest.mark.parametrize("scale", [None, float("nan"), float("inf"), "1"])
+@pytest.mark.parametrize("make", [nn.vit, nn.bagnet])
+def test_a_branch_scale_that_is_none(make, scale):
+    with pytest.raises(ValueError, match="branch_scale=.* must be a finite number"):
+        make((8, 8, 1), 10, branch_scale=scale)

@@ -9,7 +9,7 @@ from test_cotangents import every
 from test_ops_linear import agree
 
 import minigrad as mg
-from minigrad import ops
+from minigrad import nn, ops
 
 LEADS = [(5,), (2, 3), (2, 3, 2)]
 
@@ -125,3 +125,15 @@ def test_errors_of_batch_norm():
         ops.batch_norm(np.ones((0, 3)), ones, ones)
     assert ops.batch_norm(np.ones((0, 3)), ones, ones, mean=ones, var=ones).shape == (0, 3)
     assert ops.layer_norm(np.ones((0, 3)), ones, ones).shape == (0, 3)
+
+
+def test_whole_numbers():
+    """As if they were floats: eps is less than one, and must not become 0 with them."""
+    for x in ([[1, 1]], [[1, 3], [4, 7]]):
+        for operation in (ops.layer_norm, ops.batch_norm):
+            want = operation(np.asarray(x, float), [1.0, 1.0], [0.0, 0.0]).data
+            np.testing.assert_array_equal(operation(x, [1, 1], [0, 0]).data, want)
+            assert np.isfinite(want).all()
+    use = ops.batch_norm([[1, 2]], [1, 1], [0, 0], mean=[0.5, 0.5], var=[1.5, 1.5]).data
+    np.testing.assert_allclose(use, [[0.5 / 1.5**0.5, 1.5 / 1.5**0.5]], rtol=1e-5)
+    assert nn.BatchNorm(1).eval()(np.array([[1], [2]])).shape == (2, 1)

@@ -35,6 +35,7 @@ def test_values_against_loops(kernel, stride, padding):
 
 def test_the_largest_of_negative_values_is_never_the_padding():
     assert ops.max_pool2d(-np.ones((1, 2, 2, 1)), 2, 1, 1).data.max() == -1
+    assert ops.max_pool2d(np.full((1, 2, 2, 1), -3), 2, 1, 1).data.tolist() == np.full((1, 3, 3, 1), -3).tolist()
 
 
 def test_the_padding_takes_no_part_in_a_tie():

@@ -72,6 +72,9 @@ class Store:
             run = Run.from_dict(json.loads(whole["run"]))
         except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
+        except OSError as error:
+            what = f"{self.path(key)} cannot be read ({error.strerror})"
+            raise OSError(f"{what}; move it away, or give another folder with --out") from error
         return run if run.key == key else None
 
 

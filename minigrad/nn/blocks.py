@@ -12,6 +12,7 @@ from minigrad.context import current_layer
 from minigrad.nn.activations import ReLU
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv import Conv2d
+from minigrad.nn.initial import rescale
 from minigrad.nn.linear import positive
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import BatchNorm
@@ -96,7 +97,7 @@ class Bottleneck(Module):
             *conv(channels, out_channels),
         )  # fmt: skip
         last: Any = self.body[-1]
-        last.gain.data *= np.asarray(branch_scale, dtype)
+        rescale(last.gain, branch_scale)
         same = in_channels == out_channels and stride == 1
         self.shortcut = None if same else Sequential(*conv(in_channels, out_channels, step=stride))
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.nn.initial import Initializer, he_uniform, zeros
+from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
 from minigrad.nn.linear import positive
 from minigrad.nn.sketch import Saving
 from minigrad.node import VJP
@@ -45,8 +45,8 @@ class Conv2d(Saving):
         Draws the weight. The bias is 0.
     dtype : dtype, default float32
     init : callable, default he_uniform
-        ``init(shape, fan_in, rng, dtype)`` makes the weight, with fan_in = h·w·C: `he_uniform` (±√(6/fan_in)) where a
-        ReLU follows, `lecun_uniform` (±√(3/fan_in)) where none does, or a function of yours.
+        ``init(shape, fan_in, rng, dtype)`` makes the weight, with fan_in = h·w·C: `he_uniform` (±√(6/fan_in)), made for
+        inputs that come out of a ReLU, `lecun_uniform` (±√(3/fan_in)), for others, or a function of yours.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Conv2d(Saving):
         self.stride = pair("Conv2d: stride", stride)
         self.padding = pair("Conv2d: padding", padding, 0)
         h, w = self.kernel_size
-        self.weight = init((h, w, self.in_channels, self.out_channels), h * w * self.in_channels, rng, dtype)
+        self.weight = drawn(init, (h, w, self.in_channels, self.out_channels), h * w * self.in_channels, rng, dtype)
         self.bias: Tensor | None = zeros((self.out_channels,), dtype) if bias else None
         self.vjp = vjp
         self.save = save

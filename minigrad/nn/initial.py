@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,10 +12,10 @@ from numpy.typing import DTypeLike
 from minigrad.tensor import Tensor
 from minigrad.typing import Seed, Shape
 
-__all__ = ["Initializer", "he_uniform", "lecun_uniform", "zeros"]
+__all__ = ["Initializer", "drawn", "he_uniform", "lecun_uniform", "rescale", "zeros"]
 
-Initializer: TypeAlias = Callable[[Shape, int, Seed, DTypeLike], Tensor]
-"""Takes shape, fan_in, rng and dtype, as `he_uniform` does, and returns a parameter."""
+Initializer: TypeAlias = Callable[[Shape, int, Seed, DTypeLike], Any]
+"""Takes shape, fan_in, rng and dtype, as `he_uniform` does, and returns a Tensor or array of that shape."""
 
 
 def he_uniform(shape: Shape, fan_in: int, rng: Seed = None, dtype: DTypeLike = np.float32) -> Tensor:
@@ -63,6 +63,67 @@ def lecun_uniform(shape: Shape, fan_in: int, rng: Seed = None, dtype: DTypeLike 
     1.0
     """
     return _uniform(math.sqrt(3 / fan_in), shape, rng, dtype)
+
+
+def drawn(init: Initializer, shape: Shape, fan_in: int, rng: Seed, dtype: DTypeLike) -> Tensor:
+    """A parameter with the values that an initialiser makes.
+
+    Parameters
+    ----------
+    init : callable
+        ``init(shape, fan_in, rng, dtype)`` returns a Tensor or array.
+    shape : tuple of int
+    fan_in : int
+    rng : Generator, int or None
+    dtype : dtype
+
+    Raises
+    ------
+    TypeError
+        If ``init`` is not callable.
+    ValueError
+        If what it makes has another shape.
+
+    Examples
+    --------
+    >>> drawn(lambda shape, fan_in, rng, dtype: np.ones(shape), (2,), 3, None, np.float32).requires_grad
+    True
+    """
+    if not callable(init):
+        raise TypeError(f"init={init!r} must be a function of (shape, fan_in, rng, dtype), such as nn.he_uniform")
+    made = init(shape, fan_in, rng, dtype)
+    values = np.asarray(made.data if isinstance(made, Tensor) else made)
+    if values.shape != shape:
+        raise ValueError(f"init made values of shape {values.shape} for a parameter of shape {shape}")
+    return Tensor(values.astype(dtype), requires_grad=True)
+
+
+def rescale(parameter: Tensor, branch_scale: float) -> None:
+    """Multiply the initial values of the last parameter of a residual branch.
+
+    Parameters
+    ----------
+    parameter : Tensor
+        Changed in place.
+    branch_scale : float
+        Finite.
+
+    Raises
+    ------
+    ValueError
+        If it is not a finite number.
+
+    Examples
+    --------
+    >>> gain = zeros((2,))
+    >>> gain.data += 1
+    >>> rescale(gain, 0.5)
+    >>> gain.data.tolist()
+    [0.5, 0.5]
+    """
+    if not isinstance(branch_scale, (int, float, np.number)) or not math.isfinite(branch_scale):
+        raise ValueError(f"branch_scale={branch_scale!r} must be a finite number; 0 begins without the branch")
+    parameter.data *= parameter.dtype.type(branch_scale)
 
 
 def _uniform(bound: float, shape: Shape, rng: Seed, dtype: DTypeLike) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.nn.initial import Initializer, he_uniform, zeros
+from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
 from minigrad.nn.sketch import Saving
 from minigrad.node import VJP
 from minigrad.residuals import Save
@@ -37,8 +37,8 @@ class Linear(Saving):
         Draws the weight. The bias is 0.
     dtype : dtype, default float32
     init : callable, default he_uniform
-        ``init(shape, fan_in, rng, dtype)`` makes the weight, with fan_in = n: `he_uniform` (±√(6/fan_in)) where a ReLU
-        follows, `lecun_uniform` (±√(3/fan_in)) where none does, or a function of yours.
+        ``init(shape, fan_in, rng, dtype)`` makes the weight, with fan_in = n: `he_uniform` (±√(6/fan_in)), made for
+        inputs that come out of a ReLU, `lecun_uniform` (±√(3/fan_in)), for others, or a function of yours.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Linear(Saving):
     ):
         self.in_features = positive("Linear: in_features", in_features)
         self.out_features = positive("Linear: out_features", out_features)
-        self.weight = init((self.out_features, self.in_features), self.in_features, rng, dtype)
+        self.weight = drawn(init, (self.out_features, self.in_features), self.in_features, rng, dtype)
         self.bias: Tensor | None = zeros((self.out_features,), dtype) if bias else None
         self.vjp = vjp
         self.save = save

@@ -12,7 +12,7 @@ from minigrad.nn.activations import GELU
 from minigrad.nn.attention import MultiHeadSelfAttention
 from minigrad.nn.containers import Sequential
 from minigrad.nn.dropout import Dropout
-from minigrad.nn.initial import lecun_uniform
+from minigrad.nn.initial import lecun_uniform, rescale
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import LayerNorm
@@ -75,7 +75,7 @@ class TransformerBlock(Module):
         )
         last: Any
         for last in (self.attention.out, self.mlp[-1]):
-            last.weight.data *= np.asarray(branch_scale, dtype)
+            rescale(last.weight, branch_scale)
         self.dropout = Dropout(dropout) if dropout else None
 
     def forward(self, x: Any) -> Tensor:

@@ -44,6 +44,11 @@ def _check(x: Array, gain: Array, bias: Array, eps: float) -> None:
         raise ValueError(f"eps={eps} must not be negative")
 
 
+def _floating(x: Array) -> Array:
+    """Whole numbers as float64, for ``eps`` is less than one."""
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
 def _scaled(normal: Array, gain: Array, bias: Array) -> Array:
     out = normal * gain
     if np.result_type(out, bias) == out.dtype:
@@ -94,6 +99,7 @@ def layer_norm(
     [[-1.0, 1.0]]
     """
     _check(x, gain, bias, eps)
+    x = _floating(x)
     normal = x - x.mean(axis=-1, keepdims=True)
     variance = np.einsum("...i,...i->...", normal, normal)[..., None] / x.shape[-1]
     inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
@@ -173,6 +179,7 @@ def batch_norm(
     [[1.0, 1.0], [3.0, 1.0]]
     """
     _check(x, gain, bias, eps)
+    x = _floating(x)
     rows = rows_of(x)
     training = mean is None
     if (mean is None) != (var is None):

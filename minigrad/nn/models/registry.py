@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from minigrad.naming import unknown
 from minigrad.nn.linear import positive
 from minigrad.nn.module import Module
 from minigrad.typing import Seed, Shape
@@ -126,21 +126,13 @@ def build(name: str, input_shape: Sequence[int], classes: int, *, rng: Seed = No
     """
     key = str(name).strip().lower()
     if key not in _BUILDERS:
-        raise ValueError(_unknown("model", name, _BUILDERS))
+        raise ValueError(unknown("model", name, _BUILDERS))
     builder, _ = _BUILDERS[key]
     parameters = inspect.signature(builder).parameters.values()
     known = [p.name for p in list(parameters)[2:] if p.kind is not p.VAR_KEYWORD and p.name != "rng"]
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         for option in options:
             if option not in known:
-                raise TypeError(_unknown(f"option of the model {key!r}:", option, known))
+                raise TypeError(unknown(f"option of the model {key!r}:", option, known))
     shape: Shape = tuple([positive("build: a length in input_shape", n) for n in input_shape])
     return builder(shape, positive("build: classes", classes), rng=rng, **options)
-
-
-def _unknown(what: str, value: str, known: Iterable[str]) -> str:
-    """Words for a name that is none of those known, with the nearest one."""
-    known = list(known)
-    near = difflib.get_close_matches(str(value).lower(), known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
-    return f"unknown {what} {value!r}{hint} Known: {', '.join(known)}"
