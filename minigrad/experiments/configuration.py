@@ -139,7 +139,7 @@ class Configuration:
         what = {
             **self.to_dict(),
             "fingerprint": self.fingerprint,
-            "parameters": _parameters(self.model, data.input_shape, data.num_classes, seed),
+            "parameters": _parameters(nn.models.build, self.model, data.input_shape, data.num_classes, seed),
             "vjp": method.vjp,
             "method_batch_size": method.batch_size,
             "where": method.where,
@@ -158,9 +158,9 @@ def _fingerprint(name: str, train: int | None, test: int | None, standardise: bo
 
 
 @functools.lru_cache(maxsize=64)
-def _parameters(model: str, input_shape: Shape, classes: int, seed: int) -> str:
+def _parameters(build: Callable[..., Module], model: str, input_shape: Shape, classes: int, seed: int) -> str:
     """A checksum of the initial parameters of one seed."""
-    tensors = nn.models.build(model, input_shape, classes, rng=seed).parameters()
+    tensors = build(model, input_shape, classes, rng=seed).parameters()
     return f"{_checksum(tensor.data for tensor in tensors):08x}"
 
 

@@ -157,6 +157,7 @@ def process_executor(workers: int) -> Iterator[Executor]:
             try:
                 yield executor
             except BaseException:  # Ctrl-C, too: whoever stops does not wait for the runs under way
+                executor.shutdown(wait=False, cancel_futures=True)  # first, or what was cancelled breaks its thread
                 for worker in set(multiprocessing.active_children()) - others:
                     worker.terminate()
                 raise
