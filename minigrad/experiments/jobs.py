@@ -171,6 +171,9 @@ def process_executor(workers: int) -> Iterator[Executor]:
 
 def _begin() -> None:
     """What a worker does first: it leaves Ctrl-C to the process that started it, and ends when that does."""
+    from tqdm import tqdm
+
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a worker that is ended leaves behind
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
