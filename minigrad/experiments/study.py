@@ -133,7 +133,7 @@ PRESETS = {
 }  # fmt: skip
 """The studies that ``minigrad reproduce`` knows by name: the three architectures of the paper, as `Study` objects.
 
-Parts of the data and few epochs, for a processor: half an hour for the perceptron and some hours for the others.
+Parts of the data and few epochs, for a processor: a quarter of an hour for the perceptron, some hours for the others.
 """
 
 
