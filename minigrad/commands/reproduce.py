@@ -20,7 +20,8 @@ def add_reproduce(commands: Any) -> None:
         help="the paper's question: accuracy against budget, for every method",
         description="Choose a learning rate for every method at every budget on held out training data, train with "
         "several seeds, and write study.csv, study.json and study.png. Finished runs are kept, and the same command "
-        "goes on after an interruption. Presets take a part of the data: a quarter of an hour for mlp, hours for the rest.",
+        "goes on after an interruption. Presets take a part of the data: a quarter of an hour for mlp, hours for "
+        "the rest.",
     )
     command.set_defaults(run=run)
     command.add_argument("preset", choices=["mlp", "bagnet", "vit"], help="which architecture")
