@@ -14,7 +14,7 @@ import pytest
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="this system has no process groups")
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from tqdm import tqdm
 from minigrad.experiments.jobs import process_executor
@@ -25,6 +25,7 @@ def work(folder):
     time.sleep(600)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what it runs in the background
     with process_executor(1) as executor:
         list(executor.map(work, 3 * [sys.argv[1]]))
 """
