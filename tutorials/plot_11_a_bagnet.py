@@ -359,9 +359,9 @@ print("mean gain of the branches after training:", {path: round(float(gain), 2) 
 
 # %%
 # Less noise in a fresh network does not have to mean a better one after training. On 4,000 images of Fashion-MNIST with
-# a tenth of the channels kept, small branches and full ones learned equally well, and with exact VJPs the full ones
-# learned faster. A hint why: behind a ``BatchNorm`` nothing depends on the length of the weights before it, so noise
-# that lengthens them makes the steps that follow smaller, all by itself.
+# a tenth of the channels kept, small branches and full ones learned about equally well, and with exact VJPs the full
+# ones learned faster. A hint why: behind a ``BatchNorm`` nothing depends on the length of the weights before it, so
+# noise that lengthens them makes the steps that follow smaller, all by itself.
 #
 # Images once, at the logits?
 # ---------------------------

@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import add_configuration, add_workers, configuration_of, workers_of
-from minigrad.report import wrapped
+from minigrad.commands.options import add_configuration, add_workers, configuration_of, show, tell, workers_of
 
 __all__ = ["add_compare"]
 
@@ -67,10 +66,8 @@ def run(options: argparse.Namespace) -> int:
             adaptive=options.adaptive,
             seeds=options.seeds,
             out=out,
-            told=lambda line: print(wrapped(line)),
+            told=tell,
             **workers,
         )
-    print(comparison)
-    print()
-    print(wrapped(f"written to {out}: convergence.png, results.csv, results.json"))
+    show(comparison, f"{out}: convergence.png, results.csv, results.json")
     return 0

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["add_configuration", "add_workers", "configuration_of", "workers_of"]
+from minigrad.report import wrapped
+
+__all__ = ["add_configuration", "add_workers", "configuration_of", "show", "tell", "workers_of"]
 
 
 def add_configuration(command: argparse.ArgumentParser, epochs: int) -> None:
@@ -57,3 +59,15 @@ def workers_of(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             yield {"executor": executor}
     else:
         yield {}
+
+
+def tell(line: str) -> None:
+    """Print a line at once, also where the output is a file."""
+    print(wrapped(line), flush=True)
+
+
+def show(result: object, written: str) -> None:
+    """Print what a sub-command found, and which files it wrote."""
+    print(result)
+    print()
+    print(wrapped(f"written to {written}"))

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import add_configuration, configuration_of
-from minigrad.report import wrapped
+from minigrad.commands.options import add_configuration, configuration_of, show
 
 __all__ = ["add_reports"]
 
@@ -48,8 +47,6 @@ def _advise(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace, name: str, make: Callable[..., Any]) -> int:
     configuration = configuration_of(options)
     report = make(configuration, options.vjp, budget=options.budget, seed=options.seed)
-    print(report)
     path = report.save(options.out or Path("runs") / f"{name}-{configuration.model}-{configuration.data}")
-    print()
-    print(wrapped(f"written to {path}"))
+    show(report, str(path))
     return 0

@@ -7,8 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import add_workers, workers_of
-from minigrad.report import wrapped
+from minigrad.commands.options import add_workers, show, tell, workers_of
 
 __all__ = ["add_reproduce"]
 
@@ -56,8 +55,6 @@ def run(options: argparse.Namespace) -> int:
     study = dataclasses.replace(study, **{name: value for name, value in fields.items() if value is not None})
     out = options.out or Path("runs") / f"reproduce-{options.preset}"
     with workers_of(options) as workers:
-        result = reproduce(study, out, told=lambda line: print(wrapped(line), flush=True), **workers)
-    print(result)
-    print()
-    print(wrapped(f"written to {out}: study.png, study.csv, study.json"))
+        result = reproduce(study, out, told=tell, **workers)
+    show(result, f"{out}: study.png, study.csv, study.json")
     return 0

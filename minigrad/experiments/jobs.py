@@ -135,6 +135,8 @@ def _finished(todo: dict[str, Job], store: Store, executor: Executor | None, loc
 def process_executor(workers: int) -> Iterator[Executor]:
     """Worker processes that share the cores: each has its part of them as BLAS threads, so that they do not fight.
 
+    They end with this process, whatever ends it, and at once where the block is left by an exception, as by Ctrl-C.
+
     Parameters
     ----------
     workers : int

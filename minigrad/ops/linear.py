@@ -34,7 +34,7 @@ def folded(matrix: Array, lead: Shape) -> Array:
 
 def column_sums(matrix: Array) -> Array:
     """Σ_i G_i: a product with ones, which is faster than a sum over rows and no less accurate."""
-    with np.errstate(invalid="ignore"):  # some BLAS compute on what lies beside the array, too, and raise the flag
+    with np.errstate(invalid="ignore"):  # was once raised by BLAS for finite numbers
         return np.ones(len(matrix), matrix.dtype) @ matrix
 
 

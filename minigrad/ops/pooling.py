@@ -19,6 +19,11 @@ __all__ = ["avg_pool2d", "max_pool2d"]
 Result = tuple[Array, dict[str, Any]]
 
 
+def _lowest(x: Array) -> float:
+    """What is never the largest of a window: the padding of images."""
+    return np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -math.inf
+
+
 def _windows(x: Array, kernel: Pair, stride: Pair | None, padding: Pair) -> Windows:
     check_image(x.shape)
     size = pair("kernel", kernel)
@@ -30,7 +35,7 @@ def _windows(x: Array, kernel: Pair, stride: Pair | None, padding: Pair) -> Wind
 
 def _max_x(g: Array, saved: dict[str, Any]) -> Array:
     windows, out = saved["windows"], saved["out"]
-    x = windows.padded(saved["x"], -math.inf)
+    x = windows.padded(saved["x"], _lowest(saved["x"]))
     ties = np.zeros(out.shape, g.dtype)
     for pixels in windows.shifts(x):
         ties += pixels == out
@@ -75,7 +80,7 @@ def max_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair
     [[5.0, 7.0], [13.0, 15.0]]
     """
     windows = _windows(x, kernel, stride, padding)
-    every = windows.shifts(windows.padded(x, -math.inf))
+    every = windows.shifts(windows.padded(x, _lowest(x)))
     out = np.array(next(every))
     for pixels in every:
         np.maximum(out, pixels, out=out)

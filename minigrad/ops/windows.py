@@ -105,8 +105,6 @@ class Windows:
         """The images with their padding; without any, the same array."""
         if self.padding == (0, 0):
             return x
-        if value == -np.inf and x.dtype.kind in "iu":
-            value = np.iinfo(x.dtype).min
         out = np.full((len(x), *self.padded_size, x.shape[3]), value, x.dtype)
         self.crop(out)[...] = x
         return out

