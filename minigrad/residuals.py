@@ -21,6 +21,7 @@ from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Rows, Stru
 from minigrad.estimator import Estimator
 from minigrad.node import Node, estimator_hint
 from minigrad.squares import squared_norms
+from minigrad.streams import Domain, generator
 from minigrad.sweep import checked, read_only
 from minigrad.typing import Array
 
@@ -33,9 +34,6 @@ __all__ = ["Save", "check_save", "row_squares", "saving", "sketch_residuals", "s
 Rule: TypeAlias = Callable[..., Cotangent]
 Save: TypeAlias = "Estimator | Mapping[str, Estimator] | None"
 """What ``save=`` takes: None saves all; one estimator draws for each saved input by itself; or a mapping by name."""
-
-PURPOSE = 0x73617665
-"""Part of every key, so that a tape and a backward pass with the same seed do not draw the same."""
 
 
 def sketchable(operation: Operation, **residuals: Mapping[str, Rule]) -> None:
@@ -61,7 +59,7 @@ def sketchable(operation: Operation, **residuals: Mapping[str, Rule]) -> None:
     >>> with mg.Tape(rng=1) as tape:
     ...     y = scale(w, x=np.arange(1.0, 5.0), save=Mask(0.5)).sum()
     >>> tape.gradients(y, [w])[0].tolist(), tape.nodes[0].saved["x"]
-    ([0.0, 4.0, 6.0, 0.0], Columns(shape=(4,), dtype=float64, stored 1×2, 2))
+    ([2.0, 0.0, 6.0, 0.0], Columns(shape=(4,), dtype=float64, stored 1×2, 2))
     """
     primitive = operation.primitive
     if primitive.variadic:
@@ -142,7 +140,7 @@ def sketch_residuals(node: Node, save: Mapping[str, Estimator], tape: Tape) -> N
         exact = node.saved[name]
         if exact.dtype.kind != "f":
             exact = exact.astype(node.dtype)
-        rng = np.random.default_rng([tape.key, node.index, node.primitive.residuals.index(name), PURPOSE])
+        rng = generator(Domain.RESIDUAL, tape.key, node.index, node.primitive.residuals.index(name))
         view = read_only(exact)
         # Without the node: scores are those of the array itself, which is no cotangent of the node.
         drawn = estimator.sample(view, None, rng)

@@ -7,7 +7,6 @@ on a copy of the sweep.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +16,13 @@ from minigrad.cotangents import Cotangent, Rows, Structured, add, dense
 from minigrad.estimator import Estimator
 from minigrad.node import Node
 from minigrad.rowwise import sum_rows_to
-from minigrad.typing import Array, Seed, Shape
+from minigrad.streams import Domain, generator
+from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
 
-__all__ = ["Sweep", "draw", "sketch", "stream"]
+__all__ = ["Sweep", "draw", "sketch"]
 
 
 class Sweep:
@@ -177,24 +177,6 @@ def unbroadcast(g: Array, shape: Shape) -> Array | None:
     return np.asarray(g.sum(axis=axes)).reshape(shape)
 
 
-def stream(rng: Seed) -> int:
-    """The number that keys all draws of one backward pass, from what a ``rng=`` argument takes.
-
-    A generator moves on by one draw; a seed is taken as it is; None takes fresh entropy.
-    """
-    if isinstance(rng, np.random.Generator):
-        return int(rng.integers(2**63))
-    if rng is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    try:
-        seed = operator.index(rng)
-    except TypeError:
-        raise TypeError(f"rng= takes a numpy.random.Generator, a seed (int ≥ 0) or None, got {rng!r}") from None
-    if seed < 0:
-        raise ValueError(f"rng={seed}: a seed must not be negative")
-    return seed
-
-
 def draw(node: Node, g: Array, key: int) -> list[Cotangent]:
     """One random cotangent for each input of a node.
 
@@ -203,8 +185,8 @@ def draw(node: Node, g: Array, key: int) -> list[Cotangent]:
     out: list[Cotangent] = [g] * len(node.parents)
     several = isinstance(node.vjp, dict)
     for estimator, edges in node.draws():
-        generator = np.random.default_rng([key, node.index, edges[0] if several else 0])
-        sketched = sketch(estimator, g, node, generator)
+        rng = generator(Domain.BACKWARD, key, node.index, edges[0] + 1 if several else 0)
+        sketched = sketch(estimator, g, node, rng)
         for edge in edges:
             out[edge] = sketched
     return out

@@ -14,7 +14,8 @@ from minigrad.node import Node, quote
 from minigrad.node import save_text as save_text
 from minigrad.node import vjp_text as vjp_text
 from minigrad.report import Table, si
-from minigrad.sweep import Sweep, draw, stream
+from minigrad.streams import Domain, as_generator, key_of
+from minigrad.sweep import Sweep, draw
 from minigrad.tensor import Tensor, not_recorded
 from minigrad.typing import Array, Seed
 
@@ -89,14 +90,14 @@ class Tape:
     def rng(self) -> np.random.Generator:
         """The generator of the forward pass."""
         if self._rng is None:
-            self._rng = np.random.default_rng(self._seed)
+            self._rng = as_generator(Domain.FORWARD, self._seed)
         return self._rng
 
     @property
     def key(self) -> int:
         """What the draws of residual sketches (``save=``) are keyed by, together with the node."""
         if self._key is None:
-            self._key = stream(self._seed)
+            self._key = key_of(self._seed)
         return self._key
 
     @property
@@ -155,7 +156,7 @@ class Tape:
             If the cotangent does not have the shape of ``loss``.
         """
         sweep = self.sweep(loss, cotangent)
-        self.run(sweep, stream(rng))
+        self.run(sweep, rng)
         for leaf in self.leaves:
             arrived = sweep.gradient(leaf)
             if arrived is None:
@@ -199,7 +200,7 @@ class Tape:
         """
         keep = self.check_wrt(wrt)
         sweep = self.sweep(y, cotangent, keep)
-        self.run(sweep, stream(rng))
+        self.run(sweep, rng)
         found = [self.arrived(sweep, tensor) for tensor in wrt]
         return tuple(found) if structured else tuple([np.asarray(dense(g)) for g in found])
 
@@ -226,10 +227,12 @@ class Tape:
                 )
         return Sweep(self.nodes, y.node, start_cotangent(y, cotangent, name), keep)
 
-    def run(self, sweep: Sweep, key: int) -> None:
-        """Carry a sweep through to the end, with random draws keyed by ``key``."""
+    def run(self, sweep: Sweep, rng: Seed) -> None:
+        """Carry a sweep through to the end; a generator moves on even where nothing is drawn."""
+        key = None if rng is None else key_of(rng)
         while (stop := sweep.advance()) is not None:
             node, g = stop
+            key = key_of(None) if key is None else key  # entropy costs time: only where something is drawn
             sweep.apply(node, draw(node, g, key))
 
     def arrived(self, sweep: Sweep, tensor: Tensor) -> Cotangent:

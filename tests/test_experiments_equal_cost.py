@@ -68,7 +68,7 @@ def place(edge="x", layers=("1", "3")):
 
 
 def draws_of(where, preset, number):
-    drawn = [where.draw(preset, [0, k]) for k in range(number)]
+    drawn = [where.draw(preset, k) for k in range(number)]
     return np.array([np.sum((value - where.exact) ** 2, dtype=float) for value, _ in drawn]), [c for _, c in drawn]
 
 
@@ -104,9 +104,9 @@ def test_what_a_draw_costs(small_models):
         assert work(structure, 24) == 2 * kept * 24
     where = place("w")
     for estimator, kept in ((Exact(), 512), (TopK(0.25), 128), (RandomProjection(0.25), 4 * 48)):
-        _, cost = where.draw({"vjp": estimator}, [0, 0])
+        _, cost = where.draw({"vjp": estimator}, 0)
         assert cost == pytest.approx((2 * kept * 24 + estimator.overhead((32, 16))) / (2 * 512 * 24), rel=1e-12)
-    _, cost = where.draw({"save": TopK(0.25)}, [0, 0])  # X has 24 columns, and meets the 16 of G
+    _, cost = where.draw({"save": TopK(0.25)}, 0)  # X has 24 columns, and meets the 16 of G
     assert cost == pytest.approx((2 * 32 * 6 * 16 + 2 * 32 * 24) / (2 * 512 * 24), rel=1e-12)
 
 
@@ -115,12 +115,12 @@ def test_what_a_draw_of_the_whole_gradient_costs(small_models):
     where = place("gradient")
     exact = 2 * 32 * 24 * 64 + 2 * (2 * 32 * 16 * 24)
     assert where.total == exact
-    value, cost = where.draw({"vjp": Exact()}, [0, 0])
+    value, cost = where.draw({"vjp": Exact()}, 0)
     np.testing.assert_array_equal(value, where.exact)
     assert cost == 1
-    _, cost = where.draw({"vjp": Mask(0.5, "column", "systematic")}, [0, 0])
+    _, cost = where.draw({"vjp": Mask(0.5, "column", "systematic")}, 0)
     assert cost == pytest.approx(0.5 + (0.5 * 32 * 24 + 0.5 * 32 * 16) / exact, rel=1e-12)
-    _, cost = where.draw({"vjp": {"x": Mask(0.5, "row", "systematic"), "w": Exact()}}, [0, 0])
+    _, cost = where.draw({"vjp": {"x": Mask(0.5, "row", "systematic"), "w": Exact()}}, 0)
     assert cost == pytest.approx((exact - 0.5 * 2 * 32 * 16 * 24 + 0.5 * 32 * 16) / exact, rel=1e-12)
     assert where.takes({"vjp": LowRankSketch(0.5)}) and not where.takes({"vjp": {"w": Mask(0.5)}})
     assert not where.takes({"save": Mask(0.5)})

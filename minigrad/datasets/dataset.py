@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from minigrad.streams import Domain, generator
 from minigrad.typing import Array, Shape
 
 __all__ = ["Dataset"]
@@ -213,7 +214,7 @@ class Dataset:
         'digits[500+355, seed 3]'
         """
         keep = [
-            _part(name, count, len(y), None if seed is None else [seed, number])
+            _part(name, count, len(y), None if seed is None else generator(Domain.SUBSET, seed, number))
             for number, (name, count, y) in enumerate((("train", train, self.y_train), ("test", test, self.y_test)))
         ]
         drawn = "" if seed is None else f", seed {seed}"
@@ -234,7 +235,7 @@ class Dataset:
         )
 
 
-def _part(name: str, count: int | None, available: int, seed: list[int] | None) -> Array | slice:
+def _part(name: str, count: int | None, available: int, rng: np.random.Generator | None) -> Array | slice:
     """What to keep of one part: an index for its arrays, which copies, so that the rest of them can be freed."""
     if count is None:
         return slice(None)
@@ -244,6 +245,6 @@ def _part(name: str, count: int | None, available: int, seed: list[int] | None) 
         raise TypeError(f"subset: {name}={count!r} must be a whole number of samples") from None
     if not 1 <= count <= available:
         raise ValueError(f"subset: {name}={count} must lie in 1 … {available}, the number of samples there are")
-    if seed is None:
+    if rng is None:
         return np.arange(count)
-    return np.sort(np.random.default_rng(seed).permutation(available)[:count])
+    return np.sort(rng.permutation(available)[:count])

@@ -9,12 +9,13 @@ import numpy as np
 
 from minigrad.cotangents import Cotangent, Structured
 from minigrad.estimators.registry import Named
+from minigrad.streams import Domain, as_generator
 from minigrad.typing import Array, Seed
 
 if TYPE_CHECKING:
     from minigrad.node import Node
 
-__all__ = ["Budgeted", "all_finite", "as_cotangent", "generator"]
+__all__ = ["Budgeted", "all_finite", "as_cotangent"]
 
 
 class Budgeted(Named):
@@ -27,7 +28,7 @@ class Budgeted(Named):
 
     def sample(self, g: Any, node: Node | None = None, rng: Seed = None) -> Cotangent:
         g = as_cotangent(g)
-        return g if self._untouched(g) else self._sample(g, node, generator(rng))
+        return g if self._untouched(g) else self._sample(g, node, as_generator(Domain.SAMPLE, rng))
 
     def outcomes(self, g: Any, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
         g = as_cotangent(g)
@@ -62,11 +63,6 @@ def as_cotangent(g: Any) -> Array:
     if array.dtype.kind != "f":
         raise TypeError(f"a cotangent holds real numbers, but this one has dtype {array.dtype}")
     return array
-
-
-def generator(rng: Seed) -> Any:
-    """The generator that ``rng=`` stands for."""
-    return np.random.default_rng(rng) if rng is None or isinstance(rng, (int, np.integer)) else rng
 
 
 def all_finite(g: Array) -> bool:

@@ -20,6 +20,7 @@ from minigrad.estimators.designs import DESIGNS
 from minigrad.estimators.lowrank import LowRankSketch
 from minigrad.estimators.registry import check_budget, check_choice, register
 from minigrad.squares import squared_norms
+from minigrad.streams import Domain, as_generator
 from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Seed, Shape
 
@@ -202,7 +203,7 @@ class RangeFinderSketch(Budgeted):
         TooManyOutcomes
             If the draws of the terms are independent, and there are too many terms.
         """
-        split = self._split(g, np.random.default_rng(rng))
+        split = self._split(g, as_generator(Domain.SAMPLE, rng))
         for probability, kept in DESIGNS[self.design].outcomes(split.p):
             yield probability, self._keep(g, split, kept)
 
@@ -218,7 +219,7 @@ class RangeFinderSketch(Budgeted):
         """
         if self.design != "poisson":  # a direction and a row of the residual are not orthogonal: no sum of squares
             return float(sum(p * np.square(dense(c) - g).sum() for p, c in self.outcomes_given(g, rng)))
-        split = self._split(g, np.random.default_rng(rng))
+        split = self._split(g, as_generator(Domain.SAMPLE, rng))
         seen = (split.p > 0) & (split.p < 1)
         return float(((1 - split.p[seen]) / split.p[seen]) @ split.squares[seen])
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from minigrad.cotangents import Cotangent, Kept, Structured
 from minigrad.estimators.axes import AXES
-from minigrad.estimators.budgeted import Budgeted, all_finite, as_cotangent, generator
+from minigrad.estimators.budgeted import Budgeted, all_finite, as_cotangent
 from minigrad.estimators.designs import DESIGNS
 from minigrad.estimators.registry import check_budget, check_choice
+from minigrad.streams import Domain, as_generator
 from minigrad.typing import Array, Seed, Shape
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Selection(Budgeted):
         if self.budget == 1 or not g.size:
             return g
         p = self.probabilities(g, node)
-        kept = self._gather(g, p, DESIGNS[self.design].draw(p, generator(rng)))
+        kept = self._gather(g, p, DESIGNS[self.design].draw(p, as_generator(Domain.SAMPLE, rng)))
         # A look at all of G would cost as much as a small budget saves; what was left out need not be read at all.
         values = kept.parts[0] if isinstance(kept, Structured) else kept
         return kept if all_finite(values) or all_finite(g) else g

@@ -18,6 +18,7 @@ from minigrad.experiments.method import Method
 from minigrad.experiments.places import OneProduct, Place, Preset, WholeGradient, arrival, estimators_of
 from minigrad.naming import unknown
 from minigrad.report import Table, json_ready
+from minigrad.streams import Domain, child
 from minigrad.typing import Array
 
 __all__ = ["METHODS", "EqualCost", "Line", "equal_cost"]
@@ -226,9 +227,9 @@ def equal_cost(
 
 def budget_of_cost(place: Place, make: Callable[[float], Preset], cost: float, seed: int) -> float:
     """The budget at which a draw costs so much on average, or nearly: a number of draws is whole."""
-    budget = cost
+    budget, keys = cost, [child(Domain.COST, seed, number) for number in range(PILOT)]
     for _ in range(CORRECTIONS):
-        spent = np.mean([place.draw(make(budget), [seed, number, 1], value=False)[1] for number in range(PILOT)])
+        spent = np.mean([place.draw(make(budget), key, value=False)[1] for key in keys])
         budget = min(max(budget * cost / float(spent), LEAST), MOST)
     return budget
 
@@ -237,7 +238,7 @@ def measured(place: Place, preset: Preset, product: str, method: str, draws: int
     """The noise and the cost of a preset at a place."""
     norm, noise, costs = float(np.square(place.exact, dtype=np.float64).sum()), [], []
     for number in range(draws):
-        value, spent = place.draw(preset, [seed, number])
+        value, spent = place.draw(preset, child(Domain.PLACE, seed, number))
         noise.append(float(np.square(value - place.exact, dtype=np.float64).sum()) / norm)
         costs.append(spent)
     estimators, (argument,) = estimators_of(preset), preset

@@ -13,6 +13,7 @@ from minigrad.experiments.method import Method, methods_from
 from minigrad.experiments.run import AUGMENTATION
 from minigrad.inspect import Advice, Allocation, Cost, GradientNoise, Sparsity, Unbiasedness, Variance
 from minigrad.nn.module import Module
+from minigrad.streams import Domain, child
 from minigrad.tape import Tape
 from minigrad.training.checkpoint import write_atomically
 
@@ -92,9 +93,9 @@ def inspect_model(
     with Tape(rng=seed) as tape:
         loss = ops.cross_entropy(model(data.x_train[:size]), data.y_train[:size])
     return Inspection(
-        inspect.unbiasedness(tape, loss, draws=draws, rng=seed),
-        inspect.variance(tape, loss, draws=max(2, draws // 5), rng=seed + 1),
-        inspect.sparsity(tape, loss, draws=max(1, draws // 10), rng=seed + 2),
+        inspect.unbiasedness(tape, loss, draws=draws, rng=child(Domain.REPORT, seed, 0)),
+        inspect.variance(tape, loss, draws=max(2, draws // 5), rng=child(Domain.REPORT, seed, 1)),
+        inspect.sparsity(tape, loss, draws=max(1, draws // 10), rng=child(Domain.REPORT, seed, 2)),
         inspect.cost(tape),
     )
 

@@ -17,6 +17,7 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
 from minigrad.inspect.cost import cost
 from minigrad.nn.module import Module
+from minigrad.streams import Domain, generator
 from minigrad.tape import Tape
 from minigrad.typing import Array
 
@@ -128,7 +129,7 @@ def _measured(subjects: dict[str, tuple[Module, _Subject, int]], x: Array, y: Ar
 
 def _parts(model: Module, x: Array, y: Array, part: int) -> list[Array]:
     """Exact gradients on random parts of a batch."""
-    rng = np.random.default_rng(0)
+    rng = generator(Domain.PARTS, 0)
     chosen = [rng.permutation(len(x))[:part] for _ in range(DRAWS)]
     return [_Subject(model, x[index], y[index]).gradient(0) for index in chosen]
 

@@ -15,6 +15,7 @@ from minigrad import nn, ops
 from minigrad.cotangents import Cotangent, Factors, Structured, dense, matrix_shape
 from minigrad.estimator import Estimator
 from minigrad.node import Node
+from minigrad.streams import Domain, generator
 from minigrad.tape import Tape
 from minigrad.typing import Array
 
@@ -33,7 +34,7 @@ class Place(Protocol):
     def takes(self, preset: Preset) -> bool:
         """Whether the preset makes all of it random."""
 
-    def draw(self, preset: Preset, rng: Sequence[int], value: bool = True) -> tuple[Array, float]:
+    def draw(self, preset: Preset, key: int, value: bool = True) -> tuple[Array, float]:
         """One draw, and its cost; the value may be left out."""
 
 
@@ -58,10 +59,11 @@ class OneProduct:
         vjp = preset["vjp"]
         return vjp.get(self.edge) if isinstance(vjp, Mapping) else vjp
 
-    def draw(self, preset: Preset, rng: Sequence[int], value: bool = True) -> tuple[Array, float]:
+    def draw(self, preset: Preset, key: int, value: bool = True) -> tuple[Array, float]:
         estimator, saved = self._estimator(preset), "save" in preset
         assert estimator is not None
-        sketch = estimator.sample(self.x if saved else self.g, None if saved else self.node, np.random.default_rng(rng))
+        rng = generator(Domain.SAMPLE, key)
+        sketch = estimator.sample(self.x if saved else self.g, None if saved else self.node, rng)
         spent = work(sketch, self.g.shape[-1] if saved else self.x.shape[-1]) + estimator.overhead(sketch.shape)
         spent /= 2.0 * self.g.size * self.x.shape[-1]
         if not value:
@@ -88,13 +90,13 @@ class WholeGradient:
     def _nodes(self) -> list[tuple[Node, list[str]]]:
         return [(self.tape.nodes[index], edges) for index, edges in self.edges.items()]
 
-    def _gradient(self, rng: int) -> Array:
-        return np.concatenate([g.ravel() for g in self.tape.gradients(self.loss, self.leaves, rng=rng)])
+    def _gradient(self, key: int) -> Array:
+        return np.concatenate([g.ravel() for g in self.tape.gradients(self.loss, self.leaves, rng=key)])
 
     def takes(self, preset: Preset) -> bool:
         return "vjp" in preset and (not isinstance(preset["vjp"], Mapping) or {"x", "w"} <= set(preset["vjp"]))
 
-    def draw(self, preset: Preset, rng: Sequence[int], value: bool = True) -> tuple[Array, float]:
+    def draw(self, preset: Preset, key: int, value: bool = True) -> tuple[Array, float]:
         spent = [0.0]
         vjp = preset["vjp"]
         for node, edges in self._nodes():
@@ -102,7 +104,6 @@ class WholeGradient:
                 node.vjp = {edge: Metered(vjp[edge], spent, 1) for edge in edges}
             else:
                 node.vjp = Metered(vjp, spent, len(edges))
-        key = int(np.random.default_rng(rng).integers(2**63))
         return self._gradient(key), spent[0] / self.total
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import datasets, ops
+from minigrad.streams import Domain, generator
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
@@ -45,16 +46,16 @@ def example(rng: int = 0) -> tuple[Tape, Tensor]:
     >>> tape.nodes[2].shape
     (8, 4, 20)
     """
-    generator = np.random.default_rng(rng)
+    draws = generator(Domain.EXAMPLE, rng)
     data = datasets.digits()
     images, labels = data.x_train.reshape(-1, STRIPS, PIXELS), data.y_train
     leaves = []
     for k, (outputs, inputs) in enumerate([(FEATURES, PIXELS), (FEATURES, FEATURES), (CLASSES, FEATURES)], start=1):
-        values = generator.standard_normal((outputs, inputs)) * np.sqrt(2 / inputs)
+        values = draws.standard_normal((outputs, inputs)) * np.sqrt(2 / inputs)
         leaves.append(Tensor(values.astype(np.float32), requires_grad=True, name=f"w{k}"))
         leaves.append(Tensor(np.zeros(outputs, np.float32), requires_grad=True, name=f"b{k}"))
     for _ in range(STEPS):
-        batch = generator.integers(len(labels), size=BATCH)
+        batch = draws.integers(len(labels), size=BATCH)
         tape, loss = _record(images[batch], labels[batch], leaves)
         for leaf, gradient in zip(leaves, tape.gradients(loss, leaves), strict=True):
             leaf.data = leaf.data - np.float32(RATE) * gradient

@@ -20,7 +20,7 @@ from minigrad.explore.report import data, table
 from minigrad.explore.subject import Subject
 from minigrad.explore.units import units_of
 from minigrad.report import Table
-from minigrad.sweep import stream
+from minigrad.streams import key_of
 from minigrad.typing import Array, Seed
 
 __all__ = ["BUDGETS", "Exploration"]
@@ -81,7 +81,7 @@ class Exploration:
     >>> from matplotlib.figure import Figure                               # no window, no display
     >>> figure = exploration.plot(Figure(figsize=(12.8, 8)))
     >>> [ax.get_title() for ax in figure.axes[:2]]
-    ['exact cotangent G = ∂ loss / ∂ output', 'draw 1 of Ĝ: 5 of 20 columns']
+    ['exact cotangent G = ∂ loss / ∂ output', 'draw 1 of Ĝ: 7 of 20 columns']
     """
 
     subject: Subject
@@ -146,7 +146,7 @@ class Exploration:
         choice = given if isinstance(given, Choice) else Choice.of(given)
         if budget is None:
             budget = own_budget(given)
-        key, made = stream(rng), choice.make(budget)
+        key, made = key_of(rng), choice.make(budget)
         found = measure(subject, made, draws, key)
         distortion = closed_form(subject, made)
         known = BudgetCurve.of(subject, choice, budgets, max(2, draws // 5), key) if curve is None else curve

@@ -16,7 +16,7 @@ from minigrad.explore.picture import SIZE
 from minigrad.explore.subject import Subject
 from minigrad.explore.window import new_figure, show
 from minigrad.naming import unknown
-from minigrad.sweep import stream
+from minigrad.streams import key_of
 from minigrad.typing import Seed
 
 __all__ = ["Explorer"]
@@ -78,7 +78,7 @@ class Explorer:
                 f"explore: budget={budget:g} and budgets={[float(p) for p in budgets]} must lie in (0, 1], and be at "
                 "least two, for a slider to run between"
             )
-        self._draws, self._key = draws, stream(rng)
+        self._draws, self._key = draws, key_of(rng)
         self._curves: dict[int, BudgetCurve] = {}
         self._busy = False
         self._failure: Exception | None = None

@@ -10,6 +10,7 @@ from minigrad.cotangents import Cotangent, dense
 from minigrad.estimator import Estimator
 from minigrad.inspect.leaves import Wanted
 from minigrad.node import Node
+from minigrad.streams import Domain, generator
 from minigrad.sweep import Sweep, sketch
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
@@ -67,7 +68,7 @@ class Subject:
     >>> subject = Subject(tape, loss)
     >>> subject.node, subject.name, subject.gradient.tolist()
     (<node 0: linear (1, 2)>, 'w', [[1.0, 1.0], [1.0, 1.0]])
-    >>> drawn = subject.draw(Mask(0.5), number=0, key=0)
+    >>> drawn = subject.draw(Mask(0.5), number=1, key=0)
     >>> subject.estimate(drawn).tolist()
     [[0.0, 0.0], [2.0, 2.0]]
     """
@@ -125,7 +126,7 @@ class Subject:
         ValueError
             If it has another shape than the cotangent, or an entry that is not finite.
         """
-        drawn = sketch(estimator, self.cotangent, self.node, np.random.default_rng([key, number]))
+        drawn = sketch(estimator, self.cotangent, self.node, generator(Domain.EXPLORED, key, number))
         if not np.isfinite(dense(drawn)).all():
             raise ValueError(
                 f"{estimator!r} at node {self.node.index} ({self.node.label}): draw {number + 1} holds NaN or "

@@ -22,8 +22,8 @@ from minigrad.estimators import with_budget
 from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.cost import cost
 from minigrad.inspect.leaves import drawn
-from minigrad.inspect.variance import draw_key
 from minigrad.report import Table, json_ready, si
+from minigrad.streams import draw_key
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
@@ -267,13 +267,12 @@ def _measure(recorded: RecordedBatches, levels: Sequence[float], batches: int) -
         chosen = [node.vjp for node in nodes]
         exact = wanted.exact()
         gradients.append(exact)
-        key = draw_key(recorded.key, batches + number)
         if not number:
             costs.append(_step_cost(wanted.tape, exact=True))
         for k, p in enumerate(levels):
             for node, vjp in zip(nodes, chosen, strict=True):
                 node.vjp = with_budget(vjp, p)
-            added[k, number] = np.square(drawn(wanted, draw_key(key, k)) - exact).sum()
+            added[k, number] = np.square(drawn(wanted, draw_key(recorded.key, number * len(levels) + k)) - exact).sum()
             if not number:
                 costs.append(_step_cost(wanted.tape, exact=False))
     return np.array(gradients), added, costs, len(nodes)

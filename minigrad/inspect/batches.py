@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeAlias
 
-import numpy as np
-
 from minigrad import ops
 from minigrad.inspect.leaves import Wanted
-from minigrad.inspect.variance import draw_key
 from minigrad.residuals import saving
-from minigrad.sweep import stream
+from minigrad.streams import Domain, child, generator, key_of
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
@@ -63,12 +60,11 @@ class RecordedBatches:
         if not 1 <= batch_size <= len(self.x):
             raise ValueError(f"batch_size={batch_size} must lie in 1 … {len(self.x)}, the number of samples")
         self.model, self.batch_size, self.loss = model, batch_size, loss
-        self.key = stream(rng)
+        self.key = key_of(rng)
 
     def __getitem__(self, number: int) -> Wanted:
         """Record batch ``number``; the same number gives the same batch."""
-        key = draw_key(self.key, number)
-        chosen = np.random.default_rng(key).choice(len(self.x), self.batch_size, replace=False)
-        with Tape(rng=key) as tape, saving(False):
+        chosen = generator(Domain.BATCH, self.key, number).choice(len(self.x), self.batch_size, replace=False)
+        with Tape(rng=child(Domain.RECORDING, self.key, number)) as tape, saving(False):
             value = self.loss(self.model(self.x[chosen]), self.y[chosen])
         return Wanted(tape, value, list(self.model.parameters()))

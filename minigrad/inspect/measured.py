@@ -14,8 +14,8 @@ from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.cost import cost
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted, drawn
-from minigrad.inspect.variance import draw_key
 from minigrad.node import Node
+from minigrad.streams import draw_key
 from minigrad.theory import optimal_probabilities
 from minigrad.typing import Array
 

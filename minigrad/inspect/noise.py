@@ -12,8 +12,8 @@ import numpy as np
 from minigrad import ops
 from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.leaves import drawn
-from minigrad.inspect.variance import draw_key
 from minigrad.report import Table, json_ready
+from minigrad.streams import draw_key
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
@@ -141,7 +141,7 @@ def gradient_noise(
     for number in range(batches):
         wanted = recorded[number]
         exact = wanted.exact()
-        keys = [draw_key(recorded.key, batches + number * draws + k) for k in range(draws)]
+        keys = [draw_key(recorded.key, number * draws + k) for k in range(draws)]
         added.append(np.mean([np.square(drawn(wanted, key) - exact).sum() for key in keys]))
         gradients.append(exact)
     stacked = np.array(gradients)

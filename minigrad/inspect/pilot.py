@@ -9,8 +9,8 @@ import numpy as np
 from minigrad.cotangents import Columns, Cotangent, Entries, Rows, dense
 from minigrad.inspect.gradients import rows_of
 from minigrad.inspect.leaves import Wanted
-from minigrad.inspect.variance import draw_key
 from minigrad.node import Node
+from minigrad.streams import Domain, child
 from minigrad.sweep import draw
 from minigrad.typing import Array
 
@@ -138,7 +138,7 @@ def pilot(wanted: Wanted, exact: Sequence[Array], key: int, draws: int) -> tuple
     """Draw, and take in the errors and, in the first hundred draws, what each node keeps."""
     errors, kept = Errors(exact), Kept(wanted)
     for number in range(draws):
-        number_key = draw_key(key, number)
+        number_key = child(Domain.PILOT, key, number)
         fresh = wanted.fresh(number_key)
         sweep = fresh.sweep()
         while (stop := sweep.advance()) is not None:

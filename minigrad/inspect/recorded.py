@@ -18,9 +18,6 @@ __all__ = ["Record", "Recorded", "wanted_of"]
 Record: TypeAlias = Callable[[int], "tuple[Tape, Tensor]"]
 """``record(rng) -> (tape, loss)``: compute the loss inside ``with Tape(rng=rng) as tape:``."""
 
-FORWARD = 0x666F7277
-"""Part of the keys of forward passes, so that they share nothing with those of backward passes."""
-
 
 class Recorded(Wanted):
     """The tensors whose gradients are inspected, on a tape that is recorded afresh for each draw.
@@ -67,8 +64,7 @@ class Recorded(Wanted):
 
     def fresh(self, key: int) -> Wanted:
         """A new recording, with sketches drawn from ``key``."""
-        seed = np.random.SeedSequence([key, FORWARD]).generate_state(1, np.uint64)[0]
-        tape, loss = self._call(int(seed))
+        tape, loss = self._call(key)
         self.least = min([self.least, *(e.budget for node in tape.nodes for e in node.save.values())])
         return Wanted(tape, loss, self.tensors, self.cotangent, fixed=True)
 

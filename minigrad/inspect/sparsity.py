@@ -12,9 +12,9 @@ import numpy as np
 
 from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Rows, Structured, matrix_shape
 from minigrad.inspect.leaves import Wanted
-from minigrad.inspect.variance import draw_key
 from minigrad.report import Table, si
-from minigrad.sweep import draw, stream
+from minigrad.streams import draw_key, key_of
+from minigrad.sweep import draw
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
@@ -172,7 +172,7 @@ def sparsity(
     if draws < 1:
         raise ValueError(f"sparsity: draws={draws} must be at least 1")
     wanted = Wanted(tape, loss, None, cotangent)
-    key = stream(rng)
+    key = key_of(rng)
     seen: dict[tuple[int, int], list[Cotangent]] = {}
     for number in range(draws):
         sweep = wanted.sweep()

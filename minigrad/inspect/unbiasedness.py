@@ -24,10 +24,9 @@ from minigrad.inspect.probes import (
     rounding_of,
 )
 from minigrad.inspect.recorded import Record, wanted_of
-from minigrad.inspect.variance import draw_key
 from minigrad.inspect.verdicts import ParameterVerdict, by_parameter
 from minigrad.report import Table, json_ready
-from minigrad.sweep import stream
+from minigrad.streams import Domain, child, draw_key, key_of
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
@@ -210,7 +209,7 @@ def unbiasedness(
     if not 0 < alpha < 1:
         raise ValueError(f"unbiasedness: alpha={alpha} must lie in (0, 1)")
     wanted = wanted_of(tape, loss, wrt, cotangent, record)
-    exact, key = wanted.exact_gradient(), stream(rng)
+    exact, key = wanted.exact_gradient(), key_of(rng)
     check_finite(wanted, exact)
     first = draws // 4
     errors, kept = pilot(wanted, exact, key, first)
@@ -219,7 +218,7 @@ def unbiasedness(
         return _not_finite(wanted, alpha, draws)
     probes = Probes(wanted, exact, [exact, pilot_direction(mean, second)])
     listed = listed_moments(wanted, exact, probes, limit) if record is None else None
-    seen = drawn_moments(wanted, probes, [draw_key(key, number) for number in range(first, draws)])
+    seen = drawn_moments(wanted, probes, [draw_key(key, number) for number in range(draws - first)])
     if not np.isfinite(seen.square).all():
         return _not_finite(wanted, alpha, draws)
     rounding = rounding_of(wanted, exact, second, probes)
@@ -260,7 +259,7 @@ def unbiasedness(
     if failed and record is None:
         worst = int(order[0])
         node = _worst_node(
-            wanted, exact, probes, worst, bool(certain[worst]), draw_key(key, draws + 1), min(count, 1000)
+            wanted, exact, probes, worst, bool(certain[worst]), child(Domain.SUSPECT, key), min(count, 1000)
         )
     method = f"{count} draws after a pilot, asymptotic (the range of the draws is estimated)"
     if listed is not None:

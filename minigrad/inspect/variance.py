@@ -21,12 +21,12 @@ from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.recorded import Record, wanted_of
 from minigrad.report import Table, json_ready
-from minigrad.sweep import stream
+from minigrad.streams import draw_key, key_of
 from minigrad.tape import Tape, vjp_text
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
-__all__ = ["Variance", "draw_key", "variance"]
+__all__ = ["Variance", "variance"]
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def variance(
     norm = math.sqrt(squared_norm(exact))
     along = [g / g.dtype.type(norm or 1.0) for g in exact]
     norms = {index: squared_norm([g]) for index, g in cotangents.items()}
-    key = stream(rng)
+    key = key_of(rng)
     nodes: dict[int, list[float]] = {}
     met: dict[int, list[float]] = {}
     squares = np.zeros(len(exact))
@@ -258,11 +258,6 @@ def variance(
         residuals=float(residuals.mean()),
         residuals_error=float(residuals.std(ddof=1) / math.sqrt(draws)),
     )
-
-
-def draw_key(key: int, number: int) -> int:
-    """The key of one draw out of many."""
-    return int(np.random.SeedSequence([key, number]).generate_state(1, np.uint64)[0])
 
 
 def _exact_sweep(wanted: Wanted) -> tuple[list[Array], dict[int, Array]]:

@@ -19,6 +19,7 @@ from minigrad.nn.linear import Linear, positive
 from minigrad.nn.shaping import tensor
 from minigrad.nn.sketch import Sketchable
 from minigrad.node import VJP
+from minigrad.streams import Domain, as_generator
 from minigrad.tensor import Tensor
 from minigrad.typing import Seed
 
@@ -84,7 +85,7 @@ class MultiHeadSelfAttention(Sketchable):
                 f"MultiHeadSelfAttention: {self.heads} heads do not divide a width of {self.width}; each head takes "
                 "the same number of features"
             )
-        generator = np.random.default_rng(rng)
+        generator = as_generator(Domain.INITIALISATION, rng)
 
         def square() -> Linear:
             return Linear(width, width, bias, rng=generator, dtype=dtype, init=lecun_uniform)

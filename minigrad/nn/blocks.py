@@ -17,6 +17,7 @@ from minigrad.nn.linear import positive
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import BatchNorm
 from minigrad.nn.shaping import tensor
+from minigrad.streams import Domain, as_generator
 from minigrad.tensor import Tensor
 from minigrad.typing import Seed
 
@@ -84,7 +85,7 @@ class Bottleneck(Module):
             raise ValueError(f"Bottleneck: kernel_size={k} must be odd, so that the shortcut has a middle to stand on")
         if padding not in ("same", "valid"):
             raise ValueError(f"Bottleneck: padding={padding!r} is unknown; it is 'same' or 'valid'")
-        generator = np.random.default_rng(rng)
+        generator = as_generator(Domain.INITIALISATION, rng)
         around = (k - 1) // 2
 
         def conv(n: int, m: int, size: int = 1, step: int = 1, pad: int = 0) -> list[Module]:

@@ -16,6 +16,7 @@ from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
 from minigrad.node import VJP
 from minigrad.ops.windows import Pair, pair
+from minigrad.streams import Domain, as_generator
 from minigrad.tensor import Tensor
 from minigrad.typing import Seed, Shape
 
@@ -24,7 +25,8 @@ __all__ = ["ClassToken", "PatchEmbedding", "PositionEmbedding"]
 
 def small_normal(shape: Shape, rng: Seed, dtype: DTypeLike) -> Tensor:
     """A parameter drawn from N(0, 0.02²), the usual start of an embedding."""
-    return Tensor((0.02 * np.random.default_rng(rng).standard_normal(shape)).astype(dtype), requires_grad=True)
+    values = 0.02 * as_generator(Domain.INITIALISATION, rng).standard_normal(shape)
+    return Tensor(values.astype(dtype), requires_grad=True)
 
 
 class PatchEmbedding(Module):

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minigrad.streams import Domain, as_generator
 from minigrad.tensor import Tensor
 from minigrad.typing import Seed, Shape
 
@@ -91,7 +92,7 @@ def drawn(init: Initializer, shape: Shape, fan_in: int, rng: Seed, dtype: DTypeL
     """
     if not callable(init):
         raise TypeError(f"init={init!r} must be a function of (shape, fan_in, rng, dtype), such as nn.he_uniform")
-    made = init(shape, fan_in, rng, dtype)
+    made = init(shape, fan_in, as_generator(Domain.INITIALISATION, rng), dtype)
     values = np.asarray(made.data if isinstance(made, Tensor) else made)
     if values.shape != shape:
         raise ValueError(f"init made values of shape {values.shape} for a parameter of shape {shape}")
@@ -127,7 +128,7 @@ def rescale(parameter: Tensor, branch_scale: float) -> None:
 
 
 def _uniform(bound: float, shape: Shape, rng: Seed, dtype: DTypeLike) -> Tensor:
-    values = np.random.default_rng(rng).uniform(-bound, bound, shape)
+    values = as_generator(Domain.INITIALISATION, rng).uniform(-bound, bound, shape)
     return Tensor(values.astype(dtype), requires_grad=True)
 
 

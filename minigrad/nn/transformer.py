@@ -17,6 +17,7 @@ from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import LayerNorm
 from minigrad.nn.shaping import tensor
+from minigrad.streams import Domain, as_generator
 from minigrad.tensor import Tensor
 from minigrad.typing import Seed
 
@@ -63,7 +64,7 @@ class TransformerBlock(Module):
         rng: Seed = None,
         dtype: DTypeLike = np.float32,
     ):
-        generator = np.random.default_rng(rng)
+        generator = as_generator(Domain.INITIALISATION, rng)
         hidden = 4 * width if hidden is None else hidden
         self.norm1 = LayerNorm(width, dtype=dtype)
         self.attention = MultiHeadSelfAttention(width, heads, rng=generator, dtype=dtype)

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigrad.context import current_tape
 from minigrad.primitive import primitive
+from minigrad.streams import Domain, as_generator
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
@@ -48,7 +49,7 @@ def dropout(x: Any, rate: float = 0.5, rng: Seed = None, *, vjp: Any = None) -> 
         raise ValueError(f"dropout: rate={rate} must lie in [0, 1)")
     values = x.data if isinstance(x, Tensor) else np.asarray(x)
     tape = current_tape()
-    generator = tape.rng if rng is None and tape is not None else np.random.default_rng(rng)
+    generator = tape.rng if rng is None and tape is not None else as_generator(Domain.DROPOUT, rng)
     keep = generator.random(values.shape) >= rate
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
     return _dropout(x, scale=keep.astype(dtype) / dtype.type(1 - rate), vjp=vjp)

@@ -13,8 +13,7 @@ from minigrad.inspect.leaves import Wanted, drawn
 from minigrad.inspect.moments import LIMIT
 from minigrad.inspect.probes import detectable_mean
 from minigrad.inspect.unbiasedness import Unbiasedness
-from minigrad.inspect.variance import draw_key
-from minigrad.sweep import stream
+from minigrad.streams import Domain, child, draw_key, generator, key_of
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
@@ -69,14 +68,14 @@ def assert_unbiased(
     """
     if isinstance(subject, Tape):
         loss, wrt = _loss_and_wrt("assert_unbiased", args)
-        report = unbiasedness(subject, loss, wrt, draws=draws, alpha=alpha, rng=(key := stream(rng)))
+        report = unbiasedness(subject, loss, wrt, draws=draws, alpha=alpha, rng=(key := key_of(rng)))
         _check(report, "the gradient", Wanted(subject, loss, wrt), key, draws)
         return
     _check_estimator("assert_unbiased", subject)
-    cotangents = [_floating(g) for g in args] or list(_examples())
+    cotangents, first = [_floating(g) for g in args] or list(_examples()), key_of(rng)
     for number, g in enumerate(cotangents):
         tape, out, y = record(subject, g)
-        key = draw_key(stream(rng), number)
+        key = child(Domain.TRIAL, first, number)
         report = unbiasedness(
             tape, out, [y], draws=draws, alpha=alpha / len(cotangents), rng=key, cotangent=g, limit=1 << 13
         )
@@ -138,7 +137,7 @@ def assert_variance_close(
         _compare_variance(subject, loss, wrt, expected=expected, rtol=rtol, draws=draws, alpha=alpha, rng=rng)
         return
     _check_estimator("assert_variance_close", subject)
-    cotangents = [_floating(g) for g in args] or list(_examples())
+    cotangents, first = [_floating(g) for g in args] or list(_examples()), key_of(rng)
     for number, g in enumerate(cotangents):
         tape, out, y = record(subject, g)
         value = subject.distortion(g, tape.nodes[0]) if expected is None else expected
@@ -151,7 +150,7 @@ def assert_variance_close(
             rtol=rtol,
             draws=draws,
             alpha=alpha / len(cotangents),
-            rng=draw_key(stream(rng), number),
+            rng=child(Domain.TRIAL, first, number),
             what=f"{_name(subject)} for a cotangent of shape {g.shape}",
         )
 
@@ -165,7 +164,7 @@ def record(estimator: Estimator, g: Array) -> tuple[Tape, Tensor, Tensor]:
 
 
 def _examples() -> tuple[Array, ...]:
-    rng = np.random.default_rng(0)
+    rng = generator(Domain.TRIED, 0)
     plain = rng.standard_normal((6, 5))
     uneven = rng.standard_normal((5, 6)) * np.array([30.0, 1.0, 1.0, 0.1, 0.0, 1.0])
     uneven[2] = 0.0
@@ -262,7 +261,7 @@ def _compare_variance(
     try:
         moments = exact_moments(tape, loss, wrt, cotangent=cotangent, limit=min(LIMIT, 1 << 15))
     except (TooManyOutcomes, NotImplementedError):
-        got, error, limit = _sampled(tape, loss, wrt, cotangent, draws, alpha, stream(rng))
+        got, error, limit = _sampled(tape, loss, wrt, cotangent, draws, alpha, key_of(rng))
         limit += 1e-6 * abs(expected)
         how = f"± {error:.2g} over {draws} draws, asymptotic: the range of ‖ĝ − g‖² is taken as twice the largest seen"
     else:

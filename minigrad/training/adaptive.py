@@ -87,7 +87,7 @@ class AdaptiveBudget:
             return
         buffers = {name: array.copy() for name, array in loop.model.named_buffers()}
         data = (loop.x, loop.y)
-        recorded = RecordedBatches(loop.model, data, loop.batches.batch_size, loop.loss, rng=loop.key(purpose=2))
+        recorded = RecordedBatches(loop.model, data, loop.batches.batch_size, loop.loss, rng=loop.key)
         measured = MeasuredBatches(recorded, self.batches)
         for name, array in loop.model.named_buffers():
             array[...] = buffers[name]

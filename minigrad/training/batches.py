@@ -7,6 +7,7 @@ import operator
 
 import numpy as np
 
+from minigrad.streams import Domain, generator
 from minigrad.typing import Array
 
 __all__ = ["Batches"]
@@ -71,4 +72,4 @@ class Batches:
     def _permutation(self, number: int) -> Array:
         if number in self._passes:
             return self._passes[number]
-        return np.random.default_rng([self.seed, number]).permutation(self.samples)
+        return generator(Domain.ORDER, self.seed, number).permutation(self.samples)

@@ -14,7 +14,7 @@ from minigrad.cotangents import dense
 from minigrad.inspect.cost import Cost, cost
 from minigrad.nn.module import Module
 from minigrad.optim import Optimizer, clip_grad_norm
-from minigrad.sweep import stream
+from minigrad.streams import Domain, child, generator, key_of
 from minigrad.tape import Tape
 from minigrad.training.batches import Batches
 from minigrad.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
@@ -100,7 +100,7 @@ class Loop:
         self.test = arrays[2:] if len(arrays) == 4 else None
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.schedule, self.max_norm = schedule, max_norm
-        self.seed, self.any_seed = stream(rng), rng is None
+        self.seed, self.any_seed = key_of(rng), rng is None
         self.batches = Batches(len(self.x), batch_size, self.seed)
         self.steps_per_epoch = steps_per_epoch or self.batches.steps_per_pass
         self.step = 0
@@ -149,20 +149,19 @@ class Loop:
         """Take one step; return the loss and the accuracy on its batch, and the seconds of the backward pass."""
         for callback in self.callbacks:
             callback(self)
-        chosen = self.batches[self.step]
+        key, chosen = self.key, self.batches[self.step]
         x, y = self.x[chosen], self.y[chosen]
         if self.augment is not None:
-            x = self.augment(x, np.random.default_rng(self.key(3)))
+            x = self.augment(x, generator(Domain.AUGMENTATION, key))
         if self.schedule is not None:
             self.optimizer.lr = self.schedule(self.step)
-        with Tape(rng=self.key(0)) as tape:
+        with Tape(rng=key) as tape:
             logits = self.model(x)
             loss = self.loss(logits, y)
         value = loss.item()
         if not np.isfinite(value):
             self._diverged(f"the loss is {value}")
         started = time.perf_counter()
-        key = self.key(1)
         wanted = [p for p in self.optimizer.parameters if p.requires_grad]  # without those that were frozen
         gradients = tape.gradients(loss, wanted, rng=key, structured=self.max_norm is None)
         backward = time.perf_counter() - started
@@ -200,9 +199,10 @@ class Loop:
             self.history,
         )
 
-    def key(self, purpose: int) -> int:
-        """The seed of one purpose of this step: 0 forward draws, 1 backward draws, 2 measurements, 3 augmentation."""
-        return step_key(self.seed, self.step, purpose)
+    @property
+    def key(self) -> int:
+        """The seed of this step, for all that draws in it."""
+        return child(Domain.STEP, self.seed, self.step)
 
     def identity(self) -> dict[str, Any]:
         """What must agree for a checkpoint to belong to this run, as JSON-ready data."""
@@ -273,11 +273,6 @@ class Loop:
 
 def _below(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def step_key(seed: int, step: int, purpose: int) -> int:
-    """The seed of one purpose of one step (0: forward, 1: backward)."""
-    return int(np.random.SeedSequence([seed, step, purpose]).generate_state(1, np.uint64)[0])
 
 
 def _vjp_name(vjp: Any) -> Any:

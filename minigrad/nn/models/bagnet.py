@@ -18,6 +18,7 @@ from minigrad.nn.normalization import BatchNorm
 from minigrad.nn.pooling import GlobalAvgPool
 from minigrad.nn.sketch import set_vjp
 from minigrad.node import VJP
+from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed, Shape
 
 __all__ = ["bagnet"]
@@ -105,7 +106,7 @@ def bagnet(
     if padding not in ("same", "valid"):
         raise ValueError(f"bagnet: padding={padding!r} is unknown; it is 'same' or 'valid'")
     channels = positive("bagnet: width", width)
-    generator = np.random.default_rng(rng)
+    generator = as_generator(Domain.INITIALISATION, rng)
     layers: list[Module] = [
         Conv2d(input_shape[2], channels, 1, bias=False, rng=generator, dtype=dtype),
         Conv2d(channels, channels, 3, 1, int(padding == "same"), bias=False, rng=generator, dtype=dtype),

@@ -17,6 +17,7 @@ from minigrad.nn.models.registry import register
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import Flatten
 from minigrad.node import VJP
+from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed, Shape
 
 __all__ = ["mlp"]
@@ -72,7 +73,7 @@ def mlp(
         raise ValueError(
             f"mlp: give at least two sizes, of the input and of the output, as in mlp((784, 512, 10)); got {flat}"
         )
-    generator = np.random.default_rng(rng)
+    generator = as_generator(Domain.INITIALISATION, rng)
     layers: list[Module] = []
     for k, (n, m) in enumerate(itertools.pairwise(flat)):
         if k:

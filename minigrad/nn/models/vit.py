@@ -19,6 +19,7 @@ from minigrad.nn.sketch import set_vjp
 from minigrad.nn.transformer import TransformerBlock
 from minigrad.node import VJP
 from minigrad.ops.windows import Pair, pair
+from minigrad.streams import Domain, as_generator
 from minigrad.tensor import Tensor
 from minigrad.typing import Seed, Shape
 
@@ -111,7 +112,7 @@ def vit(
     h, w = default_patch(height, across) if patch_size is None else pair("vit: patch_size", patch_size)
     if height % h or across % w:
         raise ValueError(f"vit: patches of {h}×{w} pixels do not divide an image of {height}×{across}")
-    generator = np.random.default_rng(rng)
+    generator = as_generator(Domain.INITIALISATION, rng)
     tokens = (height // h) * (across // w) + (pool == "class")
     layers: list[Module] = [PatchEmbedding((h, w), channels, width, rng=generator, dtype=dtype)]
     if pool == "class":

@@ -1,0 +1,206 @@
+"""The one place where streams of random numbers are derived: from a seed, what they are for, and where.
+
+Two streams must never be one by accident: where dropout and the mask of a node draw the same numbers, a gradient that
+is unbiased on paper is off by a factor. `numpy.random.default_rng` invites that, for seed sequences pad with zeros:
+``default_rng([s, 0])`` is ``default_rng(s)``. Here each stream is that of ::
+
+    SeedSequence(seed, spawn_key=(domain, place, place, 0))
+
+in words of 64 bits: the seed takes up two, the `Domain` says what is drawn, and the places say where. All are of one
+length, so that two of them are spelt alike only if seed, domain and places are the same. The 0 at the end keeps them
+apart from ``default_rng(s)`` for every whole number s, however large: no number has a highest word of zeros. And no
+domain is a number that anybody would choose for a ``spawn_key``.
+
+A *key* is a whole number that all draws of one purpose hang on: a seed as it was given, or the `child` of another key.
+"""
+
+from __future__ import annotations
+
+import operator
+from enum import Enum, unique
+
+import numpy as np
+
+from minigrad.typing import Seed
+
+__all__ = ["Domain", "as_generator", "child", "draw_key", "generator", "key_of"]
+
+WORD = (1 << 64) - 1
+MARK = 0x6D696E6967726164
+"""Domains count up from here; the letters are those of "minigrad"."""
+
+
+@unique
+class Domain(Enum):
+    """What random numbers are for: a number that never changes, and how many places tell streams apart."""
+
+    FORWARD = 0, 0
+    """What a tape draws while it records, as dropout does: ``Tape(rng=seed)``."""
+    RESIDUAL = 1, 2
+    """A residual sketch; by node and saved input."""
+    BACKWARD = 2, 2
+    """The estimator of a node in a backward pass; by node and input."""
+    SAMPLE = 3, 0
+    """An estimator that is called by hand with a seed."""
+    DROPOUT = 4, 0
+    """`ops.dropout` with a seed of its own."""
+    INITIALISATION = 5, 0
+    """Initial values of parameters."""
+    ORDER = 6, 1
+    """The order in which training sees its samples; by pass."""
+    STEP = 7, 1
+    """The key of a training step; by step."""
+    AUGMENTATION = 8, 0
+    """Augmentation of a batch, from the key of its step."""
+    SUBSET = 9, 1
+    """A random part of a data set; by training and test part."""
+    BATCH = 10, 1
+    """The choice of a batch that an inspection looks at; by number."""
+    RECORDING = 11, 1
+    """The key of the forward pass on it; by number."""
+    DRAW = 12, 1
+    """The key of one draw of an inspection; by number."""
+    PILOT = 13, 1
+    """The key of one draw of the pilot of a test; by number."""
+    SUSPECT = 14, 0
+    """The key of the draws that look for the node to blame."""
+    TRIAL = 15, 1
+    """The key of an assertion about one of several cotangents; by number."""
+    TRIED = 16, 0
+    """The cotangents on which an assertion tries an estimator."""
+    COTANGENT = 17, 0
+    """The cotangent with which gradients are checked against differences."""
+    EXPLORED = 18, 1
+    """A draw that the explorer shows; by number."""
+    EXAMPLE = 19, 0
+    """The network that the explorer shows when it is given none."""
+    REPORT = 20, 1
+    """The key of one of several inspections that make a report; by number."""
+    COST = 21, 1
+    """A draw at a place of the comparison at equal cost, for its mean cost; by number."""
+    PLACE = 22, 1
+    """Such a draw for its noise; by number."""
+    PARTS = 23, 0
+    """Random parts of a batch, whose exact gradients a method is compared with."""
+
+    def __init__(self, number: int, places: int):
+        self.word, self.places = MARK + number, places
+
+
+def key_of(rng: Seed) -> int:
+    """The key of what is drawn, from what a ``rng=`` argument takes.
+
+    Parameters
+    ----------
+    rng : Generator, int or None
+        A generator moves on by one draw; a seed is taken as it is; None takes fresh entropy.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    ValueError
+        If the seed is negative.
+
+    Examples
+    --------
+    >>> key_of(7), 0 <= key_of(None) < 2**64
+    (7, True)
+    """
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(2**63))
+    if rng is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+    try:
+        seed = operator.index(rng)
+    except TypeError:
+        raise TypeError(f"rng= takes a numpy.random.Generator, a seed (int ≥ 0) or None, got {rng!r}") from None
+    if seed < 0:
+        raise ValueError(f"rng={seed}: a seed must not be negative")
+    return seed
+
+
+def as_generator(domain: Domain, rng: Seed) -> np.random.Generator:
+    """What a ``rng=`` argument takes, as a generator: one that is handed in stays what it is.
+
+    Parameters
+    ----------
+    domain : Domain
+        Without places. What a seed draws here it draws nowhere else.
+    rng : Generator, int or None
+        None takes fresh entropy.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `key_of`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> as_generator(Domain.DROPOUT, rng) is rng
+    True
+    >>> as_generator(Domain.DROPOUT, 0).random() == np.random.default_rng(0).random()
+    False
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng
+    return np.random.default_rng() if rng is None else generator(domain, key_of(rng))
+
+
+def generator(domain: Domain, key: int, *places: int) -> np.random.Generator:
+    """A generator at the start of one stream.
+
+    Parameters
+    ----------
+    domain : Domain
+    key : int
+        Not negative.
+    *places : int
+        As many as the domain has; in [0, 2⁶⁴).
+
+    Raises
+    ------
+    TypeError
+        If there are more or fewer places.
+    ValueError
+        If the key is negative.
+
+    Examples
+    --------
+    >>> a, b = generator(Domain.BACKWARD, 0, 1, 0), generator(Domain.RESIDUAL, 0, 1, 0)
+    >>> a.random() == generator(Domain.BACKWARD, 0, 1, 0).random(), a.random() == b.random()
+    (True, False)
+    """
+    return np.random.default_rng(_sequence(domain, key, places))
+
+
+def child(domain: Domain, key: int, *places: int) -> int:
+    """A key of 64 bits that is derived from another one; the arguments are those of `generator`.
+
+    Examples
+    --------
+    >>> child(Domain.STEP, 0, 1) == child(Domain.STEP, 0, 1), child(Domain.STEP, 0, 1) == child(Domain.STEP, 0, 2)
+    (True, False)
+    """
+    return int(_sequence(domain, key, places).generate_state(1, np.uint64)[0])
+
+
+def draw_key(key: int, number: int) -> int:
+    """The key of one draw out of many."""
+    return child(Domain.DRAW, key, number)
+
+
+def _sequence(domain: Domain, key: int, places: tuple[int, ...]) -> np.random.SeedSequence:
+    if len(places) != domain.places:
+        raise TypeError(f"{domain.name} has {domain.places} places, got {len(places)}: {places}")
+    key = operator.index(key)
+    if key >> 128:  # negative or longer than the 128 bits that a seed has here
+        if key < 0:
+            raise ValueError(f"the seed {key} is negative; it must not be")
+        whole = np.random.SeedSequence(key, spawn_key=(MARK & 0xFFFFFFFF, 0)).generate_state(2, np.uint64)
+        key = int(whole[0]) | int(whole[1]) << 64
+    # Written out, the words that SeedSequence makes of an entropy and a spawn_key: this takes half the time.
+    first, second = (*places, 0, 0)[:2]
+    words = np.array([key & WORD, key >> 64, domain.word, first, second, 0], "<u8")
+    return np.random.SeedSequence(words.view("<u4"))
