@@ -16,7 +16,7 @@ from minigrad.inspect.gradients import Directions, inner_product, rows_of, squar
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted, as_vector, drawn, pulled
 from minigrad.inspect.pilot import Errors, Kept
-from minigrad.inspect.variance import draw_key
+from minigrad.streams import draw_key
 
 SHAPE = (6, 4, 3)
 SCALES = [1.0, 1e-30, 1e25]

@@ -8,7 +8,7 @@ from minigrad import inspect
 from minigrad.estimators import DiagonalSketch, Mask
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted
-from minigrad.inspect.variance import draw_key
+from minigrad.streams import draw_key
 
 from .perceptron import Problem, Sketches, model_of, record
 from .program import Case, Program, Target

@@ -17,6 +17,7 @@ import minigrad as mg
 from minigrad import ops
 from minigrad.cotangents import Factors
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RangeFinderSketch
+from minigrad.streams import Domain, generator
 
 from .program import Case, Program, Target, seed_that_keeps
 
@@ -48,7 +49,7 @@ def pull(record: Callable[..., mg.Tensor], arrays: list[np.ndarray], estimator: 
     if estimator is not None:
 
         def count(seed: int) -> int:
-            kept = estimator.sample(g, node, np.random.default_rng([seed, node.index, 0]))
+            kept = estimator.sample(g, node, generator(Domain.BACKWARD, seed, node.index, 0))
             return kept.rank if isinstance(kept, Factors) else len(kept.indices)
 
         rows = math.prod(g.shape[:-1])
