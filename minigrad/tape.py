@@ -14,6 +14,7 @@ from minigrad.node import Node, quote
 from minigrad.node import save_text as save_text
 from minigrad.node import vjp_text as vjp_text
 from minigrad.report import Table, si
+from minigrad.results import plain
 from minigrad.sweep import Sweep, draw, stream
 from minigrad.tensor import Tensor, not_recorded
 from minigrad.typing import Array, Seed
@@ -331,9 +332,8 @@ def start_cotangent(y: Tensor, cotangent: ArrayLike | None, name: str) -> Array:
                 f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
             )
         return np.ones((), y.data.dtype)
-    g = np.asarray(getattr(cotangent, "data", cotangent) if hasattr(cotangent, "requires_grad") else cotangent)
+    values = cotangent.data if isinstance(cotangent, Tensor) else cotangent
+    g = plain(values, f"{name}: the cotangent is made of")
     if g.shape != y.shape:
         raise ValueError(f"{name}: the cotangent has shape {g.shape}, but the tensor has shape {y.shape}")
-    if g.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: the cotangent has dtype {g.dtype}; it must hold real numbers")
     return g.astype(y.data.dtype, copy=False)
