@@ -14,14 +14,14 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from minigrad.context import CONTEXT, current_layer, current_tape
+from minigrad.context import CLOCK, current_layer, current_tape
 from minigrad.cotangents import Cotangent, Rows, Structured
+from minigrad.nesting import foreign, is_foreign
 from minigrad.node import Node, input_size, output_size
 from minigrad.node import check_vjp as check_vjp
 from minigrad.residuals import check_save, sketch_residuals
 from minigrad.results import forward_output
 from minigrad.rowwise import shortened
-from minigrad.tape import TapeError
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
@@ -170,13 +170,13 @@ class Primitive:
             if type(value) is Tensor or isinstance(value, Tensor):
                 arrays.append(value.data)
                 if value.requires_grad and tape is not None:
-                    if value.tape is None:
+                    if value.tape is tape:
+                        parents.append(value.node)
+                    elif is_foreign(value, tape):
+                        raise foreign(f"{self.name}: input {self.edge_name(k)!r}", value, tape)
+                    else:
                         parents.append(value)
                         leaves.append(value)
-                    elif value.tape is tape:
-                        parents.append(value.node)
-                    else:
-                        raise self.foreign(k, value)
                     recording = True
                     continue
             elif value is None:
@@ -221,6 +221,7 @@ class Primitive:
         if not recording or tape is None:
             result.requires_grad = False
             result.tape = result.node = None
+            result.born = next(CLOCK)
             if vjp is not None:
                 check_vjp(self, vjp, len(arrays))
             return result
@@ -255,16 +256,6 @@ class Primitive:
         return TypeError(
             f"{self.name}: input {self.edge_name(k)!r} is {what}; it must hold real numbers. Pass a Tensor, an array "
             "or a number of float, integer or bool dtype (for complex values their .real and .imag)"
-        )
-
-    def foreign(self, k: int, value: Tensor) -> TapeError:
-        """The error for an input that was recorded on a tape that is not the innermost one."""
-        where, remedy = "another tape", "Compute it inside this `with Tape()` block"
-        if value.tape in CONTEXT.tapes:
-            where, remedy = "the outer tape, not on that of this inner block", "Leave the inner block first"
-        return TapeError(
-            f"{self.name}: input {self.edge_name(k)!r} was recorded on {where}. {remedy}, or pass `.detach()` if no "
-            "gradient shall flow through it"
         )
 
     def __repr__(self) -> str:
