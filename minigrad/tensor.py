@@ -153,13 +153,16 @@ class Tensor:
         return Tensor(self.data)
 
     def __float__(self) -> float:
+        keep_on_tape(self, "float(x)", "number")
         return self.item()
 
     def __int__(self) -> int:
+        keep_on_tape(self, "int(x)", "number")
         self.item()
         return int(self.data.item())
 
     def __round__(self, ndigits: int | None = None) -> int | float:
+        keep_on_tape(self, "round(x)", "number")
         self.item()
         return round(self.data.item(), ndigits)
 
