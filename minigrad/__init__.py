@@ -3,10 +3,11 @@
 import minigrad.ops as ops
 from minigrad.allocator import keep_memory
 from minigrad.estimator import Estimator
+from minigrad.nesting import TapeError
 from minigrad.node import Node
 from minigrad.primitive import primitive
 from minigrad.residuals import saving
-from minigrad.tape import Tape, TapeError
+from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.transforms import grad, value_and_grad, vjp
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from minigrad.tape import Tape
 
-__all__ = ["current_layer", "current_tape", "inside_layer"]
+__all__ = ["CLOCK", "current_layer", "current_tape", "inside_layer"]
 
 
 class _Context(threading.local):
@@ -21,6 +22,9 @@ class _Context(threading.local):
 
 
 CONTEXT = _Context()
+
+CLOCK = itertools.count(1)
+"""Tells which came first, a leaf or a block; one for all threads."""
 
 
 def current_tape() -> Tape | None:

@@ -20,9 +20,10 @@ from minigrad.context import CONTEXT
 from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Rows, Structured, dense
 from minigrad.estimator import Estimator
 from minigrad.node import Node, estimator_hint
+from minigrad.results import read_only
 from minigrad.squares import squared_norms
 from minigrad.streams import Domain, generator
-from minigrad.sweep import checked, read_only
+from minigrad.sweep import checked
 from minigrad.typing import Array
 
 if TYPE_CHECKING:

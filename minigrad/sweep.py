@@ -15,9 +15,9 @@ import numpy as np
 from minigrad.cotangents import Cotangent, Rows, Structured, add, dense
 from minigrad.estimator import Estimator
 from minigrad.node import Node
-from minigrad.rowwise import sum_rows_to
+from minigrad.results import explain_read_only, fit, plain, pulled, read_only, real
 from minigrad.streams import Domain, generator
-from minigrad.typing import Array, Shape
+from minigrad.typing import Array
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -87,15 +87,14 @@ class Sweep:
             if rules is None:
                 g = np.asarray(dense(g))
                 rules = node.primitive.rules[np.ndarray]
-            if node.primitive.variadic:
-                rule = rules[0]
-                for edge, parent in enumerate(node.parents):
-                    if parent is not None:
-                        self.deliver(node, edge, rule(g, node.saved, edge), g)
-            else:
+            if node.primitive.direct:
                 for edge, parent in enumerate(node.parents):
                     if parent is not None:
                         self.deliver(node, edge, rules[edge](g, node.saved), g)
+            else:
+                for edge, parent in enumerate(node.parents):
+                    if parent is not None:
+                        self.deliver(node, edge, pulled(node, edge, rules, g), g)
         self.position = -1
         return None
 
@@ -108,32 +107,25 @@ class Sweep:
             if rules is None:
                 g = np.asarray(dense(g))
                 rules = node.primitive.rules[np.ndarray]
-            contribution = rules[0](g, node.saved, edge) if node.primitive.variadic else rules[edge](g, node.saved)
-            self.deliver(node, edge, contribution, g)
+            self.deliver(node, edge, pulled(node, edge, rules, g), g)
 
     def deliver(self, node: Node, edge: int, contribution: Cotangent, g: Cotangent) -> None:
         """Add a contribution to the cotangent of one input."""
-        try:
-            if contribution.shape != node.in_shapes[edge]:
-                contribution = fit(contribution, node, edge)
-        except AttributeError:
-            raise TypeError(
-                f"{node.label}: its VJP rule for {node.primitive.edge_name(edge)!r} returned a "
-                f"{type(contribution).__name__}. The rule must return the cotangent of its input, an array"
-            ) from None
+        if contribution.shape != node.in_shapes[edge]:
+            contribution = fit(contribution, node, edge)
         if type(contribution) is Rows and not contribution.trailing:
             contribution = contribution.dense()  # entries of a vector are its one row's columns, not rows
         parent = node.parents[edge]
         if type(parent) is int:
             dtype = self.nodes[parent].dtype
             if contribution.dtype != dtype:
-                contribution = contribution.astype(dtype)
+                contribution = real(contribution, node, edge).astype(dtype)
             before = self.pending[parent]
             self.pending[parent] = contribution if before is None else add(before, contribution)
             return
         leaf: Any = parent
         if contribution.dtype != leaf.data.dtype:
-            contribution = contribution.astype(leaf.data.dtype)
+            contribution = real(contribution, node, edge).astype(leaf.data.dtype)
         entry = self.leaves.get(id(leaf))
         if entry is not None:
             self.leaves[id(leaf)] = (leaf, add(entry[1], contribution), True)
@@ -151,30 +143,6 @@ class Sweep:
         if own:  # once: whoever asks again gets a copy
             self.leaves[id(leaf)] = (leaf, g, False)
         return g if own or isinstance(g, Structured) else np.array(g)
-
-
-def fit(contribution: Cotangent, node: Node, edge: int) -> Cotangent:
-    """Sum a cotangent over the axes along which its input was broadcast."""
-    shape = node.in_shapes[edge]
-    if node.primitive.broadcasts and shape is not None:
-        summed = sum_rows_to(contribution, shape) if isinstance(contribution, Rows) else None
-        if summed is None:
-            summed = unbroadcast(dense(contribution), shape)
-        if summed is not None:
-            return summed
-    raise ValueError(
-        f"{node.label}: its VJP rule for {node.primitive.edge_name(edge)!r} returned shape {contribution.shape}, "
-        f"but that input has shape {shape}. The rule must return the cotangent of its input"
-    )
-
-
-def unbroadcast(g: Array, shape: Shape) -> Array | None:
-    """Sum ``g`` down to ``shape``; None if ``shape`` does not broadcast to that of ``g``."""
-    extra = g.ndim - len(shape)
-    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
-        return None
-    axes = tuple(range(extra)) + tuple(extra + k for k, n in enumerate(shape) if n == 1 and g.shape[extra + k] != 1)
-    return np.asarray(g.sum(axis=axes)).reshape(shape)
 
 
 def draw(node: Node, g: Array, key: int) -> list[Cotangent]:
@@ -197,26 +165,15 @@ def sketch(estimator: Estimator, g: Array, node: Node, rng: np.random.Generator)
     try:
         out = estimator.sample(read_only(g), node, rng)
     except ValueError as error:
-        if "read-only" not in str(error):
-            raise
-        raise ValueError(
-            f"{node.label}: {estimator!r} tried to change the cotangent in place, but other nodes may still read it; "
-            "compute a new array, or work on g.copy()"
-        ) from error
+        explain_read_only(error, f"{node.label}: {estimator!r}", "the cotangent")
+        raise
     return checked(out, estimator, g, node)
-
-
-def read_only(g: Array) -> Array:
-    """A view that an estimator cannot write to: the cotangent may still be on its way to other nodes."""
-    view = g.view()
-    view.flags.writeable = False
-    return view
 
 
 def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:
     """The cotangent that an estimator returned, in the dtype of ``g``; raise if it is not one."""
     if not isinstance(out, Structured):
-        out = np.asarray(out)
+        out = plain(out, f"{node.label}: {estimator!r} returned")
     if out.shape != g.shape:
         raise ValueError(
             f"{node.label}: {estimator!r} returned a cotangent of shape {out.shape} for one of shape {g.shape}; it "

@@ -4,37 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NoReturn
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.context import CONTEXT
 from minigrad.cotangents import Cotangent, dense
-from minigrad.node import Node, quote
-from minigrad.node import save_text as save_text
-from minigrad.node import vjp_text as vjp_text
-from minigrad.report import Table, si
+from minigrad.listing import summary, to_dot
+from minigrad.nesting import TapeError, enter, foreign, leave, pull_inside, was_lent
+from minigrad.node import Node
+from minigrad.report import Table
+from minigrad.results import plain
 from minigrad.streams import Domain, as_generator, key_of
 from minigrad.sweep import Sweep, draw
-from minigrad.tensor import Tensor, not_recorded
+from minigrad.tensor import Tensor, not_recorded, traced
 from minigrad.typing import Array, Seed
 
-__all__ = ["Tape", "TapeError"]
-
-
-class TapeError(RuntimeError):
-    """A backward pass was asked for that the tape cannot give.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> loss = mg.Tensor([1.0], requires_grad=True).sum()          # outside of a tape
-    >>> try:
-    ...     loss.backward()
-    ... except mg.TapeError as error:
-    ...     print(str(error)[:39])
-    backward: this tensor was not recorded.
-    """
+__all__ = ["Tape"]
 
 
 class Tape:
@@ -42,7 +28,12 @@ class Tape:
 
     Inside ``with Tape() as tape:`` every operation that depends on a tensor with ``requires_grad=True`` is
     recorded. Afterwards the tape can be pulled back as often as one likes, each time with fresh draws, or with
-    other estimators on its nodes. Tapes may be nested; an operation is recorded on the innermost one.
+    other estimators on its nodes.
+
+    Tapes may be nested; an operation is recorded on the innermost one. Derivatives of derivatives are not supported,
+    and nothing is a constant without a word: an inner block refuses leaves that were made before it began, and what an
+    outer tape recorded, with a `TapeError`. Write ``.detach()`` where a constant is meant, or leave the outer block
+    first. A tape records what the thread that entered it computes.
 
     What the VJP rules need is kept by reference, not copied (integer indices and labels are). Do not change arrays in
     place between recording and the backward pass. An optimiser's step, `load_state_dict` and another array put in the
@@ -85,6 +76,9 @@ class Tape:
         self._key: int | None = None
         # Leaves by identity, with the version and the array that were recorded.
         self._leaves: dict[int, tuple[Tensor, int, Array]] = {}
+        # Of each entry, from the outside in: leaves older than this tick are refused (`minigrad.nesting`).
+        self.since: list[int] = []
+        self.lent: WeakValueDictionary[int, Tensor] | None = None  # by id, leaves that blocks within this one have read
 
     @property
     def rng(self) -> np.random.Generator:
@@ -106,16 +100,11 @@ class Tape:
         return [entry[0] for entry in self._leaves.values()]
 
     def __enter__(self) -> Tape:
-        CONTEXT.tapes.append(self)
+        enter(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        tapes = CONTEXT.tapes
-        for k in range(len(tapes) - 1, -1, -1):  # the last entry: a tape may be entered again within itself
-            if tapes[k] is self:
-                del tapes[k]
-                return
-        raise TapeError("this tape is left, but it was not entered in this thread")
+        leave(self)
 
     def __getstate__(self) -> NoReturn:
         raise TypeError(
@@ -148,10 +137,11 @@ class Tape:
         Raises
         ------
         TapeError
-            If ``loss`` is not a scalar and no cotangent is given; if it was not recorded, or on another tape; or
-            if a leaf was changed by an optimiser, or its ``data`` replaced, since it was recorded.
+            If ``loss`` is not a scalar and no cotangent is given; if it was not recorded, or on another tape; if a leaf
+            was changed by an optimiser, or its ``data`` replaced, since it was recorded; or if another block is
+            recording that has read a leaf of this tape.
         TypeError
-            If ``loss`` is not a Tensor.
+            If ``loss`` is not a Tensor, or the cotangent is masked, complex, or a tensor that is differentiated itself.
         ValueError
             If the cotangent does not have the shape of ``loss``.
         """
@@ -225,6 +215,7 @@ class Tape:
                     f"{name}: the leaf {leaf.name or 'of shape ' + str(leaf.shape)} {how} after this tape recorded "
                     "it, so what was saved no longer holds. Record a new tape"
                 )
+        pull_inside(self)
         return Sweep(self.nodes, y.node, start_cotangent(y, cotangent, name), keep)
 
     def run(self, sweep: Sweep, rng: Seed) -> None:
@@ -254,6 +245,8 @@ class Tape:
             which = f"wrt[{k}]" + (f" ({tensor.name})" if tensor.name else "")
             if tensor.tape is not None and tensor.tape is not self:
                 raise TapeError(f"gradients: {which} was recorded on another tape")
+            if was_lent(tensor, self):
+                raise foreign(f"gradients: {which}", tensor, self)
             if not tensor.requires_grad:
                 raise TapeError(
                     f"gradients: {which} of shape {tensor.shape} requires no gradient; make it with requires_grad=True"
@@ -268,28 +261,7 @@ class Tape:
         Table
             ``print`` shows it; ``to_dict()`` is JSON-ready.
         """
-        rows = []
-        for node in self.nodes:
-            sources = [f"#{p}" if isinstance(p, int) else "·" if p is None else p.name or "leaf" for p in node.parents]
-            rows.append(
-                [
-                    node.index,
-                    node.name,
-                    node.layer,
-                    ", ".join(sources),
-                    str(node.shape).replace(" ", ""),
-                    str(node.dtype),
-                    si(node.nbytes, "B") + save_text(node),
-                    vjp_text(node),
-                ]
-            )
-        every: dict[int, Array] = {}
-        for node in self.nodes:
-            every.update(node.saved_arrays())
-        total = sum(array.nbytes for array in every.values())
-        count = f"{len(self.nodes)} node" + ("" if len(self.nodes) == 1 else "s")
-        heads = ["node", "operation", "layer", "inputs", "output", "dtype", "saved", "VJP"]
-        return Table(heads, rows, title=f"tape: {count}, {si(total, 'B')} saved")
+        return summary(self.nodes)
 
     def to_dot(self) -> str:
         r"""The tape as a graph in the DOT language, for Graphviz.
@@ -308,18 +280,7 @@ class Tape:
           l0 -> n0;
         }
         """
-        lines = ["digraph tape {", '  rankdir=LR; node [shape=box, fontname="sans-serif"];']
-        leaves = {id(leaf): k for k, leaf in enumerate(self.leaves)}
-        for k, leaf in enumerate(self.leaves):
-            lines.append(f'  l{k} [label="{quote(leaf.name or "leaf")}\\n{leaf.shape}", shape=ellipse];')
-        for node in self.nodes:
-            text = "" if node.vjp is None else f"\\n{quote(vjp_text(node))}"
-            lines.append(f'  n{node.index} [label="{node.index}: {quote(node.label)}\\n{node.shape}{text}"];')
-            for parent in node.parents:
-                if parent is not None:
-                    source = f"n{parent}" if isinstance(parent, int) else f"l{leaves[id(parent)]}"
-                    lines.append(f"  {source} -> n{node.index};")
-        return "\n".join([*lines, "}"])
+        return to_dot(self.nodes, self.leaves)
 
     def __repr__(self) -> str:
         return f"<Tape of {len(self.nodes)} node{'' if len(self.nodes) == 1 else 's'}>"
@@ -334,9 +295,12 @@ def start_cotangent(y: Tensor, cotangent: ArrayLike | None, name: str) -> Array:
                 f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
             )
         return np.ones((), y.data.dtype)
-    g = np.asarray(getattr(cotangent, "data", cotangent) if hasattr(cotangent, "requires_grad") else cotangent)
+    if isinstance(cotangent, Tensor) and traced(cotangent):
+        raise TypeError(
+            f"{name}: the cotangent is a tensor that is being differentiated itself, and derivatives of derivatives "
+            "are not supported. Pass its `.data` if its values alone are meant"
+        )
+    g = plain(cotangent, f"{name}: the cotangent is made of")
     if g.shape != y.shape:
         raise ValueError(f"{name}: the cotangent has shape {g.shape}, but the tensor has shape {y.shape}")
-    if g.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: the cotangent has dtype {g.dtype}; it must hold real numbers")
     return g.astype(y.data.dtype, copy=False)

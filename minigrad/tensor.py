@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from minigrad.context import CONTEXT
+from minigrad.context import CLOCK, CONTEXT
+from minigrad.nesting import TapeError
 from minigrad.typing import Array, Seed, Shape
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Tensor:
         Where on that tape; None for leaves and constants.
     version : int
         Counts changes of ``data`` in place by optimisers, so that a stale tape is noticed.
+    born : int
+        When it was made, in ticks: a tape within another refuses leaves that are older than its block.
 
     Raises
     ------
@@ -65,13 +68,14 @@ class Tensor:
     [2.0, 4.0]
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "name", "node", "requires_grad", "tape", "version")
+    __slots__ = ("__weakref__", "born", "data", "grad", "name", "node", "requires_grad", "tape", "version")
 
     data: Array
     grad: Array | None
     tape: Tape | None
     node: int | None
     version: int
+    born: int
 
     def __init__(
         self, data: ArrayLike, requires_grad: bool = False, *, dtype: DTypeLike | None = None, name: str | None = None
@@ -95,6 +99,7 @@ class Tensor:
         self.node = None
         self.name = name
         self.version = 0
+        self.born = next(CLOCK)
 
     @property
     def shape(self) -> Shape:
@@ -148,13 +153,16 @@ class Tensor:
         return Tensor(self.data)
 
     def __float__(self) -> float:
+        keep_on_tape(self, "float(x)", "number")
         return self.item()
 
     def __int__(self) -> int:
+        keep_on_tape(self, "int(x)", "number")
         self.item()
         return int(self.data.item())
 
     def __round__(self, ndigits: int | None = None) -> int | float:
+        keep_on_tape(self, "round(x)", "number")
         self.item()
         return round(self.data.item(), ndigits)
 
@@ -179,17 +187,18 @@ class Tensor:
                 "a recorded tensor is part of its tape, and tapes are neither saved nor copied: keep its `.data`, or "
                 "`.detach()` it"
             )
-        return None, {name: getattr(self, name) for name in Tensor.__slots__ if name != "__weakref__"}
+        return None, {name: getattr(self, name) for name in Tensor.__slots__ if name not in ("__weakref__", "born")}
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        for name, value in state[1].items():
+            setattr(self, name, value)
+        self.born = next(CLOCK)
 
     def __bool__(self) -> bool:
         return bool(self.data)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-        if self.requires_grad and (self.tape is not None or CONTEXT.tapes):
-            raise TypeError(
-                "NumPy would turn this tensor into a plain array and its gradient would be lost; use the "
-                "function of minigrad.ops of the same name, or `.data` if the values alone are meant"
-            )
+        keep_on_tape(self, "NumPy", "array")
         return np.array(self.data, dtype=dtype, copy=True) if copy else np.asarray(self.data, dtype=dtype)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
@@ -215,8 +224,6 @@ class Tensor:
         TapeError
             If no tape recorded this tensor.
         """
-        from minigrad.tape import TapeError
-
         if self.tape is None:
             raise TapeError(f"backward: {not_recorded(self)}")
         self.tape.backward(self, cotangent, rng=rng)
@@ -246,6 +253,24 @@ class Tensor:
         def __le__(self, other: Any) -> Array: ...
         def __gt__(self, other: Any) -> Array: ...
         def __ge__(self, other: Any) -> Array: ...
+
+
+def traced(x: Tensor) -> bool:
+    """Whether a gradient by this tensor is, or may be, under way: it is recorded, or a leaf while a tape records."""
+    return x.requires_grad and (x.tape is not None or bool(CONTEXT.tapes))
+
+
+def keep_on_tape(x: Tensor, who: str, kind: str) -> None:
+    """Raise if a plain number or array made of a tensor would lose a gradient without a word."""
+    if traced(x):
+        if kind == "number":
+            instead = "`x.item()` or `x.data` if the value alone is meant, minigrad.ops for functions of it"
+        else:
+            instead = "the function of minigrad.ops of the same name, or `x.data` if the values alone are meant"
+        raise TypeError(
+            f"{who} would turn this tensor into a plain {kind} and its gradient would be lost; write {instead}, and "
+            "minigrad.ops.stack to put tensors into an array"
+        )
 
 
 def not_recorded(y: Tensor) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.context import current_tape
+from minigrad.nesting import TapeError, foreign, is_foreign
 from minigrad.primitive import primitive
-from minigrad.tape import Tape, TapeError, start_cotangent
-from minigrad.tensor import Tensor
+from minigrad.tape import Tape, start_cotangent
+from minigrad.tensor import Tensor, traced
 from minigrad.typing import Array, Seed
 
 __all__ = ["grad", "value_and_grad", "vjp"]
@@ -45,8 +45,10 @@ def vjp(fn: Callable[..., Tensor], *arrays: ArrayLike) -> tuple[Array, Callable[
     Raises
     ------
     TypeError
-        If ``fn`` does not return a Tensor, or an array is a recorded tensor (derivatives of derivatives are not
-        supported).
+        If ``fn`` does not return a Tensor, or an array, or later the cotangent, is a tensor that is being
+        differentiated itself (derivatives of derivatives are not supported).
+    TapeError
+        If within a block that is recording ``fn`` reads a leaf made before this call: see `minigrad.Tape`.
 
     Examples
     --------
@@ -87,7 +89,8 @@ def value_and_grad(fn: Callable[..., Tensor], argnums: int | Sequence[int] = 0) 
     TypeError
         If ``argnums`` is neither an int nor a sequence of ints.
     TapeError
-        When called, if the value is not a scalar.
+        When called, if the value is not a scalar; or if within a block that is recording ``fn`` reads a leaf that was
+        made before this call, or what that block recorded: see `minigrad.Tape`.
     IndexError
         When called, if an argument number is out of range.
     ValueError
@@ -162,24 +165,28 @@ def _record(
         if position % len(call) in seen:
             raise ValueError(f"{what}: argument number {position} is given twice in argnums={tuple(positions)}")
         seen.add(position % len(call))
-        leaf = _leaf(call[position], what, position)
-        call[position] = leaf
-        leaves.append(leaf)
+        call[position] = _values(call[position], what, position)
     with Tape() as tape:
+        for position in positions:  # made here: within another block, a leaf that is older than this one is refused
+            call[position] = Tensor(call[position], requires_grad=True)
+            leaves.append(call[position])
         out = fn(*call, **kwargs)
         if not isinstance(out, Tensor):
             raise TypeError(
                 f"{what}: the function must return a Tensor, but returned a {type(out).__name__}; compute with tensors "
                 "and the functions of minigrad.ops"
             )
-        if out.tape is None and any(out is leaf for leaf in leaves):
+        if any(out is leaf for leaf in leaves):
             out = identity(out)
+        elif out.requires_grad and is_foreign(out, tape):
+            raise foreign(f"{what}: the value of the function", out, tape)
     return tape, leaves, out
 
 
-def _leaf(value: Any, what: str, position: int) -> Tensor:
+def _values(value: Any, what: str, position: int) -> Array:
+    """The values to make a leaf of."""
     if isinstance(value, Tensor):
-        if value.tape is not None or (value.requires_grad and current_tape() is not None):
+        if traced(value):
             raise TypeError(
                 f"{what}: argument {position} is being differentiated on another tape; derivatives of derivatives are "
                 "not supported. Pass its `.data` if its values alone are meant"
@@ -188,4 +195,4 @@ def _leaf(value: Any, what: str, position: int) -> Tensor:
     array = np.asarray(value)
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
-    return Tensor(array, requires_grad=True)
+    return array

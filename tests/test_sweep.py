@@ -8,7 +8,7 @@ import pytest
 import minigrad as mg
 from minigrad import ops
 from minigrad.cotangents import Columns, Dense, Rows
-from minigrad.sweep import unbroadcast
+from minigrad.results import unbroadcast
 
 
 class Scale(mg.Estimator):

@@ -180,11 +180,12 @@ def test_nested_tapes_record_on_the_innermost():
     with mg.Tape() as outer:
         a = w * 3
         with mg.Tape() as inner:
-            b = w * 5
+            v = leaf([2.0])
+            b = v * 5
         c = a * 7
     assert [len(outer.nodes), len(inner.nodes)] == [2, 1]
     assert outer.gradients(c, [w], cotangent=[1.0])[0].tolist() == [21.0]
-    assert inner.gradients(b, [w], cotangent=[1.0])[0].tolist() == [5.0]
+    assert inner.gradients(b, [v], cotangent=[1.0])[0].tolist() == [5.0]
 
 
 def test_a_tape_is_closed_by_an_exception():
@@ -274,8 +275,9 @@ def test_a_non_finite_cotangent_passes():
 
 
 def test_a_tape_within_itself():
-    w, tape = leaf([1.0]), mg.Tape()
+    tape = mg.Tape()
     with tape, mg.Tape() as inner:
+        w = leaf([1.0])
         with tape:
             pass
         assert (w * 2).tape is inner

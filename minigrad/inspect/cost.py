@@ -12,9 +12,9 @@ from typing import Any
 
 from minigrad.cotangents import Columns, Dense, Entries, Factors, Kept, Rows, matrix_shape
 from minigrad.estimator import Estimator
-from minigrad.node import Node
+from minigrad.node import Node, save_text, vjp_text
 from minigrad.report import Table, si
-from minigrad.tape import Tape, save_text, vjp_text
+from minigrad.tape import Tape
 from minigrad.typing import Shape
 
 __all__ = ["Cost", "NodeCost", "cost"]

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigrad.cotangents import Cotangent, dense
+from minigrad.node import save_text
 from minigrad.sweep import Sweep, draw
-from minigrad.tape import Tape, save_text
+from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 

@@ -15,7 +15,8 @@ from minigrad.estimator import Estimator, TooManyOutcomes
 from minigrad.inspect.leaves import Wanted
 from minigrad.node import Node
 from minigrad.report import Table, json_ready
-from minigrad.sweep import checked, read_only
+from minigrad.results import read_only
+from minigrad.sweep import checked
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array

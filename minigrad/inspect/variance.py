@@ -20,9 +20,10 @@ from minigrad.inspect.gradients import inner_product, squared_distances, squared
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.recorded import Record, wanted_of
+from minigrad.node import vjp_text
 from minigrad.report import Table, json_ready
 from minigrad.streams import draw_key, key_of
-from minigrad.tape import Tape, vjp_text
+from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 

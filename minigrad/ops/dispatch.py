@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.context import CONTEXT
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, traced
 
 __all__ = ["install"]
 
@@ -54,7 +53,7 @@ def install(tensor: type[Tensor], names: set[str], binary: Mapping[str, Callable
     def array_function(self: Tensor, func: Any, types: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         name = func.__name__
         found = list(tensors((args, settings)))
-        lost = any(t.requires_grad and (t.tape is not None or CONTEXT.tapes) for t in found)
+        lost = any(traced(t) for t in found)
         direct = bool(args) and isinstance(args[0], Tensor) and name in names
         if name not in VALUE_FREE and (lost or direct):
             raise TypeError(refusal(name, names))

@@ -34,14 +34,19 @@ def exp(x: Array) -> Result:
     return out, {"out": out}
 
 
-@primitive(rowwise=True, x=lambda g, saved: g / saved["x"])
+def _log_x(g: Array, saved: dict[str, Any]) -> Array:
+    x = saved["x"]
+    return np.asarray(g / np.where(x < 0, np.nan, x))  # there is no logarithm below 0, and so no slope
+
+
+@primitive(rowwise=True, x=_log_x)
 def log(x: Array) -> Result:
     """The natural logarithm.
 
     Parameters
     ----------
     x : Tensor or array_like
-        Positive.
+        Positive; below 0 value and derivative are NaN.
 
     Examples
     --------
@@ -52,14 +57,19 @@ def log(x: Array) -> Result:
     return np.log(x), {"x": x}
 
 
-@primitive(rowwise=True, x=lambda g, saved: g / (1 + saved["x"]))
+def _log1p_x(g: Array, saved: dict[str, Any]) -> Array:
+    x = saved["x"]
+    return np.asarray(g / (1 + np.where(x < -1, np.nan, x)))
+
+
+@primitive(rowwise=True, x=_log1p_x)
 def log1p(x: Array) -> Result:
     """log(1 + x), exact for small x.
 
     Parameters
     ----------
     x : Tensor or array_like
-        Above −1.
+        Above −1; below, value and derivative are NaN.
 
     Examples
     --------

@@ -18,8 +18,8 @@ from minigrad.node import Node
 from minigrad.ops.linear import product_flops, rows_of
 from minigrad.primitive import primitive
 from minigrad.residuals import row_squares
+from minigrad.results import unbroadcast
 from minigrad.squares import squared_norms
-from minigrad.sweep import unbroadcast
 from minigrad.typing import Array, Shape
 
 __all__ = ["matmul"]

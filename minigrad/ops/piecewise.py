@@ -1,4 +1,7 @@
-"""Piecewise linear functions. Each states what its derivative is at the kink."""
+"""Piecewise linear functions. Each states what its derivative is at the kink.
+
+Where the value is NaN, which piece it lies on is not known: the derivative is NaN, too, for every input it was made of.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,29 @@ LARGE = 4096
 """From this size on, and where the last axis fills a byte or more, ReLU keeps bits; below, packing costs more time."""
 
 
+def _pack(mask: Array) -> Array:
+    """A bit for each entry, by row, so that kept rows of a cotangent find theirs."""
+    return np.packbits(mask, axis=-1)
+
+
+def _unpack(bits: Array, count: int) -> Array:
+    return np.unpackbits(bits, axis=-1, count=count).view(np.bool_)
+
+
 def _relu(g: Array, saved: dict[str, Any]) -> Array:
-    positive = saved["positive"]
-    if positive.dtype == np.uint8:
-        positive = np.unpackbits(positive, axis=-1, count=g.shape[-1]).view(np.bool_)
-    return np.asarray(g * positive)
+    if "out" in saved:
+        return np.asarray(g * np.sign(saved["out"]))  # 0, 1 or NaN
+    back = np.asarray(g * _unpack(saved["positive"], g.shape[-1]))
+    if "nan" in saved:
+        back[_unpack(saved["nan"], g.shape[-1])] = np.nan
+    return back
 
 
 @primitive(rowwise=True, x=_relu)
 def relu(x: Array) -> Result:
     """max(x, 0); the derivative at 0 is 0.
 
-    It saves the signs: a bit for each entry of a large array, a byte for each of a small one.
+    It saves its output if that is small, and of a large one the signs, a bit for each entry.
 
     Parameters
     ----------
@@ -42,17 +56,26 @@ def relu(x: Array) -> Result:
     >>> mg.grad(lambda x: x.relu().sum())([-1.0, 0.0, 2.0]).tolist()
     [0.0, 0.0, 1.0]
     """
-    positive: Array = x > 0
-    if x.size >= LARGE and x.shape[-1] >= 8:
-        positive = np.packbits(positive, axis=-1)  # by row, so that kept rows of a cotangent find theirs
-    return np.maximum(x, x.dtype.type(0)), {"positive": positive}
+    out = np.maximum(x, x.dtype.type(0))
+    if x.size < LARGE or x.shape[-1] < 8:
+        return out, {"out": out}
+    saved = {"positive": _pack(x > 0)}
+    if np.isnan(out.max()):
+        saved["nan"] = _pack(np.isnan(out))
+    return out, saved
 
 
-def _share(ahead: Array, tie: Array, dtype: np.dtype[Any]) -> Array:
-    """1 where this input was chosen, ½ where both were equal."""
-    share = ahead.astype(dtype)
+def _share(ahead: Array, tie: Array, out: Array) -> Array:
+    """1 where this input was chosen, ½ where both were equal, NaN where the output is."""
+    share = ahead.astype(out.dtype)
     share[tie] = 0.5
-    return share
+    return with_nan(share, out)
+
+
+def with_nan(slope: Array, out: Array) -> Array:
+    """The slope, and NaN where the output is NaN."""
+    nan = np.isnan(out)
+    return np.where(nan, out, slope) if nan.any() else slope
 
 
 @primitive(
@@ -73,7 +96,7 @@ def maximum(x: Array, y: Array) -> Result:
     [0.0, 0.5, 1.0]
     """
     out = np.asarray(np.maximum(x, y))
-    return out, {"share": _share(np.asarray(x > y), np.asarray(x == y), out.dtype)}
+    return out, {"share": _share(np.asarray(x > y), np.asarray(x == y), out)}
 
 
 @primitive(
@@ -94,7 +117,7 @@ def minimum(x: Array, y: Array) -> Result:
     [1.0, 0.5, 0.0]
     """
     out = np.asarray(np.minimum(x, y))
-    return out, {"share": _share(np.asarray(x < y), np.asarray(x == y), out.dtype)}
+    return out, {"share": _share(np.asarray(x < y), np.asarray(x == y), out)}
 
 
 @primitive(
@@ -125,7 +148,7 @@ def where(condition: ArrayLike, x: Array, y: Array) -> Result:
     return np.where(condition, x, y), {"condition": condition}
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * saved["inside"])
+@primitive(rowwise=True, x=lambda g, saved: g * saved["slope"])
 def clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None) -> Result:
     """``x`` limited to [low, high]; the derivative is 1 inside and on the limits, 0 outside.
 
@@ -156,4 +179,4 @@ def clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None) 
         high = np.broadcast_to(np.asarray(high, dtype=x.dtype), x.shape)
         inside &= x <= high
         out = np.minimum(out, high)
-    return out, {"inside": inside}
+    return out, {"slope": with_nan(inside, out)}

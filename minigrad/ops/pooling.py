@@ -39,7 +39,8 @@ def _max_x(g: Array, saved: dict[str, Any]) -> Array:
     ties = np.zeros(out.shape, g.dtype)
     for pixels in windows.shifts(x):
         ties += pixels == out
-    share = g / np.maximum(ties, 1)  # no tie at all: the largest of values with a NaN
+    ties[ties == 0] = np.nan  # no tie at all: the largest of values with a NaN, beside which no share is known
+    share = g / ties
     back = np.zeros(x.shape, g.dtype)
     for pixels, target in zip(windows.shifts(x), windows.shifts(back), strict=True):
         target += share * (pixels == out)

@@ -139,12 +139,14 @@ def _extreme_x(g: Array, saved: dict[str, Any]) -> Array:
 
 
 def _extreme(x: Array, choose: Any, axis: Axis, keepdims: bool) -> Result:
-    """Ties share the cotangent equally: that is the subgradient of smallest norm."""
+    """Ties share the cotangent equally: that is the subgradient of smallest norm. Beside a NaN no share is known."""
     kept = kept_shape(x.shape, axis)
     out = choose(x, axis=axis, keepdims=True)
     hit = x == out
     ties = hit.sum(axis=axis, keepdims=True)
-    share = hit * (1 / np.maximum(ties, 1)).astype(x.dtype)  # no hit at all: the largest of values with a NaN
+    if not ties.all():
+        ties = np.where(ties == 0, np.nan, ties)  # no hit at all: the largest of values with a NaN
+    share = hit * (1 / ties).astype(x.dtype)
     return drop(out, axis, keepdims), {"share": share, "kept": kept}
 
 

@@ -57,7 +57,7 @@ def assert_gradients_close(
     ------
     AssertionError
         If a gradient differs: with the function, the input, the entry, both numbers, and what they hint at. Also if
-        the backward pass fails, or is not linear in the cotangent.
+        the backward pass fails, is not linear in the cotangent, or changes in place the cotangent or what was saved.
     TypeError, ValueError
         If there is nothing to check: no inputs, a value that is not finite or not float64, a random function.
 
@@ -90,6 +90,7 @@ def assert_gradients_close(
     _check_value(label, value, value_at(0, points[0]))
     cotangent = generator(Domain.COTANGENT, seed).standard_normal(value.shape)
     got = _pull(label, pullback, cotangent)
+    _check_untouched(label, got, _pull(label, pullback, cotangent))
     doubled = _pull(label, pullback, -2 * cotangent)
     wrong = []
     for k, point in enumerate(points):
@@ -183,15 +184,35 @@ def _has_kink(along: Callable[[float], Array], cotangent: Array, gap: float) -> 
 
 
 def _pull(label: str, pullback: Callable[..., tuple[Array, ...]], cotangent: Array) -> tuple[Array, ...]:
+    handed = cotangent.copy()
     try:
-        return pullback(cotangent, rng=0)
+        gradients = pullback(handed, rng=0)
     except (ValueError, TypeError, IndexError, KeyError) as error:
         raise AssertionError(
             f"{label}: the backward pass failed: {type(error).__name__}: {error}\n"
             "  look at: a rule must return an array of the shape of its input; if inputs broadcast, the decorator "
             "needs broadcasts=True (or the rule must sum over the axes that were repeated); a KeyError names what "
-            "the forward function did not save"
+            "the forward function did not save; neither the cotangent nor what was saved may be changed in place"
         ) from error
+    if not np.array_equal(handed, cotangent):
+        raise AssertionError(
+            f"{label}: the backward pass changed the cotangent that it was given, which other nodes still read. Does a "
+            "rule change g in place?"
+        )
+    return gradients
+
+
+def _check_untouched(label: str, first: tuple[Array, ...], second: tuple[Array, ...]) -> None:
+    """Raise if a second backward pass over the same tape differs from the first, or the gradients share memory."""
+    for k, (one, other) in enumerate(zip(first, second, strict=True)):
+        if not np.array_equal(one, other, equal_nan=True):
+            raise AssertionError(
+                f"{label}: pulling the same cotangent back twice gives two gradients of input {k}. Does a rule change "
+                "in place what was saved?"
+            )
+    every = [*first, *second]
+    if any(np.shares_memory(every[j], every[k]) for j in range(len(every)) for k in range(j)):
+        raise AssertionError(f"{label}: two of the gradients share their memory, so that a change of one changes both")
 
 
 def _check_value(label: str, value: Array, again: Array) -> None:

@@ -1,0 +1,155 @@
+"""What forward functions, VJP rules and estimators hand back: what is let through, and what is refused.
+
+The library's own rules keep to the contract, which its tests see to. The rules of anybody else's primitives are called
+here, with views of the cotangent and of what was saved that cannot be written to: other nodes, later draws and the
+caller still read both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from minigrad.cotangents import Cotangent, Rows, Structured, dense
+from minigrad.node import Node
+from minigrad.rowwise import sum_rows_to
+from minigrad.typing import Array, Shape
+
+__all__ = ["explain_read_only", "fit", "forward_output", "plain", "pulled", "read_only", "real", "unbroadcast"]
+
+
+def plain(value: Any, who: str) -> Array:
+    """A value as a plain array of real numbers.
+
+    Raises
+    ------
+    TypeError
+        If it is masked, complex or no numbers at all; ``who`` begins the message.
+
+    Examples
+    --------
+    >>> plain(2.0, "f returned")
+    array(2.)
+    >>> plain(np.array([1j]), "f returned")
+    Traceback (most recent call last):
+        ...
+    TypeError: f returned values of dtype complex128, not real numbers; compute on their .real and .imag
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{who} a masked array, and what its mask hides would be taken for values; return a plain array, such as "
+            ".filled(0)"
+        )
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        remedy = "compute on their .real and .imag" if array.dtype.kind == "c" else "return an array of floats"
+        raise TypeError(f"{who} values of dtype {array.dtype}, not real numbers; {remedy}")
+    return array
+
+
+def forward_output(name: str, answer: Any) -> tuple[Array, dict[str, Any]]:
+    """The output and what was saved, from what a forward function returned; raise if it is anything else."""
+    if type(answer) is not tuple or len(answer) != 2 or not isinstance(answer[1], dict):
+        got = type(answer).__name__
+        if type(answer) is tuple:
+            got = "tuple (" + ", ".join(type(part).__name__ for part in answer) + ")"
+        raise TypeError(
+            f"{name}: its forward function must return (output, saved), an array and a dict of what the VJP rules "
+            f"read, but it returned a {got}. Where the rules read nothing, return (output, {{}})"
+        )
+    return plain(answer[0], f"{name}: its forward function returned"), answer[1]
+
+
+def real(contribution: Cotangent, node: Node, edge: int) -> Cotangent:
+    """What a rule returned in another dtype than that of its input, if real numbers; raise if not."""
+    if contribution.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{node.label}: its VJP rule for {node.primitive.edge_name(edge)!r} returned values of dtype "
+            f"{contribution.dtype}, not real numbers"
+        )
+    return contribution
+
+
+def pulled(node: Node, edge: int, rules: Sequence[Any], g: Cotangent) -> Cotangent:
+    """Pull a cotangent back to one input by the rule for its structure."""
+    primitive = node.primitive
+    rule, position = (rules[0], (edge,)) if primitive.variadic else (rules[edge], ())
+    if primitive.trusted:
+        contribution: Cotangent = rule(g, node.saved, *position)
+        return contribution
+    who = f"{node.label}: its VJP rule for {primitive.edge_name(edge)!r}"
+    try:
+        answer = rule(read_only(g), {name: read_only(value) for name, value in node.saved.items()}, *position)
+    except ValueError as error:
+        explain_read_only(error, who, "the cotangent or what was saved")
+        raise
+    if isinstance(answer, Structured):
+        return answer
+    if not isinstance(answer, (np.ndarray, np.generic)):
+        raise TypeError(
+            f"{who} returned a {type(answer).__name__}. The rule must return the cotangent of its input, an array"
+        )
+    return plain(answer, f"{who} returned").view()  # a view: the rule may have kept the array itself
+
+
+def explain_read_only(error: ValueError, who: str, what: str) -> None:
+    """Raise a clearer error if ``error`` is NumPy's about writing to a read-only array."""
+    if "read-only" in str(error):
+        raise ValueError(
+            f"{who} tried to change {what} in place, but other nodes and later draws may still read it; compute a new "
+            "array, or work on a copy (g.copy())"
+        ) from error
+
+
+def read_only(value: Any) -> Any:
+    """The same value, its arrays as views that cannot be written to; containers and structures as copies.
+
+    Examples
+    --------
+    >>> read_only({"x": [np.ones(2)]})["x"][0].flags.writeable
+    False
+    """
+    if isinstance(value, np.ndarray):
+        view = value.view()
+        view.flags.writeable = False
+        return view
+    if type(value) in (list, tuple):
+        return type(value)([read_only(each) for each in value])
+    if type(value) is dict:
+        return {name: read_only(each) for name, each in value.items()}
+    if isinstance(value, Structured):
+        shown = copy(value)
+        names = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+        for name in [*names, *getattr(value, "__dict__", ())]:
+            part = getattr(value, name, None)
+            if isinstance(part, np.ndarray):
+                setattr(shown, name, read_only(part))
+        return shown
+    return value
+
+
+def fit(contribution: Cotangent, node: Node, edge: int) -> Cotangent:
+    """Sum a cotangent over the axes along which its input was broadcast."""
+    shape = node.in_shapes[edge]
+    if node.primitive.broadcasts and shape is not None:
+        summed = sum_rows_to(contribution, shape) if isinstance(contribution, Rows) else None
+        if summed is None:
+            summed = unbroadcast(dense(contribution), shape)
+        if summed is not None:
+            return summed
+    raise ValueError(
+        f"{node.label}: its VJP rule for {node.primitive.edge_name(edge)!r} returned shape {contribution.shape}, "
+        f"but that input has shape {shape}. The rule must return the cotangent of its input"
+    )
+
+
+def unbroadcast(g: Array, shape: Shape) -> Array | None:
+    """Sum ``g`` down to ``shape``; None if ``shape`` does not broadcast to that of ``g``."""
+    extra = g.ndim - len(shape)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
+        return None
+    axes = tuple(range(extra)) + tuple(extra + k for k, n in enumerate(shape) if n == 1 and g.shape[extra + k] != 1)
+    return np.asarray(g.sum(axis=axes)).reshape(shape)
