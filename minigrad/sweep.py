@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.arrays import plain, wide
 from minigrad.cotangents import Cotangent, Rows, Structured, add, dense
 from minigrad.estimator import Estimator
 from minigrad.node import Node
@@ -127,13 +128,13 @@ class Sweep:
         if type(parent) is int:
             dtype = self.nodes[parent].dtype
             if contribution.dtype != dtype:
-                contribution = contribution.astype(dtype)
+                contribution = travelling(contribution, dtype)
             before = self.pending[parent]
             self.pending[parent] = contribution if before is None else add(before, contribution)
             return
         leaf: Any = parent
         if contribution.dtype != leaf.data.dtype:
-            contribution = contribution.astype(leaf.data.dtype)
+            contribution = travelling(contribution, leaf.data.dtype)
         entry = self.leaves.get(id(leaf))
         if entry is not None:
             self.leaves[id(leaf)] = (leaf, add(entry[1], contribution), True)
@@ -148,9 +149,17 @@ class Sweep:
         if entry is None:
             return None
         _, g, own = entry
+        if g.dtype != leaf.data.dtype:  # float32 sums for a leaf of float16
+            return g.astype(leaf.data.dtype)
         if own:  # once: whoever asks again gets a copy
             self.leaves[id(leaf)] = (leaf, g, False)
         return g if own or isinstance(g, Structured) else np.array(g)
+
+
+def travelling(g: Cotangent, dtype: np.dtype[Any]) -> Cotangent:
+    """A cotangent in the dtype of what it belongs to; for float16 in float32, for it may be added to others."""
+    dtype = wide(dtype)
+    return g if g.dtype == dtype else g.astype(dtype)
 
 
 def fit(contribution: Cotangent, node: Node, edge: int) -> Cotangent:
@@ -174,7 +183,7 @@ def unbroadcast(g: Array, shape: Shape) -> Array | None:
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
         return None
     axes = tuple(range(extra)) + tuple(extra + k for k, n in enumerate(shape) if n == 1 and g.shape[extra + k] != 1)
-    return np.asarray(g.sum(axis=axes)).reshape(shape)
+    return np.asarray(g.sum(axis=axes, dtype=wide(g.dtype))).reshape(shape)
 
 
 def stream(rng: Seed) -> int:
@@ -234,7 +243,7 @@ def read_only(g: Array) -> Array:
 def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:
     """The cotangent that an estimator returned, in the dtype of ``g``; raise if it is not one."""
     if not isinstance(out, Structured):
-        out = np.asarray(out)
+        out = plain(out, f"{node.label}: what {estimator!r} returned")
     if out.shape != g.shape:
         raise ValueError(
             f"{node.label}: {estimator!r} returned a cotangent of shape {out.shape} for one of shape {g.shape}; it "

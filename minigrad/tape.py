@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.arrays import plain, wide
 from minigrad.context import CONTEXT
 from minigrad.cotangents import Cotangent, dense
 from minigrad.node import Node, quote
@@ -239,6 +240,8 @@ class Tape:
         else:
             kept = sweep.kept.get(tensor.node)
             g = np.array(kept) if isinstance(kept, (np.ndarray, np.generic)) else kept
+            if g is not None and g.dtype != tensor.data.dtype:  # float32 sums for a float16 tensor
+                g = g.astype(tensor.data.dtype)
         return np.zeros_like(tensor.data) if g is None else g
 
     def check_wrt(self, wrt: Sequence[Tensor]) -> frozenset[int]:
@@ -323,17 +326,17 @@ class Tape:
 
 
 def start_cotangent(y: Tensor, cotangent: ArrayLike | None, name: str) -> Array:
-    """The cotangent that a sweep from ``y`` begins with, in its dtype."""
+    """The cotangent that a sweep from ``y`` begins with, in its dtype; for float16 in float32."""
     if cotangent is None:
         if y.data.ndim:
             raise TapeError(
                 f"{name}: this tensor has shape {y.shape}, and only a scalar has a gradient without a cotangent. "
                 f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
             )
-        return np.ones((), y.data.dtype)
-    g = np.asarray(getattr(cotangent, "data", cotangent) if hasattr(cotangent, "requires_grad") else cotangent)
+        return np.ones((), wide(y.data.dtype))
+    g = plain(cotangent.data if isinstance(cotangent, Tensor) else cotangent, f"{name}: the cotangent")
     if g.shape != y.shape:
         raise ValueError(f"{name}: the cotangent has shape {g.shape}, but the tensor has shape {y.shape}")
     if g.dtype.kind not in "fiub":
         raise TypeError(f"{name}: the cotangent has dtype {g.dtype}; it must hold real numbers")
-    return g.astype(y.data.dtype, copy=False)
+    return g.astype(wide(y.data.dtype), copy=False)

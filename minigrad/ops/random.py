@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.arrays import DOUBLE, plain, wide
 from minigrad.context import current_tape
 from minigrad.primitive import primitive
 from minigrad.tensor import Tensor
@@ -46,9 +47,9 @@ def dropout(x: Any, rate: float = 0.5, rng: Seed = None, *, vjp: Any = None) -> 
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: rate={rate} must lie in [0, 1)")
-    values = x.data if isinstance(x, Tensor) else np.asarray(x)
+    values = x.data if isinstance(x, Tensor) else plain(x, "dropout: input 'x'")
     tape = current_tape()
     generator = tape.rng if rng is None and tape is not None else np.random.default_rng(rng)
     keep = generator.random(values.shape) >= rate
-    dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
+    dtype = wide(values.dtype) if values.dtype.kind == "f" else DOUBLE
     return _dropout(x, scale=keep.astype(dtype) / dtype.type(1 - rate), vjp=vjp)

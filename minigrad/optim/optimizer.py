@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.arrays import plain
 from minigrad.cotangents import Rows, Structured
 from minigrad.optim.arguments import Parameters, named, not_negative
 from minigrad.typing import Array
@@ -189,6 +190,8 @@ class Optimizer:
         for k, (name, tensor, gradient) in enumerate(zip(self.names, self.parameters, found, strict=True)):
             if not tensor.requires_grad:
                 continue
+            if isinstance(gradient, np.ndarray) and type(gradient) is not np.ndarray:
+                found[k] = gradient = plain(gradient, f"{kind}.step: the gradient of {name}")
             if not isinstance(gradient, (np.ndarray, Structured)):
                 if not isinstance(gradient, (float, np.floating)):
                     raise TypeError(
