@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
+from minigrad.arrays import DOUBLE, HALF, SINGLE, plain, prepare, restore
 from minigrad.context import CLOCK, current_layer, current_tape
 from minigrad.cotangents import Cotangent, Rows, Structured
 from minigrad.nesting import foreign, is_foreign
@@ -59,6 +60,8 @@ class Primitive:
         no entry, the cotangent is made dense.
     broadcasts : bool
         Whether inputs follow NumPy's broadcasting, so that the sweep sums cotangents back to their shapes.
+    as_is : bool
+        Whether integers among themselves, and float16, reach the forward pass as they are; see `minigrad.arrays`.
     forward_flops, backward_flops : callable
         ``forward_flops(node)`` and ``backward_flops(node, edge, kept)``, floating-point operations.
     operands : callable or None
@@ -74,10 +77,12 @@ class Primitive:
         whether the rules, moreover, take no position.
     """
 
-    def __init__(self, forward: Callable[..., Any], rules: dict[str, Rule], broadcasts: bool, rowwise: bool):
+    def __init__(
+        self, forward: Callable[..., Any], rules: dict[str, Rule], broadcasts: bool, rowwise: bool, as_is: bool = False
+    ):
         self.forward = forward
         self.name = forward.__name__.strip("_")
-        self.broadcasts = broadcasts
+        self.broadcasts, self.as_is = broadcasts, as_is
         parameters = list(inspect.signature(forward).parameters.values())
         self.variadic = parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
         names = [p.name for p in parameters]
@@ -165,10 +170,14 @@ class Primitive:
         parents: list[int | Tensor | None] = []
         weak: list[int] | None = None
         leaves: list[Tensor] = []
-        recording = False
+        recording = odd = narrow = False
         for k, value in enumerate(inputs):
             if type(value) is Tensor or isinstance(value, Tensor):
-                arrays.append(value.data)
+                array = value.data
+                arrays.append(array)
+                dtype = array.dtype
+                if dtype is not SINGLE and dtype is not DOUBLE:
+                    odd = True
                 if value.requires_grad and tape is not None:
                     if value.tape is tape:
                         parents.append(value.node)
@@ -184,23 +193,36 @@ class Primitive:
                     raise self.unfit(k, "None")
                 arrays.append(None)
             else:
-                array = value if isinstance(value, np.ndarray) else np.asarray(value)
-                if array.dtype.kind not in "fiub":
-                    raise self.unfit(k, f"a {type(value).__name__} of dtype {array.dtype}")
-                arrays.append(array)
-                if array is not value or not array.ndim:
+                if type(value) is np.ndarray:
+                    array = value
+                elif type(value) is float or type(value) is int:
+                    array = np.asarray(value)
+                else:
+                    array = plain(value, f"{self.name}: input {self.edge_name(k)!r}")
+                dtype = array.dtype
+                if not array.ndim or (array is not value and not isinstance(value, np.ndarray)):
                     weak = [k] if weak is None else [*weak, k]
+                elif dtype is not SINGLE and dtype is not DOUBLE:
+                    odd = True
+                if dtype.kind not in "fiub":
+                    raise self.unfit(k, f"a {type(value).__name__} of dtype {dtype}")
+                arrays.append(array)
             parents.append(None)
-        if weak is not None:
-            adopt_dtype(arrays, weak)
-        for name, value in settings.items():
-            if isinstance(value, Tensor):
-                if value.requires_grad:
-                    raise TypeError(
-                        f"{self.name}: argument {name!r} is not differentiable, but it is a tensor that requires a "
-                        "gradient; pass its `.data`"
-                    )
-                settings[name] = value.data
+        given = arrays
+        if odd or weak is not None:
+            given = list(arrays) if odd else arrays
+            narrow = prepare(arrays, weak, self.as_is, odd)
+        if settings:
+            for name, value in settings.items():
+                if isinstance(value, Tensor):
+                    if value.requires_grad:
+                        raise TypeError(
+                            f"{self.name}: argument {name!r} is not differentiable, but it is a tensor that requires a "
+                            "gradient; pass its `.data`"
+                        )
+                    settings[name] = value.data
+                elif isinstance(value, np.ndarray) and type(value) is not np.ndarray:
+                    settings[name] = plain(value, f"{self.name}: argument {name!r}")
         if self.wants_needs:
             settings["needs"] = tuple([p is not None for p in parents])
         try:
@@ -213,6 +235,9 @@ class Primitive:
         out, saved = answer if self.trusted else forward_output(self.name, answer)
         if type(out) is not np.ndarray:
             out = np.asarray(out)
+        if narrow and out.dtype == SINGLE:
+            out = out.astype(HALF)
+            saved = restore(saved, given, arrays)
         result = Tensor.__new__(Tensor)
         result.data = out
         result.grad = None
@@ -263,7 +288,7 @@ class Primitive:
 
 
 def primitive(
-    *, broadcasts: bool = False, rowwise: bool = False, **rules: Rule
+    *, broadcasts: bool = False, rowwise: bool = False, as_is: bool = False, **rules: Rule
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Make an operation on tensors of a forward function on arrays and one VJP rule for each input.
 
@@ -276,6 +301,11 @@ def primitive(
         Whether every row of the output depends on the same row of the inputs alone, as in element-wise operations.
         A cotangent of which only some rows were kept then stays short: the rules are applied to these rows, and to
         the same rows of what was saved.
+    as_is : bool, default False
+        Whether the forward pass only moves values, or is a single function of NumPy's on them. Integers among
+        themselves then stay integers. Otherwise integer and bool inputs become floats before the function sees them:
+        of the dtype of the floating inputs, or float64 where there are none. float16 comes as float32, and the output
+        is rounded.
     **rules : callable
         By the name of a differentiable input: ``rule(g, saved)`` returns the cotangent of that input, an
         array of its shape, from the cotangent ``g`` of the output. It must be linear in ``g``. Neither ``g`` nor what
@@ -309,7 +339,7 @@ def primitive(
     """
 
     def decorate(forward: Callable[..., Any]) -> Operation:
-        made = Primitive(forward, rules, broadcasts, rowwise)
+        made = Primitive(forward, rules, broadcasts, rowwise, as_is)
 
         @functools.wraps(forward)
         def operation(*args: Any, **kwargs: Any) -> Tensor:
@@ -328,20 +358,3 @@ def primitive(
 def is_own(function: Callable[..., Any]) -> bool:
     """Whether a function is of this package."""
     return str(getattr(function, "__module__", None)).partition(".")[0] == __name__.partition(".")[0]
-
-
-def adopt_dtype(arrays: list[Array | None], weak: list[int]) -> None:
-    """Give numbers and lists the floating dtype of the tensors and arrays that they meet.
-
-    Otherwise one NumPy scalar of dtype float64 would promote a whole float32 network.
-    """
-    dtype = None
-    for k, array in enumerate(arrays):
-        if array is not None and k not in weak and array.dtype.kind == "f":
-            dtype = array.dtype if dtype is None or dtype == array.dtype else np.result_type(dtype, array.dtype)
-    if dtype is None:
-        return
-    for k in weak:
-        array = arrays[k]
-        if array is not None and array.dtype.kind in "fiub":
-            arrays[k] = array.astype(dtype, copy=False)

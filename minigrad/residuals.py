@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from minigrad.arrays import HALF, SINGLE
 from minigrad.context import CONTEXT
 from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Rows, Structured, dense
 from minigrad.estimator import Estimator
@@ -139,8 +140,8 @@ def sketch_residuals(node: Node, save: Mapping[str, Estimator], tape: Tape) -> N
         if name not in node.saved:
             continue  # no gradient that is wanted needs it
         exact = node.saved[name]
-        if exact.dtype.kind != "f":
-            exact = exact.astype(node.dtype)
+        if exact.dtype == HALF:
+            exact = exact.astype(SINGLE)
         rng = generator(Domain.RESIDUAL, tape.key, node.index, node.primitive.residuals.index(name))
         view = read_only(exact)
         # Without the node: scores are those of the array itself, which is no cotangent of the node.

@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.arrays import wide
 from minigrad.cotangents import Cotangent, Rows, Structured, dense
 from minigrad.node import Node
 from minigrad.rowwise import sum_rows_to
 from minigrad.typing import Array, Shape
 
-__all__ = ["explain_read_only", "fit", "forward_output", "plain", "pulled", "read_only", "real", "unbroadcast"]
+__all__ = ["explain_read_only", "fit", "forward_output", "pulled", "read_only", "real", "returned", "unbroadcast"]
 
 
-def plain(value: Any, who: str) -> Array:
+def returned(value: Any, who: str) -> Array:
     """A value as a plain array of real numbers.
 
     Raises
@@ -31,9 +32,9 @@ def plain(value: Any, who: str) -> Array:
 
     Examples
     --------
-    >>> plain(2.0, "f returned")
+    >>> returned(2.0, "f returned")
     array(2.)
-    >>> plain(np.array([1j]), "f returned")
+    >>> returned(np.array([1j]), "f returned")
     Traceback (most recent call last):
         ...
     TypeError: f returned values of dtype complex128, not real numbers; compute on their .real and .imag
@@ -60,7 +61,7 @@ def forward_output(name: str, answer: Any) -> tuple[Array, dict[str, Any]]:
             f"{name}: its forward function must return (output, saved), an array and a dict of what the VJP rules "
             f"read, but it returned a {got}. Where the rules read nothing, return (output, {{}})"
         )
-    return plain(answer[0], f"{name}: its forward function returned"), answer[1]
+    return returned(answer[0], f"{name}: its forward function returned"), answer[1]
 
 
 def real(contribution: Cotangent, node: Node, edge: int) -> Cotangent:
@@ -92,7 +93,7 @@ def pulled(node: Node, edge: int, rules: Sequence[Any], g: Cotangent) -> Cotange
         raise TypeError(
             f"{who} returned a {type(answer).__name__}. The rule must return the cotangent of its input, an array"
         )
-    return plain(answer, f"{who} returned").view()  # a view: the rule may have kept the array itself
+    return returned(answer, f"{who} returned").view()  # a view: the rule may have kept the array itself
 
 
 def explain_read_only(error: ValueError, who: str, what: str) -> None:
@@ -152,4 +153,4 @@ def unbroadcast(g: Array, shape: Shape) -> Array | None:
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
         return None
     axes = tuple(range(extra)) + tuple(extra + k for k, n in enumerate(shape) if n == 1 and g.shape[extra + k] != 1)
-    return np.asarray(g.sum(axis=axes)).reshape(shape)
+    return np.asarray(g.sum(axis=axes, dtype=wide(g.dtype))).reshape(shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minigrad.arrays import wide
 from minigrad.typing import Array
 
 __all__ = ["squared_norms"]
@@ -31,6 +32,7 @@ def squared_norms(array: Array, axis: int) -> Array:
     25.0 1.0000000...e-60
     """
     text = "...ij,...ij->...j" if axis == -2 else "...i,...i->..."
+    array = array.astype(wide(array.dtype), copy=False)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         sums = np.einsum(text, array, array)
         if sums.dtype == np.float64:

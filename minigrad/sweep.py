@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.arrays import wide
 from minigrad.cotangents import Cotangent, Rows, Structured, add, dense
 from minigrad.estimator import Estimator
 from minigrad.node import Node
-from minigrad.results import explain_read_only, fit, plain, pulled, read_only, real
+from minigrad.results import explain_read_only, fit, pulled, read_only, real, returned
 from minigrad.streams import Domain, generator
 from minigrad.typing import Array
 
@@ -119,13 +120,13 @@ class Sweep:
         if type(parent) is int:
             dtype = self.nodes[parent].dtype
             if contribution.dtype != dtype:
-                contribution = real(contribution, node, edge).astype(dtype)
+                contribution = travelling(real(contribution, node, edge), dtype)
             before = self.pending[parent]
             self.pending[parent] = contribution if before is None else add(before, contribution)
             return
         leaf: Any = parent
         if contribution.dtype != leaf.data.dtype:
-            contribution = real(contribution, node, edge).astype(leaf.data.dtype)
+            contribution = travelling(real(contribution, node, edge), leaf.data.dtype)
         entry = self.leaves.get(id(leaf))
         if entry is not None:
             self.leaves[id(leaf)] = (leaf, add(entry[1], contribution), True)
@@ -140,9 +141,17 @@ class Sweep:
         if entry is None:
             return None
         _, g, own = entry
+        if g.dtype != leaf.data.dtype:  # float32 sums for a leaf of float16
+            return g.astype(leaf.data.dtype)
         if own:  # once: whoever asks again gets a copy
             self.leaves[id(leaf)] = (leaf, g, False)
         return g if own or isinstance(g, Structured) else np.array(g)
+
+
+def travelling(g: Cotangent, dtype: np.dtype[Any]) -> Cotangent:
+    """A cotangent in the dtype of what it belongs to; for float16 in float32, for it may be added to others."""
+    dtype = wide(dtype)
+    return g if g.dtype == dtype else g.astype(dtype)
 
 
 def draw(node: Node, g: Array, key: int) -> list[Cotangent]:
@@ -173,7 +182,7 @@ def sketch(estimator: Estimator, g: Array, node: Node, rng: np.random.Generator)
 def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:
     """The cotangent that an estimator returned, in the dtype of ``g``; raise if it is not one."""
     if not isinstance(out, Structured):
-        out = plain(out, f"{node.label}: {estimator!r} returned")
+        out = returned(out, f"{node.label}: {estimator!r} returned")
     if out.shape != g.shape:
         raise ValueError(
             f"{node.label}: {estimator!r} returned a cotangent of shape {out.shape} for one of shape {g.shape}; it "

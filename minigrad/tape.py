@@ -9,12 +9,12 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.arrays import plain, wide
 from minigrad.cotangents import Cotangent, dense
 from minigrad.listing import summary, to_dot
 from minigrad.nesting import TapeError, enter, foreign, leave, pull_inside, was_lent
 from minigrad.node import Node
 from minigrad.report import Table
-from minigrad.results import plain
 from minigrad.streams import Domain, as_generator, key_of
 from minigrad.sweep import Sweep, draw
 from minigrad.tensor import Tensor, not_recorded, traced
@@ -233,6 +233,8 @@ class Tape:
         else:
             kept = sweep.kept.get(tensor.node)
             g = np.array(kept) if isinstance(kept, (np.ndarray, np.generic)) else kept
+            if g is not None and g.dtype != tensor.data.dtype:  # float32 sums for a float16 tensor
+                g = g.astype(tensor.data.dtype)
         return np.zeros_like(tensor.data) if g is None else g
 
     def check_wrt(self, wrt: Sequence[Tensor]) -> frozenset[int]:
@@ -287,20 +289,24 @@ class Tape:
 
 
 def start_cotangent(y: Tensor, cotangent: ArrayLike | None, name: str) -> Array:
-    """The cotangent that a sweep from ``y`` begins with, in its dtype."""
+    """The cotangent that a sweep from ``y`` begins with, in its dtype; for float16 in float32."""
     if cotangent is None:
         if y.data.ndim:
             raise TapeError(
                 f"{name}: this tensor has shape {y.shape}, and only a scalar has a gradient without a cotangent. "
                 f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
             )
-        return np.ones((), y.data.dtype)
-    if isinstance(cotangent, Tensor) and traced(cotangent):
-        raise TypeError(
-            f"{name}: the cotangent is a tensor that is being differentiated itself, and derivatives of derivatives "
-            "are not supported. Pass its `.data` if its values alone are meant"
-        )
-    g = plain(cotangent, f"{name}: the cotangent is made of")
+        return np.ones((), wide(y.data.dtype))
+    if isinstance(cotangent, Tensor):
+        if traced(cotangent):
+            raise TypeError(
+                f"{name}: the cotangent is a tensor that is being differentiated itself, and derivatives of "
+                "derivatives are not supported. Pass its `.data` if its values alone are meant"
+            )
+        cotangent = cotangent.data
+    g = plain(cotangent, f"{name}: the cotangent")
     if g.shape != y.shape:
         raise ValueError(f"{name}: the cotangent has shape {g.shape}, but the tensor has shape {y.shape}")
-    return g.astype(y.data.dtype, copy=False)
+    if g.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: the cotangent has dtype {g.dtype}; it must hold real numbers")
+    return g.astype(wide(y.data.dtype), copy=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from minigrad.arrays import plain
 from minigrad.context import CLOCK, CONTEXT
 from minigrad.nesting import TapeError
 from minigrad.typing import Array, Seed, Shape
@@ -82,7 +83,7 @@ class Tensor:
     ):
         if isinstance(data, Tensor):
             raise TypeError("this is a Tensor already; use it as it is, or pass its `.data` for a new leaf")
-        self.data = np.asarray(data, dtype=dtype)
+        self.data = plain(data, "the data of a Tensor", dtype)
         if self.data.dtype.kind not in "fiub":
             raise TypeError(
                 f"a Tensor holds real numbers, but this data has dtype {self.data.dtype}; "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.arrays import plain
 from minigrad.nesting import TapeError, foreign, is_foreign
 from minigrad.primitive import primitive
 from minigrad.tape import Tape, start_cotangent
@@ -18,7 +19,7 @@ from minigrad.typing import Array, Seed
 __all__ = ["grad", "value_and_grad", "vjp"]
 
 
-@primitive(x=lambda g, saved: g)
+@primitive(as_is=True, x=lambda g, saved: g)
 def identity(x: Array) -> tuple[Array, dict[str, Any]]:
     """The input itself, as something that was computed."""
     return x, {}
@@ -192,7 +193,22 @@ def _values(value: Any, what: str, position: int) -> Array:
                 "not supported. Pass its `.data` if its values alone are meant"
             )
         value = value.data
-    array = np.asarray(value)
+    if isinstance(value, dict) or (
+        isinstance(value, (list, tuple)) and any(isinstance(part, (np.ndarray, Tensor, dict)) for part in value)
+    ):
+        raise TypeError(
+            f"{what}: argument {position} is a {type(value).__name__} of arrays, and derivatives by these are "
+            f"not there yet. Give each array as an argument of its own, as in {structure_hint(what, value)}"
+        )
+    array = plain(value, f"{what}: argument {position}")
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     return array
+
+
+def structure_hint(what: str, value: Any) -> str:
+    """How to differentiate by the arrays of a dict or a list today."""
+    call = "vjp(" if what == "vjp" else "grad("
+    end = ", a, b)" if what == "vjp" else ", argnums=(0, 1))(a, b)"
+    inside = "{'a': a, 'b': b}" if isinstance(value, dict) else "[a, b]"
+    return f"{call}lambda a, b: fn({inside}){end}"

@@ -93,6 +93,8 @@ def test_a_new_data_set_is_one_decorated_function(monkeypatch):
     assert datasets.describe()["my_toy"] == "a toy" and "my_toy" in datasets.names()
     with pytest.raises(ValueError, match="registered already"):
         datasets.register("again")(my_toy)
+    with pytest.raises(TypeError, match=r"decorator.*got a function, so nothing was registered.*@datasets\.register"):
+        datasets.register(my_toy)  # as from @register without brackets
 
 
 # Finding
@@ -289,3 +291,15 @@ def test_importing_and_the_bundled_data_need_no_pooch():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("part", ["train-images.idx3-ubyte", "train-images.idx3-ubyte.gz", "train-images-idx3-ubyte"])
+def test_names_with_dots_as_mirrors_have_them_are_found(tmp_path, monkeypatch, part):
+    from minigrad.datasets.images import FASHION_MNIST, MNIST
+    from minigrad.datasets.places import find
+
+    monkeypatch.setenv("MINIGRAD_DATA", str(tmp_path))
+    (tmp_path / "fashion-mnist").mkdir()
+    (tmp_path / "fashion-mnist" / part).write_bytes(b"")
+    assert find(FASHION_MNIST["x_train"]) == tmp_path / "fashion-mnist" / part
+    assert "t10k-labels.idx1-ubyte" in MNIST["y_test"].names

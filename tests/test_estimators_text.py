@@ -24,6 +24,7 @@ from minigrad.estimators import (
     WinnerTakeAll,
     WithReplacement,
     parse,
+    registry,
 )
 
 CLASSES = (
@@ -235,3 +236,21 @@ def test_an_estimator_cannot_change_the_cotangent_it_is_given():
         y = ops.multiply(x, 2.0, vjp=Vandal())
     with pytest.raises(ValueError, match=r"in place|read-only"):
         tape.gradients(y, [x], np.ones(2), rng=0)
+
+
+@pytest.mark.parametrize(
+    "text", ["diagonal(0,1)", "mask( 0 , 25 )", "mask(0,5, axis=row)", "mask(budget=0,1)", "lowrank(0,1,poisson)"]
+)
+def test_a_decimal_comma_is_explained(text):
+    with pytest.raises(ValueError, match=r"decimal point, 0\.\d+; a comma parts arguments"):
+        parse(text)
+
+
+def test_register_is_a_decorator(monkeypatch):
+    monkeypatch.setattr(registry, "_CLASSES", dict(registry._CLASSES))
+    before = estimators.names()
+    with pytest.raises(TypeError, match=r"decorator.*got a type, so nothing was registered.*@estimators\.register"):
+        estimators.register("coin", Mask)
+    with pytest.raises(TypeError, match="not a dataclass that inherits from minigrad.Estimator"):
+        estimators.register("coin", "heads or tails")(lambda g: g)
+    assert estimators.names() == before

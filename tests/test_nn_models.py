@@ -79,3 +79,6 @@ def test_a_model_is_one_decorated_function(monkeypatch):
         nn.models.build("softmax", (4,), 3, wise=True)
     with pytest.raises(ValueError, match="'softmax' is registered already"):
         nn.models.register("softmax", "again")(softmax)
+    with pytest.raises(TypeError, match=r"decorator.*got a function, so nothing was registered.*@models\.register"):
+        nn.models.register("another", softmax)
+    assert "another" not in nn.models.names()

@@ -8,6 +8,9 @@ from scipy import special
 
 import minigrad as mg
 from minigrad import ops
+from minigrad.cotangents import dense
+from minigrad.estimators import Mask
+from minigrad.testing import assert_gradients_close
 
 X = np.random.default_rng(0).standard_normal((4, 3)) * 3
 LABELS = np.array([0, 2, 1, 2])
@@ -115,3 +118,35 @@ def test_one_hot_integers_are_explained():
         ops.cross_entropy(X, ONE_HOT.astype(int))
     with pytest.raises(ValueError, match=r"one-hot.*\.astype\(float\)"):
         ops.cross_entropy(X, ONE_HOT == 1)
+
+
+@pytest.mark.parametrize("axis", [None, (0, 1), (1, 2), (-1, 0), (1,), -1, 0, 2])
+@pytest.mark.parametrize("log", [False, True])
+def test_softmax_over_one_axis_several_or_all(axis, log):
+    """Values as SciPy has them, gradients as differences say; kept rows and samples give what the dense rule gives."""
+    operation, reference = (ops.log_softmax, special.log_softmax) if log else (ops.softmax, special.softmax)
+    x = np.random.default_rng(0).standard_normal((3, 2, 4))
+    np.testing.assert_allclose(operation(x, axis=axis).data, reference(x, axis=axis), rtol=1e-12)
+    assert_gradients_close(lambda x: operation(x, axis=axis), x)
+    leaf = mg.Tensor(x, requires_grad=True)
+    with mg.Tape() as tape:
+        y = operation(leaf, axis=axis)
+        loss = ops.multiply(y, np.cos(x)).sum()
+    for kept in ("row", "sample", "column", "element"):
+        estimator, g = Mask(0.5, axis=kept), np.cos(x)
+        tape.nodes[0].vjp = Drawn(estimator)
+        whole = dense(estimator.sample(g, None, np.random.default_rng(1)))
+        (got,) = tape.gradients(loss, [leaf], rng=0)
+        tape.nodes[0].vjp = None
+        (expected,) = tape.gradients(y, [leaf], cotangent=whole)
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-14)
+
+
+class Drawn(mg.Estimator):
+    """The draw of another estimator with a seed of its own."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def sample(self, g, node, rng):
+        return self.estimator.sample(g, node, np.random.default_rng(1))

@@ -7,6 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import ops
+from minigrad.testing import assert_gradients_close
 
 X = np.arange(24.0).reshape(2, 3, 4)
 CASES = [
@@ -83,3 +84,40 @@ def test_errors(call, message):
 
 def test_an_empty_axis_is_split_into_empties():
     assert [part.shape for part in ops.split(np.ones((0, 2)), 3)] == [(0, 2)] * 3
+
+
+def test_concatenate_of_everything_flattens():
+    a, b = X, X[0, 0]
+    np.testing.assert_array_equal(ops.concatenate([a, b, 2.0], axis=None).data, np.concatenate([a, b, 2.0], axis=None))
+    assert_gradients_close(lambda a, b: ops.concatenate([a, b], axis=None), a, b)
+
+
+@pytest.mark.parametrize("width", [{0: 1}, {-1: (1, 2), 0: (0, 1)}, {1: (2, 0)}, {}])
+def test_pad_by_a_dict_of_axes(width):
+    pairs = [(0, 0)] * X.ndim
+    for axis, pair in width.items():
+        pairs[axis] = (pair, pair) if isinstance(pair, int) else pair
+    np.testing.assert_array_equal(ops.pad(X, width).data, np.pad(X, pairs))
+    assert_gradients_close(lambda x: ops.pad(x, width), X)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda axis: ops.stack([X, X], axis=axis),
+        lambda axis: ops.split(X, 2, axis=axis),
+        lambda axis: ops.take(X, [0], axis=axis),
+        lambda axis: ops.take_along_axis(X, np.zeros(X.shape, int), axis=axis),
+        lambda axis: ops.concatenate([X, X], axis=axis) if axis is not None else ops.stack([X], axis=axis),
+    ],
+)
+def test_an_axis_that_is_no_number_is_explained(call):
+    for axis, hint in ((None, "flatten"), ((0, 1), r"\(0, 1\)"), ("rows", "'rows'")):
+        with pytest.raises(TypeError, match=f"axis=.*must be an int.*{hint}|axis={hint} must be an int"):
+            call(axis)
+
+
+def test_pad_names_the_axis_that_is_not_there():
+    for width in ({3: 1}, {"rows": 1}):
+        with pytest.raises(ValueError, match=r"pad: width=.* names .*no axis of x"):
+            ops.pad(X, width)

@@ -233,3 +233,21 @@ def test_a_step_allocates_next_to_nothing(case):
     finally:
         tracemalloc.stop()
     assert peak < 100_000, "bytes; one array like w takes 4,000,000"
+
+
+@pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW])
+def test_float16_parameters_take_the_steps_of_float32_rounded(make):
+    """Squares of small gradients, and ε, are 0 in float16: Adam divided by 0."""
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal(5), 1e-3 * rng.standard_normal((20, 5))
+    ends = []
+    for dtype in (np.float16, np.float32):
+        weight = mg.Tensor(start.astype(np.float16).astype(dtype), requires_grad=True)
+        optimizer = make([weight], lr=0.1)
+        for gradient in gradients:
+            optimizer.step([gradient.astype(np.float16).astype(dtype)])
+        again = make([weight], lr=0.1)
+        again.load_state_dict(optimizer.state_dict())
+        assert weight.dtype == dtype
+        ends.append(weight.data.astype(float))
+    np.testing.assert_allclose(ends[0], ends[1], atol=0.02)  # 20 roundings of 5e-4

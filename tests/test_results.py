@@ -315,5 +315,5 @@ def test_an_estimator_and_the_caller_hand_over_real_numbers(kind):
         y, z = ops.negative(x, vjp=Wrong()), x * 1
     with pytest.raises(TypeError, match=f"negative: Wrong.* returned.*{message}"):
         tape.gradients(y, [x], cotangent=[1.0, 2.0])
-    with pytest.raises(TypeError, match=f"gradients|backward: the cotangent is made of.*{message}"):
+    with pytest.raises(TypeError, match=f"backward: the cotangent (is|has).*{message}"):
         tape.gradients(z, [x], cotangent=make(np.array([1.0, 2.0])))

@@ -109,3 +109,14 @@ def test_a_second_derivative_is_refused_and_not_wrong():
 
     with pytest.raises(TypeError, match="derivatives of derivatives"):
         mg.grad(inner)(2.0)
+
+
+@pytest.mark.parametrize("arrays", [{"a": np.ones(2)}, [np.ones(2), np.ones(2)], (np.ones(2), 1.0), [mg.Tensor([1.0])]])
+def test_structures_of_arrays_are_refused_with_what_to_write(arrays):
+    for call in (lambda: mg.grad(len)(arrays), lambda: mg.value_and_grad(len)(arrays), lambda: mg.vjp(len, arrays)):
+        with pytest.raises(TypeError, match=rf"argument 0 is a {type(arrays).__name__} of arrays.*lambda a, b: fn\("):
+            call()
+
+
+def test_a_list_of_numbers_is_an_array():
+    assert mg.grad(lambda x: (x**2).sum())([[1.0, 2.0], [3.0, 4.0]]).tolist() == [[2.0, 4.0], [6.0, 8.0]]

@@ -29,6 +29,8 @@ class DataFile:
         Bytes of the content.
     folders : tuple of str
         Names that the data set's own folder may have; the first is the one that downloads go to.
+    also : tuple of str
+        Other names under which mirrors have it, with ``.gz`` likewise.
 
     Examples
     --------
@@ -43,9 +45,10 @@ class DataFile:
     sha256: str
     size: int
     folders: tuple[str, ...]
+    also: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names under which it may lie on disk: as distributed, and unpacked."""
-        bare = self.name.removesuffix(".gz")
-        return (self.name,) if bare == self.name else (self.name, bare)
+        every = [name for given in (self.name, *self.also) for name in (given, given.removesuffix(".gz"))]
+        return tuple(dict.fromkeys(every))

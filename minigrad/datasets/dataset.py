@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from minigrad.arrays import plain
 from minigrad.streams import Domain, generator
 from minigrad.typing import Array, Shape
 
@@ -28,6 +29,7 @@ class Dataset:
     name : str
         What `minigrad.datasets.load` calls it.
     x_train : ndarray of float32, shape (N, ...)
+        Subclasses of ndarray become plain arrays.
     y_train : ndarray of int64, shape (N,)
         Labels: indices into ``classes``.
     x_test : ndarray of float32, shape (M, ...)
@@ -67,6 +69,10 @@ class Dataset:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
+        for part in ("x_train", "y_train", "x_test", "y_test"):
+            value = getattr(self, part)
+            if isinstance(value, np.ndarray) and type(value) is not np.ndarray:
+                object.__setattr__(self, part, plain(value, f"data set {self.name!r}: {part}"))
         self._check_part("train", self.x_train, self.y_train)
         self._check_part("test", self.x_test, self.y_test)
         if self.x_train.shape[1:] != self.x_test.shape[1:]:

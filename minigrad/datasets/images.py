@@ -33,7 +33,8 @@ _PARTS = {  # part: official name, bytes decompressed
 def _files(dataset: str, base: str, folders: tuple[str, ...], **sha256: str) -> dict[str, DataFile]:
     """The four files of a relative of MNIST, by part."""
     return {
-        part: DataFile(dataset, name, f"{base}/{name}", sha256[part], size, folders)
+        # Several mirrors write train-images.idx3-ubyte.
+        part: DataFile(dataset, name, f"{base}/{name}", sha256[part], size, folders, (name.replace("-idx", ".idx"),))
         for part, (name, size) in _PARTS.items()
     }
 

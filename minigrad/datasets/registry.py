@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minigrad.datasets.dataset import Dataset
-from minigrad.naming import unknown
+from minigrad.naming import check_line, unknown
 
 __all__ = ["canonical", "describe", "load", "names", "register"]
 
@@ -29,6 +29,8 @@ def register(line: str) -> Callable[[Loader], Loader]:
 
     Raises
     ------
+    TypeError
+        When the line is no text, as in ``@register`` without brackets.
     ValueError
         When the name is taken.
 
@@ -43,6 +45,7 @@ def register(line: str) -> Callable[[Loader], Loader]:
     >>> datasets.load("points").classes
     ('left', 'right')
     """
+    check_line("@datasets.register(", line)
 
     def decorate(loader: Loader) -> Loader:
         name = loader.__name__.lower()

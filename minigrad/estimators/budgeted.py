@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.arrays import plain
 from minigrad.cotangents import Cotangent, Structured
 from minigrad.estimators.registry import Named
 from minigrad.streams import Domain, as_generator
@@ -53,11 +54,11 @@ class Budgeted(Named):
 
 def as_cotangent(g: Any) -> Array:
     """A cotangent as an array of floating-point numbers."""
-    if isinstance(g, np.ndarray) and g.dtype.kind == "f":
+    if type(g) is np.ndarray and g.dtype.kind == "f":
         return g
     if isinstance(g, Structured):
         return g.dense()
-    array = np.asarray(g.data if hasattr(g, "requires_grad") else g)
+    array = plain(g.data if hasattr(g, "requires_grad") else g, "the cotangent")
     if array.dtype.kind in "iub":
         return array.astype(np.float64)
     if array.dtype.kind != "f":

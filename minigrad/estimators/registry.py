@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
 
 from minigrad.estimator import Estimator
-from minigrad.naming import unknown
+from minigrad.naming import check_line, unknown
 
 __all__ = ["Named", "describe", "names", "parse", "register"]
 
@@ -44,6 +45,17 @@ def register(name: str, line: str) -> Callable[[Class], Class]:
     line : str
         What it does, in one line.
 
+    Returns
+    -------
+    callable
+        A decorator; it returns the class unchanged.
+
+    Raises
+    ------
+    TypeError
+        If the line is no text, as in ``register("coin", Coin)``; or if what is decorated is not a dataclass that
+        inherits from Estimator.
+
     Examples
     --------
     >>> from dataclasses import dataclass
@@ -57,8 +69,14 @@ def register(name: str, line: str) -> Callable[[Class], Class]:
     >>> parse("coin(0.25)")
     Coin(budget=0.25)
     """
+    check_line(f"@estimators.register({name!r}, ", line)
 
     def decorate(cls: Class) -> Class:
+        if not (isinstance(cls, type) and issubclass(cls, Estimator) and dataclasses.is_dataclass(cls)):
+            raise TypeError(
+                f"estimators.register({name!r}, …): {cls!r} is not a dataclass that inherits from minigrad.Estimator; "
+                "its fields are the arguments that the text names"
+            )
         _CLASSES[name] = cls
         _LINES[name] = line
         return cls
@@ -147,6 +165,11 @@ def parse(text: str, budget: float | None = None) -> Estimator:
 
 def _read(text: str) -> tuple[str, list[Any], dict[str, Any]]:
     """The name, the positional and the named arguments of ``name(…)``."""
+    comma = re.search(r"[(=]\s*0\s*,\s*(\d+)\s*[,)]", text) if isinstance(text, str) else None
+    if comma:
+        raise ValueError(
+            f"estimator text {text!r}: numbers are written with a decimal point, 0.{comma[1]}; a comma parts arguments"
+        )
     try:
         tree = ast.parse(text.strip(), mode="eval").body
         if isinstance(tree, ast.Name):

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeAlias
 
 from minigrad import ops
+from minigrad.arrays import plain
 from minigrad.inspect.leaves import Wanted
+from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.residuals import saving
 from minigrad.streams import Domain, child, generator, key_of
 from minigrad.tape import Tape
@@ -56,15 +58,17 @@ class RecordedBatches:
         loss: Callable[[Any, Array], Tensor] = ops.cross_entropy,
         rng: Seed = None,
     ):
-        self.x, self.y = data[:2] if isinstance(data, tuple) else (data.x_train, data.y_train)
+        arrays = data[:2] if isinstance(data, tuple) else (data.x_train, data.y_train)
+        self.x, self.y = [plain(array, "the data") for array in arrays]
         if not 1 <= batch_size <= len(self.x):
             raise ValueError(f"batch_size={batch_size} must lie in 1 … {len(self.x)}, the number of samples")
         self.model, self.batch_size, self.loss = model, batch_size, loss
+        self.dtype = dtype_of(model.parameters())
         self.key = key_of(rng)
 
     def __getitem__(self, number: int) -> Wanted:
         """Record batch ``number``; the same number gives the same batch."""
         chosen = generator(Domain.BATCH, self.key, number).choice(len(self.x), self.batch_size, replace=False)
         with Tape(rng=child(Domain.RECORDING, self.key, number)) as tape, saving(False):
-            value = self.loss(self.model(self.x[chosen]), self.y[chosen])
+            value = self.loss(self.model(fed(self.x[chosen], self.dtype)), fed(self.y[chosen], self.dtype))
         return Wanted(tape, value, list(self.model.parameters()))

@@ -7,6 +7,7 @@ from minigrad.nn.blocks import Bottleneck
 from minigrad.nn.containers import Residual, Sequential
 from minigrad.nn.conv import Conv2d
 from minigrad.nn.dropout import Dropout
+from minigrad.nn.dtypes import DtypeWarning
 from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
 from minigrad.nn.initial import he_uniform, lecun_uniform
 from minigrad.nn.linear import Linear
@@ -21,8 +22,8 @@ from minigrad.nn.state import Differences
 from minigrad.nn.transformer import TransformerBlock
 
 __all__ = [
-    "GELU", "AvgPool2d", "BatchNorm", "Bottleneck", "ClassToken", "Conv2d", "Differences", "Dropout", "Flatten",
-    "GlobalAvgPool", "Identity", "LayerNorm", "Linear", "MaxPool2d", "Module", "MultiHeadSelfAttention",
+    "GELU", "AvgPool2d", "BatchNorm", "Bottleneck", "ClassToken", "Conv2d", "Differences", "Dropout", "DtypeWarning",
+    "Flatten", "GlobalAvgPool", "Identity", "LayerNorm", "Linear", "MaxPool2d", "Module", "MultiHeadSelfAttention",
     "PatchEmbedding", "PositionEmbedding", "ReLU", "Residual", "Saving", "Sequential", "SiLU", "Sigmoid",
     "Sketchable", "Softplus", "Tanh", "TransformerBlock", "bagnet", "he_uniform", "lecun_uniform", "mlp", "models",
     "receptive_field", "set_budgets", "set_save", "set_vjp", "vit",

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minigrad.arrays import plain
 from minigrad.streams import Domain, as_generator
 from minigrad.tensor import Tensor
 from minigrad.typing import Seed, Shape
@@ -93,7 +94,7 @@ def drawn(init: Initializer, shape: Shape, fan_in: int, rng: Seed, dtype: DTypeL
     if not callable(init):
         raise TypeError(f"init={init!r} must be a function of (shape, fan_in, rng, dtype), such as nn.he_uniform")
     made = init(shape, fan_in, as_generator(Domain.INITIALISATION, rng), dtype)
-    values = np.asarray(made.data if isinstance(made, Tensor) else made)
+    values = plain(made.data if isinstance(made, Tensor) else made, "what init made")
     if values.shape != shape:
         raise ValueError(f"init made values of shape {values.shape} for a parameter of shape {shape}")
     return Tensor(values.astype(dtype), requires_grad=True)

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from minigrad.arrays import plain
 from minigrad.context import CONTEXT
+from minigrad.nn.dtypes import notice
 from minigrad.nn.paths import ACTIVE, paths_below, structure_changed
 from minigrad.nn.state import Differences, load_state
 from minigrad.nn.tree import tree
@@ -88,9 +90,16 @@ class Module:
         layers = CONTEXT.layers
         layers.append(path)
         try:
-            return self.forward(*args, **settings)
+            out = self.forward(*args, **settings)
         finally:
             layers.pop()
+        if self._parameters and type(out) is Tensor:
+            dtype = out.data.dtype
+            for parameter in self._parameters.values():
+                if parameter.data.dtype is not dtype:
+                    notice(path or type(self).__name__, args, self._parameters, out)
+                    break
+        return out
 
     def _as_root(self, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """The call of a module that is no part of the model that is being computed, if there is one."""
@@ -167,12 +176,12 @@ class Module:
         """
         if hasattr(self, name) and name not in self._buffers:
             raise ValueError(f"{type(self).__name__} has an attribute {name!r} already; choose another name")
-        array = np.array(values)
+        array = np.array(plain(values, f"{type(self).__name__}.{name}"))
         self._buffers[name] = array
         super().__setattr__(name, array)
 
     def _checked_buffer(self, name: str, value: Any) -> Array:
-        array, old = np.asarray(value), self._buffers[name]
+        array, old = plain(value, f"{type(self).__name__}.{name}"), self._buffers[name]
         if array.shape != old.shape or array.dtype != old.dtype:
             raise ValueError(
                 f"{type(self).__name__}.{name}: the buffer has shape {old.shape} and dtype {old.dtype}, but was "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from minigrad.arrays import plain
 from minigrad.typing import Array
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def load_state(module: Module, state: Mapping[str, Any], strict: bool) -> Differ
     tensors = dict(module.named_parameters())
     buffers = dict(module.named_buffers())
     wanted: dict[str, Array] = {**{path: tensor.data for path, tensor in tensors.items()}, **buffers}
-    given = {path: np.asarray(value) for path, value in state.items()}
+    given = {path: plain(value, f"load_state_dict: {path}") for path, value in state.items()}
     found = Differences([path for path in wanted if path not in given], [path for path in given if path not in wanted])
     wrong = [
         f"{path} has shape {array.shape} and dtype {array.dtype} in the state, but shape {wanted[path].shape} "

@@ -14,7 +14,7 @@ __all__ = ["absolute", "add", "divide", "multiply", "negative", "power", "square
 Result = tuple[Array, dict[str, Any]]
 
 
-@primitive(broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: g)
+@primitive(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: g)
 def add(x: Array, y: Array) -> Result:
     """``x + y``, element by element.
 
@@ -32,7 +32,7 @@ def add(x: Array, y: Array) -> Result:
     return x + y, {}
 
 
-@primitive(broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: -g)
+@primitive(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: -g)
 def subtract(x: Array, y: Array) -> Result:
     """``x - y``, element by element.
 
@@ -50,7 +50,9 @@ def subtract(x: Array, y: Array) -> Result:
     return x - y, {}
 
 
-@primitive(broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["y"], y=lambda g, saved: g * saved["x"])
+@primitive(
+    as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["y"], y=lambda g, saved: g * saved["x"]
+)
 def multiply(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
     """``x * y``, element by element.
 
@@ -145,7 +147,7 @@ def power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result
     return out, saved
 
 
-@primitive(rowwise=True, x=lambda g, saved: -g)
+@primitive(as_is=True, rowwise=True, x=lambda g, saved: -g)
 def negative(x: Array) -> Result:
     """``-x``.
 
@@ -162,7 +164,7 @@ def negative(x: Array) -> Result:
     return -x, {}
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * saved["sign"])
+@primitive(as_is=True, rowwise=True, x=lambda g, saved: g * saved["sign"])
 def absolute(x: Array) -> Result:
     """``|x|``; the derivative at 0 is 0.
 

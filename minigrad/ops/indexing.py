@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.arrays import plain
 from minigrad.cotangents import Cotangent, Rows
+from minigrad.ops.reductions import one_axis
 from minigrad.primitive import primitive
 from minigrad.rowwise import whole_samples
 from minigrad.tensor import Tensor
@@ -38,7 +40,11 @@ def _part(part: Any) -> Any:
 def _values(part: Any) -> Any:
     if isinstance(part, Tensor):
         return part.data
-    return [_values(each) for each in part] if isinstance(part, (list, tuple)) else part
+    return [_values(each) for each in part] if isinstance(part, (list, tuple)) else _unmasked(part)
+
+
+def _unmasked(part: Any) -> Any:
+    return plain(part, "the index") if isinstance(part, np.ndarray) else part
 
 
 def _scatter(g: Array, saved: dict[str, Any]) -> Array:
@@ -50,7 +56,7 @@ def _scatter(g: Array, saved: dict[str, Any]) -> Array:
     return out
 
 
-@primitive(x=_scatter)
+@primitive(as_is=True, x=_scatter)
 def getitem(x: Array, index: Any) -> Result:
     """``x[index]``, with all of NumPy's indexing: numbers, slices, None, …, integer and boolean arrays.
 
@@ -102,7 +108,7 @@ def _take_x(g: Array, saved: dict[str, Any]) -> Array:
     return out
 
 
-@primitive(x=_take_x)
+@primitive(as_is=True, x=_take_x)
 def take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
     """Gather slices along one axis: rows of an embedding table, for instance. Also called ``gather``.
 
@@ -126,9 +132,10 @@ def take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
     >>> mg.grad(lambda x: mg.ops.take(x, [1, 1]).sum())([[1.0, 2.0], [3.0, 4.0]]).tolist()
     [[0.0, 0.0], [2.0, 2.0]]
     """
-    chosen = np.array(indices)  # a copy: the caller may reuse the memory
+    chosen = np.array(plain(indices, "indices"))  # a copy: the caller may reuse the memory
     if chosen.dtype.kind not in "iu":
         raise ValueError(f"indices must be integers, got dtype {chosen.dtype}")
+    axis = one_axis(axis)
     if not -x.ndim <= axis < x.ndim:
         raise np.exceptions.AxisError(axis, x.ndim)
     return np.take(x, chosen, axis=axis), {"indices": chosen, "axis": axis % x.ndim, "shape": x.shape}
@@ -143,7 +150,7 @@ def _take_along_x(g: Array, saved: dict[str, Any]) -> Array:
     return out
 
 
-@primitive(x=_take_along_x)
+@primitive(as_is=True, x=_take_along_x)
 def take_along_axis(x: Array, indices: ArrayLike, axis: int = -1) -> Result:
     """For each position its own index along one axis, as in `numpy.take_along_axis`.
 
@@ -167,7 +174,8 @@ def take_along_axis(x: Array, indices: ArrayLike, axis: int = -1) -> Result:
     >>> ops.take_along_axis([[1.0, 2.0], [3.0, 4.0]], [[1], [0]]).data.tolist()
     [[2.0], [3.0]]
     """
-    chosen = np.array(indices)  # a copy: the caller may reuse the memory
+    chosen = np.array(plain(indices, "indices"))  # a copy: the caller may reuse the memory
+    axis = one_axis(axis)
     if not -x.ndim <= axis < x.ndim:
         raise np.exceptions.AxisError(axis, x.ndim)
     axis %= x.ndim

@@ -10,6 +10,7 @@ import numpy as np
 
 from minigrad.cotangents import Cotangent, Rows
 from minigrad.ops.indexing import getitem
+from minigrad.ops.reductions import one_axis
 from minigrad.primitive import primitive
 from minigrad.rowwise import whole_samples
 from minigrad.tensor import Tensor
@@ -22,25 +23,30 @@ Result = tuple[Array, dict[str, Any]]
 
 def _concatenate_part(g: Array, saved: dict[str, Any], k: int) -> Array:
     start, stop = saved["offsets"][k : k + 2]
-    return g[(slice(None),) * saved["axis"] + (slice(start, stop),)]
+    part = g[(slice(None),) * saved["axis"] + (slice(start, stop),)]
+    return part.reshape(saved["shapes"][k]) if "shapes" in saved else part
 
 
-@primitive(arrays=_concatenate_part)
-def _concatenate(*arrays: Array, axis: int) -> Result:
-    out = np.concatenate(arrays, axis=axis)
+@primitive(as_is=True, arrays=_concatenate_part)
+def _concatenate(*arrays: Array, axis: int | None) -> Result:
+    if axis is None:
+        offsets = np.cumsum([0, *(a.size for a in arrays)]).tolist()
+        return np.concatenate(arrays, axis=None), {"offsets": offsets, "axis": 0, "shapes": [a.shape for a in arrays]}
+    out = np.concatenate(arrays, axis=one_axis(axis))
     axis %= out.ndim
     offsets = np.cumsum([0, *(a.shape[axis] for a in arrays)]).tolist()
     return out, {"offsets": offsets, "axis": axis}
 
 
-def concatenate(tensors: Sequence[Any], axis: int = 0, *, vjp: Any = None) -> Tensor:
+def concatenate(tensors: Sequence[Any], axis: int | None = 0, *, vjp: Any = None) -> Tensor:
     """Join along an axis that exists.
 
     Parameters
     ----------
     tensors : sequence of Tensor or array_like
         Of shapes that agree but for that axis.
-    axis : int, default 0
+    axis : int or None, default 0
+        None: flatten them first, as NumPy does.
     vjp : Estimator, mapping or None
         The inputs are named ``arrays[0]``, ``arrays[1]``, …
 
@@ -57,9 +63,9 @@ def _stack_part(g: Array, saved: dict[str, Any], k: int) -> Array:
     return np.take(g, k, axis=saved["axis"])
 
 
-@primitive(arrays=_stack_part)
+@primitive(as_is=True, arrays=_stack_part)
 def _stack(*arrays: Array, axis: int) -> Result:
-    out = np.stack(arrays, axis=axis)
+    out = np.stack(arrays, axis=one_axis(axis))
     return out, {"axis": axis % out.ndim}
 
 
@@ -106,6 +112,7 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     [[1.0, 2.0], [3.0, 4.0]]
     """
     shape = np.shape(x.data if isinstance(x, Tensor) else x)
+    axis = one_axis(axis, "split: ")
     if not -len(shape) <= axis < len(shape):
         raise np.exceptions.AxisError(f"split: axis {axis} is out of bounds for an array of shape {shape}")
     axis %= len(shape)

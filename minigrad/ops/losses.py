@@ -8,8 +8,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.arrays import plain
 from minigrad.cotangents import Rows
 from minigrad.node import rows_kept
+from minigrad.ops.reductions import Axis, reduced_axes
 from minigrad.primitive import primitive
 from minigrad.rowwise import shortened
 from minigrad.typing import Array
@@ -27,13 +29,14 @@ def _softmax_x(g: Array, saved: dict[str, Any]) -> Array:
 
 
 @primitive(x=_softmax_x)
-def softmax(x: Array, axis: int = -1) -> Result:
-    """exp(x) / Σ exp(x) along an axis, without overflow.
+def softmax(x: Array, axis: Axis = -1) -> Result:
+    """exp(x) / Σ exp(x) over axes, without overflow.
 
     Parameters
     ----------
     x : Tensor or array_like
-    axis : int, default −1
+    axis : int, tuple of int, or None; default −1
+        What the result sums to 1 over. None: all axes.
 
     Examples
     --------
@@ -41,9 +44,10 @@ def softmax(x: Array, axis: int = -1) -> Result:
     >>> ops.softmax([0.0, 0.0]).data.tolist()
     [0.5, 0.5]
     """
-    e = np.exp(x - x.max(axis=axis, keepdims=True))
-    e /= e.sum(axis=axis, keepdims=True)
-    return e, {"out": e, "axis": axis if axis < 0 else axis - x.ndim}
+    axes = from_end(axis, x.ndim)
+    e = np.exp(x - x.max(axis=axes, keepdims=True))
+    e /= e.sum(axis=axes, keepdims=True)
+    return e, {"out": e, "axis": axes}
 
 
 def _log_softmax_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -51,13 +55,14 @@ def _log_softmax_x(g: Array, saved: dict[str, Any]) -> Array:
 
 
 @primitive(x=_log_softmax_x)
-def log_softmax(x: Array, axis: int = -1) -> Result:
-    """The logarithm of the softmax along an axis, without overflow.
+def log_softmax(x: Array, axis: Axis = -1) -> Result:
+    """The logarithm of the softmax over axes, without overflow.
 
     Parameters
     ----------
     x : Tensor or array_like
-    axis : int, default −1
+    axis : int, tuple of int, or None; default −1
+        None: all axes.
 
     Examples
     --------
@@ -65,11 +70,18 @@ def log_softmax(x: Array, axis: int = -1) -> Result:
     >>> ops.log_softmax([0.0, 0.0]).data.round(4).tolist()
     [-0.6931, -0.6931]
     """
-    out = _log_softmax(x, axis)
-    return out, {"out": out, "axis": axis if axis < 0 else axis - x.ndim}
+    axes = from_end(axis, x.ndim)
+    out = _log_softmax(x, axes)
+    return out, {"out": out, "axis": axes}
 
 
-def _log_softmax(x: Array, axis: int) -> Array:
+def from_end(axis: Axis, ndim: int) -> int | tuple[int, ...]:
+    """Axes counted from the end, so that they stay right where rows are left out; a single one as a number."""
+    axes = tuple([a - ndim for a in reduced_axes(axis, ndim)])
+    return axes[0] if len(axes) == 1 else axes
+
+
+def _log_softmax(x: Array, axis: int | tuple[int, ...]) -> Array:
     shifted = x - x.max(axis=axis, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
 
@@ -131,7 +143,7 @@ def cross_entropy(
     >>> round(ops.cross_entropy([[0.0, 0.0], [9.0, 0.0]], [0, 0]).item(), 4)
     0.3466
     """
-    t = np.asarray(targets)
+    t = plain(targets, "targets")
     if not logits.ndim or not logits.shape[-1]:
         raise ValueError("logits must have shape (..., classes)")
     classes = logits.shape[-1]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.arrays import plain
 from minigrad.cotangents import Rows
 from minigrad.node import rows_kept
 from minigrad.ops.linear import column_sums, rows_of
@@ -42,11 +43,6 @@ def _check(x: Array, gain: Array, bias: Array, eps: float) -> None:
         raise ValueError(f"gain and bias must have shape ({x.shape[-1]},), one number for each feature of x")
     if not eps >= 0:
         raise ValueError(f"eps={eps} must not be negative")
-
-
-def _floating(x: Array) -> Array:
-    """Whole numbers as float64, for ``eps`` is less than one."""
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
 
 
 def _scaled(normal: Array, gain: Array, bias: Array) -> Array:
@@ -99,7 +95,6 @@ def layer_norm(
     [[-1.0, 1.0]]
     """
     _check(x, gain, bias, eps)
-    x = _floating(x)
     normal = x - x.mean(axis=-1, keepdims=True)
     variance = np.einsum("...i,...i->...", normal, normal)[..., None] / x.shape[-1]
     inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
@@ -179,7 +174,6 @@ def batch_norm(
     [[1.0, 1.0], [3.0, 1.0]]
     """
     _check(x, gain, bias, eps)
-    x = _floating(x)
     rows = rows_of(x)
     training = mean is None
     if (mean is None) != (var is None):
@@ -193,7 +187,7 @@ def batch_norm(
         if observe is not None:
             observe(average, variance)
     else:
-        average, variance = np.asarray(mean, x.dtype), np.asarray(var, x.dtype)
+        average, variance = plain(mean, "mean", x.dtype), plain(var, "var", x.dtype)
         if average.shape != gain.shape or variance.shape != gain.shape:
             raise ValueError(f"mean and var must have shape {gain.shape}, one number for each feature of x")
         normal = rows - average

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.arrays import plain
 from minigrad.primitive import primitive
 from minigrad.typing import Array
 
@@ -40,7 +41,7 @@ def _relu(g: Array, saved: dict[str, Any]) -> Array:
     return back
 
 
-@primitive(rowwise=True, x=_relu)
+@primitive(as_is=True, rowwise=True, x=_relu)
 def relu(x: Array) -> Result:
     """max(x, 0); the derivative at 0 is 0.
 
@@ -79,7 +80,11 @@ def with_nan(slope: Array, out: Array) -> Array:
 
 
 @primitive(
-    broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["share"], y=lambda g, saved: g * (1 - saved["share"])
+    as_is=True,
+    broadcasts=True,
+    rowwise=True,
+    x=lambda g, saved: g * saved["share"],
+    y=lambda g, saved: g * (1 - saved["share"]),
 )
 def maximum(x: Array, y: Array) -> Result:
     """The larger of two, element by element; where they are equal each gets half of the cotangent.
@@ -100,7 +105,11 @@ def maximum(x: Array, y: Array) -> Result:
 
 
 @primitive(
-    broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["share"], y=lambda g, saved: g * (1 - saved["share"])
+    as_is=True,
+    broadcasts=True,
+    rowwise=True,
+    x=lambda g, saved: g * saved["share"],
+    y=lambda g, saved: g * (1 - saved["share"]),
 )
 def minimum(x: Array, y: Array) -> Result:
     """The smaller of two, element by element; where they are equal each gets half of the cotangent.
@@ -121,6 +130,7 @@ def minimum(x: Array, y: Array) -> Result:
 
 
 @primitive(
+    as_is=True,
     broadcasts=True,
     rowwise=True,
     x=lambda g, saved: np.where(saved["condition"], g, 0),
@@ -144,7 +154,7 @@ def where(condition: ArrayLike, x: Array, y: Array) -> Result:
     >>> mg.grad(lambda x: mg.ops.where(x > 0, x * 2, 0.0).sum())([-1.0, 3.0]).tolist()
     [0.0, 2.0]
     """
-    condition = np.array(condition, dtype=bool)  # a copy: the caller may reuse the memory
+    condition = np.array(plain(condition, "the condition"), dtype=bool)  # a copy: the caller may reuse the memory
     return np.where(condition, x, y), {"condition": condition}
 
 
@@ -172,11 +182,11 @@ def clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None) 
     inside = np.ones(x.shape, bool)
     out = x
     if low is not None:
-        low = np.broadcast_to(np.asarray(low, dtype=x.dtype), x.shape)
+        low = np.broadcast_to(plain(low, "low", x.dtype), x.shape)
         inside &= x >= low
         out = np.maximum(out, low)
     if high is not None:
-        high = np.broadcast_to(np.asarray(high, dtype=x.dtype), x.shape)
+        high = np.broadcast_to(plain(high, "high", x.dtype), x.shape)
         inside &= x <= high
         out = np.minimum(out, high)
     return out, {"slope": with_nan(inside, out)}

@@ -19,9 +19,8 @@ __all__ = ["avg_pool2d", "max_pool2d"]
 Result = tuple[Array, dict[str, Any]]
 
 
-def _lowest(x: Array) -> float:
-    """What is never the largest of a window: the padding of images."""
-    return np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -math.inf
+LOWEST = -math.inf
+"""What is never the largest of a window: the padding of images."""
 
 
 def _windows(x: Array, kernel: Pair, stride: Pair | None, padding: Pair) -> Windows:
@@ -35,7 +34,7 @@ def _windows(x: Array, kernel: Pair, stride: Pair | None, padding: Pair) -> Wind
 
 def _max_x(g: Array, saved: dict[str, Any]) -> Array:
     windows, out = saved["windows"], saved["out"]
-    x = windows.padded(saved["x"], _lowest(saved["x"]))
+    x = windows.padded(saved["x"], LOWEST)
     ties = np.zeros(out.shape, g.dtype)
     for pixels in windows.shifts(x):
         ties += pixels == out
@@ -81,7 +80,7 @@ def max_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair
     [[5.0, 7.0], [13.0, 15.0]]
     """
     windows = _windows(x, kernel, stride, padding)
-    every = windows.shifts(windows.padded(x, _lowest(x)))
+    every = windows.shifts(windows.padded(x, LOWEST))
     out = np.array(next(every))
     for pixels in every:
         np.maximum(out, pixels, out=out)
@@ -129,7 +128,7 @@ def avg_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair
     """
     windows = _windows(x, kernel, stride, padding)
     every = windows.shifts(windows.padded(x))
-    out = np.array(next(every), dtype=x.dtype if x.dtype.kind == "f" else np.float64)
+    out = np.array(next(every))
     for pixels in every:
         out += pixels
     out /= math.prod(windows.size)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from minigrad.arrays import DOUBLE, plain, wide
 from minigrad.context import current_tape
 from minigrad.primitive import primitive
 from minigrad.streams import Domain, as_generator
@@ -47,9 +46,9 @@ def dropout(x: Any, rate: float = 0.5, rng: Seed = None, *, vjp: Any = None) -> 
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: rate={rate} must lie in [0, 1)")
-    values = x.data if isinstance(x, Tensor) else np.asarray(x)
+    values = x.data if isinstance(x, Tensor) else plain(x, "dropout: input 'x'")
     tape = current_tape()
     generator = tape.rng if rng is None and tape is not None else as_generator(Domain.DROPOUT, rng)
     keep = generator.random(values.shape) >= rate
-    dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
+    dtype = wide(values.dtype) if values.dtype.kind == "f" else DOUBLE
     return _dropout(x, scale=keep.astype(dtype) / dtype.type(1 - rate), vjp=vjp)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from minigrad.arrays import HALF, SINGLE, wide
 from minigrad.cotangents import Rows
 from minigrad.primitive import primitive
 from minigrad.rowwise import by_sample
@@ -44,6 +45,15 @@ def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(axes)
 
 
+def one_axis(axis: Any, where: str = "") -> int:
+    """A single axis as a number; TypeError if it is anything else."""
+    try:
+        return operator.index(axis)
+    except TypeError:
+        hint = "; flatten with .reshape(-1) first" if axis is None else ""
+        raise TypeError(f"{where}axis={axis!r} must be an int{hint}") from None
+
+
 def kept_shape(shape: Shape, axis: Axis) -> Shape:
     """The shape with the reduced axes left in as 1."""
     axes = reduced_axes(axis, len(shape))
@@ -60,7 +70,7 @@ def _spread(g: Array, saved: dict[str, Any]) -> Array:
     return np.broadcast_to(g.reshape(saved["kept"]), saved["shape"])
 
 
-@primitive(x=_spread)
+@primitive(as_is=True, x=_spread)
 def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """The sum over axes.
 
@@ -79,12 +89,11 @@ def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     [4.0, 6.0]
     """
     kept = kept_shape(x.shape, axis)
-    return x.sum(axis=axis, keepdims=keepdims), {"shape": x.shape, "kept": kept}
-
-
-def wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype to add up in: float16 ends at 65504, and a count of more values than that is ∞ in it."""
-    return np.dtype(np.float32) if dtype == np.float16 else dtype
+    if x.dtype.char == "e":  # float16
+        out = x.sum(axis=axis, keepdims=keepdims, dtype=SINGLE).astype(HALF)
+    else:
+        out = x.sum(axis=axis, keepdims=keepdims)
+    return out, {"shape": x.shape, "kept": kept}
 
 
 def _mean_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -146,11 +155,11 @@ def _extreme(x: Array, choose: Any, axis: Axis, keepdims: bool) -> Result:
     ties = hit.sum(axis=axis, keepdims=True)
     if not ties.all():
         ties = np.where(ties == 0, np.nan, ties)  # no hit at all: the largest of values with a NaN
-    share = hit * (1 / ties).astype(x.dtype)
+    share = hit * (1 / ties).astype(wide(x.dtype))
     return drop(out, axis, keepdims), {"share": share, "kept": kept}
 
 
-@primitive(x=_extreme_x)
+@primitive(as_is=True, x=_extreme_x)
 def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """The largest value over axes; equal largest values share the cotangent equally.
 
@@ -171,7 +180,7 @@ def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     return _extreme(x, np.max, axis, keepdims)
 
 
-@primitive(x=_extreme_x)
+@primitive(as_is=True, x=_extreme_x)
 def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """The smallest value over axes; equal smallest values share the cotangent equally.
 
@@ -218,7 +227,7 @@ def norm(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """
     kept = kept_shape(x.shape, axis)
     scaled, safe = scaled_down(x, axis)
-    length = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True, dtype=wide(scaled.dtype)))
+    length = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True))
     unit = (scaled / np.where(length == 0, 1, length)).astype(x.dtype, copy=False)
     out = (length * safe).astype(scaled.dtype, copy=False)
     return drop(out, axis, keepdims), {"unit": unit, "kept": kept}
@@ -253,7 +262,7 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     top = np.where(np.isneginf(top), 0, top).astype(x.dtype, copy=False)
     with np.errstate(invalid="ignore"):
         e = np.exp(np.where(x == top, x.dtype.type(0), x - top))  # ∞ − ∞ is 0 here: infinite values share like ties
-    total = e.sum(axis=axis, keepdims=True, dtype=wide(e.dtype))
+    total = e.sum(axis=axis, keepdims=True)
     with np.errstate(divide="ignore"):
         out = (np.log(total) + top).astype(e.dtype, copy=False)
     softmax = (e / np.where(total == 0, 1, total)).astype(e.dtype, copy=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ __all__ = [
 Result = tuple[Array, dict[str, Any]]
 
 
-@primitive(x=lambda g, saved: g.reshape(saved["shape"]))
+@primitive(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
 def reshape(x: Array, shape: int | Shape) -> Result:
     """The same values in C order in another shape; one length may be −1.
 
@@ -43,7 +43,7 @@ def reshape(x: Array, shape: int | Shape) -> Result:
     return x.reshape(shape), {"shape": x.shape}
 
 
-@primitive(x=lambda g, saved: g.transpose(saved["back"]))
+@primitive(as_is=True, x=lambda g, saved: g.transpose(saved["back"]))
 def transpose(x: Array, axes: Sequence[int] | None = None) -> Result:
     """The axes in another order; by default reversed.
 
@@ -65,7 +65,7 @@ def transpose(x: Array, axes: Sequence[int] | None = None) -> Result:
     return out, {"back": tuple(np.argsort(order).tolist())}
 
 
-@primitive(x=lambda g, saved: np.swapaxes(g, *saved["axes"]))
+@primitive(as_is=True, x=lambda g, saved: np.swapaxes(g, *saved["axes"]))
 def swapaxes(x: Array, axis1: int, axis2: int) -> Result:
     """Two axes exchanged.
 
@@ -84,7 +84,7 @@ def swapaxes(x: Array, axis1: int, axis2: int) -> Result:
     return np.swapaxes(x, axis1, axis2), {"axes": (axis1, axis2)}
 
 
-@primitive(x=lambda g, saved: np.moveaxis(g, saved["destination"], saved["source"]))
+@primitive(as_is=True, x=lambda g, saved: np.moveaxis(g, saved["destination"], saved["source"]))
 def moveaxis(x: Array, source: int | Sequence[int], destination: int | Sequence[int]) -> Result:
     """Axes moved to other places, the others keeping their order.
 
@@ -103,7 +103,7 @@ def moveaxis(x: Array, source: int | Sequence[int], destination: int | Sequence[
     return np.moveaxis(x, source, destination), {"source": source, "destination": destination}
 
 
-@primitive(x=lambda g, saved: g.reshape(saved["shape"]))
+@primitive(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
 def expand_dims(x: Array, axis: int | Shape) -> Result:
     """New axes of length 1. Also called ``expand``.
 
@@ -122,7 +122,7 @@ def expand_dims(x: Array, axis: int | Shape) -> Result:
     return np.expand_dims(x, axis), {"shape": x.shape}
 
 
-@primitive(x=lambda g, saved: g.reshape(saved["shape"]))
+@primitive(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
 def squeeze(x: Array, axis: int | Shape | None = None) -> Result:
     """Axes of length 1 left out.
 
@@ -146,7 +146,7 @@ def squeeze(x: Array, axis: int | Shape | None = None) -> Result:
     return np.squeeze(x, axis), {"shape": x.shape}
 
 
-@primitive(broadcasts=True, rowwise=True, x=lambda g, saved: g)
+@primitive(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g)
 def broadcast_to(x: Array, shape: int | Shape) -> Result:
     """Repeated to a larger shape, by NumPy's rules of broadcasting.
 
@@ -169,7 +169,7 @@ def broadcast_to(x: Array, shape: int | Shape) -> Result:
     return np.broadcast_to(x, shape), {}
 
 
-@primitive(rowwise=True, x=lambda g, saved: g)
+@primitive(as_is=True, rowwise=True, x=lambda g, saved: g)
 def astype(x: Array, dtype: DTypeLike) -> Result:
     """The same values in another floating dtype; the cotangent is cast back.
 
@@ -205,8 +205,8 @@ def pad(x: Array, width: Any, value: float = 0.0) -> Result:
     Parameters
     ----------
     x : Tensor or array_like
-    width : int or sequence of pairs of int
-        How many values before and after, for each axis, as in `numpy.pad`.
+    width : int, sequence of pairs of int, or dict
+        How many values before and after, for each axis, as in `numpy.pad`; a dict by the axes that are padded.
     value : float, default 0
 
     Examples
@@ -215,6 +215,13 @@ def pad(x: Array, width: Any, value: float = 0.0) -> Result:
     >>> ops.pad([1.0, 2.0], (1, 2)).data.tolist()
     [0.0, 1.0, 2.0, 0.0, 0.0]
     """
+    if isinstance(width, Mapping):
+        pairs = np.zeros((x.ndim, 2), int)
+        for axis, pair in width.items():
+            if not isinstance(axis, (int, np.integer)) or not -x.ndim <= axis < x.ndim:
+                raise ValueError(f"width={width!r} names {axis!r}, which is no axis of x")
+            pairs[axis] = pair
+        width = pairs
     out = np.pad(x, width, constant_values=value)
     return out, {"width": np.broadcast_to(np.asarray(width), (x.ndim, 2)).tolist()}
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.cotangents import Rows
-from minigrad.ops.reductions import Axis, counted, drop, scaled_down, wide
+from minigrad.ops.reductions import Axis, counted, drop, scaled_down
 from minigrad.primitive import primitive
 from minigrad.rowwise import by_sample
 from minigrad.typing import Array, Shape
@@ -22,8 +22,6 @@ def _centred(x: Array, axis: Axis, ddof: int) -> tuple[Array, Shape, int]:
     kept, count = counted(x, axis)
     if count <= ddof:
         raise ValueError(f"ddof={ddof} leaves no degrees of freedom: each result is made of {count} values")
-    if x.dtype.kind == "f":
-        x = x.astype(wide(x.dtype), copy=False)
     centred = x - x.mean(axis=axis, keepdims=True)
     if x.size:  # Values that are equal can differ from their rounded mean; that is no spread.
         top = np.max(x, axis=axis, keepdims=True)
@@ -33,13 +31,9 @@ def _centred(x: Array, axis: Axis, ddof: int) -> tuple[Array, Shape, int]:
     return centred, kept, count - ddof
 
 
-def _floating(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return dtype if dtype.kind == "f" else np.dtype(np.float64)
-
-
 def _var_x(g: Array, saved: dict[str, Any]) -> Array:
     centred = saved["centred"]
-    return np.asarray(g.reshape(saved["kept"]).astype(centred.dtype, copy=False) * (2 / saved["freedom"]) * centred)
+    return np.asarray(g.reshape(saved["kept"]) * (2 / saved["freedom"]) * centred)
 
 
 @primitive(x=_var_x)
@@ -69,7 +63,7 @@ def var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> R
     """
     centred, kept, freedom = _centred(x, axis, ddof)
     out = np.asarray(np.square(centred).sum(axis=axis, keepdims=keepdims) / freedom)
-    return out.astype(_floating(x.dtype), copy=False), {"centred": centred, "kept": kept, "freedom": freedom}
+    return out, {"centred": centred, "kept": kept, "freedom": freedom}
 
 
 def _std_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -107,9 +101,7 @@ def std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> R
     scaled, safe = scaled_down(centred, axis)
     spread = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True) / freedom)
     slope = scaled / np.where(spread == 0, 1, spread * freedom)
-    dtype = _floating(x.dtype)
-    out = np.asarray(spread * safe).astype(dtype, copy=False)
-    return drop(out, axis, keepdims), {"slope": slope.astype(dtype, copy=False), "kept": kept}
+    return drop(np.asarray(spread * safe), axis, keepdims), {"slope": slope, "kept": kept}
 
 
 var.primitive.structured(Rows, x=by_sample(_var_x))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.arrays import HALF, SINGLE, plain, wide
 from minigrad.cotangents import Rows, Structured
 from minigrad.optim.arguments import Parameters, named, not_negative
 from minigrad.typing import Array
@@ -93,8 +94,11 @@ class Optimizer:
         self._lr = not_negative(f"{type(self).__name__}: lr", value)
 
     def slot(self, name: str) -> None:
-        """Ask for arrays of zeros like the parameters, which are carried from step to step and saved with the state."""
-        self._slots[name] = [np.zeros(tensor.shape, tensor.dtype) for tensor in self.parameters]
+        """Ask for arrays of zeros like the parameters, which are carried from step to step and saved with the state.
+
+        For float16 they are float32.
+        """
+        self._slots[name] = [np.zeros(tensor.shape, wide(tensor.dtype)) for tensor in self.parameters]
 
     def step(self, gradients: Sequence[Array | Structured] | None = None) -> None:
         """Take one step.
@@ -123,7 +127,11 @@ class Optimizer:
                     continue
                 gradient = gradient.dense()
             state = [arrays[k] for arrays in self._slots.values()]
-            if data.size > BLOCK and data.flags.c_contiguous:
+            if data.dtype == HALF:  # squares of gradients, and ε, are 0 in it
+                values = data.astype(SINGLE)
+                self.update(values, gradient.astype(SINGLE), self._work(values), *state)
+                data[...] = values
+            elif data.size > BLOCK and data.flags.c_contiguous:
                 flat = [array.reshape(-1) for array in (data, gradient, *state)]
                 for start in range(0, data.size, BLOCK):
                     values, *others = [array[start : start + BLOCK] for array in flat]
@@ -189,6 +197,8 @@ class Optimizer:
         for k, (name, tensor, gradient) in enumerate(zip(self.names, self.parameters, found, strict=True)):
             if not tensor.requires_grad:
                 continue
+            if isinstance(gradient, np.ndarray) and type(gradient) is not np.ndarray:
+                found[k] = gradient = plain(gradient, f"{kind}.step: the gradient of {name}")
             if not isinstance(gradient, (np.ndarray, Structured)):
                 if not isinstance(gradient, (float, np.floating)):
                     raise TypeError(
@@ -201,7 +211,7 @@ class Optimizer:
                     f"{kind}.step: the gradient of {name} has shape {gradient.shape}, the parameter {tensor.shape}"
                 )
             for arrays in self._slots.values():
-                if arrays[k].shape != tensor.data.shape or arrays[k].dtype != tensor.data.dtype:
+                if arrays[k].shape != tensor.data.shape or arrays[k].dtype != wide(tensor.data.dtype):
                     raise ValueError(
                         f"{kind}.step: {name} was of shape {arrays[k].shape} and dtype {arrays[k].dtype} when "
                         f"this optimiser was made, and is now of shape {tensor.shape} and dtype {tensor.dtype}; make "

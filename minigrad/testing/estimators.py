@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
+from minigrad.arrays import plain
 from minigrad.estimator import Estimator, TooManyOutcomes
 from minigrad.inspect import exact_moments, unbiasedness
 from minigrad.inspect.leaves import Wanted, drawn
@@ -165,10 +166,10 @@ def record(estimator: Estimator, g: Array) -> tuple[Tape, Tensor, Tensor]:
 
 def _examples() -> tuple[Array, ...]:
     rng = generator(Domain.TRIED, 0)
-    plain = rng.standard_normal((6, 5))
+    even = rng.standard_normal((6, 5))
     uneven = rng.standard_normal((5, 6)) * np.array([30.0, 1.0, 1.0, 0.1, 0.0, 1.0])
     uneven[2] = 0.0
-    return plain, uneven, rng.standard_normal((2, 3, 4)).astype(np.float32)
+    return even, uneven, rng.standard_normal((2, 3, 4)).astype(np.float32)
 
 
 def _name(estimator: Estimator) -> str:
@@ -177,7 +178,7 @@ def _name(estimator: Estimator) -> str:
 
 
 def _floating(g: Any) -> Array:
-    g = np.asarray(g)
+    g = plain(g, "a cotangent")
     return g if g.dtype.kind == "f" else g.astype(np.float64)
 
 

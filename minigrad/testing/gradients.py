@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.arrays import plain
 from minigrad.streams import Domain, generator
 from minigrad.tensor import Tensor
 from minigrad.testing.differences import ridders
@@ -79,7 +80,7 @@ def assert_gradients_close(
       look at: all entries are 0.5 times what they should be: a constant factor is missing or too many
     """
     label = name or _name(fn)
-    points = [np.array(array, dtype=np.float64) for array in arrays]
+    points = [np.array(plain(array, f"{label}: a point", np.float64)) for array in arrays]
     if not points:
         raise ValueError(f"{label}: give at least one array, the point at which to check the gradients")
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from minigrad import ops
+from minigrad.arrays import plain
+from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.nn.module import Module
 from minigrad.tensor import Tensor
 from minigrad.training.history import correct
@@ -26,6 +28,7 @@ def evaluate(
     ----------
     model : Module
     x : ndarray, shape (N, ...)
+        Floating values are given to the model in the dtype of its parameters.
     labels : ndarray of int, shape (N,)
     loss : callable, default `ops.cross_entropy`
         A mean over its batch.
@@ -48,16 +51,18 @@ def evaluate(
     >>> 0 <= accuracy <= 1
     True
     """
+    x, labels = plain(x, "evaluate: the data"), plain(labels, "evaluate: the labels")
     if not len(x):
         raise ValueError("evaluate: there are no samples to evaluate on")
+    dtype = dtype_of(model.parameters())
     was_training = model.training
     model.eval()
     total = right = 0.0
     try:
         for first in range(0, len(x), batch_size):
             part = slice(first, first + batch_size)
-            logits = model(x[part])
-            total += loss(logits, labels[part]).item() * len(labels[part])
+            logits = model(fed(x[part], dtype))
+            total += loss(logits, fed(labels[part], dtype)).item() * len(labels[part])
             right += correct(logits.data, labels[part]) * len(labels[part])
     finally:
         model.train(was_training)

@@ -51,7 +51,8 @@ def fit(
     model : Module
         Maps a batch of inputs to logits of shape (batch, classes). After an interruption, one that is built anew.
     data : Dataset or tuple of ndarray
-        ``(x_train, y_train)`` or ``(x_train, y_train, x_test, y_test)``.
+        ``(x_train, y_train)`` or ``(x_train, y_train, x_test, y_test)``. Batches of floating values are given to the
+        model in the dtype of its parameters, so that float64 data do not make a float32 model compute in float64.
     optimizer : Optimizer
         Of the parameters of the model, or of some.
     epochs : int

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from minigrad.arrays import plain
 from minigrad.cotangents import dense
 from minigrad.inspect.cost import Cost, cost
+from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.nn.module import Module
 from minigrad.optim import Optimizer, clip_grad_norm
 from minigrad.streams import Domain, child, generator, key_of
@@ -88,6 +90,7 @@ class Loop:
         augment: Augmentation | None = None,
     ):
         arrays = data if isinstance(data, tuple) else (data.x_train, data.y_train, data.x_test, data.y_test)
+        arrays = tuple([plain(array, "fit: the data") for array in arrays])
         if len(arrays) not in (2, 4) or any(len(arrays[k]) != len(arrays[k + 1]) for k in range(0, len(arrays), 2)):
             raise ValueError(
                 "fit: data is a Dataset, (x_train, y_train) or (x_train, y_train, x_test, y_test), with one label for "
@@ -99,6 +102,7 @@ class Loop:
         self.x, self.y = arrays[:2]
         self.test = arrays[2:] if len(arrays) == 4 else None
         self.model, self.optimizer, self.loss = model, optimizer, loss
+        self.dtype = dtype_of(model.parameters())
         self.schedule, self.max_norm = schedule, max_norm
         self.seed, self.any_seed = key_of(rng), rng is None
         self.batches = Batches(len(self.x), batch_size, self.seed)
@@ -150,7 +154,7 @@ class Loop:
         for callback in self.callbacks:
             callback(self)
         key, chosen = self.key, self.batches[self.step]
-        x, y = self.x[chosen], self.y[chosen]
+        x, y = fed(self.x[chosen], self.dtype), fed(self.y[chosen], self.dtype)
         if self.augment is not None:
             x = self.augment(x, generator(Domain.AUGMENTATION, key))
         if self.schedule is not None:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from minigrad.naming import unknown
+from minigrad.naming import check_line, unknown
 from minigrad.nn.linear import positive
 from minigrad.nn.module import Module
 from minigrad.typing import Seed, Shape
@@ -39,6 +39,8 @@ def register(name: str, line: str) -> Callable[[Builder], Builder]:
 
     Raises
     ------
+    TypeError
+        If the line is no text, as in ``register("mlp", build_mlp)``.
     ValueError
         If the name is taken.
 
@@ -52,6 +54,7 @@ def register(name: str, line: str) -> Callable[[Builder], Builder]:
     >>> [name for name, _ in nn.models.build("softmax_regression", (8, 8, 1), 10, rng=0).named_parameters()]
     ['1.weight', '1.bias']
     """
+    check_line(f"@models.register({name!r}, ", line)
 
     def decorate(builder: Builder) -> Builder:
         if name in _BUILDERS:
