@@ -8,7 +8,8 @@ from minigrad.inspect.moments import ExactMoments, exact_moments
 from minigrad.inspect.noise import GradientNoise, gradient_noise
 from minigrad.inspect.sparsity import NodeSparsity, Sparsity, sparsity
 from minigrad.inspect.unbiasedness import Unbiasedness, unbiasedness
-from minigrad.inspect.variance import Variance, variance
+from minigrad.inspect.variance import variance
+from minigrad.inspect.variance_report import Variance
 
 __all__ = [
     "Advice", "Allocation", "Cost", "ExactMoments", "GradientNoise", "NodeCost", "NodeSparsity", "Sparsity",
