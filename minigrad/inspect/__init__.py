@@ -1,7 +1,8 @@
 """Inspection: what a tape holds, costs and how noisy it is, measured without knowing any layer."""
 
 from minigrad.estimator import TooManyOutcomes
-from minigrad.inspect.advice import Advice, advise
+from minigrad.inspect.advice import advise
+from minigrad.inspect.advice_report import Advice
 from minigrad.inspect.allocation import Allocation, allocate
 from minigrad.inspect.cost import Cost, NodeCost, cost
 from minigrad.inspect.moments import ExactMoments, exact_moments

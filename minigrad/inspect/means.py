@@ -83,7 +83,7 @@ class Mean:
         Examples
         --------
         >>> Mean(2.0, 1.0, 3.6, 20).warning("s²", "draws", "draws=")
-        'heavy tails: s² rests on 3.6 of 20 draws (effective): two s.e. cover under 95 %; take draws=320 or more'
+        'too few: s² rests on 3.6 of 20 draws (effective); two s.e. cover under 95 %; take draws=320 or more'
         >>> Mean(2.0, 0.1, 15.0, 20).warning("s²", "draws", "draws=") is None
         True
         """
@@ -92,6 +92,6 @@ class Mean:
         enough = self.number * (self.error / (RELIABLE * self.value)) ** 2 if self.value else math.inf
         remedy = f"{take}{math.ceil(float(f'{enough:.2g}'))} or more" if enough < 1e9 else "many more"
         return (
-            f"heavy tails: {what} rests on {self.effective:.2g} of {self.number} {numbers} (effective): "
+            f"too few: {what} rests on {self.effective:.2g} of {self.number} {numbers} (effective); "
             f"two s.e. cover under 95 %; take {remedy}"
         )
