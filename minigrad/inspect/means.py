@@ -41,7 +41,7 @@ def effective_number(values: ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of independent non-negative numbers.
+    """The mean of independent numbers.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Mean:
     error : float
         Its standard error, √(Σ (x − mean)² / (n − 1) / n).
     effective : float
-        See `effective_number`.
+        See `effective_number`; of numbers that are not negative.
     number : int
         n.
 
