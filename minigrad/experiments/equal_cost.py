@@ -128,8 +128,8 @@ class EqualCost:
         ]  # fmt: skip
         notes = [
             f"layer {self.setting['layer']}: (rows, in, out) = {tuple(self.setting['shape'])}; "
-            f"{self.setting['draws']} draws; noise: mean of |ĝ - g|²/|g|², ± s.e. over draws on one batch of one trained "
-            "model",
+            f"{self.setting['draws']} draws; noise: mean of |ĝ - g|²/|g|²",
+            "± s.e. over draws, on one batch of one trained model",
             "cost: operations over those of the exact product, scores and projections included; an operation of a "
             "sparse product (entries) takes more seconds than others",
         ]

@@ -68,9 +68,9 @@ class Allocation:
         ]
         notes = [
             f"measured variance: water-filled {self.water_filled_variance:.4g} ± {self.water_filled_error:.2g}, "
-            f"common {self.common_variance:.4g} ± {self.common_error:.2g}; chosen: {self.chosen}",
-            f"the difference is known to ± {self.difference_error:.2g}; s.e. over batches and draws other than those by "
-            "which weights were found",
+            f"common {self.common_variance:.4g} ± {self.common_error:.2g}",
+            f"chosen: {self.chosen}; the difference is known to ± {self.difference_error:.2g}",
+            "± s.e. over batches and draws, which are not those by which the weights were found",
         ]
         heads = ["layer", "backward", "variance weight", "water-filled", "common", "chosen"]
         return Table(heads, rows, "budgets by layer, at one total cost", notes)
