@@ -80,6 +80,8 @@ class Domain(Enum):
     """A draw at a place of the comparison at equal cost, for its mean cost; by number."""
     PLACE = 22, 1
     """Such a draw for its noise; by number."""
+    RESAMPLE = 24, 0
+    """Which measured batches a bootstrap takes again, for the error of a number that was chosen."""
     PARTS = 23, 0
     """Random parts of a batch, whose exact gradients a method is compared with."""
 

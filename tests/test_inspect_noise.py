@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from estimator_cases import normal
 import minigrad as mg
 from minigrad import inspect, nn
 from minigrad.estimators import Mask, TopK
+from minigrad.inspect.leaves import Wanted
 
 Z = 5.4
 """A normal variable is further out with probability 7e-8; there are ten comparisons."""
@@ -71,6 +73,50 @@ def test_the_minibatch_noise_is_unbiased_even_from_two_batches():
     found = [inspect.gradient_noise(model(), (X, Y), **options, rng=seed).minibatch for seed in range(300)]
     error = np.std(found) / np.sqrt(300)
     assert abs(np.mean(found) - minibatch) < Z * error < 0.5 * minibatch
+
+
+def test_the_squared_norm_is_without_the_bias_of_noise(monkeypatch):
+    """All 36 pairs of batches of five, listed: in the mean it is that of the gradient, and ‖ḡ‖² has σ²/2 more."""
+    net = model()
+    wanted = []
+    for left_out in range(6):
+        rows = [i for i in range(6) if i != left_out]
+        with mg.Tape() as tape:
+            loss = mean_square(net(X[rows]), Y[rows])
+        wanted.append(Wanted(tape, loss, list(net.parameters())))
+
+    class Listed:
+        def __init__(self, *arguments):
+            self.key = 0
+
+        def __getitem__(self, number):
+            return wanted[pair[number]]
+
+    monkeypatch.setattr(sys.modules["minigrad.inspect.noise"], "RecordedBatches", Listed)
+    found = []
+    for pair in itertools.product(range(6), repeat=2):  # noqa: B007 - Listed reads it
+        found.append(inspect.gradient_noise(net, (X, Y), batch_size=5, batches=2, draws=1, loss=mean_square))
+    gradients, _ = all_batches(net, 5)
+    expected = np.square(gradients.mean(axis=0)).sum()
+    minibatch = np.square(gradients - gradients.mean(axis=0)).sum(axis=1).mean()
+    assert min(noise.norm_squared for noise in found) > 0  # none is cut off
+    assert np.mean([noise.norm_squared for noise in found]) == pytest.approx(expected, rel=1e-6)
+    assert np.mean([noise.minibatch for noise in found]) == pytest.approx(minibatch, rel=1e-6)
+    assert minibatch / 2 > 0.01 * expected
+
+
+def test_few_effective_batches_are_warned_of():
+    """One sample of forty has most of the gradient: most batches of four do not see it."""
+    x = np.concatenate([normal(1, 39, 3), 100 * normal(3, 1, 3)])
+    y = normal(2, 40, 2)
+    options = {"batch_size": 4, "batches": 20, "loss": mean_square, "rng": 0}
+    noise = inspect.gradient_noise(model(Mask(0.5)), (x, y), **options)
+    assert noise.minibatch_effective < 12 and noise.estimator_effective < 12
+    assert len(noise.warnings) == 2 and "the minibatch's noise" in noise.warnings[0]
+    assert all(text in " ".join(str(noise).split()) for text in noise.warnings)
+    assert noise.to_dict()["warnings"] == list(noise.warnings)
+    even = inspect.gradient_noise(model(Mask(0.5)), (X, Y), **{**options, "batches": 300})
+    assert even.warnings == () and even.minibatch_effective > 150
 
 
 def test_the_whole_data_set_has_no_minibatch_noise():

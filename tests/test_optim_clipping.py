@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, optim
+from minigrad import nn, optim, training
 from minigrad.cotangents import Columns, Entries, Factors, Rows, dense
+from minigrad.estimators import Mask
 
 RNG = np.random.default_rng(0)
 
@@ -102,3 +103,81 @@ def test_limits(limit):
 def test_what_is_no_gradient():
     with pytest.raises(TypeError, match="number 1 is a NoneType"):
         optim.clip_grad_norm([np.ones(2), None], 1.0)
+
+
+# What clipping does to an unbiased gradient, over all of its draws
+
+
+def clipped_mean(draws, limit, clip=optim.clip_grad_norm):
+    """Σ probability · draw, clipped."""
+    total = 0.0
+    for probability, g in draws:
+        g = g.copy()
+        clip([g], limit)
+        total += probability * g
+    return total
+
+
+def masked(g, p):
+    """(probability, Ĝ) for every outcome of a mask."""
+    return [(chance, dense(drawn)) for chance, drawn in Mask(p).outcomes(g)]
+
+
+@pytest.mark.parametrize(("n", "p"), [(4, 0.25), (8, 0.1), (10, 0.1)])
+def test_a_clipped_mask_keeps_between_p_and_the_root_of_p_of_the_gradient(n, p):
+    """The docstring's E√(k/n) g, with k binomial; budget 1 is left alone."""
+    g = np.ones((1, n))
+    k = np.arange(n + 1)
+    binomial = np.array([math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in k])
+    norms = np.where(k, np.sqrt(k / n) / p, 0)
+    expected = float(binomial @ (k / n / p / np.maximum(norms, 1)))  # clipped only where it is longer than ‖g‖
+    mean = clipped_mean(masked(g, p), math.sqrt(n))
+    np.testing.assert_allclose(mean, expected, rtol=1e-12)
+    if p <= 1 / math.sqrt(n):
+        assert expected == pytest.approx(float(binomial @ np.sqrt(k / n)), rel=1e-12)
+    assert p < expected < math.sqrt(p)
+    np.testing.assert_allclose(clipped_mean(masked(g, p), 1e9), g, rtol=1e-12)
+    np.testing.assert_allclose(clipped_mean(masked(g, 1.0), math.sqrt(n)), g, rtol=1e-12)
+
+
+def test_masks_in_two_layers_leave_a_twentieth_of_the_length():
+    """Mask(0.1) at two linear nodes, max_norm = ‖g‖: the mean points the right way, and is far below p = 0.1 too."""
+    w = np.eye(8)
+    draws = [
+        (chance * another, h)
+        for chance, g in masked(np.ones((1, 8)), 0.1)
+        for another, h in masked(g @ w, 0.1)
+    ]  # fmt: skip
+    assert sum(chance for chance, _ in draws) == pytest.approx(1, rel=1e-10)
+    np.testing.assert_allclose(sum(chance * g for chance, g in draws), np.ones((1, 8)), rtol=1e-10)
+    mean = clipped_mean(draws, math.sqrt(8))
+    np.testing.assert_allclose(mean, mean[0, 0], rtol=1e-10)
+    # 1 − 0.99⁸ is the probability that anything is kept; then the norm is ‖g‖ in nearly all draws.
+    assert 0.01 < mean[0, 0] < 0.055
+
+
+def test_clipping_by_value_biases_as_well():
+    g = np.array([[3.0, -1.0]])
+    mean = clipped_mean(masked(g, 0.5), 3.0, optim.clip_grad_value)
+    np.testing.assert_allclose(mean, [[1.5, -1.0]], rtol=1e-12)  # 3/0.5 is cut to 3; 1/0.5 fits
+
+
+@pytest.mark.parametrize(
+    "subject", [optim.clip_grad_norm, optim.clip_grad_value, training.fit], ids=lambda f: f.__name__
+)
+def test_whoever_clips_says_that_it_biases(subject):
+    assert "bias" in subject.__doc__
+
+
+@pytest.mark.parametrize(
+    ("vjp", "norm", "says"),
+    [(None, None, "or clip the gradient with max_norm="), (None, 1.0, "lower it$"),
+     (Mask(0.5), None, "biases a sketched gradient"), (Mask(0.5), 1.0, "biases a sketched gradient")],
+)  # fmt: skip
+def test_a_diverging_run_is_told_what_clipping_does(vjp, norm, says):
+    x, y = np.full((8, 4), np.inf, np.float32), np.zeros(8, int)
+    model = nn.mlp((4, 2), vjp=vjp, rng=0)
+    options = {"optimizer": optim.SGD(model, lr=0.1), "epochs": 1, "batch_size": 8, "rng": 0, "max_norm": norm}
+    with np.errstate(invalid="ignore"), pytest.raises(training.DivergenceError, match=says) as caught:
+        training.fit(model, (x, y), **options)
+    assert ("raise the budget" in str(caught.value)) == (vjp is not None)

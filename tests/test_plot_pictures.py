@@ -258,9 +258,10 @@ def test_the_advice_of_the_theory_draws_itself(ax):
 
 def test_budget_tradeoff_has_plain_ticks(ax):
     advice = inspect.Advice(
-        budget=0.5, ratio=0.8, budgets=(1.0, 0.5, 0.25), step_cost=(4.0, 3.0, 2.5), variance=(1.0, 1.1, 1.6),
-        variance_error=(0.1, 0.1, 0.1), minibatch=1.0, ratio_error=0.1, fixed_cost=2.0, sketchable_cost=2.0,
-        batch_size=8,
+        budget=0.5, ratio=0.8, ratio_error=0.1, budgets=(1.0, 0.5, 0.25), step_cost=(4.0, 3.0, 2.5),
+        variance=(1.0, 1.1, 1.6), variance_error=(0.1, 0.1, 0.1), cost_ratio=(1.0, 3.3 / 4, 4.0 / 4),
+        cost_ratio_error=(0.0, 0.1, 0.1), effective=(5.0, 5.0, 5.0), minibatch=1.0, fixed_cost=2.0,
+        sketchable_cost=2.0, batch_size=8, batches=9,
     )  # fmt: skip
     assert plot.budget_tradeoff(advice, ax) is ax
     np.testing.assert_allclose(ax.containers[0][0].get_ydata(), [1.0, 3.3 / 4, 4.0 / 4])

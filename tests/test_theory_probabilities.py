@@ -92,6 +92,34 @@ def test_both_code_paths_agree(problem):
     np.testing.assert_allclose(theory.optimal_probabilities(w, total, lower=floor), fast, rtol=1e-12)
 
 
+@COMMON
+@given(problems(), st.sampled_from([1e-6, 1e-3, 0.05, 0.1, 0.3, 0.9]), st.floats(1e-3, 0.999))
+@example((np.ones(4), 1.0, np.ones(4), np.zeros(4)), 0.1, 0.5)
+def test_kkt_with_one_lower_bound_for_all(problem, bound, share):
+    """The bound is a scalar, which has code of its own: Σ p_j is the total to rounding, not to a few digits."""
+    w = problem[0]
+    seen = w > 0
+    if not seen.any():
+        return
+    total = float(seen.sum()) * (bound + share * (1 - bound))
+    p = theory.optimal_probabilities(w, total, lower=bound)
+    check_kkt(p, w, total, lower=np.where(seen, bound, 0.0), rtol=1e-11)
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 5.0])
+@pytest.mark.parametrize("n", [3, 30, 1000])
+def test_one_lower_bound_spends_the_total_to_rounding(n, spread):
+    """As `test_kkt_with_one_lower_bound_for_all`, at sizes at which the search for the level takes several passes."""
+    rng = np.random.default_rng([n, 7])
+    for bound, share in ((1e-3, 0.02), (0.01, 0.2), (0.1, 0.3), (0.3, 0.9)):
+        w = rng.lognormal(sigma=spread, size=n)
+        total = n * (bound + share * (1 - bound))
+        p = theory.optimal_probabilities(w, total, lower=bound)
+        assert abs(p.sum() - total) <= 1e-12 * total
+        check_kkt(p, w, total, lower=np.full(n, bound), rtol=1e-11)
+        np.testing.assert_allclose(p, theory.optimal_probabilities(w, total, lower=np.full(n, bound)), rtol=1e-11)
+
+
 @pytest.mark.filterwarnings("ignore:Values in x were outside bounds")  # SLSQP of SciPy 1.11, which then clips them
 @pytest.mark.parametrize("seed", range(8))
 def test_a_general_optimiser_finds_nothing_better(seed):

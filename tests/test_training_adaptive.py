@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+import types
 import warnings
 
 import numpy as np
 import pytest
 
-from minigrad import datasets, inspect, nn, optim, training
+import minigrad as mg
+from minigrad import datasets, inspect, nn, ops, optim, training
 from minigrad.estimators import DiagonalSketch, Mask, TopK
+from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.measured import SMALLEST, MeasuredBatches
 from minigrad.training import AdaptiveBudget
 
@@ -55,9 +58,65 @@ def test_the_added_variance_is_near_the_fraction_that_was_asked_for():
         noise = inspect.gradient_noise(model, DATA, batch_size=32, batches=40, rng=100 + seed)
         found.append(noise.ratio / fraction)
         (line,) = adapt.log
-        assert line["added"] <= fraction * line["minibatch"] and line["sharing"] in ("common", "water-filled")
+        assert 0 < line["added"] < 1.5 * fraction * line["minibatch"] and line["sharing"] in ("common", "water-filled")
         assert all(SMALLEST <= p < 1 for p in line["budgets"].values())
     assert min(found) > 0.4 and max(found) < 1.4 and np.mean(found) > 0.6, found
+
+
+class Still:
+    """Stands for a loop that is about to take its first step."""
+
+    def __init__(self, model, key):
+        self.model, self.step, self.loss = model, 0, ops.cross_entropy
+        self.x, self.y = DATA.x_train[:64], DATA.y_train[:64]
+        self.batches = types.SimpleNamespace(batch_size=8)
+        self.forward_flops = self.backward_flops = 0.0
+        self.key = lambda purpose: key
+
+
+def test_the_logged_variance_is_not_optimistic(monkeypatch):
+    """In the mean over 150 seeds it is the true variance of the budget that was set: (1/p − 1) E‖∂W‖² of one mask.
+
+    E‖g_B‖² of batches of 8 out of 64 is known from all samples. Within 4.5 standard errors: false alarms 7e-6. The
+    variance by which the budgets were chosen is smaller by more than 3: on the draws of the choice it is at its aim.
+    """
+    by_choice = []
+    choose = ADAPTIVE.cheapest
+
+    def watched(*arguments):
+        found = choose(*arguments)
+        by_choice.append(found[1])
+        return found
+
+    monkeypatch.setattr(ADAPTIVE, "cheapest", watched)
+    model = nn.mlp((64, 6, 10), rng=1)
+    model[0].vjp = Mask(0.5)
+    layer = list(model[0].parameters())
+    samples = []
+    for k in range(64):
+        with mg.Tape() as tape:
+            loss = ops.cross_entropy(model(DATA.x_train[k : k + 1]), DATA.y_train[k : k + 1])
+        samples.append(np.concatenate([g.ravel() for g in Wanted(tape, loss, layer).exact_gradient()]).astype(float))
+    mean = np.mean(samples, axis=0)
+    spread = np.square(samples - mean).sum(axis=1).mean() / 8 * (64 - 8) / 63
+    square = np.square(mean).sum() + spread
+    logged, errors, truth = [], [], []
+    for seed in range(150):
+        adapt, loop = AdaptiveBudget(1.0, batches=2), Still(model, seed)
+        adapt(loop)
+        (line,) = adapt.log
+        if line["sharing"] == "exact":  # nothing is added, and nothing is measured
+            assert line["added"] == line["added_error"] == 0.0 == by_choice.pop()
+            continue
+        logged.append(line["added"])
+        errors.append(line["added_error"])
+        truth.append((1 / line["budgets"]["0"] - 1) * square)
+    assert len(logged) > 100
+    off, optimistic = np.subtract(logged, truth), np.subtract(by_choice, truth)
+    assert abs(np.mean(off)) < 4.5 * np.std(off, ddof=1) / np.sqrt(len(off))
+    assert np.mean(optimistic) < -3 * np.std(optimistic, ddof=1) / np.sqrt(len(off))
+    # The errors of two batches are right in the mean of their squares: here to 35 %.
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(off), rel=0.35)
 
 
 def test_more_is_saved_where_more_noise_is_allowed():
@@ -132,7 +191,8 @@ def test_each_measurement_of_the_minibatch_counts_for_half(monkeypatch):
     class Watched(MeasuredBatches):
         def __init__(self, *arguments):
             super().__init__(*arguments)
-            seen.append(self.minibatch)
+            if self.first == 0:
+                seen.append(self.minibatch)
 
     monkeypatch.setattr(ADAPTIVE, "MeasuredBatches", Watched)
     adapt = AdaptiveBudget(0.25, every=3)
@@ -159,10 +219,12 @@ def test_what_measuring_costs_is_in_the_history(monkeypatch):
     plain = build()
     nn.set_budgets(plain, adapt.log[0]["budgets"])
     without = fit(plain, None).last
-    (measured,) = seen
-    assert measured.forward_flops > 0 and measured.backward_flops > 10 * measured.forward_flops
-    assert last.forward_flops == pytest.approx(without.forward_flops + measured.forward_flops)
-    assert last.backward_flops == pytest.approx(without.backward_flops + measured.backward_flops)
+    measured, fresh = seen
+    assert measured.forward_flops == fresh.forward_flops > 0
+    assert measured.backward_flops > 10 * measured.forward_flops and fresh.backward_flops > 0
+    forward, backward = (sum(getattr(one, name) for one in seen) for name in ("forward_flops", "backward_flops"))
+    assert last.forward_flops == pytest.approx(without.forward_flops + forward)
+    assert last.backward_flops == pytest.approx(without.backward_flops + backward)
     for a, b in zip(model.state_dict().values(), plain.state_dict().values(), strict=True):
         assert (a == b).all()  # measuring draws nothing from the stream of the training
 

@@ -24,7 +24,7 @@ class WinnerTakeAll(WithReplacement):
 
     Ĝ = Σ_{j ≤ t} G_j + (1/(r−t)) Σ_draws G_j/q_j, with r = max(1, round(budget·units)) and q over the *tail*, the units
     that are no winners. t is the number for which (Σ_tail √s_j)²/(r − t), a bound on the variance, is smallest, with
-    the scores s_j of the target.
+    the scores s_j of the target. Of units with equal scores the first wins.
 
     Parameters
     ----------

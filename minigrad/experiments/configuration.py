@@ -38,7 +38,8 @@ class Configuration:
     lr, momentum : float
         Of stochastic gradient descent; the learning rate falls along half a cosine to 0.
     max_norm : float or None
-        The gradient is scaled down to this norm where it is larger.
+        The gradient is scaled down to this norm where it is larger. Noisy gradients are shortened more than exact ones,
+        so methods are then compared with a bias (see `minigrad.optim.clip_grad_norm`).
     optimizer : {"sgd", "adam"}
         Stochastic gradient descent with momentum, or Adam.
     train, test : int or None

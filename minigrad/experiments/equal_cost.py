@@ -75,7 +75,7 @@ class Line:
     noise : float
         Mean of ‖ĝ − g‖²/‖g‖².
     error : float
-        Its standard error.
+        Its standard error over draws; other batches, and models of other seeds, are not in it.
     unbiased : bool
         Whether its estimators say so; else the noise is a squared error, bias included.
     """
@@ -130,6 +130,7 @@ class EqualCost:
         notes = [
             f"layer {self.setting['layer']}: (rows, in, out) = {tuple(self.setting['shape'])}; "
             f"{self.setting['draws']} draws; noise: mean of |ĝ - g|²/|g|²",
+            "± s.e. over draws, on one batch of one trained model",
             "cost: operations over those of the exact product, scores and projections included; an operation of a "
             "sparse product (entries) takes more seconds than others",
         ]

@@ -1,14 +1,16 @@
 """Inspection: what a tape holds, costs and how noisy it is, measured without knowing any layer."""
 
 from minigrad.estimator import TooManyOutcomes
-from minigrad.inspect.advice import Advice, advise
+from minigrad.inspect.advice import advise
+from minigrad.inspect.advice_report import Advice
 from minigrad.inspect.allocation import Allocation, allocate
 from minigrad.inspect.cost import Cost, NodeCost, cost
 from minigrad.inspect.moments import ExactMoments, exact_moments
 from minigrad.inspect.noise import GradientNoise, gradient_noise
 from minigrad.inspect.sparsity import NodeSparsity, Sparsity, sparsity
 from minigrad.inspect.unbiasedness import Unbiasedness, unbiasedness
-from minigrad.inspect.variance import Variance, variance
+from minigrad.inspect.variance import variance
+from minigrad.inspect.variance_report import Variance
 
 __all__ = [
     "Advice", "Allocation", "Cost", "ExactMoments", "GradientNoise", "NodeCost", "NodeSparsity", "Sparsity",

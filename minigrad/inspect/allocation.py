@@ -8,6 +8,7 @@ from typing import Any
 
 from minigrad import ops
 from minigrad.inspect.batches import Data, Model, RecordedBatches
+from minigrad.inspect.means import Mean
 from minigrad.inspect.measured import Layers, MeasuredBatches, water_fill
 from minigrad.report import Table, si
 from minigrad.tensor import Tensor
@@ -30,7 +31,12 @@ class Allocation:
     common : float
         The one budget of equal cost.
     water_filled_variance, common_variance : float
-        E‖ĝ − g‖² measured with each, for a loss that is a mean over the batch.
+        E‖ĝ − g‖² measured with each, for a loss that is a mean over the batch: on batches and draws by which the
+        water-filled budgets were not found.
+    water_filled_error, common_error : float
+        Their standard errors over batches and draws.
+    difference_error : float
+        That of their difference, which is smaller: both are of the same batches and draws.
     layers : Layers
 
     Examples
@@ -49,6 +55,9 @@ class Allocation:
     common: float
     water_filled_variance: float
     common_variance: float
+    water_filled_error: float
+    common_error: float
+    difference_error: float
     layers: Layers
 
     def table(self) -> Table:
@@ -58,8 +67,10 @@ class Allocation:
             for name, w, c in zip(self.layers.names, self.layers.weights, self.layers.costs, strict=True)
         ]
         notes = [
-            f"measured variance: water-filled {self.water_filled_variance:.4g}, common {self.common_variance:.4g}; "
-            f"chosen: {self.chosen}",
+            f"measured variance: water-filled {self.water_filled_variance:.4g} ± {self.water_filled_error:.2g}, "
+            f"common {self.common_variance:.4g} ± {self.common_error:.2g}",
+            f"chosen: {self.chosen}; the difference is known to ± {self.difference_error:.2g}",
+            "± s.e. over batches and draws, which are not those by which the weights were found",
         ]
         heads = ["layer", "backward", "variance weight", "water-filled", "common", "chosen"]
         return Table(heads, rows, "budgets by layer, at one total cost", notes)
@@ -102,7 +113,7 @@ def allocate(
     budget : float
         The common budget whose cost is to be shared, in (0, 1].
     batch_size, batches : int
-        Measured on so many random batches of this size.
+        The layers are measured on so many random batches of this size, and the two choices on as many others.
     loss : callable, default `ops.cross_entropy`
         A mean over the batch.
     rng : Generator, int or None
@@ -119,8 +130,9 @@ def allocate(
     Notes
     -----
     THEORY.md §3 with c_l costs and w_l the variance that layer l adds. The formula is optimal for variances
-    w_l (1/p_l − 1) that add up; since noise compounds through layers, both choices are measured on the same batches,
-    and the better is returned.
+    w_l (1/p_l − 1) that add up; since noise compounds through layers, both choices are measured, on the
+    same batches, which are not those by which the formula's weights were found, and the better is returned. As the
+    better of two it looks a little better than it is.
 
     Examples
     --------
@@ -134,18 +146,24 @@ def allocate(
     """
     if not 0 < budget <= 1 or batches < 2:
         raise ValueError(f"allocate: budget={budget} must lie in (0, 1], and batches={batches} be at least 2")
-    measured = MeasuredBatches(RecordedBatches(model, data, batch_size, loss, rng), batches)
+    recorded = RecordedBatches(model, data, batch_size, loss, rng)
+    measured = MeasuredBatches(recorded, batches)
     common = dict.fromkeys(measured.names, float(budget))
     layers = measured.layers(common)
     water_filled = water_fill(layers, budget * float(layers.costs.sum()))
-    by_filled, by_common = measured.variance(water_filled), measured.variance(common)
-    better = by_filled < by_common
+    fresh = MeasuredBatches(recorded, batches, batches)
+    squares = [fresh.squares(budgets) for budgets in (water_filled, common)]
+    by_filled, by_common = map(Mean.of, squares)
+    better = by_filled.value < by_common.value
     return Allocation(
         budgets=water_filled if better else common,
         chosen="water-filled" if better else "common",
         water_filled=water_filled,
         common=float(budget),
-        water_filled_variance=by_filled,
-        common_variance=by_common,
+        water_filled_variance=by_filled.value,
+        common_variance=by_common.value,
+        water_filled_error=by_filled.error,
+        common_error=by_common.error,
+        difference_error=Mean.of(squares[0] - squares[1]).error,
         layers=layers,
     )

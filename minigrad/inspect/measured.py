@@ -14,6 +14,7 @@ from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.cost import cost
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted, drawn
+from minigrad.inspect.means import Mean
 from minigrad.node import Node
 from minigrad.streams import draw_key
 from minigrad.theory import optimal_probabilities
@@ -53,7 +54,10 @@ class MeasuredBatches:
     ----------
     recorded : RecordedBatches
     batches : int
-        The first so many of them, at least 2.
+        So many of them, at least 2.
+    first : int, default 0
+        The number of the first of them. What was chosen on some batches is reported from others: on its own draws it
+        looks better than it is.
 
     Attributes
     ----------
@@ -72,9 +76,9 @@ class MeasuredBatches:
         If no layer has an estimator, or one is biased.
     """
 
-    def __init__(self, recorded: RecordedBatches, batches: int):
-        self.key = recorded.key
-        self.wanted = [recorded[number] for number in range(batches)]
+    def __init__(self, recorded: RecordedBatches, batches: int, first: int = 0):
+        self.key, self.first = recorded.key, first
+        self.wanted = [recorded[first + number] for number in range(batches)]
         self.exact = [wanted.exact() for wanted in self.wanted]
         stacked = np.array(self.exact)
         deviations = np.square(stacked - stacked.mean(axis=0)).sum(axis=1)
@@ -96,13 +100,17 @@ class MeasuredBatches:
 
     def variance(self, budgets: Mapping[str, float]) -> float:
         """E‖ĝ − g‖² with given budgets by layer, estimated from one draw on each batch."""
+        return Mean.of(self.squares(budgets)).value
+
+    def squares(self, budgets: Mapping[str, float]) -> Array:
+        """‖ĝ − g‖² of one draw on each batch, with given budgets by layer."""
         errors = []
         for number, (wanted, exact) in enumerate(zip(self.wanted, self.exact, strict=True)):
             self._set(wanted, budgets)
-            error = drawn(wanted, draw_key(self.key, number)) - exact
+            error = drawn(wanted, draw_key(self.key, self.first + number)) - exact
             errors.append(float(np.square(error).sum()))
         self.backward_flops += len(self.wanted) * cost(self.wanted[0].tape).backward
-        return float(np.mean(errors))
+        return np.array(errors)
 
     def layers(self, budgets: Mapping[str, float]) -> Layers:
         """What each layer adds, measured with given budgets; at 1/2 where a budget is larger."""
@@ -110,7 +118,7 @@ class MeasuredBatches:
         added = dict.fromkeys(self.names, 0.0)
         for number, wanted in enumerate(self.wanted):
             self._set(wanted, measured)
-            for step in increments(wanted, draw_key(self.key, number)):
+            for step in increments(wanted, draw_key(self.key, self.first + number)):
                 added[layer_name(wanted.tape.nodes[step.index])] += math.fsum(step.squares())
         count = cost(self.wanted[0].tape)
         # One random sweep, and an exact one from each layer on, counted as whole.

@@ -12,6 +12,7 @@ import numpy as np
 from minigrad import ops
 from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.leaves import drawn
+from minigrad.inspect.means import Mean
 from minigrad.report import Table, json_ready
 from minigrad.streams import draw_key
 from minigrad.tensor import Tensor
@@ -35,7 +36,9 @@ class GradientNoise:
     estimator : float
         s² = E‖ĝ_B − g_B‖², which the estimators add; for a biased one a squared error, bias included.
     minibatch_error, estimator_error : float
-        Standard errors.
+        Standard errors over random batches and, of ``estimator``, draws on them, at the parameters as they are.
+    minibatch_effective, estimator_effective : float
+        How many equal batches those are worth of which each is a mean. Where these are few, its error is too small.
     norm_squared : float
         ‖∇f‖², estimated without the bias that noise gives it; not below 0.
     batch_size, batches, draws : int
@@ -54,6 +57,8 @@ class GradientNoise:
     estimator: float
     minibatch_error: float
     estimator_error: float
+    minibatch_effective: float
+    estimator_effective: float
     norm_squared: float
     batch_size: int
     batches: int
@@ -64,6 +69,16 @@ class GradientNoise:
         """s²/σ²: how the noise that was added compares with the noise that was there."""
         return self.estimator / self.minibatch if self.minibatch else math.inf if self.estimator else 0.0
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """How many batches to take, where there were too few for a standard error to hold."""
+        means = {
+            "the minibatch's noise": Mean(self.minibatch, self.minibatch_error, self.minibatch_effective, self.batches),
+            "the estimators' noise": Mean(self.estimator, self.estimator_error, self.estimator_effective, self.batches),
+        }
+        found = [mean.warning(what, "batches", "batches=") for what, mean in means.items()]
+        return tuple([text for text in found if text])
+
     def table(self) -> Table:
         """The report as a table."""
         total = self.minibatch + self.estimator or 1.0
@@ -73,7 +88,9 @@ class GradientNoise:
         ]
         notes = [
             f"s²/σ² = {self.ratio:.3g}; |∇f|² = {self.norm_squared:.3g}",
-            f"batches of {self.batch_size} (mean loss), {self.batches} batches, {self.draws} draws on each",
+            f"batches of {self.batch_size} (mean loss), {self.batches} batches, {self.draws} draws on each; "
+            "± s.e. over batches and draws",
+            *self.warnings,
         ]
         return Table(["noise", "variance", "± s.e.", "share"], rows, "noise of a stochastic gradient", notes)
 
@@ -86,7 +103,7 @@ class GradientNoise:
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return dict(json_ready({**fields, "ratio": self.ratio}))
+        return dict(json_ready({**fields, "ratio": self.ratio, "warnings": list(self.warnings)}))
 
 
 def gradient_noise(
@@ -146,14 +163,16 @@ def gradient_noise(
         gradients.append(exact)
     stacked = np.array(gradients)
     mean = stacked.mean(axis=0)
-    deviations = np.square(stacked - mean).sum(axis=1) * (batches / (batches - 1))
-    minibatch = float(deviations.mean())
+    deviations = Mean.of(np.square(stacked - mean).sum(axis=1) * (batches / (batches - 1)))
+    estimator = Mean.of(added)
     return GradientNoise(
-        minibatch=minibatch,
-        estimator=float(np.mean(added)),
-        minibatch_error=float(deviations.std(ddof=1) / math.sqrt(batches)),
-        estimator_error=float(np.std(added, ddof=1) / math.sqrt(batches)),
-        norm_squared=max(0.0, float(np.square(mean).sum()) - minibatch / batches),
+        minibatch=deviations.value,
+        estimator=estimator.value,
+        minibatch_error=deviations.error,
+        estimator_error=estimator.error,
+        minibatch_effective=deviations.effective,
+        estimator_effective=estimator.effective,
+        norm_squared=max(0.0, float(np.square(mean).sum()) - deviations.value / batches),
         batch_size=batch_size,
         batches=batches,
         draws=draws,

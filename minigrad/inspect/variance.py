@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -19,138 +17,16 @@ from minigrad.cotangents import Cotangent, dense
 from minigrad.inspect.gradients import inner_product, squared_distances, squared_norm
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.means import Mean
 from minigrad.inspect.recorded import Record, wanted_of
+from minigrad.inspect.variance_report import Variance
 from minigrad.node import vjp_text
-from minigrad.report import Table, json_ready
 from minigrad.streams import draw_key, key_of
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
-__all__ = ["Variance", "variance"]
-
-
-@dataclass(frozen=True)
-class Variance:
-    """How noisy a gradient is, and whose fault it is.
-
-    All variances are sums over the entries of all inspected tensors, for the loss as it was recorded: under a mean over
-    the batch they are those of the mean gradient.
-
-    Attributes
-    ----------
-    by_node : dict of int to float
-        For each random node, by its index on the tape, its share of the variance. They sum to ``total``. A node that
-        the sweep does not meet on its way from the loss is left out.
-    by_parameter : dict of str to float
-        The share of each tensor; they sum to ``total``.
-    standard_errors : dict of int to float
-        Of the shares in ``by_node``.
-    standard_error : float
-        Of ``total``.
-    norm : float
-        ‖g‖ of the exact gradient.
-    cosine : float
-        Mean cosine of the angle between ĝ and g; 0 for a draw where either is 0.
-    growth : dict of int to float
-        For each random node, E‖ĝ_k − g_k‖² / ‖g_k‖² of the cotangent that arrives there, before its own estimator.
-    labels, estimators : dict of int to str
-        For each random node, its operation and its estimator.
-    draws : int
-    biased : tuple of int
-        Nodes whose estimator says that it is biased: their shares are squared errors, and what follows them is no
-        orthogonal decomposition.
-    residuals : float
-        With ``record=``, the share of all residual sketches (``save=``) together. Given these, the shares in
-        ``by_node`` are those of the backward pass; all are orthogonal.
-    residuals_error : float
-        The standard error of that.
-
-    Examples
-    --------
-    >>> import numpy as np, minigrad as mg
-    >>> from minigrad import inspect
-    >>> from minigrad.estimators import Mask
-    >>> w = mg.Tensor(np.ones((2, 3)), requires_grad=True, name="w")
-    >>> with mg.Tape() as tape:
-    ...     loss = mg.ops.linear(np.ones((4, 3)), w, vjp=Mask(0.5)).sum()
-    >>> noise = inspect.variance(tape, loss, draws=200, rng=0)
-    >>> sorted(noise.by_node), sorted(noise.by_parameter)
-    ([0], ['w'])
-    >>> bool(np.isclose(sum(noise.by_node.values()), noise.total))
-    True
-    """
-
-    by_node: dict[int, float]
-    by_parameter: dict[str, float]
-    standard_errors: dict[int, float]
-    standard_error: float
-    norm: float
-    cosine: float
-    growth: dict[int, float]
-    labels: dict[int, str]
-    estimators: dict[int, str]
-    draws: int
-    biased: tuple[int, ...]
-    residuals: float = 0.0
-    residuals_error: float = 0.0
-
-    @property
-    def total(self) -> float:
-        """E‖ĝ − g‖², the sum over nodes, and the share of residual sketches."""
-        return math.fsum([*self.by_node.values(), self.residuals])
-
-    @property
-    def relative(self) -> float:
-        """``total`` over ‖g‖²; infinite where g is 0."""
-        return self.total / self.norm**2 if self.norm else math.inf if self.total else 0.0
-
-    @property
-    def signal_to_noise(self) -> float:
-        """‖g‖ over the root of ``total``; infinite without noise."""
-        return self.norm / math.sqrt(self.total) if self.total else math.inf
-
-    def table(self) -> Table:
-        """The report as a table, from the loss to the input."""
-        total = self.total or 1.0
-        rows: list[list[Any]] = []
-        for k, value in self.by_node.items():
-            error = self.standard_errors[k] / total
-            share = f"{100 * value / total:.1f} ± {100 * error:.1f}"
-            rows.append([k, self.labels[k], self.estimators[k], value, share.rjust(11), self.growth[k]])
-        if self.residuals:
-            share = f"{100 * self.residuals / total:.1f} ± {100 * self.residuals_error / total:.1f}"
-            rows.append(["", "residual sketches", "", self.residuals, share.rjust(11), ""])
-        notes = [
-            f"total {self.total:.4g} ± {self.standard_error:.2g} over {self.draws} draws; relative {self.relative:.4g}",
-            f"signal to noise {self.signal_to_noise:.3g}; mean cosine with the exact gradient {self.cosine:.3g}",
-        ]
-        if self.biased:
-            notes.append(f"biased: node {', '.join(map(str, self.biased))}; these are squared errors")
-        heads = ["node", "operation", "VJP", "variance", "share / %", "noise met"]
-        return Table(heads, rows, "variance of the gradient, from the loss to the input", notes)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        found = {
-            "total": self.total,
-            "relative": self.relative,
-            "signal_to_noise": self.signal_to_noise,
-            **{name: getattr(self, name) for name in self.__dataclass_fields__},
-        }
-        return dict(json_ready(found))
-
-    def plot(self, ax: Any = None) -> Any:
-        """Draw the share of each node, from the loss to the input, and the growth of the noise with depth."""
-        from minigrad.plot.noise import noise_by_node
-
-        return noise_by_node(self, ax)
+__all__ = ["variance"]
 
 
 def variance(
@@ -195,7 +71,10 @@ def variance(
     Notes
     -----
     THEORY.md §4; Bakong et al. (2026), arXiv:2602.14701. The estimates are unbiased, and the standard errors those of
-    means of independent draws.
+    means of independent draws: they are about the batch that was recorded, and say nothing of others. Squares of errors
+    have heavy tails where little is kept or many layers draw. Where the standard error of the total is above an eighth
+    of it, the report warns: two standard errors then cover less than 95 %, since draws that would count most are likely
+    to have been missed.
 
     Examples
     --------
@@ -240,15 +119,16 @@ def variance(
             drawn = step.after
         length = math.sqrt(squared_norm(drawn))
         cosines.append(inner_product(drawn, along) / length if length else 0.0)
-    table = np.array(list(nodes.values())) if nodes else np.zeros((0, draws))
-    spread = table.std(axis=1, ddof=1) / math.sqrt(draws)
-    residuals = np.array(forward or [0.0] * draws)
+    table = np.array([*nodes.values(), forward or [0.0] * draws])
+    means, errors, share_errors, total = _summary(table)
     used = [wanted.tape.nodes[k] for k in nodes]
     return Variance(
-        by_node={k: float(v) for k, v in zip(nodes, table.mean(axis=1), strict=True)},
+        by_node=dict(zip(nodes, means, strict=False)),  # the residuals are last
         by_parameter=dict(zip(wanted.names, (squares / draws).tolist(), strict=True)),
-        standard_errors={k: float(v) for k, v in zip(nodes, spread, strict=True)},
-        standard_error=float((table.sum(axis=0) + residuals).std(ddof=1) / math.sqrt(draws)),
+        standard_errors=dict(zip(nodes, errors, strict=False)),
+        standard_error=total.error,
+        share_errors=dict(zip(nodes, share_errors, strict=False)),
+        effective_draws=total.effective,
         norm=norm,
         cosine=float(np.mean(cosines)),
         growth={k: float(np.mean(v)) for k, v in met.items()},
@@ -256,9 +136,24 @@ def variance(
         estimators={node.index: vjp_text(node) for node in used},
         draws=draws,
         biased=tuple(node.index for node in used if any(not e.unbiased for e, _ in node.draws())),
-        residuals=float(residuals.mean()),
-        residuals_error=float(residuals.std(ddof=1) / math.sqrt(draws)),
+        residuals=means[-1],
+        residuals_error=errors[-1],
+        residuals_share_error=share_errors[-1],
     )
+
+
+def _summary(table: Array) -> tuple[list[float], list[float], list[float], Mean]:
+    """Of squares by part and draw: means, their standard errors, those of the shares, and the mean of the whole.
+
+    A share is the quotient of two means over the same draws; its error is that of the mean of x − share · sum, over the
+    total (the delta method). The parts of one draw are correlated, so the error of the whole is that of the sums.
+    """
+    sums = table.sum(axis=0)
+    parts, total = [Mean.of(row) for row in table], Mean.of(sums)
+    means = [part.value for part in parts]
+    shares = np.array(means) / (total.value or 1.0)
+    off = (table - shares[:, None] * sums).std(axis=1, ddof=1) / math.sqrt(len(sums)) / (total.value or 1.0)
+    return means, [part.error for part in parts], off.tolist(), total
 
 
 def _exact_sweep(wanted: Wanted) -> tuple[list[Array], dict[int, Array]]:

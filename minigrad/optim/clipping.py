@@ -21,8 +21,11 @@ Gradients: TypeAlias = "Iterable[Tensor] | Iterable[Array | Structured] | Any"
 def clip_grad_norm(parameters: Gradients, max_norm: float) -> float:
     """Scale all gradients down by one factor, in place, if their joint Euclidean norm is above ``max_norm``.
 
-    Pascanu et al. (2013), *On the Difficulty of Training Recurrent Neural Networks*, ICML, algorithm 1. A norm that is
-    not finite changes nothing, so that NaN and infinity are not hidden: look at what is returned.
+    A norm that is not finite changes nothing, so that NaN and infinity are not hidden: look at what is returned.
+
+    Clipping is not linear, so it *biases* a random gradient: draws that are too long are cut and those that are too
+    short are not made longer, and the mean of an unbiased gradient comes out too short, and in general turned. See the
+    notes.
 
     Parameters
     ----------
@@ -41,6 +44,18 @@ def clip_grad_norm(parameters: Gradients, max_norm: float) -> float:
     ValueError
         If ``max_norm`` is not positive, or a parameter has no gradient.
 
+    Notes
+    -----
+    Pascanu et al. (2013), *On the Difficulty of Training Recurrent Neural Networks*, ICML, algorithm 1.
+
+    How much it takes away hangs on the noise. Let ĝ be g with n parts of equal size kept with probability p and divided
+    by p (`minigrad.estimators.Mask`), and ``max_norm`` = ‖g‖, which leaves the exact gradient as it is. Of k ≥ 1 parts
+    that are kept √(k/n) ‖g‖/p is the norm; where that is above ‖g‖ for all k ≥ 1, the mean after clipping is
+    E√(k/n) g, which lies between p g and √p g. It is shorter still where several layers draw. The noise of a minibatch
+    has the same effect, but is mostly smaller. So either choose ``max_norm`` well above ‖ĝ‖ as it usually is (the
+    second moment of ĝ is ‖g‖² plus `minigrad.inspect.variance`'s total), so that only outliers are cut; or raise the
+    budget; or lower the learning rate, which biases nothing.
+
     Examples
     --------
     >>> gradients = [np.array([3.0]), np.array([4.0])]
@@ -48,6 +63,17 @@ def clip_grad_norm(parameters: Gradients, max_norm: float) -> float:
     5.0
     >>> [g.round(6).tolist() for g in gradients]
     [[0.6], [0.8]]
+
+    An unbiased gradient, clipped at the norm of the exact one, over all draws: two fifths of it are left.
+
+    >>> from minigrad.estimators import Mask
+    >>> g, mean = np.ones((1, 4)), np.zeros((1, 4))
+    >>> for probability, drawn in Mask(0.25).outcomes(g):
+    ...     drawn = drawn.dense()
+    ...     norm_before = clip_grad_norm([drawn], 2.0)
+    ...     mean += probability * drawn
+    >>> mean.round(3).tolist()
+    [[0.405, 0.405, 0.405, 0.405]]
     """
     limit = _limit("clip_grad_norm: max_norm", max_norm)
     gradients = _gradients(parameters, "clip_grad_norm")
@@ -63,6 +89,9 @@ def clip_grad_norm(parameters: Gradients, max_norm: float) -> float:
 
 def clip_grad_value(parameters: Gradients, max_value: float) -> None:
     """Clip every entry of the gradients to ±``max_value``, in place. NaN stays NaN; infinities are clipped.
+
+    As with `clip_grad_norm`, a random gradient that was unbiased is not so afterwards: entry by entry its mean is
+    drawn towards 0, the more the noisier the entry.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.plot.axes import COLOURS, axes_or_new, plain_log
 
 if TYPE_CHECKING:
-    from minigrad.inspect.advice import Advice
+    from minigrad.inspect.advice_report import Advice
 
 __all__ = ["budget_tradeoff"]
 
@@ -43,14 +43,13 @@ def budget_tradeoff(advice: Advice, ax: Any = None) -> Any:
     ax = axes_or_new(ax)
     budgets = np.array(advice.budgets)
     grid = np.geomspace(budgets.min(), budgets[1:].max(), 200)
-    unit = advice.step_cost[0] * advice.minibatch
-    measured = np.array(advice.step_cost) * np.array(advice.variance) / unit
-    errors = np.array(advice.step_cost) * np.array(advice.variance_error) / unit
     ax.plot(grid, advice.predicted(grid), color=COLOURS[1], label="predicted: cost of a step × fitted variance")
+    measured, errors = np.array(advice.cost_ratio), np.array(advice.cost_ratio_error)
     ax.errorbar(budgets, measured, errors, color=COLOURS[0], fmt="o", capsize=3, label="measured")
     ax.axhline(1, color=COLOURS[0], linewidth=0.8, linestyle=":", label="exact, any batch size")
     if advice.worth_it:
-        ax.plot(advice.budget, advice.ratio, marker="*", markersize=14, color=COLOURS[5], linestyle="", label="advice")
+        star = {"marker": "*", "markersize": 14, "linestyle": "", "capsize": 3, "color": COLOURS[5]}
+        ax.errorbar(advice.budget, advice.ratio, advice.ratio_error, label="advice, measured afresh", **star)
     ax.set_xscale("log")
     plain_log(ax.yaxis)
     ax.set_xticks(budgets, [f"{p:g}" for p in budgets])

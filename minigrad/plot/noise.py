@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.plot.axes import COLOURS, axes_or_new
 
 if TYPE_CHECKING:
-    from minigrad.inspect.variance import Variance
+    from minigrad.inspect.variance_report import Variance
 
 __all__ = ["noise_by_node"]
 
@@ -48,7 +48,7 @@ def noise_by_node(report: Variance, ax: Any = None) -> Any:
     total = report.total or 1.0
     places = np.arange(len(nodes))
     shares = [100 * report.by_node[k] / total for k in nodes]
-    errors = [100 * report.standard_errors[k] / total for k in nodes]
+    errors = [100 * report.share_errors[k] for k in nodes]
     ax.barh(places, shares, xerr=errors, height=0.6, color=COLOURS[6], edgecolor=COLOURS[1], capsize=3)
     ax.set_yticks(places, [f"{report.labels[k]}\n{shorter(report.estimators[k])}" for k in nodes], fontsize=8)
     ax.set_ylim(len(nodes) - 0.4, -0.6)  # the loss is at the top

@@ -9,6 +9,7 @@ import numpy as np
 
 from minigrad import nn
 from minigrad.inspect.batches import RecordedBatches
+from minigrad.inspect.means import Mean
 from minigrad.inspect.measured import SMALLEST, Layers, MeasuredBatches, water_fill
 from minigrad.report import Table
 
@@ -29,8 +30,8 @@ class AdaptiveBudget:
 
     Every so many steps it measures, on a few random batches, the minibatch variance σ² and what each sketched layer
     adds to the variance, and sets the budgets of the layers anew: water-filled, or one common budget of equal cost
-    where that measures better (`minigrad.inspect.allocate`). The kinds of estimator stay. What the measurements cost is
-    added to the flops of the run.
+    where that measures better (`minigrad.inspect.allocate`). What these add is then measured afresh, on other batches,
+    for the log. The kinds of estimator stay. What the measurements cost is added to the flops of the run.
 
     Parameters
     ----------
@@ -39,13 +40,13 @@ class AdaptiveBudget:
     every : int, default 500
         Steps between measurements; the first is before step 0.
     batches : int, default 4
-        Batches of a measurement, at least 2.
+        Batches by which budgets are chosen, at least 2; as many others tell what they add.
 
     Attributes
     ----------
     log : list of dict
-        For each measurement the step, σ², the added variance as measured with the budgets that were set, which kind of
-        sharing was chosen, and the budgets.
+        For each measurement the ``step``; ``minibatch``, σ²; ``added``, the variance that the budgets add, and its
+        standard error ``added_error``, over batches and draws by which they were not chosen; ``sharing``; ``budgets``.
 
     Raises
     ------
@@ -88,7 +89,7 @@ class AdaptiveBudget:
         buffers = {name: array.copy() for name, array in loop.model.named_buffers()}
         data = (loop.x, loop.y)
         recorded = RecordedBatches(loop.model, data, loop.batches.batch_size, loop.loss, rng=loop.key)
-        measured = MeasuredBatches(recorded, self.batches)
+        measured, fresh = (MeasuredBatches(recorded, self.batches, first) for first in (0, self.batches))
         for name, array in loop.model.named_buffers():
             array[...] = buffers[name]
         if not math.isfinite(measured.minibatch):
@@ -97,12 +98,16 @@ class AdaptiveBudget:
             self._minibatch = (self._minibatch + measured.minibatch) / 2
         else:
             self._minibatch = measured.minibatch
-        budgets, added, sharing = cheapest(measured, self.fraction * self._minibatch, self._start(measured))
+        budgets, _, sharing = cheapest(measured, self.fraction * self._minibatch, self._start(measured))
+        # By the batches and draws of the choice it would be too small.
+        added = Mean.of(np.zeros(2) if sharing == "exact" else fresh.squares(budgets))
         nn.set_budgets(loop.model, budgets)
-        loop.forward_flops += measured.forward_flops
-        loop.backward_flops += measured.backward_flops
-        line = {"step": loop.step, "minibatch": self._minibatch, "added": added, "sharing": sharing, "budgets": budgets}
-        self.log.append(line)
+        loop.forward_flops += measured.forward_flops + fresh.forward_flops
+        loop.backward_flops += measured.backward_flops + fresh.backward_flops
+        self.log.append(
+            {"step": loop.step, "minibatch": self._minibatch, "added": added.value, "added_error": added.error,
+             "sharing": sharing, "budgets": budgets}
+        )  # fmt: skip
 
     def _start(self, measured: MeasuredBatches) -> dict[str, float]:
         """Budgets to measure the layers at first: those of the last time."""
@@ -121,12 +126,14 @@ class AdaptiveBudget:
     def table(self) -> Table:
         """The log as a table."""
         rows = [
-            [e["step"], e["minibatch"], e["added"], e["added"] / e["minibatch"] if e["minibatch"] else None,
-             e["sharing"], " ".join(f"{p:.2f}" for p in e["budgets"].values())]
+            [e["step"], e["minibatch"], f"{e['added']:.3g} ± {e['added_error']:.1g}",
+             e["added"] / e["minibatch"] if e["minibatch"] else None, e["sharing"],
+             " ".join(f"{p:.2f}" for p in e["budgets"].values())]
             for e in self.log
         ]  # fmt: skip
         heads = ["step", "σ²", "added", "added/σ²", "sharing", "budgets"]
-        return Table(heads, rows, f"adaptive budgets, aiming at added/σ² = {self.fraction:g}")
+        notes = [f"± s.e. of added, over {self.batches} batches and draws by which the budgets were not chosen"]
+        return Table(heads, rows, f"adaptive budgets, aiming at added/σ² = {self.fraction:g}", notes)
 
     def __repr__(self) -> str:
         return f"AdaptiveBudget({self.fraction:g}, every={self.every}, batches={self.batches})"
@@ -144,7 +151,7 @@ def cheapest(
     -------
     budgets : dict of str to float
     added : float
-        The variance measured with them.
+        The variance measured with them, on the draws by which they were chosen: in the mean it is too small.
     sharing : {"water-filled", "common", "exact"}
     """
     everything = float(measured.costs.sum())

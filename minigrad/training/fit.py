@@ -64,7 +64,8 @@ def fit(
     schedule : callable, optional
         ``schedule(step)`` is the learning rate of a step, counted from 0. Default: that of the optimizer, constant.
     max_norm : float, optional
-        Scales the gradient down to this norm where it is larger.
+        Scales the gradient down to this norm where it is larger. This biases a noisy gradient: with sketches its mean
+        becomes too short, possibly by a large factor (see `minigrad.optim.clip_grad_norm`).
     steps_per_epoch : int, optional
         Default: one pass over the training data, rounded up.
     rng : Generator, int or None

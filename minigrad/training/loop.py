@@ -196,9 +196,17 @@ class Loop:
                 self._diverged(f"the parameter {name!r} holds a value that is not finite")
 
     def _diverged(self, what: str) -> None:
+        remedy = "lower it"
+        if self._vjps or self._saves:
+            remedy += (
+                ", or raise the budget. Clipping with max_norm= bounds the steps too, but biases a sketched gradient: "
+                "its mean becomes too short (see minigrad.optim.clip_grad_norm)"
+            )
+        elif self.max_norm is None:
+            remedy += ", or clip the gradient with max_norm="
         raise DivergenceError(
             f"fit: {what} at step {self.step} (epoch {len(self.history) + 1}). The learning rate may be too large for "
-            "the noise: lower it, raise the budget, or clip the gradient with max_norm=",
+            f"the noise: {remedy}",
             self.step,
             self.history,
         )
