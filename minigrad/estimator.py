@@ -117,6 +117,28 @@ class Estimator:
             "know one, or average ‖ĝ − g‖² over draws."
         )
 
+    def rare(self, g: Array, level: float, node: Node | None = None) -> Array | None:
+        """The part of ``g`` that a draw shows with a probability below ``level``; None where that is not known.
+
+        `minigrad.inspect.unbiasedness` reads it: what is rare and was not seen is then no sign of a bias, and what is
+        not rare and was never seen is one. Without it, a part that was never seen is no evidence of either.
+
+        Parameters
+        ----------
+        g : ndarray
+            The cotangent that arrives at the node, dense.
+        level : float
+            A probability, in (0, 1].
+        node : Node, optional
+            Where it arrives.
+
+        Returns
+        -------
+        ndarray or None
+            Of the shape of ``g``; the whole of it is the sum of what is rare and what is not.
+        """
+        return None
+
     def kept(self, shape: Shape) -> Kept:
         """What is expected to be kept of a cotangent of this shape; the cost model reads it."""
         return Kept(Dense, 1.0)

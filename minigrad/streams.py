@@ -82,6 +82,8 @@ class Domain(Enum):
     """Such a draw for its noise; by number."""
     RESAMPLE = 24, 0
     """Which measured batches a bootstrap takes again, for the error of a number that was chosen."""
+    LISTENED = 25, 0
+    """Calls of an estimator that find out whether it draws at all."""
     PARTS = 23, 0
     """Random parts of a batch, whose exact gradients a method is compared with."""
 

@@ -111,11 +111,12 @@ def test_what_the_pilot_counts():
     kept = Kept(Wanted(tape, loss))
     (node,) = (node for node in tape.nodes if node.vjp is not None)
     for count in (1, 3):
-        kept.add(node, [Columns(np.ones((4, count)), np.arange(count), (4, 8))] * 3)
+        kept.add(node, np.eye(4, 8), [Columns(np.ones((4, count)), np.arange(count), (4, 8))] * 3)
     kept.draws = 2
-    assert kept.smallest_share() == 0.25  # (1 + 3)/2 of 8 columns
+    assert kept.left(node.index) == 0.25  # (1 + 3)/2 of 8 columns
+    assert kept.arrived(node.index) == 4 / 32  # entries of the identity
     kept.draws = 4
-    assert kept.smallest_share() == 0.125
+    assert kept.left(node.index) == 0.125
 
 
 @pytest.mark.parametrize("estimator", [Mask(0.4), Mask(0.4, "row"), DiagonalSketch(0.4, target="both")], ids=repr)

@@ -47,7 +47,8 @@ def test_sound_estimators_pass_on_a_medium_network(estimator, dtype):
     report = verdict(*medium(Unlisted(estimator), dtype), draws=draws)
     assert report.verdict == "passed", str(report)
     assert report.enumerated == 0 and "asymptotic" in report.method
-    assert 0 < report.detectable < 2
+    assert all(0 < of.of_all <= of.detectable for of in report.parameters)
+    assert report.parameters[-1].of_all < 1 and report.detectable == max(of.detectable for of in report.parameters)
 
 
 @pytest.mark.parametrize("estimator", [Mask(0.5), DiagonalSketch(0.5, "row"), LowRankSketch(0.5)], ids=repr)
@@ -191,8 +192,9 @@ def test_what_is_called_detectable_is_detected():
 
 
 def test_more_draws_detect_less():
-    few, many = (verdict(*scaled(1.0), draws=n).detectable for n in (400, 1600))
-    assert many == pytest.approx(few / 2, rel=0.3)
+    """Four times the draws see half of it or less: a factor inflates the noise as well."""
+    few, many = (verdict(*scaled(1.0), draws=n).detectable for n in (1000, 4000))
+    assert 0.3 * few < many < 0.55 * few
 
 
 def test_the_worst_parameter_is_the_faulty_one():

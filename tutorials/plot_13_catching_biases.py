@@ -329,9 +329,10 @@ assert min(sizes.values()) > 0.05
 # %%
 # How small a bias can still be seen?
 # -----------------------------------
-# By enumeration, any. By draws, it depends on their noise and number, and an honest check says so: the column
-# *detectable* of the report is the smallest relative bias that would have been noticed. A check that passes and detects
-# nothing below 50 % has not said much. With 16 times the draws it detects about a quarter of that.
+# By enumeration, any. By draws, it depends on their noise and number, and an honest check says so: a relative bias of
+# the size called *detectable* in the report is found nine times in ten, in whatever row it is. A check that passes and
+# detects nothing below 50 % has not said much. With 16 times the draws it detects about a quarter of that, or less.
+# ``detect=0.1`` asks the other way round: as many draws as it takes to see 10 %.
 
 leaf = mg.Tensor(rng.normal(size=(8, 40)), requires_grad=True, name="x")
 with mg.Tape() as tape:

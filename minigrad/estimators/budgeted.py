@@ -20,7 +20,7 @@ __all__ = ["Budgeted", "all_finite", "as_cotangent"]
 
 
 class Budgeted(Named):
-    """An estimator whose budget 1 is exact; subclasses write ``_sample``, ``_outcomes`` and ``_distortion``.
+    """An estimator whose budget 1 is exact; subclasses write ``_sample``, ``_outcomes``, ``_distortion`` and ``_rare``.
 
     These see finite floating-point cotangents with at least one entry, and a budget below 1. A cotangent with a NaN or
     an infinity is handed on untouched, as the exact VJP would take it. Called by hand, estimators also take lists,
@@ -39,6 +39,10 @@ class Budgeted(Named):
         g = as_cotangent(g)
         return 0.0 if self._untouched(g) else self._distortion(g, node)
 
+    def rare(self, g: Any, level: float, node: Node | None = None) -> Array | None:
+        g = as_cotangent(g)
+        return np.zeros_like(g) if self._untouched(g) else self._rare(g, level, node)
+
     def _untouched(self, g: Array) -> bool:
         return self.budget == 1 or not g.size or not all_finite(g)
 
@@ -50,6 +54,9 @@ class Budgeted(Named):
 
     def _distortion(self, g: Array, node: Node | None) -> float:
         return super().distortion(g, node)
+
+    def _rare(self, g: Array, level: float, node: Node | None) -> Array | None:
+        return super().rare(g, level, node)
 
 
 def as_cotangent(g: Any) -> Array:

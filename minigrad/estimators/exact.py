@@ -37,5 +37,8 @@ class Exact(Named):
     def outcomes(self, g: Array, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
         yield 1.0, g
 
+    def rare(self, g: Array, level: float, node: Node | None = None) -> Array | None:
+        return np.zeros_like(g)
+
     def distortion(self, g: Array, node: Node | None = None) -> float:
         return 0.0

@@ -138,6 +138,11 @@ class LowRankSketch(Budgeted):
         seen = (p > 0) & (p < 1)  # squares may be infinite, and 0·∞ is not 0
         return float(((1 - p[seen]) / p[seen]) @ squares[seen])
 
+    def _rare(self, g: Array, level: float, node: Node | None) -> Array | None:
+        left, right, p = self.directions(g)
+        rare = p < level
+        return np.asarray(left[:, rare] @ right[rare]).reshape(g.shape)
+
     def kept(self, shape: Shape) -> Kept:
         return Kept(Factors, self.budget)
 

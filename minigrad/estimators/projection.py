@@ -129,6 +129,9 @@ class RandomProjection(Budgeted):
         with np.errstate(over="ignore"):
             return factor * float(np.square(g.astype(np.float64)).sum()) if factor else 0.0
 
+    def _rare(self, g: Array, level: float, node: Node | None) -> Array | None:
+        return np.zeros_like(g)  # every draw shows a mixture of all columns
+
     def kept(self, shape: Shape) -> Kept:
         return Kept(Factors, self.width(shape) / max(1, min(matrix_shape(shape))))
 

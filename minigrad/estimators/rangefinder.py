@@ -33,6 +33,10 @@ MODEST = 16
 """Numbers up to 2^±16 can be squared and summed in float32; others are scaled first."""
 
 
+RANGES = 8
+"""Random ranges over which it is looked up what is rare."""
+
+
 class Split(NamedTuple):
     """A as a sum of terms of rank one: A = (Q U) right + residual, for one random range.
 
@@ -240,6 +244,18 @@ class RangeFinderSketch(Budgeted):
                 "distortion_given(g, rng) over a few seeds; it is at least that of LowRankSketch with the same budget"
             )
         return whole.distortion(g, node)
+
+    def _rare(self, g: Array, level: float, node: Node | None) -> Array | None:
+        """The mean over a few random ranges of the terms that are rare given the range."""
+        whole = self._whole(g.shape)
+        if whole is not None:
+            return whole.rare(g, level, node)
+        rare = np.zeros_like(g)
+        for seed in range(RANGES):
+            split = self._split(g, np.random.default_rng(seed))
+            terms = split._replace(p=np.ones_like(split.p))  # as they are, not divided
+            rare += dense(self._keep(g, terms, np.flatnonzero(split.p < level))) / g.dtype.type(RANGES)
+        return rare
 
     def kept(self, shape: Shape) -> Kept:
         return Kept(Factors, self.budget)

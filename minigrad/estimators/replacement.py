@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Kept
+from minigrad.cotangents import Cotangent, Kept, dense
 from minigrad.estimator import TooManyOutcomes
 from minigrad.estimators.axes import AXES
 from minigrad.estimators.budgeted import Budgeted
@@ -160,6 +160,13 @@ class WithReplacement(Budgeted):
         seen = (plan.chances > 0) & (plan.chances < 1)  # squares may be infinite, and 0·∞ is not 0
         q = plan.chances[seen]
         return float(((1 - q) / q) @ squares[seen]) / max(plan.draws, 1)
+
+    def _rare(self, g: Array, level: float, node: Node | None) -> Array | None:
+        plan = self.plan(g, node)
+        rare = -np.expm1(plan.draws * np.log1p(-np.minimum(plan.chances, 1 - 1e-16))) < level  # 1 − (1 − q)^r
+        rare[plan.certain] = False
+        units = np.flatnonzero(rare)
+        return dense(AXES[self.axis].gather(g, units, np.ones(units.size, g.dtype)))
 
     def kept(self, shape: Shape) -> Kept:
         """At most so much: units that are drawn again are kept once."""

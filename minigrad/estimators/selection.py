@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Kept, Structured
+from minigrad.cotangents import Cotangent, Kept, Structured, dense
 from minigrad.estimators.axes import AXES
 from minigrad.estimators.budgeted import Budgeted, all_finite, as_cotangent
 from minigrad.estimators.designs import DESIGNS
@@ -73,6 +73,10 @@ class Selection(Budgeted):
         squares = AXES[self.axis].squares(g, None, None)
         seen = (p > 0) & (p < 1)  # squares may be infinite, and 0·∞ is not 0
         return float(((1 - p[seen]) / p[seen]) @ squares[seen])
+
+    def _rare(self, g: Array, level: float, node: Node | None) -> Array | None:
+        units = np.flatnonzero(self.probabilities(g, node) < level)
+        return dense(AXES[self.axis].gather(g, units, np.ones(units.size, g.dtype)))
 
     def kept(self, shape: Shape) -> Kept:
         return Kept(AXES[self.axis].structure, self.budget, self.axis == "sample")

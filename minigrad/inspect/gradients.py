@@ -128,6 +128,16 @@ def _squares(a: Array, b: Array | None = None) -> float:
     return total
 
 
+def _pieces_of(g: Cotangent, count: int) -> tuple[Array | None, Array]:
+    """As `rows_of`, with each row cut into ``count`` rows."""
+    at, rows = rows_of(g)
+    if count == 1:
+        return at, rows
+    if at is not None:
+        at = (at[:, None] * count + np.arange(count)).ravel()
+    return at, rows.reshape(len(rows) * count, rows.shape[1] // max(count, 1))
+
+
 class Directions:
     """Directions in the space of a whole gradient, along which gradients are measured row by row.
 
@@ -138,6 +148,8 @@ class Directions:
         the tensor.
     dtypes : sequence of dtype
         Of the tensors.
+    pieces : sequence of int, optional
+        Into how many equal parts each row of a tensor is cut, each then a row of its own; default: 1.
 
     Attributes
     ----------
@@ -145,13 +157,19 @@ class Directions:
         For each tensor its first row, in the order of `along`.
     """
 
-    def __init__(self, directions: Sequence[Sequence[Array]], dtypes: Sequence[np.dtype[Any]]):
+    def __init__(
+        self,
+        directions: Sequence[Sequence[Array]],
+        dtypes: Sequence[np.dtype[Any]],
+        pieces: Sequence[int] | None = None,
+    ):
+        self._pieces = [1] * len(dtypes) if pieces is None else list(pieces)
         self.starts: list[int] = []
         self._every: list[Array] = []
         self._rows: list[Array] = []
         scales = []
-        for parts, dtype in zip(zip(*directions, strict=True), dtypes, strict=True):
-            rows = np.stack([rows_of(part)[1] for part in parts])
+        for parts, dtype, count in zip(zip(*directions, strict=True), dtypes, self._pieces, strict=True):
+            rows = np.stack([_pieces_of(part, count)[1] for part in parts])
             largest = np.maximum(rows.max(axis=2, initial=0), -rows.min(axis=2, initial=0)).astype(np.float64)
             scale = np.where(largest > 0, largest, 1.0)
             rows /= scale[:, :, None]
@@ -184,7 +202,7 @@ class Directions:
         waiting: list[list[tuple[int, Array, Array]]] = [[] for _ in self._rows]
         for number, gradient in enumerate(gradients):
             for t, g in enumerate(gradient):
-                at, rows = rows_of(g)
+                at, rows = _pieces_of(g, self._pieces[t])
                 if rows.size <= SMALL:
                     waiting[t].append((number, self._every[t] if at is None else at, rows))
                 elif at is None:
@@ -202,10 +220,12 @@ class Directions:
 
     def along_sizes(self, sizes: Sequence[Array]) -> Array:
         """Σ|u|·size for each row of each direction, for errors of any sign; shape (directions, rows)."""
-        parts = [np.abs(u) * rows_of(size)[1] for u, size in zip(self._rows, sizes, strict=True)]
+        each = zip(self._rows, sizes, self._pieces, strict=True)
+        parts = [np.abs(u) * _pieces_of(size, count)[1] for u, size, count in each]
         return np.concatenate([part.sum(axis=2, dtype=np.float64) for part in parts], axis=1) * self._scale
 
     def along_accurately(self, error: Sequence[Array]) -> Array:
         """As `along` for one gradient, with products and sums in float64."""
-        parts = [u * rows_of(e)[1].astype(np.float64) for u, e in zip(self._rows, error, strict=True)]
+        each = zip(self._rows, error, self._pieces, strict=True)
+        parts = [u * _pieces_of(e, count)[1].astype(np.float64) for u, e, count in each]
         return np.concatenate([part.sum(axis=2) for part in parts], axis=1) * self._scale

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -18,6 +18,10 @@ __all__ = ["Errors", "Kept", "pilot"]
 
 COUNTED = 100
 """Draws in which squares of errors are summed, and it is counted what each node keeps."""
+
+
+SAME = 1024
+"""Units in the last place by which sums over draws may differ though all draws were the same."""
 
 
 class Errors:
@@ -46,6 +50,7 @@ class Errors:
         self._sums = [np.zeros_like(g) for g in self._exact]
         self._squares = [np.zeros_like(g) for g in self._exact]
         self._seen = [np.zeros((len(g), 1), g.dtype) for g in self._exact]
+        self._first = [np.zeros_like(g) for g in self._exact]
         self._units = [0.0] * len(self._exact)
         self._draws = 0
 
@@ -66,6 +71,23 @@ class Errors:
             np.square(error, out=error)
             self._squares[k][there] += error
             self._seen[k][there] += 1
+            if self._draws == COUNTED:
+                self._first[k] = self._sums[k].copy()
+
+    def still(self) -> list[Array]:
+        """The error where it was the same in all draws, and 0 elsewhere, one array for each tensor."""
+        return [np.where(same, error, 0) for same, error in self._same()]
+
+    def _same(self) -> Iterator[tuple[Array, Array]]:
+        """For each tensor, where all draws had the same error, and the mean error of the first hundred."""
+        sums = self._first if self._draws > COUNTED else self._sums
+        for first, g, mean, square in zip(sums, self._exact, self.mean(), self.mean_square(), strict=True):
+            of = g.reshape(mean.shape).astype(np.float64)
+            error = first.reshape(mean.shape).astype(np.float64) / min(self._draws, COUNTED) - of
+            size = np.sqrt(square, dtype=np.float64)
+            unit = SAME * float(np.finfo(g.dtype).eps) * (np.abs(of) + size)
+            varied = square.astype(np.float64) - np.square(error) > unit * (size + unit)
+            yield ~varied & (np.abs(mean - error) <= unit), error
 
     def mean(self) -> list[Array]:
         """The mean error, one array for each tensor."""
@@ -101,26 +123,22 @@ class Kept:
             self.exact[node.index] = int(np.count_nonzero(g))
             sweep.apply(node, [g] * len(node.parents))
         self.kept = dict.fromkeys(self.exact, 0.0)
+        self.came = dict.fromkeys(self.exact, 0.0)
 
-    def add(self, node: Node, cotangents: Sequence[Cotangent]) -> None:
-        """Take in what one draw left at a node, for each of its inputs."""
+    def add(self, node: Node, g: Array, cotangents: Sequence[Cotangent]) -> None:
+        """Take in what arrived at a node in one draw, and what that left there, for each of its inputs."""
+        self.came[node.index] += int(np.count_nonzero(g)) / max(self.exact[node.index], 1)
         edges = [edges[0] for _, edges in node.draws() if edges]
         least = min((_nonzero(cotangents[k]) for k in edges), default=self.exact[node.index])
         self.kept[node.index] += least / max(self.exact[node.index], 1)
 
-    def smallest_share(self) -> float:
-        """How often a mean unit is kept, at the node where that is rarest.
+    def arrived(self, node: int) -> float:
+        """Which part of the entries that are not 0 arrives at a node, as a mean over draws of the whole sweep."""
+        return min(1.0, self.came.get(node, 0.0) / self.draws) if self.exact.get(node) else 1.0
 
-        At each random node: entries of the cotangent that are not 0 after its estimator, over those of the exact
-        cotangent, as a mean over draws of the whole sweep; or its budget, or that of a residual sketch, where that is
-        smaller.
-        """
-        shares = [self.wanted.least]
-        for index, total in self.kept.items():
-            if self.exact[index]:
-                budgets = [estimator.budget for estimator, _ in self.wanted.tape.nodes[index].draws()]
-                shares.append(min([total / self.draws, *budgets]))
-        return min(shares)
+    def left(self, node: int) -> float:
+        """Which part of them its estimator leaves, likewise."""
+        return min(1.0, self.kept.get(node, 0.0) / self.draws) if self.exact.get(node) else 1.0
 
 
 def _unit(largest: float) -> float:
@@ -144,7 +162,7 @@ def pilot(wanted: Wanted, exact: Sequence[Array], key: int, draws: int) -> tuple
         while (stop := sweep.advance()) is not None:
             cotangents = draw(*stop, number_key)
             if number < COUNTED:
-                kept.add(stop[0], cotangents)
+                kept.add(*stop, cotangents)
             sweep.apply(stop[0], cotangents)
         errors.add(fresh.gradient(sweep))
     kept.draws = min(draws, COUNTED)

@@ -1,4 +1,4 @@
-"""Probes: projections of a gradient's error whose mean must be 0, and Bernstein's test that it is.
+"""Probes: projections of a gradient's error whose mean must be 0.
 
 A probe is a direction u in the space of one parameter, or of one row of it; its value in a draw is
 z = ⟨u, ĝ − g⟩, and E z = 0 for every u if the gradient is unbiased. Two directions are tried for each parameter and
@@ -8,9 +8,10 @@ any other bias. Draws after the pilot are independent of that direction.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -19,12 +20,15 @@ from minigrad.estimator import TooManyOutcomes
 from minigrad.inspect.gradients import Directions
 from minigrad.inspect.leaves import Wanted, as_vector, pulled
 from minigrad.inspect.moments import outcomes, paths
-from minigrad.typing import Array
+from minigrad.typing import Array, Shape
 
 __all__ = [
-    "Moments", "Probes", "bernstein", "check_finite", "detectable_mean", "drawn_moments", "listed_moments",
-    "pilot_direction", "rounding_of",
+    "Moments", "Probes", "Row", "check_finite", "drawn_moments", "listed_moments", "pilot_direction",
+    "rounding_of", "surely_off",
 ]  # fmt: skip
+
+Row: TypeAlias = "int | tuple[int, ...] | None"
+"""A row of a parameter, by its number or its indices; None for all of it."""
 
 BLOCK = 64
 """Draws whose probes are taken in together."""
@@ -47,11 +51,14 @@ class Probes:
 
     Attributes
     ----------
-    labels : list of (str, int or None)
-        For each probe the name of the parameter, and the row or None for all of it. The probes of one direction follow
-        one another: first the parameters, then all rows.
+    labels : list of (str, int, tuple of int or None)
+        For each probe the name of the parameter, and the row or None for all of it. A row is an entry of the first
+        axis; of an array with more than three axes, of all but the last two (a tap of a convolution). The probes of
+        one direction follow one another: first the parameters, then all rows.
     size : int
         The number of probes.
+    along : int
+        The number of probes of one direction.
     exact : ndarray
         ⟨u, g⟩ for each probe.
     """
@@ -59,12 +66,15 @@ class Probes:
     def __init__(self, wanted: Wanted, exact: Sequence[Array], directions: Sequence[Sequence[Array]]):
         self._used = [t for t, tensor in enumerate(wanted.tensors) if tensor.size]
         dtypes = [exact[t].dtype for t in self._used]
-        self._directions = Directions([self._pick(direction) for direction in directions], dtypes)
+        shapes = [exact[t].shape for t in self._used]
+        pieces = [math.prod(shape[1:-2]) for shape in shapes]
+        self._directions = Directions([self._pick(direction) for direction in directions], dtypes, pieces)
         self._exact = self._directions.along([self._pick(exact)], 1)[0]
-        shapes = [(wanted.names[t], exact[t].shape) for t in self._used]
-        rows = [(name, row) for name, shape in shapes for row in range(shape[0] if shape else 1)]
-        self.labels: list[tuple[str, int | None]] = [*((name, None) for name, _ in shapes), *rows] * len(directions)
-        self.size = len(self.labels)
+        names = [wanted.names[t] for t in self._used]
+        rows = [(name, row) for name, shape in zip(names, shapes, strict=True) for row in _rows(shape)]
+        labels: list[tuple[str, Row]] = [*((name, None) for name in names), *rows]
+        self.labels = labels * len(directions)
+        self.along, self.size = len(labels), len(self.labels)
         self.exact = self._with_whole(self._exact)
 
     def of(self, gradients: Iterable[Sequence[Cotangent]], count: int) -> Array:
@@ -89,6 +99,12 @@ class Probes:
         """The sums over parameters before the rows, shape (..., directions, rows), and all probes in one axis."""
         whole = np.add.reduceat(rows, self._directions.starts, axis=-1)
         return np.concatenate([whole, rows], axis=-1).reshape(*rows.shape[:-2], self.size)
+
+
+def _rows(shape: Shape) -> Iterable[int | tuple[int, ...]]:
+    if len(shape) > 3:
+        return itertools.product(*map(range, shape[:-2]))
+    return range(shape[0] if shape else 1)
 
 
 class Moments:
@@ -152,13 +168,12 @@ class Moments:
         return np.where(self.deviation > 0, found, 0.0)
 
 
-def drawn_moments(wanted: Wanted, probes: Probes, keys: Sequence[int]) -> Moments:
-    """The probes' moments over draws, one for each key."""
-    found = Moments(probes.size)
+def drawn_moments(wanted: Wanted, probes: Probes, keys: Sequence[int], into: Moments, bar: Any) -> None:
+    """Take draws into the probes' moments, one for each key, and tell a progress bar."""
     for start in range(0, len(keys), BLOCK):
         block = keys[start : start + BLOCK]
-        found.add(probes.of((pulled(wanted, key) for key in block), len(block)))
-    return found
+        into.add(probes.of((pulled(wanted, key) for key in block), len(block)))
+        bar.update(len(block))
 
 
 def listed_moments(
@@ -177,6 +192,11 @@ def listed_moments(
     except (TooManyOutcomes, NotImplementedError):
         return None
     return found
+
+
+def surely_off(listed: Moments, rounding: Array) -> Array:
+    """Which probes are off by more than rounding: their own, and that of the probabilities, which are float64."""
+    return np.asarray(np.abs(listed.mean) > rounding + 64 * float(np.finfo(np.float64).eps) * listed.top)
 
 
 def check_finite(wanted: Wanted, exact: Sequence[Array]) -> None:
@@ -205,47 +225,3 @@ def rounding_of(wanted: Wanted, exact: Sequence[Array], second: Sequence[Array],
     units = 64 * max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
     each = zip(exact, second, wanted.rounding(exact), strict=True)
     return probes.of_sizes([units * (np.abs(g) + np.sqrt(square)) + 16 * off for g, square, off in each])
-
-
-def bernstein(mean: Array, variance: Array, bound: Array, draws: int) -> Array:
-    """Two-sided p-values for the mean of bounded independent draws, from Bernstein's inequality.
-
-    P(|z̄| ≥ m) ≤ 2 exp(−n m² / (2(v + b m/3))) for n independent draws with mean 0, variance at most v and |z| ≤ b.
-
-    Bernstein (1946); Boucheron, Lugosi, Massart (2013), *Concentration Inequalities*, theorem 2.10.
-
-    Parameters
-    ----------
-    mean, variance, bound : ndarray
-    draws : int
-
-    Returns
-    -------
-    ndarray
-        At most 1.
-
-    Examples
-    --------
-    >>> p = bernstein(np.array([0.0, 0.5]), np.ones(2), np.ones(2), draws=100)
-    >>> float(p[0]), bool(np.isclose(p[1], 2 * np.exp(-12.5 / (1 + 0.5 / 3))))
-    (1.0, True)
-    """
-    m = np.abs(mean)
-    spread = 2 * (variance + bound * m / 3)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        exponent = np.where(m == 0, 0.0, draws * m**2 / spread)
-    return np.minimum(1.0, 2 * np.exp(-exponent))
-
-
-def detectable_mean(variance: Array, bound: Array, draws: int, level: float) -> Array:
-    """The mean at which `bernstein` gives a p-value of ``level``.
-
-    Examples
-    --------
-    >>> m = detectable_mean(np.ones(1), np.ones(1), 1000, 1e-6)
-    >>> bool(np.isclose(bernstein(m, np.ones(1), np.ones(1), 1000), 1e-6))
-    True
-    """
-    need = np.log(2 / level) / draws
-    half = need * bound / 3
-    return np.asarray(half + np.sqrt(half**2 + 2 * need * variance))

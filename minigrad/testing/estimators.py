@@ -10,9 +10,9 @@ from minigrad import ops
 from minigrad.arrays import plain
 from minigrad.estimator import Estimator, TooManyOutcomes
 from minigrad.inspect import exact_moments, unbiasedness
+from minigrad.inspect.bernstein import critical_mean
 from minigrad.inspect.leaves import Wanted, drawn
 from minigrad.inspect.moments import LIMIT
-from minigrad.inspect.probes import detectable_mean
 from minigrad.inspect.unbiasedness import Unbiasedness
 from minigrad.streams import Domain, child, draw_key, generator, key_of
 from minigrad.tape import Tape
@@ -25,7 +25,8 @@ __all__ = ["assert_unbiased", "assert_variance_close"]
 def assert_unbiased(
     subject: Estimator | Tape,
     *args: Any,
-    draws: int = 4000,
+    draws: int | None = None,
+    detect: float | None = None,
     alpha: float = 1e-6,
     rng: Seed = 0,
 ) -> None:
@@ -40,6 +41,9 @@ def assert_unbiased(
         For an estimator: cotangents to try, as arrays; default: a few of several shapes and scales, with a column and a
         row of zeros. For a tape: the loss, and optionally a list of tensors as ``wrt``.
     draws : int, default 4000
+    detect : float, optional
+        The bias that has to be seen, as a part of the gradient, in every row: 0.05 is 5 %. Then as many draws are taken
+        as it needs, and ``draws`` is the most that may be; default 100,000.
     alpha : float, default 1e-6
         How often the assertion may fail by chance although nothing is wrong. Where all outcomes can be listed, the
         mean is exact and chance plays no part in it.
@@ -49,7 +53,10 @@ def assert_unbiased(
     ------
     AssertionError
         If the mean differs; the message says where it differs most, what was expected, what came, and how likely
-        that is. Also if there were too few events to tell.
+        that is. Also if unbiasedness was not shown: there were too few events to tell, or entries were off in all
+        draws, which a bias does, and so does an event that is too rare to have been seen.
+    ValueError
+        If ``detect`` takes more draws than allowed.
 
     See Also
     --------
@@ -67,10 +74,12 @@ def assert_unbiased(
         ...
     AssertionError: KeepHalf() is biased for a cotangent of shape (6, 5)...
     """
+    draws = 4000 if draws is None and detect is None else draws
     if isinstance(subject, Tape):
         loss, wrt = _loss_and_wrt("assert_unbiased", args)
-        report = unbiasedness(subject, loss, wrt, draws=draws, alpha=alpha, rng=(key := key_of(rng)))
-        _check(report, "the gradient", Wanted(subject, loss, wrt), key, draws)
+        key = key_of(rng)
+        report = unbiasedness(subject, loss, wrt, draws=draws, detect=detect, alpha=alpha, rng=key, quiet=True)
+        _check(report, "the gradient", Wanted(subject, loss, wrt), key)
         return
     _check_estimator("assert_unbiased", subject)
     cotangents, first = [_floating(g) for g in args] or list(_examples()), key_of(rng)
@@ -78,10 +87,19 @@ def assert_unbiased(
         tape, out, y = record(subject, g)
         key = child(Domain.TRIAL, first, number)
         report = unbiasedness(
-            tape, out, [y], draws=draws, alpha=alpha / len(cotangents), rng=key, cotangent=g, limit=1 << 13
+            tape,
+            out,
+            [y],
+            draws=draws,
+            detect=detect,
+            alpha=alpha / len(cotangents),
+            rng=key,
+            cotangent=g,
+            limit=1 << 13,
+            quiet=True,
         )
         what = f"{_name(subject)}|a cotangent of shape {g.shape}"
-        _check(report, what, Wanted(tape, out, [y], g), key, draws)
+        _check(report, what, Wanted(tape, out, [y], g), key)
 
 
 def assert_variance_close(
@@ -200,16 +218,21 @@ def _loss_and_wrt(function: str, args: tuple[Any, ...]) -> tuple[Tensor, list[Te
     return args[0], args[1] if len(args) == 2 else None
 
 
-def _check(report: Unbiasedness, what: str, wanted: Wanted, key: int, draws: int) -> None:
+def _check(report: Unbiasedness, what: str, wanted: Wanted, key: int) -> None:
     """Raise unless the report says passed; ``what`` is the subject, and after a bar what it was tried on."""
     if report.passed:
         return
     name, _, tried = what.partition("|")
     on = f" for {tried}" if tried else ""
     if report.verdict == "inconclusive":
-        raise AssertionError(f"{name}{on}: too few events to tell whether it is biased; take more draws\n{report}")
-    chance = "no chance: all outcomes were listed" if report.p_value == 0 else f"by chance: {report.p_value:.1g}"
-    lines = [f"{name} is biased{on}", *_entry(wanted, report.worst_parameter, key, min(draws, 2000))]
+        raise AssertionError(
+            f"{name}{on} was not shown to be unbiased: too few events to tell, or what is off may be made up for by "
+            "something too rare to be seen. Is anything never kept, or with a probability near 0? If not, take "
+            f"more draws\n{report}"
+        )
+    certain = "no chance: it was computed from what the estimator can give"
+    chance = certain if report.p_value == 0 else f"by chance: {report.p_value:.1g}"
+    lines = [f"{name} is biased{on}", *_entry(wanted, report.worst_parameter, key, min(report.draws, 2000))]
     row = next((p.worst_row for p in report.parameters if p.name == report.worst_parameter), None)
     lines.append(f"  where: {report.worst_parameter}{'' if row is None else f', row {row}'} ({chance})")
     if report.worst_node is not None and not tried:
@@ -289,5 +312,5 @@ def _sampled(
         [np.square(drawn(wanted, draw_key(key, number)) - exact).sum() for number in range(draws)], dtype=np.float64
     )
     off = np.abs(values - values.mean())
-    limit = detectable_mean(np.array(values.var()), np.array(2 * off.max()), draws, alpha)
+    limit = critical_mean(np.array(values.var()), np.array(2 * off.max()), draws, alpha)
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(draws)), float(limit)

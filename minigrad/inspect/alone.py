@@ -1,0 +1,138 @@
+"""The estimator of one node alone: its own bias, exact where its outcomes are few, and its share in that of the whole.
+
+E ĝ = g at a node, given what arrives there, is all that an unbiased gradient asks of an estimator. With all others
+exact there is no noise from elsewhere, and one list does where the joint outcomes of all nodes are too many.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import pickle
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from minigrad.cotangents import dense
+from minigrad.estimator import Estimator, TooManyOutcomes
+from minigrad.inspect.increments import increments
+from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.moments import count_outcomes, node_outcomes
+from minigrad.inspect.probes import Moments, Probes, listed_moments, surely_off
+from minigrad.node import Node
+from minigrad.streams import Domain, draw_key, generator
+from minigrad.sweep import draw, sketch
+from minigrad.typing import Array
+
+__all__ = ["biased_alone", "fixed", "moments_of_one", "states", "worst_node"]
+
+LISTED = 1024
+"""Outcomes of one node up to which the mean of its cotangents is computed."""
+
+PULLED = 64
+"""And up to which all of them are pulled back to the leaves, even where that mean is right: a rule may be wrong."""
+
+
+def states(wanted: Wanted) -> dict[int, bytes]:
+    """For each random node what its estimators hold, if that can be told: one that changes it may remember draws."""
+    found = {}
+    for node in wanted.tape.nodes:
+        if node.vjp is not None:
+            with contextlib.suppress(Exception):  # whatever pickle may raise on what it cannot store
+                found[node.index] = pickle.dumps([vars(estimator) for estimator, _ in node.draws()])
+    return found
+
+
+def fixed(wanted: Wanted, before: Mapping[int, bytes]) -> set[int]:
+    """The nodes whose estimators draw nothing: they leave their generator alone, and their state is as ``before``."""
+    now = states(wanted)
+    found = {index for index, state in now.items() if before.get(index) == state}
+    sweep = wanted.sweep()
+    while (stop := sweep.advance()) is not None:
+        node, g = stop
+        if node.index in found and not all(_draws_nothing(estimator, g, node) for estimator, _ in node.draws()):
+            found.discard(node.index)
+        sweep.apply(node, [g] * len(node.parents))
+    return found
+
+
+def _draws_nothing(estimator: Estimator, g: Array, node: Node) -> bool:
+    outs = []
+    for seed in range(2):
+        rng = generator(Domain.LISTENED, seed)
+        before = _state(rng)
+        outs.append(dense(sketch(copy.deepcopy(estimator), g, node, rng)))
+        if _state(rng) != before:
+            return False
+    return np.array_equal(outs[0], outs[1], equal_nan=True)
+
+
+def _state(rng: np.random.Generator) -> tuple[str, int]:
+    """What changes when a generator draws, or makes others."""
+    return repr(rng.bit_generator.state), int(rng.bit_generator.seed_seq.n_children_spawned)  # type: ignore[attr-defined]
+
+
+def moments_of_one(wanted: Wanted, probes: Probes, random: Sequence[int] | None = None) -> Moments:
+    """The probes' moments where every draw is the same; ``random`` as in `Sweep`."""
+    sweep = wanted.sweep(random)
+    while (stop := sweep.advance()) is not None:
+        sweep.apply(stop[0], draw(*stop, 0))
+    found = Moments(probes.size)
+    found.add(probes.of([wanted.gradient(sweep)], 1))
+    return found
+
+
+def biased_alone(
+    wanted: Wanted, exact: Sequence[Array], probes: Probes, rounding: Array, nothing_drawn: Collection[int]
+) -> dict[int, Moments]:
+    """The nodes whose estimator makes the gradient biased though all others are exact, and the probes' moments then."""
+    found = {}
+    sweep = wanted.sweep()
+    while (stop := sweep.advance()) is not None:
+        node, g = stop
+        if node.index in nothing_drawn or _worth_pulling(node, g):
+            if node.index in nothing_drawn:
+                alone: Moments | None = moments_of_one(wanted, probes, [node.index])
+            else:
+                alone = listed_moments(wanted, exact, probes, LISTED, node.index)
+            if alone is not None and surely_off(alone, rounding).any():
+                found[node.index] = alone
+        sweep.apply(node, [g] * len(node.parents))
+    return found
+
+
+def _worth_pulling(node: Node, g: Array) -> bool:
+    """Whether the outcomes of a node can be listed, and are few, or have another mean than its cotangent."""
+    try:
+        count = count_outcomes(node, g, LISTED)
+        if count <= PULLED or count > LISTED:
+            return count <= PULLED
+        means = [np.zeros(g.shape) for _ in node.parents]
+        for probability, cotangents in node_outcomes(node, g, LISTED):
+            for mean, cotangent in zip(means, cotangents, strict=True):
+                mean += probability * dense(cotangent)
+    except (TooManyOutcomes, NotImplementedError):
+        return False
+    rounding = 64 * float(np.finfo(g.dtype).eps) * float(np.abs(g).max(initial=0.0))
+    return any(bool((np.abs(mean - g) > rounding).any()) for mean in means)
+
+
+def worst_node(wanted: Wanted, exact: Sequence[Array], probes: Probes, probe: int, key: int, draws: int) -> int | None:
+    """The node that puts most on the mean of one probe: by its list, or else by draws, less a standard error.
+
+    ``draws`` is 0 where the outcomes of all nodes are listed.
+    """
+    scores: dict[int, float] = {}
+    if not draws:
+        for node in wanted.tape.nodes:
+            alone = None if node.vjp is None else listed_moments(wanted, exact, probes, LISTED * 4, node.index)
+            if alone is not None:
+                scores[node.index] = abs(float(alone.mean[probe]))
+    seen: dict[int, Moments] = {}
+    for number in range(draws):
+        for step in increments(wanted, draw_key(key, number)):
+            before, after = probes.of([step.before, step.after], 2)
+            seen.setdefault(step.index, Moments(1)).add((after - before)[[probe]])
+    for index, z in seen.items():
+        scores[index] = abs(float(z.mean[0])) - float(np.sqrt(z.variance[0] / draws))
+    return max(scores, key=lambda k: scores[k]) if scores else None

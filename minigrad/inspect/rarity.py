@@ -1,0 +1,84 @@
+"""What draws cannot judge, because it may be too rare to have been seen.
+
+An unbiased estimator may hide any part of its mean in events that are rarer than one in as many draws as there were,
+and draws without them look like those of a biased one. Two things tell how much there may be:
+
+* Estimators that say which part of a cotangent is *rare* (`Estimator.rare`): that part is pulled back to the leaves.
+* For all others: entries of the gradient that never varied in the pilot, and yet are off. Where a mean unit of a node
+  is hardly ever kept, all that comes from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minigrad.cotangents import dense
+from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.pilot import Kept
+from minigrad.node import Node
+from minigrad.results import read_only
+from minigrad.typing import Array
+
+__all__ = ["SEEN", "known", "rare_parts"]
+
+SEEN = 20.0
+"""A mean unit of an estimator that does not say what is rare was kept at least so often, or nothing is concluded."""
+
+
+def known(wanted: Wanted) -> bool:
+    """Whether all estimators on the tape say what is rare."""
+    sweep = wanted.sweep()
+    says = wanted.least == 1.0
+    while says and (stop := sweep.advance()) is not None:
+        node, g = stop
+        says = all(estimator.rare(read_only(g), 1.0, node) is not None for estimator, _ in node.draws())
+        sweep.apply(node, [g] * len(node.parents))
+    return says
+
+
+def rare_parts(wanted: Wanted, exact: Sequence[Array], kept: Kept, draws: int, events: float) -> list[Array]:
+    """The size, entry by entry, of the parts of the exact gradient that so many draws may not show.
+
+    Parameters
+    ----------
+    wanted : Wanted
+    exact : sequence of ndarray
+        The exact gradient.
+    kept : Kept
+        What arrived at each node, and what was left there.
+    draws : int
+    events : float
+        What is expected less often than this in so many draws is rare: none is seen with probability e^−events.
+    """
+    if wanted.least * draws < SEEN:
+        return [np.abs(g) for g in exact]
+    total = [np.zeros(g.shape, np.float64) for g in exact]
+    sweep = wanted.sweep()
+    while (stop := sweep.advance()) is not None:
+        node, g = stop
+        parts = _parts(node, g, kept, draws, events)
+        if any(part.any() for part in parts):
+            rest = sweep.copy()
+            rest.random = frozenset()
+            rest.apply(node, [g - part for part in parts])
+            rest.advance()
+            for size, g_of, without in zip(total, exact, wanted.gradient(rest), strict=True):
+                size += np.abs(np.asarray(dense(without), np.float64) - g_of)
+        sweep.apply(node, [g] * len(node.parents))
+    return total
+
+
+def _parts(node: Node, g: Array, kept: Kept, draws: int, events: float) -> list[Array]:
+    """For each input of a node, the part of its cotangent that may not have been seen."""
+    out = [np.zeros_like(g)] * len(node.parents)
+    arrived, left = kept.arrived(node.index), kept.left(node.index)
+    for estimator, edges in node.draws():
+        level = min(1.0, events / max(draws * arrived, events))
+        part = np.array(g) if level == 1.0 else estimator.rare(read_only(g), level, node)
+        if part is None:
+            part = np.array(g) if min(left, estimator.budget) * draws < SEEN else np.zeros_like(g)
+        for edge in edges:
+            out[edge] = part
+    return out
