@@ -235,3 +235,15 @@ def test_training_that_diverges_is_one_message(capsys):
     assert main(["inspect", "--train", "200", "--vjp", "mask", "--lr", "1e18"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("minigrad: ") and "Traceback" not in said and max(map(len, said.splitlines())) <= 80
+
+
+def test_a_file_in_the_working_folder_is_not_taken_for_a_module(tmp_path):
+    """The installed command does not look there for modules."""
+    script = os.path.join(os.path.dirname(sys.executable), "minigrad")
+    if not os.path.exists(script):
+        pytest.skip("the command is not installed beside this Python")
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong module')")
+    done = subprocess.run(
+        [sys.executable, script, "list"], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("models")

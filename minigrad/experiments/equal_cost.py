@@ -18,6 +18,7 @@ from minigrad.experiments.method import Method
 from minigrad.experiments.places import OneProduct, Place, Preset, WholeGradient, arrival, estimators_of
 from minigrad.naming import unknown
 from minigrad.report import Table, json_ready
+from minigrad.threads import one_thread
 from minigrad.typing import Array
 
 __all__ = ["METHODS", "EqualCost", "Line", "equal_cost"]
@@ -147,6 +148,7 @@ class EqualCost:
         return dict(json_ready({"cost": self.cost, "setting": self.setting, "lines": lines}))
 
 
+@one_thread()
 def equal_cost(
     configuration: Configuration | None = None,
     cost: float = 0.1,

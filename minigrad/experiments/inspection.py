@@ -14,6 +14,7 @@ from minigrad.experiments.run import AUGMENTATION
 from minigrad.inspect import Advice, Allocation, Cost, GradientNoise, Sparsity, Unbiasedness, Variance
 from minigrad.nn.module import Module
 from minigrad.tape import Tape
+from minigrad.threads import one_thread
 from minigrad.training.checkpoint import write_atomically
 
 __all__ = ["Advising", "Inspection", "advise_model", "inspect_model"]
@@ -67,6 +68,7 @@ class Advising:
         return _picture(folder / "advice.png", self.advice.plot)
 
 
+@one_thread()
 def inspect_model(
     configuration: Configuration, vjp: str, *, budget: float = 0.1, draws: int = 1000, seed: int = 0
 ) -> Inspection:
@@ -99,6 +101,7 @@ def inspect_model(
     )
 
 
+@one_thread()
 def advise_model(
     configuration: Configuration, vjp: str, *, budget: float = 0.1, batches: int = 20, seed: int = 0
 ) -> Advising:

@@ -25,6 +25,7 @@ from minigrad.inspect.leaves import drawn
 from minigrad.inspect.variance import draw_key
 from minigrad.report import Table, json_ready, si
 from minigrad.tensor import Tensor
+from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
 
 __all__ = ["Advice", "advise"]
@@ -159,6 +160,7 @@ class Advice:
         return budget_tradeoff(self, ax)
 
 
+@one_thread()
 def advise(
     model: Model,
     data: Data,

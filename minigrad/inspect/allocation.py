@@ -11,6 +11,7 @@ from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.measured import Layers, MeasuredBatches, water_fill
 from minigrad.report import Table, si
 from minigrad.tensor import Tensor
+from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
 
 __all__ = ["Allocation", "allocate"]
@@ -81,6 +82,7 @@ class Allocation:
         return {**fields, "layers": layers}
 
 
+@one_thread()
 def allocate(
     model: Model,
     data: Data,

@@ -15,6 +15,7 @@ from minigrad.inspect.leaves import drawn
 from minigrad.inspect.variance import draw_key
 from minigrad.report import Table, json_ready
 from minigrad.tensor import Tensor
+from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
 
 __all__ = ["GradientNoise", "gradient_noise"]
@@ -89,6 +90,7 @@ class GradientNoise:
         return dict(json_ready({**fields, "ratio": self.ratio}))
 
 
+@one_thread()
 def gradient_noise(
     model: Model,
     data: Data,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from minigrad import ops
 from minigrad.nn.module import Module
 from minigrad.optim import Optimizer
+from minigrad.threads import one_thread
 from minigrad.training.evaluate import Loss
 from minigrad.training.history import History
 from minigrad.training.loop import Augmentation, Callback, Loop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 
+@one_thread()
 def fit(
     model: Module,
     data: Dataset | tuple[Array, ...],
