@@ -46,7 +46,8 @@ def fit(
     """Train a classifier on batches, and measure it after each epoch.
 
     Every draw is keyed by the seed and the number of the step, so a run that was interrupted and resumed from its
-    checkpoint gives bit for bit the parameters of one that was not.
+    checkpoint gives bit for bit the parameters of one that was not. It takes one BLAS thread, whatever the environment
+    says, since the last bits of a product hang on how many threads share it; what was set before is put back.
 
     Parameters
     ----------
