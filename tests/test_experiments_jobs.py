@@ -125,7 +125,7 @@ def test_a_run_is_kept_the_moment_it_arrives(tmp_path, monkeypatch, instant):
     kept, instantly = threading.Event(), JOBS.train
 
     def train(configuration, method, seed, *rest):
-        assert seed == 0 or kept.wait(20)
+        assert seed == 0 or kept.wait(600)
         return instantly(configuration, method, seed, *rest)
 
     monkeypatch.setattr(JOBS, "train", train)
@@ -253,7 +253,8 @@ def test_a_worker_of_a_dask_cluster_is_killed(tmp_path):
                 killed.append(pids[busy])
                 os.kill(pids[busy], signal.SIGKILL)
 
-    options = {"processes": True, "dashboard_address": None, "host": "127.0.0.1", "worker_dashboard_address": None}
+    free = "127.0.0.1:0"  # any port: another cluster may have the usual one
+    options = {"processes": True, "dashboard_address": free, "host": "127.0.0.1", "worker_dashboard_address": free}
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, silence_logs=50, **options) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,

@@ -76,7 +76,7 @@ def test_blocks_side_by_side_in_python_threads(first_ends_first):
     def block(begun, end):
         with one_thread():
             begun.set()
-            assert end.wait(30)
+            assert end.wait(600)
             seen.append(blas_threads())
 
     events = [(threading.Event(), threading.Event()) for _ in range(2)]
@@ -84,7 +84,7 @@ def test_blocks_side_by_side_in_python_threads(first_ends_first):
         futures = []
         for begun, end in events:
             futures.append(executor.submit(block, begun, end))
-            assert begun.wait(30)
+            assert begun.wait(600)
         for k in (0, 1) if first_ends_first else (1, 0):
             events[k][1].set()
             futures[k].result()
@@ -247,7 +247,7 @@ def test_the_bits_of_a_run_do_not_hang_on_the_environment():
     found = {}
     for settings in ({}, {"OPENBLAS_NUM_THREADS": "1"}, {"OMP_NUM_THREADS": "2"}, {"OPENBLAS_NUM_THREADS": "3"}):
         done = subprocess.run(
-            [sys.executable, "-c", BITS], env=cleaned(**settings), capture_output=True, text=True, timeout=120
+            [sys.executable, "-c", BITS], env=cleaned(**settings), capture_output=True, text=True, timeout=6000
         )
         assert done.stderr == "" and len(done.stdout.strip()) == 64
         found[str(settings)] = done.stdout
@@ -292,7 +292,7 @@ class Noting:
 
 def blas_threads_of_a_new_process():
     code = "import numpy; from threadpoolctl import threadpool_info as i; print(*{l['num_threads'] for l in i()})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True)
     return set(map(int, done.stdout.split()))
 
 
@@ -311,5 +311,5 @@ inspect.allocate(model, data, budget=0.5, batch_size=32, batches=2)
 inspect.advise(model, data, batch_size=32, batches=2)
 print(paths() == before != [])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert (done.stdout, done.stderr) == ("True\n", "")
