@@ -18,22 +18,14 @@ from minigrad.commands.reports import add_reports
 from minigrad.commands.reproduce import add_reproduce
 from minigrad.datasets.errors import DataError
 from minigrad.report import wrapped
-from minigrad.threads import THREAD_SETTINGS
+from minigrad.threads import one_thread
 from minigrad.training import CheckpointError, DivergenceError
 
 __all__ = ["main"]
 
 
 def console() -> int:
-    """The command as a process of its own: with one BLAS thread, unless the environment says otherwise.
-
-    The products of small networks are too small for threads, which cost several times what they bring as soon as
-    anything else runs on the machine. NumPy reads the setting when it is imported, so the process begins anew, with the
-    very arguments that Python was given. Freed memory is kept for the next step.
-    """
-    if not any(name in os.environ for name in THREAD_SETTINGS):
-        os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    """The command as a process of its own: freed memory is kept for the next step."""
     keep_memory()
     return main()
 
@@ -69,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a terminal without ± gets a ?, and the results all the same
             stream.reconfigure(errors="replace")
     try:
-        return int(options.run(options))
+        with one_thread():
+            return int(options.run(options))
     except KeyboardInterrupt:
         print("\ninterrupted; finished runs are kept, and the same command goes on from there", file=sys.stderr)
         return 130

@@ -40,7 +40,7 @@ def shell(*arguments, cwd=None, **environment):
     """The command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "minigrad", *arguments],
-        cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, encoding="utf-8", timeout=120,
+        cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, encoding="utf-8", timeout=600,
     )  # fmt: skip
 
 
@@ -214,7 +214,7 @@ def test_a_terminal_without_the_signs_gets_the_results_all_the_same():
 @pytest.mark.skipif(os.name != "posix", reason="needs a pipe that closes")
 def test_a_reader_that_has_seen_enough():
     done = subprocess.run(
-        ["sh", "-c", f"{sys.executable} -u -m minigrad list | true"], capture_output=True, text=True, timeout=60
+        ["sh", "-c", f"{sys.executable} -u -m minigrad list | true"], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0 and done.stderr == ""
 
@@ -227,7 +227,7 @@ HEAVY = ("matplotlib", "tqdm", "pooch", "scipy.optimize", "scipy.stats", "minigr
 )
 def test_importing_stays_light(code):
     check = f"{code}\nimport sys\nprint([name for name in {HEAVY} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=600)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
@@ -235,3 +235,15 @@ def test_training_that_diverges_is_one_message(capsys):
     assert main(["inspect", "--train", "200", "--vjp", "mask", "--lr", "1e18"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("minigrad: ") and "Traceback" not in said and max(map(len, said.splitlines())) <= 80
+
+
+def test_a_file_in_the_working_folder_is_not_taken_for_a_module(tmp_path):
+    """The installed command does not look there for modules."""
+    script = os.path.join(os.path.dirname(sys.executable), "minigrad")
+    if not os.path.exists(script):
+        pytest.skip("the command is not installed beside this Python")
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong module')")
+    done = subprocess.run(
+        [sys.executable, script, "list"], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", timeout=600
+    )
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("models")

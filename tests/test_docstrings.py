@@ -6,6 +6,7 @@ import doctest
 import importlib
 import inspect
 import re
+import types
 from typing import Any
 
 import pytest
@@ -52,8 +53,8 @@ def examples(thing: Any) -> list[doctest.Example]:
 @pytest.mark.parametrize("name", sorted(set(NAMES.homes().values())))
 def test_docstring(name: str) -> None:
     thing = objects()[name]
-    if not (inspect.isclass(thing) or inspect.isroutine(thing)):
-        return
+    if not (inspect.isclass(thing) or inspect.isroutine(thing)) or isinstance(thing, types.GenericAlias):
+        return  # Python 3.10 takes Callable[[int], float] for a class
     found = lacking(thing)
     assert not found, f"{name}: {', '.join(found)}"
     assert name in DOWNLOADED or examples(thing), f"{name}: its example is not run"

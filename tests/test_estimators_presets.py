@@ -205,7 +205,7 @@ def test_every_estimator_of_a_preset_has_a_text():
 def test_vcas_is_adapted_by_the_controller():
     """Both budgets of a layer move, the added variance is below what was asked, and more noise allows less work."""
     data, spent = datasets.digits().flat().subset(train=512, test=50), []
-    for fraction in (0.02, 0.5):
+    for fraction in (0.02, 5.0):
         model = nn.mlp((64, 32, 32, 10), rng=0)
         nn.set_vjp(model, **presets.vcas(0.5))
         adapt = training.AdaptiveBudget(fraction, every=8)
@@ -217,7 +217,7 @@ def test_vcas_is_adapted_by_the_controller():
             vjp = dict(model.named_modules())[path].vjp
             assert vjp == {"x": DiagonalSketch(budget, "sample"), "w": DiagonalSketch(budget, "row", "weight")}
         spent.append(sum(last["budgets"].values()))
-    assert spent[1] < 0.9 * spent[0]
+    assert spent[1] < 0.5 * spent[0]  # with eight seeds at most 0.25
 
 
 def test_what_is_refused_and_why():

@@ -15,7 +15,6 @@ import pytest
 from minigrad.experiments import Configuration, Method, Run
 from minigrad.experiments.jobs import Job, dask_executor, process_executor, run_jobs
 from minigrad.experiments.store import Store
-from minigrad.threads import THREAD_SETTINGS
 from minigrad.training import Epoch, History
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
@@ -91,29 +90,12 @@ def test_threads(tmp_path, alone):
         check_sweep(run_jobs(SWEEP, store, executor=executor), store, alone)
 
 
-def test_processes(tmp_path, alone, monkeypatch):
-    """Two workers that share the cores of a machine with six; the environment is as it was afterwards."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    before = dict(os.environ)
+def test_processes(tmp_path, alone):
     store = Counting(tmp_path)
     with process_executor(2) as executor:
         runs = run_jobs(SWEEP, store, executor=executor)
-        seen = [executor.submit(os.getenv, name).result() for name in THREAD_SETTINGS]
         assert executor.submit(os.getpid).result() != os.getpid()
     check_sweep(runs, store, alone)
-    assert seen == ["3"] * len(THREAD_SETTINGS) and dict(os.environ) == before
-
-
-@pytest.mark.parametrize("cores, workers, threads", [(1, 1, "1"), (2, 4, "1"), (8, 3, "2"), (None, 2, "1")])
-def test_no_worker_is_without_a_thread(cores, workers, threads, monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    before = dict(os.environ)
-    with pytest.raises(RuntimeError, match="restored all the same"), process_executor(workers):
-        assert {os.environ[name] for name in THREAD_SETTINGS} == {threads}
-        raise RuntimeError("restored all the same")
-    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize("workers", [0, -1])
@@ -143,7 +125,7 @@ def test_a_run_is_kept_the_moment_it_arrives(tmp_path, monkeypatch, instant):
     kept, instantly = threading.Event(), JOBS.train
 
     def train(configuration, method, seed, *rest):
-        assert seed == 0 or kept.wait(20)
+        assert seed == 0 or kept.wait(600)
         return instantly(configuration, method, seed, *rest)
 
     monkeypatch.setattr(JOBS, "train", train)
@@ -271,7 +253,8 @@ def test_a_worker_of_a_dask_cluster_is_killed(tmp_path):
                 killed.append(pids[busy])
                 os.kill(pids[busy], signal.SIGKILL)
 
-    options = {"processes": True, "dashboard_address": None, "host": "127.0.0.1", "worker_dashboard_address": None}
+    free = "127.0.0.1:0"  # any port: another cluster may have the usual one
+    options = {"processes": True, "dashboard_address": free, "host": "127.0.0.1", "worker_dashboard_address": free}
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, silence_logs=50, **options) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,

@@ -39,7 +39,7 @@ def sweep(tmp_path):
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     ) as process:  # fmt: skip
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + 600
         while not (tmp_path / "begun").exists() and time.monotonic() < give_up and process.poll() is None:
             time.sleep(0.01)
         assert (tmp_path / "begun").exists()

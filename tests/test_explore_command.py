@@ -160,7 +160,7 @@ def shell(*arguments, **environment):
     kept = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")}
     return subprocess.run(
         [sys.executable, "-m", "minigrad", "explore", *arguments],
-        env={**kept, **environment}, capture_output=True, text=True, encoding="utf-8", timeout=120,
+        env={**kept, **environment}, capture_output=True, text=True, encoding="utf-8", timeout=600,
     )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ assert main(["explore", "--save", {str(tmp_path / "a.png")!r}, "--draws", "5"]) 
 assert "matplotlib.pyplot" not in sys.modules
 import minigrad.explore, minigrad.plot
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -188,7 +188,7 @@ def test_importing_the_explorer_stays_light():
     check = (
         "import minigrad.explore, sys\nprint([m for m in ('matplotlib', 'minigrad.experiments') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=600)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 

@@ -121,11 +121,11 @@ def test_the_logged_variance_is_not_optimistic(monkeypatch):
 
 def test_more_is_saved_where_more_noise_is_allowed():
     costs = []
-    for fraction in (0.05, 0.5, 5.0):
+    for fraction in (0.05, 1.0, 20.0):
         model, adapt = build(), AdaptiveBudget(fraction, every=1000)
         fit(model, adapt)
         costs.append(sum(adapt.log[0]["budgets"].values()))
-    assert costs[0] > 1.15 * costs[1] > 1.15**2 * costs[2]
+    assert costs[0] > 1.1 * costs[1] > 1.1**2 * costs[2]  # with eight seeds at least 1.3 and 2.8
 
 
 def test_exact_where_hardly_any_noise_is_allowed():

@@ -34,7 +34,7 @@ def add_configuration(command: argparse.ArgumentParser, epochs: int) -> None:
 def add_workers(command: argparse.ArgumentParser) -> None:
     """Where runs are done: here, in processes or on a cluster."""
     workers = command.add_mutually_exclusive_group()
-    workers.add_argument("--jobs", type=int, metavar="N", help="so many processes, which share the cores")
+    workers.add_argument("--jobs", type=int, metavar="N", help="so many processes; each takes one core")
     workers.add_argument("--dask", metavar="ADDRESS", help="a Dask cluster, by the address of its scheduler")
 
 

@@ -20,6 +20,7 @@ from minigrad.datasets import Dataset
 from minigrad.experiments.method import Method
 from minigrad.naming import unknown
 from minigrad.nn.module import Module
+from minigrad.threads import one_thread
 from minigrad.typing import Array, Shape
 
 __all__ = ["Configuration"]
@@ -159,6 +160,7 @@ def _fingerprint(name: str, train: int | None, test: int | None, standardise: bo
 
 
 @functools.lru_cache(maxsize=64)
+@one_thread()
 def _parameters(build: Callable[..., Module], model: str, input_shape: Shape, classes: int, seed: int) -> str:
     """A checksum of the initial parameters of one seed."""
     tensors = build(model, input_shape, classes, rng=seed).parameters()

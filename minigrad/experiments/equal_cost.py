@@ -19,6 +19,7 @@ from minigrad.experiments.places import OneProduct, Place, Preset, WholeGradient
 from minigrad.naming import unknown
 from minigrad.report import Table, json_ready
 from minigrad.streams import Domain, child
+from minigrad.threads import one_thread
 from minigrad.typing import Array
 
 __all__ = ["METHODS", "EqualCost", "Line", "equal_cost"]
@@ -149,6 +150,7 @@ class EqualCost:
         return dict(json_ready({"cost": self.cost, "setting": self.setting, "lines": lines}))
 
 
+@one_thread()
 def equal_cost(
     configuration: Configuration | None = None,
     cost: float = 0.1,

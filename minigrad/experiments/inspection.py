@@ -15,6 +15,7 @@ from minigrad.inspect import Advice, Allocation, Cost, GradientNoise, Sparsity, 
 from minigrad.nn.module import Module
 from minigrad.streams import Domain, child
 from minigrad.tape import Tape
+from minigrad.threads import one_thread
 from minigrad.training.checkpoint import write_atomically
 
 __all__ = ["Advising", "Inspection", "advise_model", "inspect_model"]
@@ -68,6 +69,7 @@ class Advising:
         return _picture(folder / "advice.png", self.advice.plot)
 
 
+@one_thread()
 def inspect_model(
     configuration: Configuration, vjp: str, *, budget: float = 0.1, draws: int = 1000, seed: int = 0
 ) -> Inspection:
@@ -100,6 +102,7 @@ def inspect_model(
     )
 
 
+@one_thread()
 def advise_model(
     configuration: Configuration, vjp: str, *, budget: float = 0.1, batches: int = 20, seed: int = 0
 ) -> Advising:

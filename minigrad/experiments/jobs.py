@@ -19,7 +19,6 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run, train
 from minigrad.experiments.store import Store
-from minigrad.threads import THREAD_SETTINGS
 
 __all__ = ["Job", "dask_executor", "process_executor", "run_jobs"]
 
@@ -133,7 +132,7 @@ def _finished(todo: dict[str, Job], store: Store, executor: Executor | None, loc
 
 @contextmanager
 def process_executor(workers: int) -> Iterator[Executor]:
-    """Worker processes that share the cores: each has its part of them as BLAS threads, so that they do not fight.
+    """Worker processes on this machine; as each run takes one BLAS thread, as many as there are cores.
 
     They end with this process, whatever ends it, and at once where the block is left by an exception, as by Ctrl-C.
 
@@ -149,26 +148,15 @@ def process_executor(workers: int) -> Iterator[Executor]:
     """
     if workers < 1:
         raise ValueError(f"jobs={workers} must be at least 1")
-    threads = str(max(1, (os.cpu_count() or 1) // workers))
-    before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
     others = set(multiprocessing.active_children())
-    # Workers are started afresh, and NumPy reads these when they import it.
-    os.environ.update(dict.fromkeys(THREAD_SETTINGS, threads))
-    try:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin) as executor:
-            try:
-                yield executor
-            except BaseException:  # Ctrl-C, too: whoever stops does not wait for the runs under way
-                executor.shutdown(wait=False, cancel_futures=True)  # first, or what was cancelled breaks its thread
-                for worker in set(multiprocessing.active_children()) - others:
-                    worker.terminate()
-                raise
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin) as executor:
+        try:
+            yield executor
+        except BaseException:  # Ctrl-C, too: whoever stops does not wait for the runs under way
+            executor.shutdown(wait=False, cancel_futures=True)  # first, or what was cancelled breaks its thread
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+            raise
 
 
 def _begin() -> None:

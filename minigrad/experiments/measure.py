@@ -19,6 +19,7 @@ from minigrad.inspect.cost import cost
 from minigrad.nn.module import Module
 from minigrad.streams import Domain, generator
 from minigrad.tape import Tape
+from minigrad.threads import one_thread
 from minigrad.typing import Array
 
 __all__ = ["Measurement", "equal_cost_batch", "measure"]
@@ -71,6 +72,7 @@ class _Subject:
         return time.perf_counter() - started
 
 
+@one_thread()
 def equal_cost_batch(configuration: Configuration, method: Method, data: Dataset) -> int:
     """The batch size at which an exact step costs what a step of the method does, forward and backward.
 
@@ -83,6 +85,7 @@ def equal_cost_batch(configuration: Configuration, method: Method, data: Dataset
     return min(max(1, equal), len(data.x_train))
 
 
+@one_thread()
 def measure(configuration: Configuration, methods: Sequence[Method], data: Dataset) -> dict[str, Measurement]:
     """Measure every method at the parameters that one epoch of exact training from seed 0 leads to.
 

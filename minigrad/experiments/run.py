@@ -10,6 +10,7 @@ from minigrad import training
 from minigrad.datasets import Dataset
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
+from minigrad.threads import one_thread
 from minigrad.training import History
 
 __all__ = ["Run", "train"]
@@ -60,6 +61,7 @@ class Run:
         return cls(**{**data, "history": History.from_dict(data["history"])})
 
 
+@one_thread()
 def train(
     configuration: Configuration,
     method: Method,

@@ -24,6 +24,7 @@ from minigrad.inspect.means import Mean
 from minigrad.inspect.tradeoff import scatter
 from minigrad.streams import Domain, generator
 from minigrad.tensor import Tensor
+from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
 
 __all__ = ["advise"]
@@ -34,6 +35,7 @@ NO_NOISE = 1e-6
 """Less added variance than this, in units of σ², is rounding, or does not matter."""
 
 
+@one_thread()
 def advise(
     model: Model,
     data: Data,

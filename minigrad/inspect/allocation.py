@@ -12,6 +12,7 @@ from minigrad.inspect.means import Mean
 from minigrad.inspect.measured import Layers, MeasuredBatches, water_fill
 from minigrad.report import Table, si
 from minigrad.tensor import Tensor
+from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
 
 __all__ = ["Allocation", "allocate"]
@@ -92,6 +93,7 @@ class Allocation:
         return {**fields, "layers": layers}
 
 
+@one_thread()
 def allocate(
     model: Model,
     data: Data,

@@ -16,6 +16,7 @@ from minigrad.inspect.means import Mean
 from minigrad.report import Table, json_ready
 from minigrad.streams import draw_key
 from minigrad.tensor import Tensor
+from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
 
 __all__ = ["GradientNoise", "gradient_noise"]
@@ -106,6 +107,7 @@ class GradientNoise:
         return dict(json_ready({**fields, "ratio": self.ratio, "warnings": list(self.warnings)}))
 
 
+@one_thread()
 def gradient_noise(
     model: Model,
     data: Data,

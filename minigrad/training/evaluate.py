@@ -10,6 +10,7 @@ from minigrad.arrays import plain
 from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.nn.module import Module
 from minigrad.tensor import Tensor
+from minigrad.threads import one_thread
 from minigrad.training.history import correct
 from minigrad.typing import Array
 
@@ -19,6 +20,7 @@ Loss: TypeAlias = Callable[[Any, Array], Tensor]
 """``loss(logits, labels)``, a scalar: the mean over the batch."""
 
 
+@one_thread()
 def evaluate(
     model: Module, x: Array, labels: Array, loss: Loss = ops.cross_entropy, batch_size: int = 1000
 ) -> tuple[float, float]:

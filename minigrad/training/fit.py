@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from minigrad import ops
 from minigrad.nn.module import Module
 from minigrad.optim import Optimizer
+from minigrad.threads import one_thread
 from minigrad.training.evaluate import Loss
 from minigrad.training.history import History
 from minigrad.training.loop import Augmentation, Callback, Loop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 
+@one_thread()
 def fit(
     model: Module,
     data: Dataset | tuple[Array, ...],
@@ -44,7 +46,8 @@ def fit(
     """Train a classifier on batches, and measure it after each epoch.
 
     Every draw is keyed by the seed and the number of the step, so a run that was interrupted and resumed from its
-    checkpoint gives bit for bit the parameters of one that was not.
+    checkpoint gives bit for bit the parameters of one that was not. It takes one BLAS thread, whatever the environment
+    says, since the last bits of a product hang on how many threads share it; what was set before is put back.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ import minigrad as mg
 from minigrad import datasets, inspect, nn, ops, optim, training
 from minigrad.estimators import DiagonalSketch
 from minigrad.inspect import cost
-from minigrad.threads import THREAD_SETTINGS
+from minigrad.threads import one_thread
 
 WIDTHS, BATCH, RATE, MOMENTUM = (1024, 1024), 256, 0.05, 0.9
 LEVELS = (0.86, 0.87, 0.88, 0.885, 0.89)
@@ -182,6 +182,7 @@ def race(x, y, x_test, y_test, seeds: int, epochs: int, budgets: dict[str, float
     return runs
 
 
+@one_thread()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="fashion_mnist")
@@ -189,9 +190,6 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--out", type=Path, help="folder to write accuracy.csv and accuracy.png into")
     args = parser.parse_args()
-    if any(os.environ.get(name) != "1" for name in THREAD_SETTINGS):  # NumPy reads them when it is imported
-        os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     mg.keep_memory()
     data = datasets.load(args.data).standardised().flat()
     advice = advised(data.x_train, data.y_train, len(data.x_train) // BATCH)
