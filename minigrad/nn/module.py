@@ -112,11 +112,12 @@ class Module:
             value = self._checked_buffer(name, value)
             self._buffers[name] = value
         elif isinstance(value, Module):
-            self._forget(name)
-            self._modules[name] = value
+            self._parameters.pop(name, None)
+            self._modules[name] = value  # one that is replaced keeps its place
             structure_changed()
         elif isinstance(value, Tensor) and value.tape is None and (value.requires_grad or name in self._parameters):
-            self._modules.pop(name, None)
+            if self._modules.pop(name, None) is not None:
+                structure_changed()
             self._parameters[name] = value
             if value.name is None:
                 value.name = name
