@@ -11,8 +11,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from minigrad.files import write_atomically
 from minigrad.training import CheckpointError, load_checkpoint, save_checkpoint
-from minigrad.training.checkpoint import write_atomically
 
 ARRAYS = {
     "model/0.w": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -57,6 +57,7 @@ class Module:
     """
 
     training: bool = True
+    not_fingerprinted: ClassVar[tuple[str, ...]] = ("_parameters", "_modules", "_buffers")  # they are attributes, too
     _parameters: dict[str, Tensor]
     _modules: dict[str, Module]
     _buffers: dict[str, Array]

@@ -15,6 +15,7 @@ from minigrad.optim import Optimizer
 from minigrad.training.evaluate import Loss
 from minigrad.training.history import History
 from minigrad.training.loop import Augmentation, Callback, Loop
+from minigrad.training.resume import Saved
 from minigrad.typing import Array, Seed
 
 if TYPE_CHECKING:
@@ -109,11 +110,13 @@ def fit(
     epochs = _count("epochs", epochs)
     steps_per_epoch = None if steps_per_epoch is None else _count("steps_per_epoch", steps_per_epoch)
     loop = Loop(model, data, optimizer, batch_size, loss, schedule, max_norm, steps_per_epoch, rng, callbacks, augment)
-    path = None if checkpoint is None else Path(checkpoint)
-    if path is not None:
+    saved = None
+    if checkpoint is not None:
+        path = Path(checkpoint)
         path.parent.mkdir(parents=True, exist_ok=True)  # now, and not after an epoch that would be lost
+        saved = Saved(loop, path)
         if path.exists():
-            loop.restore(path)
+            saved.restore(epochs)
     from tqdm import tqdm
 
     total = epochs * loop.steps_per_epoch
@@ -125,8 +128,8 @@ def fit(
             last = loop.history.last
             accuracy = last.accuracy if last.test_accuracy is None else last.test_accuracy
             bar.set_postfix(loss=f"{last.loss:.3g}", accuracy=f"{accuracy:.3f}")
-            if path is not None and (last.epoch >= epochs or time.monotonic() - written >= checkpoint_seconds):
-                loop.save(path)
+            if saved is not None and (last.epoch >= epochs or time.monotonic() - written >= checkpoint_seconds):
+                saved.save()
                 written = time.monotonic()
     return loop.history
 
