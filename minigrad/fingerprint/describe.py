@@ -8,6 +8,7 @@ import logging
 import math
 import pathlib
 import re
+import sys
 import types
 from collections import deque
 from collections.abc import Mapping, Sequence, Set
@@ -20,7 +21,7 @@ import numpy as np
 from minigrad.fingerprint.attributes import attributes, shows_all
 from minigrad.fingerprint.code import cell_content, code_digest, globals_of
 from minigrad.fingerprint.digest import digest
-from minigrad.fingerprint.libraries import in_library, name_of, version
+from minigrad.fingerprint.libraries import in_library, is_named, name_of, version
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
@@ -34,6 +35,7 @@ _REMEDY = (
     'computes is, such as fingerprint = "v1"; or, if an attribute of an object is but state, name it in the '
     "class: not_fingerprinted = (name,)"
 )
+_DESCRIPTORS = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
 _HELD_BY_CLASSES = (types.MemberDescriptorType, types.GetSetDescriptorType, types.WrapperDescriptorType)
 
 
@@ -154,6 +156,9 @@ class _Describer:
             return self.type(value, where)
         if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType, np.ufunc)):
             return self.function(value, where)
+        if isinstance(value, _DESCRIPTORS) or type(value).__name__ == "cython_function_or_method":
+            home = sys.modules.get(getattr(value, "__module__", None) or "builtins")
+            return {"function": name_of(value), **({"module": self.module(home, where)} if home else {})}
         if isinstance(value, Tensor):
             return {**describe_array(value.data), "requires_grad": value.requires_grad}
         if type(value) in _PLAIN:
@@ -210,14 +215,15 @@ class _Describer:
             return {"function": value.__qualname__, **inside}
         if not isinstance(value, types.FunctionType):
             return {"function": name_of(value)}
-        if in_library(value.__module__) and "<locals>" not in value.__qualname__:
+        home = value.__globals__.get("__name__")  # functools.wraps gives a wrapper the names of what it wraps
+        if in_library(home) and is_named(value):
             return {"function": name_of(value), **version(value.__module__)}
         code = value.__code__
         found: dict[str, Any] = {"function": value.__qualname__, "code": code_digest(code, value.__doc__)}
         enclosed = {n: cell_content(c) for n, c in zip(code.co_freevars, value.__closure__ or (), strict=True)}
         own = {name: item for name, item in vars(value).items() if name != "__wrapped__"}
         used = {n: value.__globals__[n] for n in globals_of(code) if n in value.__globals__}
-        if in_library(value.__module__):
+        if in_library(home):
             used = {}
         inside = {
             "defaults": value.__defaults__, "keywords": value.__kwdefaults__, "closure": enclosed, "globals": used,
@@ -232,7 +238,7 @@ class _Describer:
 
     def type(self, value: type, where: str) -> Any:
         """A class: its name, and for one of the user's own a checksum of all that stands in it."""
-        if in_library(value.__module__) and "<locals>" not in value.__qualname__:
+        if in_library(value.__module__) and is_named(value):
             return {"class": name_of(value), **version(value.__module__)}
         members = {}
         for name, member in vars(value).items():

@@ -12,7 +12,7 @@ from typing import Any
 import minigrad
 from minigrad.fingerprint.digest import digest
 
-__all__ = ["in_library", "name_of", "source", "version"]
+__all__ = ["in_library", "is_named", "name_of", "source", "version"]
 
 _LIBRARIES = [
     Path(folder).resolve()
@@ -44,6 +44,20 @@ def name_of(value: Any) -> str:
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", repr(value))
     module = getattr(value, "__module__", None)
     return f"{module}.{name}" if module and module != "builtins" else str(name)
+
+
+def is_named(value: Any) -> bool:
+    """Whether a function or class is what its module has under its name.
+
+    Examples
+    --------
+    >>> is_named(Path), is_named(lambda: 0)
+    (True, False)
+    """
+    found: Any = sys.modules.get(value.__module__)
+    for name in value.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is value
 
 
 @functools.lru_cache(maxsize=1024)
