@@ -56,7 +56,8 @@ def fit(
     optimizer : Optimizer
         Of the parameters of the model, or of some.
     epochs : int
-        How many in all, those of a checkpoint included.
+        How many in all, those of a checkpoint included: a run may be made longer, but for what hangs on its length,
+        such as the steps of a `Cosine`.
     batch_size : int, default 128
         All batches are full (`Batches`).
     loss : callable, default `ops.cross_entropy`
@@ -71,7 +72,10 @@ def fit(
         The seed of the order of the data, of dropout and of the random VJPs. With None and a checkpoint that
         exists, its seed is taken over.
     checkpoint : path-like, optional
-        Written after each epoch, atomically; if it exists, training goes on from it. Its folder is made if need be.
+        Written after each epoch, atomically; if it exists, training goes on from it. Its folder is made if need be. It
+        belongs to one run: if any of these arguments is another than when it was begun, but for ``epochs``, it is
+        refused by the name of what changed. Data are compared by content, functions and objects by what
+        `minigrad.fingerprint` says; give one that it cannot read an attribute ``fingerprint``.
     checkpoint_seconds : float, default 0
         Write it at most this often, where epochs are short; the last epoch is always written.
     progress : bool, optional
@@ -90,8 +94,15 @@ def fit(
     ------
     DivergenceError
         If the loss or a parameter is not finite; the checkpoint stays that of the last good epoch.
+    OtherRunError
+        If the checkpoint belongs to another run, or has more epochs.
     CheckpointError
-        If the checkpoint is damaged, or belongs to another run: one of other data, batches, optimiser or VJPs.
+        If the checkpoint is damaged, or no file.
+    FingerprintError
+        With a checkpoint, if it cannot be told whether an argument is the same in another process.
+    OSError
+        If the checkpoint cannot be written, as when no space is left; the last one stays whole, and the same call goes
+        on from it.
     ValueError
         If an option is out of range, or the optimiser has no parameter of the model.
     TypeError
