@@ -239,3 +239,4 @@ def test_killed(tmp_path, during_writing):
     assert done == 2 if during_writing else done >= 1
     case = (Mask(0.5), "adam", "cosine", None)
     assert run(*case, epochs=done + 2, checkpoint=path) == run(*case, epochs=done + 2)
+    assert os.listdir(tmp_path) == ["a.npz"]  # half a file of the killed process is gone
