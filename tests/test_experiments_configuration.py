@@ -20,7 +20,7 @@ OTHER = {
 
 def test_keys_differ_when_any_field_does(monkeypatch):
     """A field that is new must be named here, and be part of the key; data of another name need not be at hand."""
-    monkeypatch.setattr(configuration, "_fingerprint", lambda *settings: "the same data")
+    monkeypatch.setattr(configuration, "_content", lambda data: "the same data")
     data = BASE.load()
     monkeypatch.setattr(configuration, "_load", lambda *settings: data)
     assert set(OTHER) == {field.name for field in dataclasses.fields(Configuration)}

@@ -13,7 +13,6 @@ import time
 import pytest
 from test_experiments import SMALL, counted, quick, strict, timeless
 
-import minigrad
 from minigrad import training
 from minigrad.experiments import Configuration, Method, Run, compare, train
 from minigrad.experiments import compare as compare_function
@@ -42,15 +41,15 @@ def test_an_interrupted_run_goes_on_within(tmp_path, monkeypatch):
     configuration = dataclasses.replace(SMALL, epochs=4)
     monkeypatch.setattr(sys.modules["minigrad.experiments.run"], "CHECKPOINT_SECONDS", 0.0)
     whole = train(configuration, method, 0, data)
-    save, saved = training.loop.Loop.save, []
+    save, saved = training.resume.Saved.save, []
 
-    def interrupt(self, path):
-        save(self, path)
-        saved.append(len(self.history))
+    def interrupt(self):
+        save(self)
+        saved.append(len(self.loop.history))
         if len(saved) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.loop.Loop, "save", interrupt)
+    monkeypatch.setattr(training.resume.Saved, "save", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(configuration, method, 0, data, tmp_path / "a.npz")
     again = train(configuration, method, 0, data, tmp_path / "a.npz")
@@ -123,7 +122,7 @@ def test_keys(monkeypatch):
             for change in ({"epochs": 3}, {"lr": 0.5}, {"momentum": 0.0}, {"max_norm": 1.0}, {"train": 50})
         ),
     ]
-    monkeypatch.setattr(minigrad, "__version__", "9.9")
+    monkeypatch.setattr(sys.modules["minigrad.experiments.configuration"], "source", lambda: "9.9")
     others.append(SMALL.key(Method("a", "Mask(0.1)"), 0))  # another version may compute something else
     assert len({base, *others}) == len(others) + 1
     assert Configuration(data="Fashion-MNIST") == Configuration(data="fashion_mnist")

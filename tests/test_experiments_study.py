@@ -384,6 +384,4 @@ def test_runs_belong_to_the_data_and_not_to_their_name(monkeypatch):
         return dataclasses.replace(data, x_train=x)
 
     monkeypatch.setattr(configuration, "_load", changed)
-    configuration._fingerprint.cache_clear()
     assert BASE.key(Method("exact"), 0) != before
-    configuration._fingerprint.cache_clear()

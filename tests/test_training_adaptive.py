@@ -277,7 +277,7 @@ def test_a_resumed_run_is_the_same_bit_for_bit(tmp_path):
 @pytest.mark.parametrize("other", [AdaptiveBudget(0.3, 5), AdaptiveBudget(0.25, 6), AdaptiveBudget(0.25, 5, 3), None])
 def test_a_checkpoint_of_other_adaptation_is_refused(other, tmp_path):
     fit(build(), AdaptiveBudget(0.25, 5), checkpoint=tmp_path / "a.npz")
-    with pytest.raises(training.CheckpointError, match="another run: its callbacks"):
+    with pytest.raises(training.CheckpointError, match=r"another run:\n  callbacks.*: the checkpoint has"):
         fit(build(), other, 2, checkpoint=tmp_path / "a.npz")
 
 

@@ -6,13 +6,18 @@ import io
 import json
 import os
 import pickle
+import signal
+import subprocess
+import sys
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
+from minigrad import nn, optim, training
+from minigrad.files import write_atomically
 from minigrad.training import CheckpointError, load_checkpoint, save_checkpoint
-from minigrad.training.checkpoint import write_atomically
 
 ARRAYS = {
     "model/0.w": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -185,3 +190,142 @@ def test_the_content_is_on_disk_before_the_name(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("replace"), replace(a, b)))
     write_atomically(tmp_path / "a", lambda stream: stream.write(json.dumps(1).encode()))
     assert calls == ["sync", "replace"]
+
+
+LOADERS = {
+    "load_checkpoint": lambda path: load_checkpoint(path),
+    "fit": lambda path: fit(path),
+}
+
+
+def fit(path, hidden=4):
+    x, y = np.ones((8, 3), np.float32), np.zeros(8, int)
+    model = nn.mlp((3, hidden, 2), rng=0)
+    return training.fit(
+        model, (x, y), optimizer=optim.SGD(model, lr=0.1), epochs=1, batch_size=4, rng=0, checkpoint=path
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+@pytest.mark.parametrize("load", LOADERS)
+@pytest.mark.parametrize("kind, words", [("pipe", "a named pipe"), ("zero", "a device"), ("folder", "a folder")])
+def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path, load, kind, words):
+    path = tmp_path / "a.npz"
+    if kind == "pipe":
+        os.mkfifo(path)  # whoever opens it waits for a writer for ever
+    elif kind == "zero":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    with pytest.raises(CheckpointError, match=rf"a\.npz is .* it is {words}, not a regular file"):
+        LOADERS[load](path)
+
+
+def archive_of(path, compression, *parts):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in parts:
+            archive.writestr(name, content)
+
+
+def header_only(shape):
+    out = io.BytesIO()
+    np.lib.format.write_array_header_1_0(out, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return out.getvalue()
+
+
+def meta_of(*names):
+    return "meta.json", json.dumps({"format": 1, "arrays": list(names), "meta": {}})
+
+
+LARGE = {
+    # what would take far more memory than the file: (compression, parts, words)
+    "an array": (zipfile.ZIP_DEFLATED, lambda: [meta_of("w"), ("w.npy", header_only((10**7,)) + bytes(8 * 10**7))],
+                 "compressed"),
+    "a table": (zipfile.ZIP_DEFLATED, lambda: [("meta.json", b" " * 10**8)], "compressed"),
+    "a header that promises more": (zipfile.ZIP_STORED, lambda: [meta_of("w"), ("w.npy", header_only((10**12,)))],
+                                    "another length"),
+    "a header that promises less": (zipfile.ZIP_STORED, lambda: [meta_of("w"), ("w.npy", header_only((1,)) + b"0" * 9)],
+                                    "another length"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LARGE)
+def test_what_would_unpack_to_more_than_the_file_is_refused_unread(tmp_path, case):
+    compression, parts, words = LARGE[case]
+    path = tmp_path / "a.npz"
+    archive_of(path, compression, *parts())
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match=rf"a\.npz is truncated, damaged or not a checkpoint .*{words}"):
+            load_checkpoint(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_parts_that_overlap_are_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    save_checkpoint(path, {"v": np.ones(1000), "w": np.ones(1000)}, {})
+    whole = bytearray(path.read_bytes())
+    first, second = (whole.index(name, whole.index(b"PK\x01\x02")) for name in (b"v.npy", b"w.npy"))
+    whole[second : second + 1] = b"v"
+    path.write_bytes(bytes(whole))
+    with pytest.raises(CheckpointError, match="overlap"):
+        load_checkpoint(path)
+    assert first < second
+
+
+def test_a_large_checkpoint_of_another_run_is_refused_before_its_arrays_are_read(tmp_path):
+    path = tmp_path / "a.npz"
+    fit(path, hidden=400_000)  # 8 MB
+    assert path.stat().st_size > 8_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(training.OtherRunError, match="out_features: the checkpoint has 400000, this run 4"):
+            fit(path)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_shapes_are_compared_before_arrays_are_read(tmp_path):
+    path = tmp_path / "a.npz"
+    save_checkpoint(path, {"w": np.ones((2, 3), np.float32)}, {"epoch": 1})
+
+    def check(headers, meta):
+        assert headers == {"w": ((2, 3), np.dtype(np.float32))} and meta == {"epoch": 1}
+        raise RuntimeError("another")
+
+    with pytest.raises(RuntimeError, match="another"):
+        load_checkpoint(path, check)
+
+
+def test_the_arrays_of_another_model_are_named(tmp_path):
+    path = tmp_path / "a.npz"
+    fit(path)
+    arrays, meta = load_checkpoint(path)
+    arrays["model/0.weight"] = np.ones((9, 9))
+    save_checkpoint(path, arrays, meta)
+    words = r"model/0.weight: the checkpoint has 'shape \(9, 9\) and dtype float64', this run 'shape \(4, 3\) and"
+    with pytest.raises(training.OtherRunError, match=words):
+        fit(path)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="this system has no limit of file sizes")
+def test_training_on_a_full_disk_names_the_checkpoint_and_goes_on_when_there_is_room(tmp_path):
+    path = tmp_path / "a.npz"
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"sys.path.insert(0, {os.path.dirname(__file__)!r})\n"
+        "from test_training_checkpoint import fit\n"
+        "if sys.argv[2] == 'full': resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "print(fit(sys.argv[1], hidden=1000).last.loss)"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code, str(path), how], capture_output=True, text=True, check=False)
+        for how in ("full", "room")
+    ]
+    last = runs[0].stderr.splitlines()[-1]
+    assert last.startswith(f"OSError: [Errno 27] File too large: {path} could not") and "start the same again" in last
+    assert runs[1].returncode == 0 and float(runs[1].stdout) == fit(None, hidden=1000).last.loss
+    assert os.listdir(tmp_path) == ["a.npz"]

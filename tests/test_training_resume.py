@@ -107,16 +107,18 @@ def test_interrupted_in_the_middle_of_an_epoch(tmp_path):
             raise KeyboardInterrupt
         return mg.ops.cross_entropy(logits, labels)
 
+    loss.fingerprint = "cross_entropy"
     with pytest.raises(KeyboardInterrupt):
         run(*case, epochs=5, checkpoint=path, loss=loss)
-    assert run(*case, epochs=5, checkpoint=path) == run(*case, epochs=5)
+    assert run(*case, epochs=5, checkpoint=path, loss=loss) == run(*case, epochs=5)
 
 
 def test_a_finished_run_is_given_back(tmp_path):
     case = (Mask(0.5), "sgd", "none", None)
     first = run(*case, epochs=3, checkpoint=tmp_path / "a.npz")
     assert run(*case, epochs=3, checkpoint=tmp_path / "a.npz") == first
-    assert run(*case, epochs=2, checkpoint=tmp_path / "a.npz") == first
+    with pytest.raises(training.OtherRunError, match=r"has 3 epochs of this run, and epochs=2 is less.* at least 3"):
+        run(*case, epochs=2, checkpoint=tmp_path / "a.npz")
 
 
 def test_without_a_seed_that_of_the_checkpoint_is_taken(tmp_path):
@@ -141,6 +143,7 @@ def test_a_checkpoint_may_be_written_less_often(tmp_path):
         next(calls)
         return mg.ops.cross_entropy(logits, labels)
 
+    loss.fingerprint = "cross_entropy"
     assert run(*case, epochs=3, checkpoint=path, checkpoint_seconds=3600.0, loss=loss) == run(*case, epochs=3)
     assert path.exists() and next(calls) > 15
 
@@ -151,14 +154,14 @@ BASE = {"vjp": Mask(0.5), "optimizer": "nesterov", "schedule": "none", "norm": 1
 @pytest.mark.parametrize(
     "change, named",
     [
-        ({"rng": 6}, "its seed is 5, that of this run is 6"),
-        ({"batch_size": 6}, "batch_size is 7"),
-        ({"steps_per_epoch": 3}, "steps_per_epoch is 5"),
-        ({"optimizer": "adam"}, "optimizer is SGD"),
-        ({"optimizer": "sgd"}, "optimizer is SGD"),
-        ({"norm": None}, "max_norm is 1.0"),
-        ({"vjp": Mask(0.25)}, r"Mask\(0\.25\)"),
-        ({"vjp": None}, r"vjp is .*Mask\(0\.5\)"),
+        ({"rng": 6}, "seed: the checkpoint has 5, this run 6"),
+        ({"batch_size": 6}, "batch_size: the checkpoint has 7, this run 6"),
+        ({"steps_per_epoch": 3}, "steps_per_epoch: the checkpoint has 5, this run 3"),
+        ({"optimizer": "adam"}, r"optimizer: the checkpoint has SGD\(.*, this run Adam\("),
+        ({"optimizer": "sgd"}, "optimizer.momentum: the checkpoint has 0.9, this run 0.0"),
+        ({"norm": None}, "max_norm: the checkpoint has 1.0, this run None"),
+        ({"vjp": Mask(0.25)}, r"model.3.vjp.budget: the checkpoint has 0.5, this run 0.25"),
+        ({"vjp": None}, r"model.0.vjp: the checkpoint has Mask\(.*budget=0.5.*, this run None"),
     ],
 )
 def test_the_checkpoint_of_another_run_is_refused(tmp_path, change, named):
@@ -177,12 +180,14 @@ def test_the_checkpoint_of_another_model_or_other_data_changes_nothing(tmp_path)
     fit_small(nn.mlp((6, 8, 4), rng=0), DATA, path)
     other = nn.mlp((6, 9, 4), rng=0)
     before = other.state_dict()
-    with pytest.raises(training.CheckpointError, match="belongs to another model"):
+    with pytest.raises(training.CheckpointError, match="model.0.out_features: the checkpoint has 8, this run 9"):
         fit_small(other, DATA, path)
     assert all(np.array_equal(before[name], value) for name, value in other.state_dict().items())
-    with pytest.raises(training.CheckpointError, match="its labels"):
+    with pytest.raises(training.CheckpointError, match="y_train: other content"):
         fit_small(nn.mlp((6, 8, 4), rng=0), (X, Y[::-1]), path)
-    with pytest.raises(training.CheckpointError, match="its samples"):
+    with pytest.raises(
+        training.CheckpointError, match=r"x_train.shape: the checkpoint has \[30, 6\], this run \[20, 6\]"
+    ):
         fit_small(nn.mlp((6, 8, 4), rng=0), (X[:20], Y[:20]), path)
 
 
@@ -234,3 +239,4 @@ def test_killed(tmp_path, during_writing):
     assert done == 2 if during_writing else done >= 1
     case = (Mask(0.5), "adam", "cosine", None)
     assert run(*case, epochs=done + 2, checkpoint=path) == run(*case, epochs=done + 2)
+    assert os.listdir(tmp_path) == ["a.npz"]  # half a file of the killed process is gone

@@ -23,7 +23,7 @@ from minigrad.datasets.cifar import cifar10, cifar10_subset
 from minigrad.datasets.dataset import Dataset
 from minigrad.datasets.errors import DataError
 from minigrad.datasets.images import fashion_mnist, mnist
-from minigrad.datasets.registry import canonical, describe, load, names, register
+from minigrad.datasets.registry import canonical, describe, load, loader, names, register
 
 __all__ = [
     "DataError",
@@ -35,6 +35,7 @@ __all__ = [
     "digits",
     "fashion_mnist",
     "load",
+    "loader",
     "mnist",
     "names",
     "register",

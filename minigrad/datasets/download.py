@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from minigrad.datasets.datafile import DataFile
 from minigrad.datasets.errors import DataError
 from minigrad.datasets.places import VARIABLE, cache_folder, places
 from minigrad.datasets.verify import verified_content
+from minigrad.files import temporary_folder
 
 __all__ = ["download"]
 
@@ -27,7 +27,7 @@ def download(file: DataFile, check: Callable[..., object] | None = None) -> Path
     It is downloaded into a temporary folder beside its place, checked there, and only then moved, in one
     step. So whatever lies in the cache under the final name is whole and is the published file, also
     when the power goes or two processes download at once. A download that breaks off is not resumed: nothing of
-    it stays, and the next call begins anew.
+    it stays, and the next call begins anew. It also removes what a process that was killed has left.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def download(file: DataFile, check: Callable[..., object] | None = None) -> Path
     target = cache_folder() / file.folders[0] / file.name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as folder:
-            partial = Path(folder, file.name)
+        with temporary_folder(target.parent, ".download") as folder:
+            partial = folder / file.name
             _fetch(pooch, file.url, partial)
             (check or verified_content)(
                 partial,

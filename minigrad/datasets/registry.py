@@ -7,7 +7,7 @@ from collections.abc import Callable
 from minigrad.datasets.dataset import Dataset
 from minigrad.naming import check_line, unknown
 
-__all__ = ["canonical", "describe", "load", "names", "register"]
+__all__ = ["canonical", "describe", "load", "loader", "names", "register"]
 
 Loader = Callable[[], Dataset]
 
@@ -103,8 +103,23 @@ def load(name: str) -> Dataset:
         ...
     ValueError: unknown data set 'fashion-minst'; did you mean 'fashion_mnist'? Known: digits, ...
     """
-    loader, _ = _LOADERS[canonical(name)]
-    return loader()
+    return loader(name)()
+
+
+def loader(name: str) -> Loader:
+    """The function that was registered under the name of a data set.
+
+    Raises
+    ------
+    ValueError
+        When no data set has this name.
+
+    Examples
+    --------
+    >>> loader("digits").__name__
+    'digits'
+    """
+    return _LOADERS[canonical(name)][0]
 
 
 def canonical(name: str) -> str:

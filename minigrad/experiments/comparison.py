@@ -21,9 +21,9 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.measure import Measurement
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run
+from minigrad.files import write_atomically
 from minigrad.report import Table, json_ready
 from minigrad.training import Epoch
-from minigrad.training.checkpoint import write_atomically
 
 __all__ = ["Comparison", "versions"]
 
@@ -151,7 +151,7 @@ class Comparison:
             "methods": [asdict(method) for method in self.methods],
             "seeds": list(self.seeds),
             "versions": versions(),
-            "data": self.configuration.fingerprint,
+            "data": self.configuration.data_checksum,
             "summary": self.summary(),
             "runs": [run.to_dict() for run in self.runs],
         }

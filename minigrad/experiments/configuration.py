@@ -7,21 +7,23 @@ import functools
 import hashlib
 import json
 import math
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-import minigrad
 from minigrad import datasets, nn, optim
 from minigrad.datasets import Dataset
 from minigrad.experiments.method import Method
+from minigrad.fingerprint import describe, describe_array, digest, source
 from minigrad.naming import unknown
 from minigrad.nn.module import Module
+from minigrad.tape import Tape
 from minigrad.threads import one_thread
-from minigrad.typing import Array, Shape
+from minigrad.training.identity import describe_model
+from minigrad.typing import Shape
 
 __all__ = ["Configuration"]
 
@@ -98,16 +100,17 @@ class Configuration:
             raise ValueError(f"lr={self.lr} must be positive and finite")
 
     def load(self) -> Dataset:
-        """The data set; loaded once by each process."""
-        return _load(self.data, self.train, self.test, self.standardise, self.validation)
+        """The data set; loaded once by each process, which may not change its arrays."""
+        loader = datasets.loader(self.data)  # so that one that was registered anew is asked again
+        return _load(loader, self.data, self.train, self.test, self.standardise, self.validation)
 
     def build(self, data: Dataset, method: Method, seed: int) -> Module:
         """The model, with the estimator of a method on all but its last layer.
 
-        The last layer is cheap, and its few columns are the classes themselves.
+        The last is the one that is computed last. It is cheap, and its few columns are the classes themselves.
         """
         model = nn.models.build(self.model, data.input_shape, data.num_classes, rng=seed)
-        names = [name for name, module in model.named_modules() if hasattr(module, "vjp")]
+        names = _in_order(model, data)
         sketched = set(names[-1:] if method.where == "last" else names[:-1])
         if sketched and not method.exact:
             nn.set_vjp(model, method.estimator, where=lambda name, module: name in sketched)
@@ -124,58 +127,89 @@ class Configuration:
         return optim.Cosine(self.lr, steps_per_epoch * self.epochs)
 
     @property
-    def fingerprint(self) -> str:
+    def data_checksum(self) -> str:
         """The sizes of the data and a checksum of them: a name says where data lie, not what they are."""
-        return _fingerprint(self.data, self.train, self.test, self.standardise, self.validation)
+        data = self.load()
+        return f"{len(data.x_train)}+{len(data.x_test)}-{_content(data)[:16]}"
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON-ready data."""
         return asdict(self)
 
-    def key(self, method: Method, seed: int) -> str:
-        """A name for one run, the same for the same computation on the same data by the same version of minigrad.
+    def key(self, method: Method, seed: int, data: Dataset | None = None) -> str:
+        """A name for one run, the same for the same computation on the same data by the same code.
 
-        A checksum of the initial parameters is part of it, so that a model that was changed has other runs.
+        It is a checksum of the configuration, the method and the seed, of the data, of the initial values of the
+        model's parameters, of its modules and the estimator with their settings and, where they are not minigrad's,
+        their code (`minigrad.fingerprint`), of minigrad's source, and of the version of NumPy. So a model, an
+        estimator or data that were changed under the same name have other runs.
+
+        Parameters
+        ----------
+        method : Method
+        seed : int
+        data : Dataset, optional
+            Default: the configuration's.
         """
-        data = self.load()
+        data = self.load() if data is None else data
+        builders = nn.models.build, nn.models.builder(self.model)
         what = {
             **self.to_dict(),
-            "fingerprint": self.fingerprint,
-            "parameters": _parameters(nn.models.build, self.model, data.input_shape, data.num_classes, seed),
+            "content": _content(data),
+            "modules": _model(*builders, self.model, data.input_shape, data.num_classes, seed),
+            "estimator": describe(method.estimator, "vjp"),
             "vjp": method.vjp,
             "method_batch_size": method.batch_size,
             "where": method.where,
             "adaptive": method.adaptive,
             "seed": seed,
-            "version": minigrad.__version__,
+            "minigrad": source(),
+            "numpy": np.__version__,
         }
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
-@functools.lru_cache(maxsize=8)
-def _fingerprint(name: str, train: int | None, test: int | None, standardise: bool, validation: bool) -> str:
-    data = _load(name, train, test, standardise, validation)
-    total = _checksum((data.x_train, data.y_train, data.x_test, data.y_test))
-    return f"{len(data.x_train)}+{len(data.x_test)}-{total:08x}"
+def _in_order(model: Module, data: Dataset) -> list[str]:
+    """The paths of the layers that have a ``vjp``, in the order in which they are last computed.
+
+    The order in which a model of the user's registers its layers may be another one.
+    """
+    with Tape(rng=0) as tape:
+        model.eval()(data.x_train[:1])
+    model.train()
+    last = {node.layer: node.index for node in tape.nodes}
+    names = [name for name, module in model.named_modules() if hasattr(module, "vjp")]
+    return sorted(names, key=lambda name: last.get(name, -1))
+
+
+_checksums: WeakKeyDictionary[Dataset, str] = WeakKeyDictionary()
+
+
+def _content(data: Dataset) -> str:
+    """A checksum of data; kept for those that nobody can change."""
+    arrays = (data.x_train, data.y_train, data.x_test, data.y_test)
+    found = _checksums.get(data)
+    if found is None or any(array.flags.writeable for array in arrays):
+        found = hashlib.sha256(json.dumps([describe_array(array) for array in arrays]).encode()).hexdigest()
+        _checksums[data] = found
+    return found
 
 
 @functools.lru_cache(maxsize=64)
 @one_thread()
-def _parameters(build: Callable[..., Module], model: str, input_shape: Shape, classes: int, seed: int) -> str:
-    """A checksum of the initial parameters of one seed."""
-    tensors = build(model, input_shape, classes, rng=seed).parameters()
-    return f"{_checksum(tensor.data for tensor in tensors):08x}"
-
-
-def _checksum(arrays: Iterable[Array]) -> int:
-    total = 0
-    for array in arrays:
-        total = zlib.crc32(np.ascontiguousarray(array).data, total)
-    return total
+def _model(
+    build: Callable[..., Module], builder: object, model: str, input_shape: Shape, classes: int, seed: int
+) -> str:
+    """A checksum of a model as it is before training: its modules and their settings, and initial values."""
+    made = build(model, input_shape, classes, rng=seed)
+    state = {name: describe_array(array) for name, array in made.state_dict().items()}
+    return digest(json.dumps([describe_model(made, "the model"), state]).encode())
 
 
 @functools.lru_cache(maxsize=2)
-def _load(name: str, train: int | None, test: int | None, standardise: bool, validation: bool) -> Dataset:
+def _load(
+    loader: object, name: str, train: int | None, test: int | None, standardise: bool, validation: bool
+) -> Dataset:
     data = datasets.load(name)
     if train is not None or test is not None:
         data = data.subset(train=train, test=test)
@@ -190,4 +224,7 @@ def _load(name: str, train: int | None, test: int | None, standardise: bool, val
             x_test=data.x_train[first:],
             y_test=data.y_train[first:],
         )
-    return data.standardised() if standardise else data
+    data = data.standardised() if standardise else data
+    for array in (data.x_train, data.y_train, data.x_test, data.y_test):
+        array.flags.writeable = False  # all later runs of this process are given them
+    return data

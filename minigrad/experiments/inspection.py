@@ -11,12 +11,12 @@ from minigrad.datasets import Dataset
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method, methods_from
 from minigrad.experiments.run import AUGMENTATION
+from minigrad.files import write_atomically
 from minigrad.inspect import Advice, Allocation, Cost, GradientNoise, Sparsity, Unbiasedness, Variance
 from minigrad.nn.module import Module
 from minigrad.streams import Domain, child
 from minigrad.tape import Tape
 from minigrad.threads import one_thread
-from minigrad.training.checkpoint import write_atomically
 
 __all__ = ["Advising", "Inspection", "advise_model", "inspect_model"]
 

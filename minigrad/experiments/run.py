@@ -81,13 +81,20 @@ def train(
     data : Dataset, optional
         Default: the configuration's, loaded afresh.
     checkpoint : path, optional
-        Written every few seconds between two epochs. If it exists, training goes on from it, bit for bit; one that is
-        damaged is removed.
+        Written every few seconds between two epochs. If it exists, training goes on from it, bit for bit; a file that
+        is damaged is removed.
 
     Returns
     -------
     Run
-        Also where training diverged: the epochs before that are kept.
+        Also where training diverged: the epochs before that are kept. Its key is that of the data that were used.
+
+    Raises
+    ------
+    OtherRunError
+        If the checkpoint is that of another run.
+    CheckpointError
+        If there is something at its path that is no file.
 
     Examples
     --------
@@ -101,8 +108,8 @@ def train(
     data = configuration.load() if data is None else data
     try:
         return _train(configuration, method, seed, data, checkpoint)
-    except training.CheckpointError:
-        if checkpoint is None or not checkpoint.exists():
+    except training.CheckpointError as error:
+        if checkpoint is None or not checkpoint.is_file() or isinstance(error, training.OtherRunError):
             raise
         checkpoint.unlink()
         return _train(configuration, method, seed, data, checkpoint)
@@ -131,4 +138,4 @@ def _train(configuration: Configuration, method: Method, seed: int, data: Datase
         )
     except training.DivergenceError as error:
         history, diverged = error.history, str(error)
-    return Run(configuration.key(method, seed), method.label, seed, history, diverged)
+    return Run(configuration.key(method, seed, data), method.label, seed, history, diverged)

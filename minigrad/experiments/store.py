@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 from pathlib import Path
 
 from minigrad.experiments.run import Run
-from minigrad.training.checkpoint import write_atomically
+from minigrad.files import regular, remove_stale, write_atomically
 
 __all__ = ["Store"]
 
@@ -45,6 +46,7 @@ class Store:
         runs = self.folder / "runs"
         runs.mkdir(parents=True, exist_ok=True)
         for place in (self.folder, runs):  # now, and not after a training run that would be lost
+            remove_stale(place)
             if not os.access(place, os.W_OK | os.X_OK):
                 raise PermissionError(f"{place} may not be written to; results go to a folder, give another with --out")
 
@@ -57,15 +59,31 @@ class Store:
         return self.folder / "runs" / f"{key}.npz"
 
     def put(self, run: Run) -> None:
-        """Keep a finished run, and remove its checkpoint."""
+        """Keep a finished run, and remove its checkpoint.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written, with the name of the file.
+        """
         text = json.dumps(run.to_dict(), allow_nan=False)
         whole = json.dumps({"sha256": _digest(text), "run": text})
         write_atomically(self.path(run.key), lambda stream: stream.write(whole.encode()))
         self.checkpoint(run.key).unlink(missing_ok=True)
 
     def get(self, key: str) -> Run | None:
-        """The run of this key, or None if it is not there, or is damaged and must be trained again."""
+        """The run of this key, or None if it is not there, or is damaged and must be trained again.
+
+        Raises
+        ------
+        OSError
+            If it may not be read, or something other than a file is in its place.
+        """
         try:
+            try:
+                regular(self.path(key))
+            except ValueError as error:
+                raise OSError(errno.EINVAL, str(error)) from error
             whole = json.loads(self.path(key).read_text(encoding="utf-8"))
             if whole["sha256"] != _digest(whole["run"]):
                 return None

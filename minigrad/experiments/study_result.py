@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from minigrad.experiments.comparison import versions
 from minigrad.experiments.method import Method
+from minigrad.files import write_atomically
 from minigrad.report import Table
-from minigrad.training.checkpoint import write_atomically
 
 if TYPE_CHECKING:
     from minigrad.experiments.study import Study
@@ -118,7 +118,7 @@ class StudyResult:
         return {
             "study": asdict(self.study),
             "versions": versions(),
-            "data": self.study.configuration.fingerprint,
+            "data": self.study.configuration.data_checksum,
             "lines": lines,
         }
 

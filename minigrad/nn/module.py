@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -59,6 +59,7 @@ class Module:
     """
 
     training: bool = True
+    not_fingerprinted: ClassVar[tuple[str, ...]] = ("_parameters", "_modules", "_buffers")  # they are attributes, too
     _parameters: dict[str, Tensor]
     _modules: dict[str, Module]
     _buffers: dict[str, Array]
@@ -121,11 +122,12 @@ class Module:
             value = self._checked_buffer(name, value)
             self._buffers[name] = value
         elif isinstance(value, Module):
-            self._forget(name)
-            self._modules[name] = value
+            self._parameters.pop(name, None)
+            self._modules[name] = value  # one that is replaced keeps its place
             structure_changed()
         elif isinstance(value, Tensor) and value.tape is None and (value.requires_grad or name in self._parameters):
-            self._modules.pop(name, None)
+            if self._modules.pop(name, None) is not None:
+                structure_changed()
             self._parameters[name] = value
             if value.name is None:
                 value.name = name

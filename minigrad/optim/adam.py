@@ -53,6 +53,7 @@ class Adam(Optimizer):
     """
 
     decoupled = False
+    not_fingerprinted = ("_rate", "_inverse")  # computed anew in each step
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -65,6 +65,8 @@ class Optimizer:
     >>> w.data.tolist()
     [2.5, -3.5]
     """
+
+    not_fingerprinted: ClassVar[tuple[str, ...]] = ("parameters", "names", "steps", "_lr", "_slots", "_pools", "_views")
 
     def __init__(self, parameters: Parameters, lr: float):
         pairs = named(parameters, type(self).__name__)

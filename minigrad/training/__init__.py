@@ -8,8 +8,10 @@ from minigrad.training.evaluate import evaluate
 from minigrad.training.fit import fit
 from minigrad.training.history import Epoch, History
 from minigrad.training.loop import DivergenceError
+from minigrad.training.resume import OtherRunError
 
 __all__ = [
-    "AdaptiveBudget", "Augment", "Batches", "CheckpointError", "DivergenceError", "Epoch", "History", "evaluate", "fit",
+    "AdaptiveBudget", "Augment", "Batches", "CheckpointError", "DivergenceError", "Epoch", "History", "OtherRunError",
+    "evaluate", "fit",
     "load_checkpoint", "random_crop", "random_flip", "save_checkpoint",
 ]  # fmt: skip

@@ -73,6 +73,8 @@ class AdaptiveBudget:
     [0]
     """
 
+    not_fingerprinted = ("log", "_minibatch")  # what a checkpoint keeps
+
     def __init__(self, fraction: float = 0.025, every: int = 500, batches: int = 4):
         if not fraction > 0 or not math.isfinite(fraction):
             raise ValueError(f"AdaptiveBudget: fraction={fraction} must be positive")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
-import secrets
 import zipfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 
-from minigrad.typing import Array
+from minigrad.files import regular, write_atomically
+from minigrad.typing import Array, Shape
 
-__all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint", "write_atomically"]
+__all__ = ["CheckpointError", "Headers", "load_checkpoint", "save_checkpoint"]
 
 FORMAT = 1
 META = "meta.json"
+
+Headers: TypeAlias = "dict[str, tuple[Shape, np.dtype[Any]]]"
+"""Shape and dtype of each array in a file."""
 
 
 class CheckpointError(RuntimeError):
@@ -38,38 +41,6 @@ class CheckpointError(RuntimeError):
     ...         print(type(error).__name__)
     CheckpointError
     """
-
-
-def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file so that, whatever happens, either the old or the new content stands under its name.
-
-    Parameters
-    ----------
-    path : path-like
-        Its folder must exist.
-    write : callable
-        ``write(stream)`` writes the content to a binary stream.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "note.txt"
-    ...     write_atomically(path, lambda stream: stream.write(b"whole"))
-    ...     path.read_text()
-    'whole'
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(temporary, "xb") as stream:  # with the permissions that any new file gets
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def save_checkpoint(path: str | os.PathLike[str], arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
@@ -116,8 +87,19 @@ def save_checkpoint(path: str | os.PathLike[str], arrays: Mapping[str, Array], m
     write_atomically(path, write)
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
+def load_checkpoint(
+    path: str | os.PathLike[str], check: Callable[[Headers, dict[str, Any]], object] | None = None
+) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read what `save_checkpoint` wrote.
+
+    Nothing is read but regular files, and no more of them than they take on the disk.
+
+    Parameters
+    ----------
+    path : path-like
+    check : callable, optional
+        ``check(headers, meta)`` is called before any array is read, with the shape and dtype of each; what it raises
+        is not caught.
 
     Returns
     -------
@@ -142,27 +124,75 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
     >>> arrays["w"].tolist(), meta
     ([1.0, 1.0], {'epoch': 3})
     """
-    name = os.fspath(path)
+    try:
+        regular(path)
+        with zipfile.ZipFile(path) as archive:
+            _check_sizes(archive, os.stat(path).st_size)
+            head = _head(archive)
+            meta = dict(head["meta"])
+            headers = {info.filename.removesuffix(".npy"): _header(archive, info) for info in _parts(archive)}
+            if sorted(headers) != head["arrays"]:
+                raise ValueError("its table of contents is damaged")
+    except Exception as error:
+        raise _refusal(path, error) from error
+    if check is not None:
+        check(headers, meta)
     try:
         with zipfile.ZipFile(path) as archive:
             # Each part is read to its end before it is looked at: then its CRC has been checked.
-            parts = {part: archive.read(part) for part in archive.namelist()}
-        head = json.loads(parts.pop(META))
-        if not isinstance(head, dict) or head.get("format") != FORMAT:
-            found = repr(head.get("format")) if isinstance(head, dict) else "that is not known"
-            raise ValueError(f"its format is {found}, and this version of minigrad reads format {FORMAT}")
+            parts = {info.filename: archive.read(info) for info in _parts(archive)}
         arrays = {
             part.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
             for part, content in parts.items()
         }
-        if sorted(arrays) != head["arrays"]:
-            raise ValueError("its table of contents is damaged")
-        return arrays, dict(head["meta"])
-    except (FileNotFoundError, PermissionError):
-        raise
-    except Exception as error:  # damage shows in many ways: as a bad CRC, as an unknown compression, as encryption
-        reason = f"there is no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-        raise CheckpointError(
-            f"{name} is truncated, damaged or not a checkpoint ({reason}). Delete it and start again, or give the "
-            "path of another one"
-        ) from error
+        if {name: (array.shape, array.dtype) for name, array in arrays.items()} != headers:
+            raise ValueError("it was changed while it was read")
+    except Exception as error:
+        raise _refusal(path, error) from error
+    return arrays, meta
+
+
+def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
+    """Raise unless the parts are stored as they are, and together no larger than the file."""
+    infos = archive.infolist()
+    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+        raise ValueError("it is compressed, which checkpoints are not")
+    if len({info.filename for info in infos}) != len(infos) or sum(info.file_size for info in infos) > size:
+        raise ValueError("its parts overlap")
+
+
+def _parts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [info for info in archive.infolist() if info.filename != META]
+
+
+def _head(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """What is not arrays."""
+    head = json.loads(archive.read(META))
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        found = repr(head.get("format")) if isinstance(head, dict) else "that is not known"
+        raise ValueError(f"its format is {found}, and this version of minigrad reads format {FORMAT}")
+    return head
+
+
+def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[Shape, np.dtype[Any]]:
+    """Shape and dtype of an array; raise if its values would not fill the part."""
+    with archive.open(info) as part:
+        version = np.lib.format.read_magic(part)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(part)
+        if dtype.hasobject:
+            raise ValueError(f"{info.filename} holds Python objects")
+        if part.tell() + math.prod(shape) * dtype.itemsize != info.file_size:
+            raise ValueError(f"{info.filename} has another length than its shape {shape} says")
+    return shape, dtype
+
+
+def _refusal(path: str | os.PathLike[str], error: Exception) -> Exception:
+    """What is raised in place of an error, for damage shows in many ways: as a bad CRC, as encryption, ...."""
+    if isinstance(error, (FileNotFoundError, PermissionError)):
+        return error
+    reason = f"there is no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+    return CheckpointError(
+        f"{os.fspath(path)} is truncated, damaged or not a checkpoint ({reason}). Delete it and start again, or give "
+        "the path of another one"
+    )

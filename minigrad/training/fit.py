@@ -16,6 +16,7 @@ from minigrad.threads import one_thread
 from minigrad.training.evaluate import Loss
 from minigrad.training.history import History
 from minigrad.training.loop import Augmentation, Callback, Loop
+from minigrad.training.resume import Saved
 from minigrad.typing import Array, Seed
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def fit(
     optimizer : Optimizer
         Of the parameters of the model, or of some.
     epochs : int
-        How many in all, those of a checkpoint included.
+        How many in all, those of a checkpoint included: a run may be made longer, but for what hangs on its length,
+        such as the steps of a `Cosine`.
     batch_size : int, default 128
         All batches are full (`Batches`).
     loss : callable, default `ops.cross_entropy`
@@ -75,7 +77,10 @@ def fit(
         The seed of the order of the data, of dropout and of the random VJPs. With None and a checkpoint that
         exists, its seed is taken over.
     checkpoint : path-like, optional
-        Written after each epoch, atomically; if it exists, training goes on from it. Its folder is made if need be.
+        Written after each epoch, atomically; if it exists, training goes on from it. Its folder is made if need be. It
+        belongs to one run: if any of these arguments is another than when it was begun, but for ``epochs``, it is
+        refused by the name of what changed. Data are compared by content, functions and objects by what
+        `minigrad.fingerprint` says; give one that it cannot read an attribute ``fingerprint``.
     checkpoint_seconds : float, default 0
         Write it at most this often, where epochs are short; the last epoch is always written.
     progress : bool, optional
@@ -94,8 +99,15 @@ def fit(
     ------
     DivergenceError
         If the loss or a parameter is not finite; the checkpoint stays that of the last good epoch.
+    OtherRunError
+        If the checkpoint belongs to another run, or has more epochs.
     CheckpointError
-        If the checkpoint is damaged, or belongs to another run: one of other data, batches, optimiser or VJPs.
+        If the checkpoint is damaged, or no file.
+    FingerprintError
+        With a checkpoint, if it cannot be told whether an argument is the same in another process.
+    OSError
+        If the checkpoint cannot be written, as when no space is left; the last one stays whole, and the same call goes
+        on from it.
     ValueError
         If an option is out of range, or the optimiser has no parameter of the model.
     TypeError
@@ -114,11 +126,13 @@ def fit(
     epochs = _count("epochs", epochs)
     steps_per_epoch = None if steps_per_epoch is None else _count("steps_per_epoch", steps_per_epoch)
     loop = Loop(model, data, optimizer, batch_size, loss, schedule, max_norm, steps_per_epoch, rng, callbacks, augment)
-    path = None if checkpoint is None else Path(checkpoint)
-    if path is not None:
+    saved = None
+    if checkpoint is not None:
+        path = Path(checkpoint)
         path.parent.mkdir(parents=True, exist_ok=True)  # now, and not after an epoch that would be lost
+        saved = Saved(loop, path)
         if path.exists():
-            loop.restore(path)
+            saved.restore(epochs)
     from tqdm import tqdm
 
     total = epochs * loop.steps_per_epoch
@@ -130,8 +144,8 @@ def fit(
             last = loop.history.last
             accuracy = last.accuracy if last.test_accuracy is None else last.test_accuracy
             bar.set_postfix(loss=f"{last.loss:.3g}", accuracy=f"{accuracy:.3f}")
-            if path is not None and (last.epoch >= epochs or time.monotonic() - written >= checkpoint_seconds):
-                loop.save(path)
+            if saved is not None and (last.epoch >= epochs or time.monotonic() - written >= checkpoint_seconds):
+                saved.save()
                 written = time.monotonic()
     return loop.history
 

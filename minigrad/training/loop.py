@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -19,7 +17,6 @@ from minigrad.optim import Optimizer, clip_grad_norm
 from minigrad.streams import Domain, child, generator, key_of
 from minigrad.tape import Tape
 from minigrad.training.batches import Batches
-from minigrad.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from minigrad.training.evaluate import Loss, evaluate
 from minigrad.training.history import Epoch, History, correct
 from minigrad.typing import Array, Seed
@@ -112,11 +109,6 @@ class Loop:
         self.forward_flops = self.backward_flops = 0.0
         self.callbacks, self.augment = tuple(callbacks), augment
         self._cost: tuple[Any, Any, Cost] | None = None
-        # Callbacks may change the VJPs of the model; a checkpoint goes by those that it began with.
-        chosen = {path: getattr(module, "vjp", None) for path, module in model.named_modules()}
-        self._vjps = {path: _vjp_name(vjp) for path, vjp in chosen.items() if vjp is not None}
-        kept = {path: getattr(module, "save", None) for path, module in model.named_modules()}
-        self._saves = {path: _vjp_name(save) for path, save in kept.items() if save is not None}
 
     def epoch(self, bar: Any) -> None:
         """Train for one epoch, and add it to the history."""
@@ -197,7 +189,8 @@ class Loop:
 
     def _diverged(self, what: str) -> None:
         remedy = "lower it"
-        if self._vjps or self._saves:
+        modules = [module for _, module in self.model.named_modules()]
+        if any(getattr(module, name, None) is not None for module in modules for name in ("vjp", "save")):
             remedy += (
                 ", or raise the budget. Clipping with max_norm= bounds the steps too, but biases a sketched gradient: "
                 "its mean becomes too short (see minigrad.optim.clip_grad_norm)"
@@ -215,81 +208,3 @@ class Loop:
     def key(self) -> int:
         """The seed of this step, for all that draws in it."""
         return child(Domain.STEP, self.seed, self.step)
-
-    def identity(self) -> dict[str, Any]:
-        """What must agree for a checkpoint to belong to this run, as JSON-ready data."""
-        return {
-            "seed": self.seed,
-            "samples": list(np.shape(self.x)),
-            "labels": zlib.crc32(np.ascontiguousarray(self.y).tobytes()),
-            "batch_size": self.batches.batch_size,
-            "steps_per_epoch": self.steps_per_epoch,
-            "optimizer": type(self.optimizer).__name__ + self.optimizer.repr_arguments(),
-            "max_norm": self.max_norm,
-            "vjp": self._vjps,
-            "save": self._saves,
-            "callbacks": [repr(callback) for callback in self.callbacks],
-        }
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
-        arrays = {f"model/{name}": array for name, array in self.model.state_dict().items()}
-        state = self.optimizer.state_dict()
-        plain = {}
-        for name, value in state.items():
-            if isinstance(value, np.ndarray):
-                arrays[f"optimizer/{name}"] = value
-            else:
-                plain[name] = value
-        meta = {
-            "run": self.identity(),
-            "step": self.step,
-            "flops": [self.forward_flops, self.backward_flops],
-            "optimizer": plain,
-            "history": self.history.to_dict(),
-            "callbacks": [callback.state_dict() for callback in self.callbacks],
-        }
-        save_checkpoint(path, arrays, meta)
-
-    def restore(self, path: Path) -> None:
-        """Go on from a checkpoint; where it does not fit, nothing is changed."""
-        arrays, meta = load_checkpoint(path)
-        remedy = "Delete it, or give this run a checkpoint of its own"
-        try:
-            run, step, (forward, backward) = meta["run"], int(meta["step"]), meta["flops"]
-            history, seed = History.from_dict(meta["history"]), run["seed"]
-            state = {**meta["optimizer"], **_below("optimizer/", arrays)}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"{path} is a checkpoint, but not one of training.fit. {remedy}") from error
-        expected = {**self.identity(), "seed": seed if self.any_seed else self.seed}
-        for name, value in expected.items():
-            if run.get(name) != value:
-                raise CheckpointError(
-                    f"{path} belongs to another run: its {name} is {run.get(name)}, that of this run is {value}. "
-                    f"{remedy}"
-                )
-        before = self.optimizer.state_dict()
-        try:
-            self.optimizer.load_state_dict(state)
-            self.model.load_state_dict(_below("model/", arrays))
-        except ValueError as error:
-            self.optimizer.load_state_dict(before)
-            raise CheckpointError(f"{path} belongs to another model: {error}\n{remedy}") from error
-        for callback, kept in zip(self.callbacks, meta["callbacks"], strict=True):
-            callback.load_state_dict(kept, self)
-        self.seed = seed
-        self.batches = Batches(len(self.x), self.batches.batch_size, seed)
-        self.step, self.history = step, history
-        self.forward_flops, self.backward_flops = forward, backward
-
-
-def _below(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def _vjp_name(vjp: Any) -> Any:
-    """An estimator as text that is the same in every process."""
-    if isinstance(vjp, Mapping):
-        return {edge: _vjp_name(estimator) for edge, estimator in vjp.items()}
-    text = repr(vjp)
-    return type(vjp).__name__ if " at 0x" in text else text

@@ -5,8 +5,8 @@ from minigrad.nn.models.perceptron import mlp
 
 # isort: split
 from minigrad.nn.models.bagnet import bagnet
-from minigrad.nn.models.registry import build, describe, names, register
+from minigrad.nn.models.registry import build, builder, describe, names, register
 from minigrad.nn.models.size import Size, size
 from minigrad.nn.models.vit import vit
 
-__all__ = ["Size", "bagnet", "build", "describe", "mlp", "names", "register", "size", "vit"]
+__all__ = ["Size", "bagnet", "build", "builder", "describe", "mlp", "names", "register", "size", "vit"]

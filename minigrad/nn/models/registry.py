@@ -11,7 +11,7 @@ from minigrad.nn.linear import positive
 from minigrad.nn.module import Module
 from minigrad.typing import Seed, Shape
 
-__all__ = ["build", "describe", "names", "register"]
+__all__ = ["build", "builder", "describe", "names", "register"]
 
 Builder: TypeAlias = Callable[..., Module]
 
@@ -87,6 +87,25 @@ def describe() -> dict[str, str]:
     return {name: line for name, (_, line) in _BUILDERS.items()}
 
 
+def builder(name: str) -> Builder:
+    """The function that was registered under a name.
+
+    Raises
+    ------
+    ValueError
+        If no model has this name; the message gives the nearest.
+
+    Examples
+    --------
+    >>> builder("BagNet").__name__
+    'bagnet'
+    """
+    key = str(name).strip().lower()
+    if key not in _BUILDERS:
+        raise ValueError(unknown("model", name, _BUILDERS))
+    return _BUILDERS[key][0]
+
+
 def build(name: str, input_shape: Sequence[int], classes: int, *, rng: Seed = None, **options: Any) -> Module:
     """Build a model by name, for samples of one shape and a number of classes.
 
@@ -127,15 +146,12 @@ def build(name: str, input_shape: Sequence[int], classes: int, *, rng: Seed = No
         ...
     ValueError: unknown model 'mpl'; did you mean 'mlp'? Known: mlp...
     """
-    key = str(name).strip().lower()
-    if key not in _BUILDERS:
-        raise ValueError(unknown("model", name, _BUILDERS))
-    builder, _ = _BUILDERS[key]
-    parameters = inspect.signature(builder).parameters.values()
+    make = builder(name)
+    parameters = inspect.signature(make).parameters.values()
     known = [p.name for p in list(parameters)[2:] if p.kind is not p.VAR_KEYWORD and p.name != "rng"]
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         for option in options:
             if option not in known:
-                raise TypeError(unknown(f"option of the model {key!r}:", option, known))
+                raise TypeError(unknown(f"option of the model {name!r}:", option, known))
     shape: Shape = tuple([positive("build: a length in input_shape", n) for n in input_shape])
-    return builder(shape, positive("build: classes", classes), rng=rng, **options)
+    return make(shape, positive("build: classes", classes), rng=rng, **options)

@@ -1,0 +1,58 @@
+"""What functions do, as a checksum of their code."""
+
+from __future__ import annotations
+
+import dis
+import json
+import sys
+import types
+from typing import Any
+
+from minigrad.fingerprint.digest import digest
+
+__all__ = ["cell_content", "code_digest", "globals_of"]
+
+_PYTHON = ".".join(map(str, sys.version_info[:2]))
+
+
+def cell_content(cell: Any) -> Any:
+    """What an enclosed variable holds."""
+    try:
+        return cell.cell_contents
+    except ValueError:  # nothing yet
+        return None
+
+
+def globals_of(code: types.CodeType) -> list[str]:
+    """The names of the global variables that code uses, also in functions inside it, sorted."""
+    names = {str(i.argval) for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names.update(globals_of(constant))
+    return sorted(names)
+
+
+def code_digest(code: types.CodeType, doc: str | None = None) -> str:
+    """A checksum of what code does, without its lines, its comments and its documentation."""
+    return f"{digest(json.dumps(_code(code, doc)).encode())} (Python {_PYTHON})"
+
+
+def _code(code: types.CodeType, doc: str | None) -> Any:
+    arguments = code.co_argcount + code.co_kwonlyargcount
+    return [
+        code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags, code.co_code.hex(),
+        code.co_names, code.co_varnames[:arguments], code.co_freevars, code.co_cellvars,
+        getattr(code, "co_exceptiontable", b"").hex(),
+        [None if k == 0 and doc is not None and constant == doc else _constant(constant)
+         for k, constant in enumerate(code.co_consts)],
+    ]  # fmt: skip
+
+
+def _constant(value: Any) -> Any:
+    if isinstance(value, types.CodeType):
+        return _code(value, value.co_consts[0] if value.co_consts and isinstance(value.co_consts[0], str) else None)
+    if isinstance(value, tuple):
+        return [_constant(item) for item in value]
+    if isinstance(value, frozenset):
+        return sorted(repr(item) for item in value)
+    return f"{type(value).__name__} {value!r}"
