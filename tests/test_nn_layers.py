@@ -7,6 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, ops
+from minigrad.streams import Domain, as_generator
 
 
 def test_linear_against_numpy():
@@ -145,13 +146,14 @@ def test_an_initialiser_of_ones_own():
     """Arrays and tensors become parameters, of the layer's dtype, that are trained and saved."""
 
     def normal(shape, fan_in, rng, dtype):
-        return np.random.default_rng(rng).normal(0, fan_in**-0.5, shape)
+        return np.random.default_rng(rng).normal(0, fan_in**-0.5, shape).astype(np.float32)
 
     for init in (normal, lambda *arguments: mg.Tensor(normal(*arguments))):
         layer = nn.Linear(4, 3, rng=0, init=init)
         assert layer.weight.dtype == np.float32 and layer.weight.requires_grad
         assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"] and "weight" in layer.state_dict()
-        np.testing.assert_array_equal(layer.weight.data, normal((3, 4), 4, 0, None).astype(np.float32))
+        expected = normal((3, 4), 4, as_generator(Domain.INITIALISATION, 0), None)
+        np.testing.assert_array_equal(layer.weight.data, expected)
     with pytest.raises(TypeError, match=r"init='lecun' must be a function of \(shape, fan_in, rng, dtype\)"):
         nn.Linear(4, 3, init="lecun")
     with pytest.raises(ValueError, match=r"init made values of shape \(4, 3\) for a parameter of shape \(3, 4\)"):

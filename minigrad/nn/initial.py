@@ -17,7 +17,9 @@ from minigrad.typing import Seed, Shape
 __all__ = ["Initializer", "drawn", "he_uniform", "lecun_uniform", "rescale", "zeros"]
 
 Initializer: TypeAlias = Callable[[Shape, int, Seed, DTypeLike], Any]
-"""Takes shape, fan_in, rng and dtype, as `he_uniform` does, and returns a Tensor or array of that shape."""
+"""Takes shape, fan_in, rng and dtype, as `he_uniform` does, and returns a Tensor or array of that shape.
+
+Layers hand it a Generator as rng, whatever they were given."""
 
 
 def he_uniform(shape: Shape, fan_in: int, rng: Seed = None, dtype: DTypeLike = np.float32) -> Tensor:
