@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Dense, Kept
+from minigrad.structure import Cotangent, Dense, Kept
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:

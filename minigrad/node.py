@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from minigrad.cotangents import Kept, Rows
 from minigrad.estimator import Estimator
+from minigrad.structure import Kept, Rows
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ import numpy as np
 
 from minigrad.arrays import DOUBLE, HALF, SINGLE, plain, prepare, restore
 from minigrad.context import CLOCK, current_layer, current_tape
-from minigrad.cotangents import Cotangent, Rows, Structured
 from minigrad.nesting import foreign, is_foreign
 from minigrad.node import Node, input_size, output_size
 from minigrad.node import check_vjp as check_vjp
 from minigrad.residuals import check_save, sketch_residuals
 from minigrad.results import forward_output
 from minigrad.rowwise import shortened
+from minigrad.structure import Cotangent, Rows, Structured, dense
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
@@ -58,6 +58,8 @@ class Primitive:
     rules : dict
         Structure of the cotangent (ndarray, Columns, …) -> one rule for each input. Where a structure has
         no entry, the cotangent is made dense.
+    bilinear : bool
+        Whether the rules take cotangents, and sketches of what was saved, of every structure.
     broadcasts : bool
         Whether inputs follow NumPy's broadcasting, so that the sweep sums cotangents back to their shapes.
     as_is : bool
@@ -78,9 +80,15 @@ class Primitive:
     """
 
     def __init__(
-        self, forward: Callable[..., Any], rules: dict[str, Rule], broadcasts: bool, rowwise: bool, as_is: bool = False
+        self,
+        forward: Callable[..., Any],
+        rules: dict[str, Rule],
+        broadcasts: bool = False,
+        rowwise: bool = False,
+        bilinear: bool = False,
+        as_is: bool = False,
     ):
-        self.forward = forward
+        self.forward, self.bilinear = forward, bilinear
         self.name = forward.__name__.strip("_")
         self.broadcasts, self.as_is = broadcasts, as_is
         parameters = list(inspect.signature(forward).parameters.values())
@@ -118,7 +126,7 @@ class Primitive:
         Parameters
         ----------
         structure : type
-            A class of `minigrad.cotangents`.
+            A class of `minigrad.structure`.
         **rules : callable
             ``rule(g, saved)`` by the name of the input, where ``g`` has this structure.
         """
@@ -133,6 +141,24 @@ class Primitive:
             rules[name] if name in rules else fallback(rule)
             for name, rule in zip(self.inputs, dense_rules, strict=True)
         )
+
+    def rules_for(self, g: Cotangent) -> tuple[Cotangent, tuple[Rule, ...]]:
+        """The rules, one for each input, that take this cotangent, and it in the form in which they take it."""
+        rules = self.rules.get(type(g))
+        if rules is None:
+            if not self.bilinear:
+                g = np.asarray(dense(g))
+            rules = self.rules[np.ndarray]
+        return g, rules
+
+    def pull(self, g: Cotangent, saved: Saved, edge: int) -> Cotangent:
+        """One VJP: the cotangent of the input at position ``edge``, from that of the output, of any structure."""
+        g, rules = self.rules_for(g)
+        return rules[0](g, saved, edge) if self.variadic else rules[edge](g, saved)
+
+    def takes(self, structure: type[Structured]) -> bool:
+        """Whether cotangents of this structure are not made dense first."""
+        return structure in self.rules or (self.bilinear and structure.multiplies)
 
     def edge_name(self, edge: int) -> str:
         """The name of an input by its position, as ``vjp={name: estimator}`` takes it."""
@@ -288,7 +314,7 @@ class Primitive:
 
 
 def primitive(
-    *, broadcasts: bool = False, rowwise: bool = False, as_is: bool = False, **rules: Rule
+    *, broadcasts: bool = False, rowwise: bool = False, bilinear: bool = False, as_is: bool = False, **rules: Rule
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Make an operation on tensors of a forward function on arrays and one VJP rule for each input.
 
@@ -301,6 +327,9 @@ def primitive(
         Whether every row of the output depends on the same row of the inputs alone, as in element-wise operations.
         A cotangent of which only some rows were kept then stays short: the rules are applied to these rows, and to
         the same rows of what was saved.
+    bilinear : bool, default False
+        Whether the rules are made of the products of `minigrad.structure`, and so take a cotangent of every structure,
+        and a sketch in place of a saved input (``save=``). Otherwise they get arrays.
     as_is : bool, default False
         Whether the forward pass only moves values, or is a single function of NumPy's on them. Integers among
         themselves then stay integers. Otherwise integer and bool inputs become floats before the function sees them:
@@ -339,7 +368,7 @@ def primitive(
     """
 
     def decorate(forward: Callable[..., Any]) -> Operation:
-        made = Primitive(forward, rules, broadcasts, rowwise, as_is)
+        made = Primitive(forward, rules, broadcasts, rowwise, bilinear, as_is)
 
         @functools.wraps(forward)
         def operation(*args: Any, **kwargs: Any) -> Tensor:

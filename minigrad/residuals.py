@@ -14,40 +14,43 @@ from contextlib import contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from minigrad.arrays import HALF, SINGLE
 from minigrad.context import CONTEXT
-from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Rows, Structured, dense
 from minigrad.estimator import Estimator
 from minigrad.node import Node, estimator_hint
 from minigrad.results import read_only
-from minigrad.squares import squared_norms
 from minigrad.streams import Domain, generator
+from minigrad.structure import Cotangent, Structured
 from minigrad.sweep import checked
-from minigrad.typing import Array
 
 if TYPE_CHECKING:
     from minigrad.primitive import Operation, Primitive
     from minigrad.tape import Tape
 
-__all__ = ["Save", "check_save", "row_squares", "saving", "sketch_residuals", "sketchable"]
+__all__ = ["Save", "check_save", "saving", "sketch_residuals", "sketchable"]
 
 Rule: TypeAlias = Callable[..., Cotangent]
 Save: TypeAlias = "Estimator | Mapping[str, Estimator] | None"
 """What ``save=`` takes: None saves all; one estimator draws for each saved input by itself; or a mapping by name."""
 
 
-def sketchable(operation: Operation, **residuals: Mapping[str, Rule]) -> None:
+def sketchable(operation: Operation, *residuals: str) -> None:
     """Let an operation take ``save=``: its VJPs are linear in each of these saved inputs.
+
+    A bilinear primitive gets the structured X̂ in its rules; for others X̂ is made dense in the backward pass, while it
+    is needed.
 
     Parameters
     ----------
     operation : Operation
         Saves each of these inputs in full, under its own name, and no two of them enter one VJP rule.
-    **residuals : mapping from str to callable
-        By the name of a saved input: ``rule(g, saved)`` for each input whose VJP it enters, where ``saved[name]`` is a
-        structured X̂ and g has any structure. Without a rule X̂ is made dense in the backward pass, while it is needed.
+    *residuals : str
+        Names of saved inputs.
+
+    Raises
+    ------
+    TypeError
+        If the operation takes ``*arrays``, which have no names.
 
     Examples
     --------
@@ -56,7 +59,7 @@ def sketchable(operation: Operation, **residuals: Mapping[str, Rule]) -> None:
     >>> @mg.primitive(w=lambda g, saved: g * saved["x"])
     ... def scale(w, x):
     ...     return w * x, {"x": x}
-    >>> sketchable(scale, x={})
+    >>> sketchable(scale, "x")
     >>> w = mg.Tensor(np.ones(4), requires_grad=True)
     >>> with mg.Tape(rng=1) as tape:
     ...     y = scale(w, x=np.arange(1.0, 5.0), save=Mask(0.5)).sum()
@@ -66,38 +69,27 @@ def sketchable(operation: Operation, **residuals: Mapping[str, Rule]) -> None:
     primitive = operation.primitive
     if primitive.variadic:
         raise TypeError(f"{primitive.name}: residuals are known by the names of inputs, and *arrays have none")
-    primitive.residuals = tuple(residuals)
-    primitive.sketched = variant(primitive, residuals)
+    primitive.residuals = residuals
+    if not primitive.bilinear:
+        primitive.sketched = written_out(primitive)
     signature = inspect.signature(operation)
     shown = [*signature.parameters.values(), inspect.Parameter("save", inspect.Parameter.KEYWORD_ONLY, default=None)]
     operation.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
 
 
-def variant(primitive: Primitive, residuals: Mapping[str, Mapping[str, Rule]]) -> Primitive:
-    """The same primitive for nodes whose residuals are sketched; nodes without pay nothing for the choice."""
+def written_out(primitive: Primitive) -> Primitive:
+    """The same primitive with rules that first make sketched residuals dense; nodes without pay nothing for it."""
+
+    def with_dense(rule: Rule) -> Rule:
+        def written(g: Cotangent, saved: dict[str, Any]) -> Cotangent:
+            sketches = [name for name in primitive.residuals if isinstance(saved.get(name), Structured)]
+            return rule(g, {**saved, **{name: saved[name].dense() for name in sketches}})
+
+        return written
+
     made = copy(primitive)
-    for structure, rules in primitive.rules.items():
-        chosen = list(rules)
-        for name, special in residuals.items():
-            for edge, known in enumerate(primitive.inputs):
-                if known in special:
-                    chosen[edge] = _either(name, special[known], chosen[edge])
-                elif not special:
-                    chosen[edge] = _either(name, None, chosen[edge])
-        made.rules = {**made.rules, structure: tuple(chosen)}
+    made.rules = {structure: tuple([with_dense(rule) for rule in rules]) for structure, rules in made.rules.items()}
     return made
-
-
-def _either(name: str, special: Rule | None, ordinary: Rule) -> Rule:
-    """The rule for a sketched residual where it is one, and the ordinary rule elsewhere."""
-
-    def rule(g: Cotangent, saved: dict[str, Any]) -> Cotangent:
-        value = saved.get(name)
-        if not isinstance(value, Structured):
-            return ordinary(g, saved)
-        return ordinary(g, {**saved, name: value.dense()}) if special is None else special(g, saved)
-
-    return rule
 
 
 def check_save(primitive: Primitive, save: Any) -> dict[str, Estimator]:
@@ -177,27 +169,3 @@ def saving(sketched: bool) -> Iterator[None]:
         yield
     finally:
         CONTEXT.saving = before
-
-
-def row_squares(x: Cotangent) -> Array:
-    """‖X_i‖² of each row, shape ``x.shape[:-1]``, of an array or a sketch of one, for the scores of estimators.
-
-    Examples
-    --------
-    >>> row_squares(Rows(np.array([[3.0, 4.0]]), np.array([1]), (3, 2))).tolist()
-    [0.0, 25.0, 0.0]
-    """
-    if not isinstance(x, Structured):
-        return squared_norms(x, -1)
-    shape = x.shape[:-1]
-    if isinstance(x, Columns):
-        return squared_norms(x.values, -1).reshape(shape)
-    if isinstance(x, Rows):
-        return Rows(squared_norms(x.values, -1), x.indices, shape).dense()
-    if isinstance(x, Entries):
-        squares = np.square(x.values, dtype=np.float64)
-        return np.bincount(x.indices // x.shape[-1], squares, int(np.prod(shape))).reshape(shape)
-    if isinstance(x, Factors):
-        gram = x.right.astype(np.float64) @ x.right.T
-        return np.maximum(np.einsum("ik,ik->i", x.left @ gram, x.left), 0).reshape(shape)
-    return squared_norms(dense(x), -1)

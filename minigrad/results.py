@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.arrays import wide
-from minigrad.cotangents import Cotangent, Rows, Structured, dense
 from minigrad.node import Node
-from minigrad.rowwise import sum_rows_to
-from minigrad.typing import Array, Shape
+from minigrad.structure import Cotangent, Structured, sum_to
+from minigrad.typing import Array
 
-__all__ = ["explain_read_only", "fit", "forward_output", "pulled", "read_only", "real", "returned", "unbroadcast"]
+__all__ = ["explain_read_only", "fit", "forward_output", "pulled", "read_only", "real", "returned"]
 
 
 def returned(value: Any, who: str) -> Array:
@@ -136,21 +134,10 @@ def fit(contribution: Cotangent, node: Node, edge: int) -> Cotangent:
     """Sum a cotangent over the axes along which its input was broadcast."""
     shape = node.in_shapes[edge]
     if node.primitive.broadcasts and shape is not None:
-        summed = sum_rows_to(contribution, shape) if isinstance(contribution, Rows) else None
-        if summed is None:
-            summed = unbroadcast(dense(contribution), shape)
+        summed = sum_to(contribution, shape)
         if summed is not None:
             return summed
     raise ValueError(
         f"{node.label}: its VJP rule for {node.primitive.edge_name(edge)!r} returned shape {contribution.shape}, "
         f"but that input has shape {shape}. The rule must return the cotangent of its input"
     )
-
-
-def unbroadcast(g: Array, shape: Shape) -> Array | None:
-    """Sum ``g`` down to ``shape``; None if ``shape`` does not broadcast to that of ``g``."""
-    extra = g.ndim - len(shape)
-    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
-        return None
-    axes = tuple(range(extra)) + tuple(extra + k for k, n in enumerate(shape) if n == 1 and g.shape[extra + k] != 1)
-    return np.asarray(g.sum(axis=axes, dtype=wide(g.dtype))).reshape(shape)

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Rows
-from minigrad.typing import Shape
+from minigrad.structure import Cotangent, Rows
 
-__all__ = ["by_sample", "shortened", "sum_rows_to", "take_saved", "whole_samples"]
+__all__ = ["by_sample", "shortened", "take_saved"]
 
 SHAPES = ("kept", "shape")
 """Names under which primitives save shapes that begin with the number of samples."""
@@ -45,19 +44,6 @@ def shortened(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]]
     return rows_rule
 
 
-def whole_samples(g: Rows) -> bool:
-    """Whether what was kept are samples: entries of the first axis.
-
-    Examples
-    --------
-    >>> whole_samples(Rows(np.ones((1, 3, 2)), np.array([4]), (5, 3, 2)))
-    True
-    >>> whole_samples(Rows(np.ones((1, 2)), np.array([4]), (5, 3, 2)))
-    False
-    """
-    return len(g.trailing) == len(g.shape) - 1
-
-
 def by_sample(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]], Cotangent]:
     """A VJP rule for Rows, made of the dense rule of an operation that treats every sample alike.
 
@@ -77,7 +63,7 @@ def by_sample(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]]
 
     def rows_rule(g: Rows, saved: dict[str, Any]) -> Cotangent:
         shapes = {name: saved[name] for name in SHAPES if name in saved}
-        if whole_samples(g) and all(shape[:1] == g.shape[:1] for shape in shapes.values()):
+        if g.whole_samples and all(shape[:1] == g.shape[:1] for shape in shapes.values()):
             part = take_saved(g, saved)
             if part is not None:
                 part.update({name: (len(g.indices), *shape[1:]) for name, shape in shapes.items()})
@@ -114,28 +100,3 @@ def take_saved(g: Rows, saved: dict[str, Any]) -> dict[str, Any] | None:
                 return None
         part[name] = value
     return part
-
-
-def sum_rows_to(g: Rows, shape: Shape) -> Cotangent | None:
-    """Sum down to the shape of an input that was broadcast; None if it cannot be done with the kept rows alone.
-
-    Summed over its rows it is an array; where every row has an input of its own, it stays Rows.
-
-    Examples
-    --------
-    >>> g = Rows(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0, 2]), (3, 2))
-    >>> sum_rows_to(g, (2,)).tolist(), sum_rows_to(g, (3, 1))
-    ([4.0, 6.0], Rows(shape=(3, 1), dtype=float64, stored 2×1, 2))
-    """
-    if len(shape) > len(g.shape):
-        return None
-    lead = len(g.shape) - len(g.trailing)
-    full = (1,) * (len(g.shape) - len(shape)) + shape
-    inner = [1 + k for k, n in enumerate(full[lead:]) if n != g.trailing[k]]
-    if any(full[lead - 1 + k] != 1 for k in inner):
-        return None
-    if full[:lead] == g.shape[:lead] and len(shape) == len(g.shape):
-        return Rows(g.values.sum(axis=tuple(inner), keepdims=True), g.indices, shape)
-    if any(n != 1 for n in full[:lead]):
-        return None
-    return np.asarray(g.values.sum(axis=(0, *inner))).reshape(shape)

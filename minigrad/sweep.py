@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.arrays import wide
-from minigrad.cotangents import Cotangent, Rows, Structured, add, dense
 from minigrad.estimator import Estimator
 from minigrad.node import Node
 from minigrad.results import explain_read_only, fit, pulled, read_only, real, returned
 from minigrad.streams import Domain, generator
+from minigrad.structure import Cotangent, Rows, Structured, add, dense
 from minigrad.typing import Array
 
 if TYPE_CHECKING:
@@ -84,10 +84,7 @@ class Sweep:
             if node._vjp is not None and (random is None or index in random):
                 self.position = index - 1
                 return node, dense(g)
-            rules = node.primitive.rules.get(type(g))
-            if rules is None:
-                g = np.asarray(dense(g))
-                rules = node.primitive.rules[np.ndarray]
+            g, rules = node.primitive.rules_for(g)
             if node.primitive.direct:
                 for edge, parent in enumerate(node.parents):
                     if parent is not None:
@@ -104,10 +101,7 @@ class Sweep:
         for edge, (parent, g) in enumerate(zip(node.parents, cotangents, strict=True)):
             if parent is None:
                 continue
-            rules = node.primitive.rules.get(type(g))
-            if rules is None:
-                g = np.asarray(dense(g))
-                rules = node.primitive.rules[np.ndarray]
+            g, rules = node.primitive.rules_for(g)
             self.deliver(node, edge, pulled(node, edge, rules, g), g)
 
     def deliver(self, node: Node, edge: int, contribution: Cotangent, g: Cotangent) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain, wide
-from minigrad.cotangents import Cotangent, dense
 from minigrad.listing import summary, to_dot
 from minigrad.nesting import TapeError, enter, foreign, leave, pull_inside, was_lent
 from minigrad.node import Node
 from minigrad.report import Table
 from minigrad.streams import Domain, as_generator, key_of
+from minigrad.structure import Cotangent, dense
 from minigrad.sweep import Sweep, draw
 from minigrad.tensor import Tensor, not_recorded, traced
 from minigrad.typing import Array, Seed

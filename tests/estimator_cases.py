@@ -11,7 +11,6 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import dense
 from minigrad.estimators import (
     DiagonalSketch,
     LowRankSketch,
@@ -22,6 +21,7 @@ from minigrad.estimators import (
     WinnerTakeAll,
     WithReplacement,
 )
+from minigrad.structure import dense
 
 AXES = ("column", "row", "sample", "element")
 DESIGNS = ("poisson", "systematic")

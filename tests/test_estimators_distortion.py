@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import ops, theory
-from minigrad.cotangents import dense
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.structure import dense
 
 B, M, N = 3, 4, 2
 G, X, W = normal(1, B, M), normal(2, B, N), normal(3, M, N)

@@ -8,9 +8,9 @@ from estimator_cases import AXES, DESIGNS, TARGETS, bilinear, closed, every, exa
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import dense
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK
 from minigrad.estimators.budgeted import all_finite
+from minigrad.structure import dense
 
 NOT_FINITE = {
     "nan": [np.nan],

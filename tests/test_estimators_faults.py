@@ -14,8 +14,8 @@ from estimator_cases import assert_unbiased, exact, moments, network, normal, pa
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import dense
 from minigrad.estimators import LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.structure import dense
 
 
 def linear_tape(vjp, rows=3, m=4):

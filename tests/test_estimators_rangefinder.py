@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import inspect, ops, testing
-from minigrad.cotangents import Factors, dense
 from minigrad.estimators import LowRankSketch, RangeFinderSketch
+from minigrad.structure import Factors, dense
 
 SHAPES = [(6, 9), (9, 6), (2, 3, 7), (5, 5)]
 """Small enough that the independent draws of all terms can be listed: at budget 0.3, 2 directions and 5 or 6 rows."""

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import ops, testing
-from minigrad.cotangents import dense
 from minigrad.estimators import DiagonalSketch, WinnerTakeAll, WithReplacement
+from minigrad.structure import dense
 
 B, M, N = 3, 5, 4
 G, X, W = normal(1, B, M), normal(2, B, N), normal(3, M, N)

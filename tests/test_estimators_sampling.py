@@ -17,8 +17,8 @@ from scipy import stats
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import dense
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection
+from minigrad.structure import dense
 
 G = normal(1, 2, 3) * [[1.0, 0.3, 2.0], [0.7, 1.5, 0.1]]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from minigrad import nn, theory
-from minigrad.cotangents import Columns, Entries, Factors, Rows
 from minigrad.estimators import Exact, LowRankSketch, Mask, RandomProjection, TopK
 from minigrad.experiments import Configuration, equal_cost
 from minigrad.experiments.equal_cost import METHODS, trained
 from minigrad.experiments.places import OneProduct, WholeGradient, arrival, work
+from minigrad.structure import Columns, Entries, Factors, Rows
 
 EQUAL_COST = sys.modules["minigrad.experiments.equal_cost"]
 SMALL = Configuration(train=64, test=20, epochs=1, batch_size=32)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.cotangents import dense
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
 from minigrad.explore import BudgetCurve, Choice, Exploration, Subject, example
 from minigrad.explore.choices import STANDARD
 from minigrad.explore.example import NODE
 from minigrad.explore.measure import ALONG, ENTRY
 from minigrad.explore.units import units_of
+from minigrad.structure import dense
 
 BEYOND = 5.5
 """Standard errors: for a normal mean beyond this once in 26 million. With about 200 such comparisons in this file, on

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import dense
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, TopK
 from minigrad.explore import Choice, Explorer, explore
 from minigrad.explore.choices import STANDARD
 from minigrad.explore.measure import ALONG, ENTRY
+from minigrad.structure import dense
 
 PANELS = ["exact cotangent", "draw ", "inclusion", "draws of the gradient", "mean of the first", "noise of"]
 

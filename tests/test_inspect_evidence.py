@@ -14,7 +14,6 @@ from scipy import optimize, stats
 
 import minigrad as mg
 from minigrad import inspect, ops
-from minigrad.cotangents import dense
 from minigrad.estimators import (
     DiagonalSketch,
     LowRankSketch,
@@ -28,6 +27,7 @@ from minigrad.inspect.evidence import Evidence
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.pilot import pilot
 from minigrad.inspect.probes import Moments, Probes
+from minigrad.structure import dense
 
 # Rare events condemn nothing.
 

@@ -9,7 +9,6 @@ from inspection_cases import TopHalf, Unlisted, medium, verdict
 
 import minigrad as mg
 from minigrad import inspect, ops
-from minigrad.cotangents import Columns, Rows, dense
 from minigrad.estimators import DiagonalSketch, Mask
 from minigrad.inspect import gradients, pilot
 from minigrad.inspect.gradients import Directions, inner_product, rows_of, squared_distances, squared_norm
@@ -17,6 +16,7 @@ from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted, as_vector, drawn, pulled
 from minigrad.inspect.pilot import Errors, Kept
 from minigrad.streams import draw_key
+from minigrad.structure import Columns, Rows, dense
 
 SHAPE = (6, 4, 3)
 SCALES = [1.0, 1e-30, 1e25]

@@ -10,8 +10,8 @@ from estimator_cases import network, normal
 
 import minigrad as mg
 from minigrad import inspect, ops
-from minigrad.cotangents import Columns
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.structure import Columns
 
 Z = 5.4
 """A normal variable is further out with probability 7e-8."""

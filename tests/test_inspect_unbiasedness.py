@@ -14,8 +14,8 @@ from inspection_cases import TopHalf, Unlisted, medium, verdict
 
 import minigrad as mg
 from minigrad import inspect, ops
-from minigrad.cotangents import dense
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, RangeFinderSketch
+from minigrad.structure import dense
 
 # Sound estimators pass.
 

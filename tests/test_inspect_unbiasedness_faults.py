@@ -14,8 +14,8 @@ from inspection_cases import TopHalf, Unlisted, medium, verdict
 
 import minigrad as mg
 from minigrad import ops, testing
-from minigrad.cotangents import Columns, Rows, dense
 from minigrad.estimators import Mask
+from minigrad.structure import Columns, Rows, dense
 
 
 class ExactWhenEmpty(Mask):

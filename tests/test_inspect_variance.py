@@ -14,10 +14,10 @@ from estimator_cases import network, normal
 
 import minigrad as mg
 from minigrad import inspect, ops
-from minigrad.cotangents import dense
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted, as_vector
+from minigrad.structure import dense
 
 Z = 5.6
 """A normal variable is further out than this with probability 2e-8; over the 20 or so comparisons here, under 1e-6."""

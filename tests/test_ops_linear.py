@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_cotangents import every
+from test_structure import every
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import Columns, Dense, Entries, Factors, Kept, Rows, dense
+from minigrad.structure import Columns, Dense, Entries, Factors, Kept, Rows, dense
 
 LEADS = [(), (1,), (5,), (2, 3), (2, 1, 3)]
 
@@ -34,11 +34,11 @@ def empty(shape):
 
 def agree(node, g):
     """Every rule for the structure of g gives what the dense rule gives for g.dense()."""
-    structured, plain = node.primitive.rules.get(type(g)), node.primitive.rules[np.ndarray]
-    assert structured is not None or isinstance(g, Dense)
+    of = node.primitive
+    assert of.takes(type(g)) or isinstance(g, Dense)
     for edge, parent in enumerate(node.parents):
-        if parent is not None and structured is not None:
-            got, expected = structured[edge](g, node.saved), plain[edge](g.dense(), node.saved)
+        if parent is not None:
+            got, expected = of.pull(g, node.saved, edge), of.pull(g.dense(), node.saved, edge)
             assert got.shape == expected.shape == node.in_shapes[edge] and got.dtype == expected.dtype
             np.testing.assert_allclose(dense(got), expected, rtol=1e-12, atol=1e-12)
 
@@ -68,16 +68,16 @@ def test_structured_rules_keep_float32():
     ones = np.ones((2, 3, 4), np.float32), np.ones((6, 4), np.float32), np.ones(6, np.float32)
     node, _ = node_of(*ones)
     for g, _ in every((2, 3, 6), dtype=np.float32):
-        for rule in node.primitive.rules.get(type(g), ()):
-            assert rule(g, node.saved).dtype == np.float32
+        for edge in range(3):
+            assert node.primitive.pull(g, node.saved, edge).dtype == np.float32
 
 
 def test_only_the_work_that_is_left_leaves_sparse_gradients():
     node, _ = node_of(np.ones((5, 4)), np.ones((6, 4)))
     columns = Columns(np.ones((5, 2)), np.array([1, 4]), (5, 6))
     rows = Rows(np.ones((2, 6)), np.array([0, 3]), (5, 6))
-    assert isinstance(node.primitive.rules[Columns][1](columns, node.saved), Rows)
-    assert isinstance(node.primitive.rules[Rows][0](rows, node.saved), Rows)
+    assert isinstance(node.primitive.pull(columns, node.saved, 1), Rows)
+    assert isinstance(node.primitive.pull(rows, node.saved, 0), Rows)
 
 
 def test_empty_batches_and_features():

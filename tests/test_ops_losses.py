@@ -8,8 +8,8 @@ from scipy import special
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import dense
 from minigrad.estimators import Mask
+from minigrad.structure import dense
 from minigrad.testing import assert_gradients_close
 
 X = np.random.default_rng(0).standard_normal((4, 3)) * 3

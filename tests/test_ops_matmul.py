@@ -6,14 +6,15 @@ import importlib
 
 import numpy as np
 import pytest
-from test_cotangents import every
 from test_ops_linear import agree, empty
+from test_structure import every
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import Columns, Entries, Factors, Kept, Rows, dense
+from minigrad.structure import Columns, Entries, Factors, Kept, Rows, dense
 
-module = importlib.import_module("minigrad.ops.matmul")
+rows_module = importlib.import_module("minigrad.structure.rows")
+entries_module = importlib.import_module("minigrad.structure.entries")
 
 SHAPES = [
     ((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((3, 4), (2, 4, 5)), ((2, 3, 4), (2, 4, 5)), ((2, 3, 4), (1, 4, 5)),
@@ -53,8 +54,8 @@ def test_sparse_gradients():
     node = node_of(np.ones((3, 4)), np.ones((4, 5)))
     columns = Columns(np.ones((3, 2)), np.array([1, 4]), (3, 5))
     rows = Rows(np.ones((1, 5)), np.array([2]), (3, 5))
-    assert isinstance(node.primitive.rules[Columns][1](columns, node.saved), Columns)
-    assert isinstance(node.primitive.rules[Rows][0](rows, node.saved), Rows)
+    assert isinstance(node.primitive.pull(columns, node.saved, 1), Columns)
+    assert isinstance(node.primitive.pull(rows, node.saved, 0), Rows)
 
 
 def test_only_what_is_needed_is_saved():
@@ -72,8 +73,8 @@ def test_only_what_is_needed_is_saved():
 @pytest.mark.parametrize("shapes", [((3, 2, 4, 5), (3, 2, 5, 6)), ((4, 5), (3, 5, 6)), ((2, 1, 4, 5), (3, 5, 6))])
 def test_batches_that_are_visited_and_products_that_are_taken_whole(shapes, visit, monkeypatch):
     """Kept rows and entries of many products: either way the cotangents of the dense rule."""
-    monkeypatch.setattr(module, "VISIT", visit)
-    monkeypatch.setattr(module, "SPARSE", 0.0 if visit > 0 else 1.0)
+    monkeypatch.setattr(rows_module, "VISIT", visit)
+    monkeypatch.setattr(entries_module, "SPARSE", 0.0 if visit > 0 else 1.0)
     rng = np.random.default_rng(0)
     node = node_of(*[rng.standard_normal(shape) for shape in shapes])
     rows = int(np.prod(node.shape[:-1]))
@@ -83,8 +84,8 @@ def test_batches_that_are_visited_and_products_that_are_taken_whole(shapes, visi
         entries = Entries(rng.standard_normal(count), at * node.shape[-1], node.shape)
         for g in (few, entries):
             for edge in (0, 1):
-                found = node.primitive.rules[type(g)][edge](g, node.saved)
-                wanted = node.primitive.rules[np.ndarray][edge](g.dense(), node.saved)
+                found = node.primitive.pull(g, node.saved, edge)
+                wanted = node.primitive.pull(g.dense(), node.saved, edge)
                 np.testing.assert_allclose(dense(found), wanted, rtol=1e-12, atol=1e-12)
 
 

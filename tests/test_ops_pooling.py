@@ -8,7 +8,7 @@ from estimator_cases import normal
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import Kept, Rows
+from minigrad.structure import Kept, Rows
 
 SETTINGS = [(2, None, 0), (3, 1, 1), (2, 3, 1), ((3, 2), (1, 2), (2, 0)), (1, 2, 0), (3, 2, (1, 2))]
 

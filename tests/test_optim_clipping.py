@@ -9,8 +9,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, optim, training
-from minigrad.cotangents import Columns, Entries, Factors, Rows, dense
 from minigrad.estimators import Mask
+from minigrad.structure import Columns, Entries, Factors, Rows, dense
 
 RNG = np.random.default_rng(0)
 

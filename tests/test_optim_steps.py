@@ -10,8 +10,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.cotangents import Columns, Rows
 from minigrad.optim import optimizer as module
+from minigrad.structure import Columns, Rows
 
 SHAPES = [(3, 4), (4,), ()]
 

@@ -10,7 +10,7 @@ import pytest
 import minigrad as mg
 from minigrad import ops
 from minigrad.context import inside_layer
-from minigrad.cotangents import Columns
+from minigrad.structure import Columns
 from minigrad.testing import assert_gradients_close
 
 

@@ -12,10 +12,10 @@ from test_residuals_products import SKETCHES, record
 
 import minigrad as mg
 from minigrad import inspect, nn, ops
-from minigrad.cotangents import Columns, Rows
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.moments import outcomes
+from minigrad.structure import Columns, Rows
 
 FINITE = [s for s in SKETCHES if not isinstance(s, RandomProjection)] + [
     DiagonalSketch(0.5, axis="column"), DiagonalSketch(0.5, axis="sample"), RandomProjection(0.5, kind="rademacher"),
@@ -315,7 +315,7 @@ def test_a_primitive_of_ones_own_needs_no_rules():
     def scale(w, x):
         return w * x, {"x": x}
 
-    sketchable(scale, x={})
+    sketchable(scale, "x")
     x, w = normal(0, 3, 2), mg.Tensor(normal(1, 3, 2), requires_grad=True)
     for inner in FINITE:
         listed, mean = Listed(inner), np.zeros((3, 2))
@@ -331,7 +331,7 @@ def test_a_primitive_of_ones_own_needs_no_rules():
         return sum(arrays), {}
 
     with pytest.raises(TypeError, match="have none"):
-        sketchable(total, arrays={})
+        sketchable(total, "arrays")
 
 
 def test_scores_are_those_of_the_saved_array():

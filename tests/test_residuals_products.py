@@ -10,8 +10,8 @@ from estimator_cases import LINEAR, MATMUL, normal
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import Structured
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection
+from minigrad.structure import Structured
 
 SKETCHES = [
     *(Mask(0.5, axis=axis) for axis in ("row", "column", "sample", "element")),

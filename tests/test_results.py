@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 import minigrad as mg
 from minigrad import ops
 from minigrad.context import inside_layer
-from minigrad.cotangents import Columns, Dense, Rows, Structured
 from minigrad.primitive import Primitive
 from minigrad.results import read_only
+from minigrad.structure import Columns, Dense, Rows, Structured
 from minigrad.testing import assert_gradients_close
 
 

@@ -7,8 +7,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import Columns, Dense, Rows
-from minigrad.results import unbroadcast
+from minigrad.structure import sum_to
+from minigrad.structure import Columns, Dense, Rows
 
 
 class Scale(mg.Estimator):
@@ -268,11 +268,11 @@ def test_a_sweep_can_be_copied_at_a_stop():
 def test_unbroadcast_is_the_transpose_of_broadcasting(shape):
     rng = np.random.default_rng(0)
     x, g = rng.standard_normal(shape), rng.standard_normal((2, 3, 4))
-    back = unbroadcast(g, shape)
+    back = sum_to(g, shape)
     assert back.shape == shape
     np.testing.assert_allclose((np.broadcast_to(x, g.shape) * g).sum(), (x * back).sum(), rtol=1e-12)
 
 
 def test_unbroadcast_refuses_what_does_not_broadcast():
-    assert unbroadcast(np.ones((2, 3)), (2,)) is None
-    assert unbroadcast(np.ones(3), (2, 3)) is None
+    assert sum_to(np.ones((2, 3)), (2,)) is None
+    assert sum_to(np.ones(3), (2, 3)) is None

@@ -11,8 +11,8 @@ from estimator_cases import network, normal, unbiased
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import dense
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.structure import dense
 from minigrad.testing import assert_gradients_close, assert_unbiased, assert_variance_close
 
 G = normal(1, 5, 4)

@@ -14,8 +14,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, optim, training
-from minigrad.cotangents import Columns
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.structure import Columns
 
 X = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32)
 Y = np.arange(30) % 4

@@ -22,9 +22,9 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import inspect, ops
-from minigrad.cotangents import Columns
 from minigrad.estimators import Mask, TopK
 from minigrad.plot.axes import COLOURS
+from minigrad.structure import Columns
 
 g = np.array([[3.0, -1.0, 2.0]])
 rng = np.random.default_rng(0)

@@ -22,11 +22,11 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import datasets, inspect, nn, ops, optim, training
-from minigrad.cotangents import Rows
 from minigrad.datasets.images import FASHION_MNIST
 from minigrad.datasets.places import find
 from minigrad.estimators import DiagonalSketch, Mask
 from minigrad.plot.axes import COLOURS, MARKERS, STYLES
+from minigrad.structure import Rows
 
 FAST = bool(os.environ.get("MINIGRAD_FAST"))  # smaller sizes, for a quick look
 

@@ -14,9 +14,9 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import datasets, inspect, nn, ops, testing, theory
-from minigrad.cotangents import Columns, Kept
 from minigrad.estimators import DiagonalSketch, Mask
 from minigrad.plot.axes import COLOURS
+from minigrad.structure import Columns, Kept
 
 # %%
 # The idea: duels

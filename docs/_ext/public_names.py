@@ -22,7 +22,7 @@ FIRST = [
     "minigrad.ops",
     "minigrad.estimators",
     "minigrad.estimators.presets",
-    "minigrad.cotangents",
+    "minigrad.structure",
     "minigrad.inspect",
     "minigrad.theory",
 ]

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigrad.cotangents import Columns, Entries, Rows, Structured, matrix_shape
-from minigrad.squares import squared_norms
+from minigrad.structure import Columns, Entries, Rows, Structured, matrix_shape, squared_norms
 from minigrad.typing import Array, Shape
 
 __all__ = ["AXES", "Axis"]

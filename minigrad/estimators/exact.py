@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent
 from minigrad.estimators.registry import Named, register
+from minigrad.structure import Cotangent
 from minigrad.typing import Array
 
 if TYPE_CHECKING:

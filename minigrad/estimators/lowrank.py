@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Factors, Kept, matrix_shape
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import DESIGNS
 from minigrad.estimators.registry import check_budget, check_choice, register
-from minigrad.squares import squared_norms
+from minigrad.structure import Cotangent, Factors, Kept, matrix_shape, squared_norms
 from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Shape
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Factors, Kept, matrix_shape
 from minigrad.estimator import TooManyOutcomes
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import LARGEST
 from minigrad.estimators.registry import check_budget, check_choice, register
+from minigrad.structure import Cotangent, Factors, Kept, matrix_shape
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Factors, Kept, dense, matrix_shape
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import DESIGNS
 from minigrad.estimators.lowrank import LowRankSketch
 from minigrad.estimators.registry import check_budget, check_choice, register
-from minigrad.squares import squared_norms
 from minigrad.streams import Domain, as_generator
+from minigrad.structure import Cotangent, Factors, Kept, dense, matrix_shape, squared_norms
 from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Seed, Shape
 

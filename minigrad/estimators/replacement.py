@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Kept, dense
 from minigrad.estimator import TooManyOutcomes
 from minigrad.estimators.axes import AXES
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import LARGEST
 from minigrad.estimators.diagonal import TARGETS, DiagonalSketch
 from minigrad.estimators.registry import check_budget, check_choice, register
+from minigrad.structure import Cotangent, Kept, dense
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:

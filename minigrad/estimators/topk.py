@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Kept
 from minigrad.estimators.axes import AXES
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.registry import check_budget, check_choice, register
+from minigrad.structure import Cotangent, Kept
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from minigrad import nn, training
-from minigrad.cotangents import matrix_shape
 from minigrad.estimators import DiagonalSketch, Mask, WinnerTakeAll, presets
 from minigrad.experiments.comparison import versions
 from minigrad.experiments.configuration import Configuration
@@ -19,6 +18,7 @@ from minigrad.experiments.places import OneProduct, Place, Preset, WholeGradient
 from minigrad.naming import unknown
 from minigrad.report import Table, json_ready
 from minigrad.streams import Domain, child
+from minigrad.structure import matrix_shape
 from minigrad.threads import one_thread
 from minigrad.typing import Array
 

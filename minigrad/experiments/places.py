@@ -12,10 +12,10 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from minigrad import nn, ops
-from minigrad.cotangents import Cotangent, Factors, Structured, dense, matrix_shape
 from minigrad.estimator import Estimator
 from minigrad.node import Node
 from minigrad.streams import Domain, generator
+from minigrad.structure import Cotangent, Factors, Structured, dense, matrix_shape
 from minigrad.tape import Tape
 from minigrad.typing import Array
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigrad.cotangents import dense
 from minigrad.estimator import Estimator
 from minigrad.explore.choices import Choice
 from minigrad.explore.subject import Subject
+from minigrad.structure import dense
 from minigrad.typing import Array
 
 __all__ = ["BudgetCurve"]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minigrad.cotangents import Cotangent
 from minigrad.estimator import Estimator
 from minigrad.estimators import parse
 from minigrad.estimators.budget import states_budget
@@ -21,6 +20,7 @@ from minigrad.explore.subject import Subject
 from minigrad.explore.units import units_of
 from minigrad.report import Table
 from minigrad.streams import key_of
+from minigrad.structure import Cotangent
 from minigrad.typing import Array, Seed
 
 __all__ = ["BUDGETS", "Exploration"]

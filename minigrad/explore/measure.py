@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, dense
 from minigrad.estimator import Estimator
 from minigrad.explore.curve import error, unit
 from minigrad.explore.subject import Subject
 from minigrad.explore.units import Units, units_of
+from minigrad.structure import Cotangent, dense
 from minigrad.typing import Array
 
 __all__ = ["ALONG", "ENTRY", "Estimates", "Measured", "measure"]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.cotangents import Structured, dense, matrix_shape
 from minigrad.estimators import RangeFinderSketch
 from minigrad.explore.units import all_of_it
 from minigrad.inspect.sparsity import counted
@@ -15,6 +14,7 @@ from minigrad.plot.distortion import distortion_by_budget
 from minigrad.plot.estimates import estimate_histogram, running_mean
 from minigrad.plot.heatmap import cotangent_heatmap
 from minigrad.plot.probabilities import inclusion_probabilities
+from minigrad.structure import Structured, dense, matrix_shape
 from minigrad.typing import Array
 
 if TYPE_CHECKING:

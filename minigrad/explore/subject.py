@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, dense
 from minigrad.estimator import Estimator
 from minigrad.inspect.leaves import Wanted
 from minigrad.node import Node
 from minigrad.streams import Domain, generator
+from minigrad.structure import Cotangent, dense
 from minigrad.sweep import Sweep, sketch
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigrad.cotangents import Columns, Cotangent, Dense, Entries, Factors, Rows, dense, matrix_shape
 from minigrad.estimator import Estimator
 from minigrad.estimators import LowRankSketch
 from minigrad.estimators.axes import AXES
 from minigrad.estimators.budget import states_budget
 from minigrad.node import Node
+from minigrad.structure import Columns, Cotangent, Dense, Entries, Factors, Rows, dense, matrix_shape
 from minigrad.typing import Array, Shape
 
 __all__ = ["Units", "all_of_it", "units_of"]

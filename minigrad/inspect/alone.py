@@ -13,7 +13,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from minigrad.cotangents import dense
 from minigrad.estimator import Estimator, TooManyOutcomes
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted
@@ -21,6 +20,7 @@ from minigrad.inspect.moments import count_outcomes, node_outcomes
 from minigrad.inspect.probes import Moments, Probes, listed_moments, surely_off
 from minigrad.node import Node
 from minigrad.streams import Domain, draw_key, generator
+from minigrad.structure import dense
 from minigrad.sweep import draw, sketch
 from minigrad.typing import Array
 

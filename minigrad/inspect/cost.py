@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from minigrad.cotangents import Columns, Dense, Entries, Factors, Kept, Rows, matrix_shape
 from minigrad.estimator import Estimator
 from minigrad.node import Node, save_text, vjp_text
 from minigrad.report import Table, si
+from minigrad.structure import Columns, Dense, Entries, Factors, Kept, Rows, matrix_shape
 from minigrad.tape import Tape
 from minigrad.typing import Shape
 
@@ -182,7 +182,7 @@ def cost(tape: Tape) -> Cost:
     for node in reversed(tape.nodes):
         shared.update({key: array.nbytes for key, array in node.saved_arrays().items()})
         arrived = arrivals.get(node.index, _WHOLE)
-        if arrived.kept.structure not in node.primitive.rules:
+        if not node.primitive.takes(arrived.kept.structure):
             arrived = _WHOLE
         nodes.append(_node_cost(node, arrived.kept))
         for parent, arrival in _handed_on(node, arrived):
@@ -263,7 +263,7 @@ def usable(estimator: Estimator, node: Node) -> Kept:
     kept = estimator.kept(node.shape)
     if len(node.shape) == 2 and kept.structure is Rows:
         kept = replace(kept, samples=True)  # the rows of a matrix are its samples
-    if estimator.budget == 1 or kept.structure not in node.primitive.rules:
+    if estimator.budget == 1 or not node.primitive.takes(kept.structure):
         return Kept()
     return kept
 

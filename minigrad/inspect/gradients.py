@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Rows, dense
+from minigrad.structure import Cotangent, Rows, dense
 from minigrad.typing import Array
 
 __all__ = ["Directions", "inner_product", "row_products", "rows_of", "squared_distances", "squared_norm"]

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from minigrad.cotangents import Cotangent
 from minigrad.inspect.gradients import squared_distances
 from minigrad.inspect.leaves import Wanted
+from minigrad.structure import Cotangent
 from minigrad.sweep import draw
 from minigrad.typing import Array
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, dense
 from minigrad.node import save_text
+from minigrad.structure import Cotangent, dense
 from minigrad.sweep import Sweep, draw
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent
 from minigrad.estimator import Estimator, TooManyOutcomes
 from minigrad.inspect.leaves import Wanted
 from minigrad.node import Node
 from minigrad.report import Table, json_ready
 from minigrad.results import read_only
+from minigrad.structure import Cotangent
 from minigrad.sweep import checked
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from minigrad.cotangents import Columns, Cotangent, Entries, Rows, dense
 from minigrad.inspect.gradients import rows_of
 from minigrad.inspect.leaves import Wanted
 from minigrad.node import Node
 from minigrad.streams import Domain, child
+from minigrad.structure import Columns, Cotangent, Entries, Rows, dense
 from minigrad.sweep import draw
 from minigrad.typing import Array
 

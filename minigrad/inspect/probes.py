@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent
 from minigrad.estimator import TooManyOutcomes
 from minigrad.inspect.gradients import Directions
 from minigrad.inspect.leaves import Wanted, as_vector, pulled
 from minigrad.inspect.moments import outcomes, paths
+from minigrad.structure import Cotangent
 from minigrad.typing import Array, Shape
 
 __all__ = [

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigrad.cotangents import dense
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.pilot import Kept
 from minigrad.node import Node
 from minigrad.results import read_only
+from minigrad.structure import dense
 from minigrad.typing import Array
 
 __all__ = ["SEEN", "known", "rare_parts"]

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.cotangents import Columns, Cotangent, Entries, Factors, Rows, Structured, matrix_shape
 from minigrad.inspect.leaves import Wanted
 from minigrad.report import Table, si
 from minigrad.streams import draw_key, key_of
+from minigrad.structure import Columns, Cotangent, Entries, Factors, Rows, Structured, matrix_shape
 from minigrad.sweep import draw
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor

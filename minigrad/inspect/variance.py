@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, dense
 from minigrad.inspect.gradients import inner_product, squared_distances, squared_norm
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted
@@ -22,6 +21,7 @@ from minigrad.inspect.recorded import Record, wanted_of
 from minigrad.inspect.variance_report import Variance
 from minigrad.node import vjp_text
 from minigrad.streams import draw_key, key_of
+from minigrad.structure import Cotangent, dense
 from minigrad.tape import Tape
 from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from minigrad.ops import dispatch
-from minigrad.ops import sketched as sketched  # lets linear, matmul and conv2d take save=
 from minigrad.ops.arithmetic import absolute, add, divide, multiply, negative, power, square, subtract
 from minigrad.ops.conv import conv2d
 from minigrad.ops.einsum import einsum

@@ -1,12 +1,10 @@
-"""Convolution of images by im2col, with a cheaper VJP rule for each structure of the cotangent.
+"""Convolution of images by im2col.
 
 Index conventions: X is (N, H, W, C), the kernel K is (h, w, C, m), Y and G = ∂loss/∂Y are (N, OH, OW, m). With the
 windows of X as rows of a matrix P, (N·OH·OW)×(hwC), and K as a matrix hwC×m, this is the linear node Y = P K: columns
-are the m output channels, rows are pixels (THEORY.md §2). Exact: ∂K = Pᵀ G, ∂P = G Kᵀ, and ∂X adds up what the windows
-share. With stride 1 that is itself a convolution of G, with the kernel turned round; else it is written out (col2im).
-
-Only X and K are saved. P is made again where it is needed, a block at a time: that is cheap while the block stays in
-a cache, and P would take h·w times the memory of X.
+are the m output channels, rows are pixels (THEORY.md §2). ∂K = Pᵀ G, ∂P = G Kᵀ, for G of every structure and for a
+sketch X̂; and ∂X adds up what the windows share. With stride 1 that is itself a convolution of G, with the kernel turned
+round; else it is written out (col2im). Only X and K are saved: P is made again where it is needed.
 """
 
 from __future__ import annotations
@@ -15,13 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.cotangents import Columns, Factors, Kept, Rows, matrix_shape
 from minigrad.node import Node
-from minigrad.ops.linear import column_sums, linear, product_flops, rows_of
+from minigrad.ops.linear import product_flops
+from minigrad.ops.patches import Patches, kernel_cotangent
 from minigrad.ops.windows import Pair, Windows, check_image, pair
 from minigrad.primitive import primitive
-from minigrad.residuals import row_squares
-from minigrad.squares import squared_norms
+from minigrad.residuals import sketchable
+from minigrad.structure import (
+    Cotangent,
+    Entries,
+    Kept,
+    Rows,
+    column_sums,
+    matrix,
+    matrix_shape,
+    multiply,
+    narrow,
+    reshape_rows,
+    squared_norms,
+)
 from minigrad.typing import Array
 
 __all__ = ["conv2d"]
@@ -31,13 +41,7 @@ Saved = dict[str, Any]
 
 def correlate(x: Array, w: Array, windows: Windows) -> Array:
     """P K: each window of ``x`` times the kernel."""
-    kernel = rows_of(w)
-    out = np.empty((len(x), *windows.out, w.shape[-1]), np.result_type(x, w))
-    if windows.single:
-        np.matmul(rows_of(x), kernel, out=rows_of(out))
-        return out
-    for samples, patches in windows.blocks(x):
-        np.matmul(patches, kernel, out=rows_of(out[samples]))
+    out: Array = multiply(x if windows.single else Patches(x, windows), matrix(w))
     return out
 
 
@@ -52,35 +56,43 @@ def image_cotangent(g: Array, w: Array, windows: Windows) -> Array:
 
 def spread(g: Array, w: Array, windows: Windows) -> Array:
     """col2im: ∂P = G Kᵀ, added up where windows overlap."""
-    kernel = rows_of(w).T
+    kernel = matrix(w).T
     padded = np.zeros((len(g), *windows.padded_size, w.shape[2]), np.result_type(g, w))
     for samples in windows.sample_blocks(len(g), kernel.shape[1] * padded.itemsize):
         part = g[samples]
-        places = (rows_of(part) @ kernel).reshape(*part.shape[:3], w.shape[0] * w.shape[1], w.shape[2])
+        places = (matrix(part) @ kernel).reshape(*part.shape[:3], w.shape[0] * w.shape[1], w.shape[2])
         for k, pixels in enumerate(windows.shifts(padded[samples])):
             pixels += places[:, :, :, k]
     return windows.crop(padded)
 
 
-def kernel_cotangent(g: Array, x: Array, windows: Windows, size: tuple[int, ...]) -> Array:
-    """∂K = Pᵀ G, as a matrix hwC×r, for the r output channels of G."""
+def spread_rows(g: Rows, w: Array, windows: Windows) -> Cotangent:
+    """col2im of the kept pixels alone."""
+    shape = (g.shape[0], *windows.image, w.shape[2])
+    patches = g.values @ matrix(w).T
     if windows.single:
-        return rows_of(x).T @ rows_of(g)
-    out = np.zeros((int(np.prod(size[:3])), g.shape[-1]), np.result_type(g, x))
-    for samples, patches in windows.blocks(x):
-        out += patches.T @ rows_of(g[samples])
-    return out
+        return Rows(patches, g.indices, shape)
+    padded = np.zeros((g.shape[0], *windows.padded_size, w.shape[2]), patches.dtype)
+    flat, places = matrix(padded), patches.reshape(len(patches), w.shape[0] * w.shape[1], w.shape[2])
+    for k, at in enumerate(windows.positions(g.indices)):
+        flat[at] += places[:, k]
+    return windows.crop(padded)
 
 
-def _x(g: Array, saved: Saved) -> Array:
-    return image_cotangent(g, saved["w"], saved["windows"])
+def _x(g: Cotangent, saved: Saved) -> Cotangent:
+    w, windows = saved["w"], saved["windows"]
+    if isinstance(g, Rows):
+        if not g.whole_samples:
+            return spread_rows(g.unfolded, w, windows)
+        return Rows(image_cotangent(g.values, w, windows), g.indices, (g.shape[0], *windows.image, w.shape[2]))
+    return image_cotangent(*narrow(g, w), windows)
 
 
-def _w(g: Array, saved: Saved) -> Array:
-    return kernel_cotangent(g, saved["x"], saved["windows"], saved["size"]).reshape(saved["size"])
+def _w(g: Cotangent, saved: Saved) -> Any:
+    return reshape_rows(kernel_cotangent(g, saved["x"], saved["windows"]), saved["size"][:3])
 
 
-@primitive(x=_x, w=_w, b=lambda g, saved: column_sums(rows_of(g)))
+@primitive(bilinear=True, x=_x, w=_w, b=lambda g, saved: column_sums(g))
 def conv2d(
     x: Array,
     w: Array,
@@ -154,69 +166,7 @@ def conv2d(
     return out, saved
 
 
-# Columns and factors: a convolution with r output channels.
-
-
-def _thin(values: Array, g: Columns | Factors) -> Array:
-    return values.reshape(*g.shape[:-1], values.shape[1])
-
-
-def _x_columns(g: Columns, saved: Saved) -> Array:
-    return image_cotangent(_thin(g.values, g), np.take(saved["w"], g.indices, axis=3), saved["windows"])
-
-
-def _w_columns(g: Columns, saved: Saved) -> Columns:
-    values = kernel_cotangent(_thin(g.values, g), saved["x"], saved["windows"], saved["size"])
-    return Columns(values, g.indices, saved["size"])
-
-
-def _x_factors(g: Factors, saved: Saved) -> Array:
-    return image_cotangent(_thin(g.left, g), saved["w"] @ g.right.T, saved["windows"])
-
-
-def _w_factors(g: Factors, saved: Saved) -> Array:
-    thin = kernel_cotangent(_thin(g.left, g), saved["x"], saved["windows"], saved["size"])
-    return np.asarray(thin @ g.right).reshape(saved["size"])
-
-
-# Rows: a convolution of the kept samples, or the windows of the kept pixels only.
-
-
-def _x_rows(g: Rows, saved: Saved) -> Array | Rows:
-    w, windows = saved["w"], saved["windows"]
-    shape = (g.shape[0], *windows.image, w.shape[2])
-    if g.values.ndim == 4:
-        return Rows(image_cotangent(g.values, w, windows), g.indices, shape)
-    if g.values.ndim == 3:  # rows of pixels: no structure that is used here
-        return _x(g.dense(), saved)
-    patches = g.values @ rows_of(w).T
-    if windows.single:
-        return Rows(patches, g.indices, shape)
-    padded = np.zeros((g.shape[0], *windows.padded_size, w.shape[2]), patches.dtype)
-    flat, places = rows_of(padded), patches.reshape(len(patches), w.shape[0] * w.shape[1], w.shape[2])
-    for k, at in enumerate(windows.positions(g.indices)):
-        flat[at] += places[:, k]
-    return windows.crop(padded)
-
-
-def _w_rows(g: Rows, saved: Saved) -> Array:
-    x, windows, size = saved["x"], saved["windows"], saved["size"]
-    if g.values.ndim == 4:
-        return kernel_cotangent(g.values, g.take(x), windows, size).reshape(size)
-    if g.values.ndim == 3:
-        return _w(g.dense(), saved)
-    if windows.single:
-        patches = g.take(x)
-    else:
-        kept = windows.view(x)[np.unravel_index(g.indices, g.shape[:3])]
-        patches = kept.reshape(len(kept), int(np.prod(size[:3])))
-    return np.asarray(patches.T @ g.values).reshape(size)
-
-
-# What b receives does not depend on windows.
-conv2d.primitive.structured(Columns, x=_x_columns, w=_w_columns, b=linear.primitive.rules[Columns][2])
-conv2d.primitive.structured(Rows, x=_x_rows, w=_w_rows, b=linear.primitive.rules[Rows][2])
-conv2d.primitive.structured(Factors, x=_x_factors, w=_w_factors, b=linear.primitive.rules[Factors][2])
+sketchable(conv2d, "x")
 
 
 def _inner(node: Node) -> int:
@@ -233,13 +183,15 @@ def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
     rows, columns = matrix_shape(node.shape)
     if edge == 2:
         return float(rows * columns) * min(kept.fraction, 1.0)
+    if kept.structure is Entries:  # the products are those of the dense cotangent
+        kept = Kept()
     return product_flops(rows, _inner(node), columns, kept)
 
 
 def _operands(node: Node) -> tuple[Array | None, Array | None]:
     x, w = node.saved.get("x"), node.saved.get("w")
-    pixels = None if x is None else node.saved["windows"].view(row_squares(x)[..., None]).sum(axis=(3, 4))
-    return pixels, None if w is None else squared_norms(rows_of(w), -2)
+    pixels = None if x is None else Patches(x, node.saved["windows"]).row_squares()[..., None]
+    return pixels, None if w is None else squared_norms(matrix(w), -2)
 
 
 conv2d.primitive.forward_flops = _forward_flops

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain
-from minigrad.cotangents import Cotangent, Rows
 from minigrad.ops.reductions import one_axis
 from minigrad.primitive import primitive
-from minigrad.rowwise import whole_samples
+from minigrad.structure import Cotangent, Rows
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
@@ -91,7 +90,7 @@ def _getitem_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
     plain = isinstance(index, tuple) and all(
         part is None or part is Ellipsis or isinstance(part, slice) or type(part) is int for part in index
     )
-    if not (whole_samples(g) and every and plain):
+    if not (g.whole_samples and every and plain):
         return _scatter(g.dense(), saved)
     values = np.zeros((len(g.indices), *shape[1:]), g.dtype)
     values[index] = g.values

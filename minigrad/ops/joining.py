@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.cotangents import Cotangent, Rows
 from minigrad.ops.indexing import getitem
 from minigrad.ops.reductions import one_axis
 from minigrad.primitive import primitive
-from minigrad.rowwise import whole_samples
+from minigrad.structure import Cotangent, Rows
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
@@ -131,7 +130,7 @@ def _by_sample(rule: Any) -> Any:
     """A rule for Rows: samples that were kept are kept in every part, unless they are what was joined."""
 
     def rows_rule(g: Rows, saved: dict[str, Any], k: int) -> Cotangent:
-        if not whole_samples(g) or saved["axis"] == 0:
+        if not g.whole_samples or saved["axis"] == 0:
             return np.asarray(rule(g.dense(), saved, k))
         values = rule(g.values, saved, k)
         return Rows(values, g.indices, (g.shape[0], *values.shape[1:]))

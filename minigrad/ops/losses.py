@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain
-from minigrad.cotangents import Rows
 from minigrad.node import rows_kept
 from minigrad.ops.reductions import Axis, reduced_axes
 from minigrad.primitive import primitive
 from minigrad.rowwise import shortened
+from minigrad.structure import Rows
 from minigrad.typing import Array
 
 __all__ = ["cross_entropy", "log_softmax", "mse", "softmax"]

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain
-from minigrad.cotangents import Rows
 from minigrad.node import rows_kept
-from minigrad.ops.linear import column_sums, rows_of
 from minigrad.primitive import Operation, primitive
 from minigrad.rowwise import shortened
+from minigrad.structure import Rows, column_sums, matrix
 from minigrad.typing import Array
 
 __all__ = ["batch_norm", "layer_norm"]
@@ -29,11 +28,11 @@ Saved = dict[str, Any]
 
 
 def _gain(g: Array, saved: Saved) -> Array:
-    return np.asarray(np.einsum("ij,ij->j", rows_of(g), rows_of(saved["normal"])))
+    return np.asarray(np.einsum("ij,ij->j", matrix(g), matrix(saved["normal"])))
 
 
 def _bias(g: Array, saved: Saved) -> Array:
-    return column_sums(rows_of(g))
+    return column_sums(matrix(g))
 
 
 def _check(x: Array, gain: Array, bias: Array, eps: float) -> None:
@@ -110,14 +109,14 @@ layer_norm.primitive.structured(
     Rows,
     x=shortened(_layer_x),
     gain=lambda g, saved: _gain(g.values, {"normal": g.take(saved["normal"])}),
-    bias=lambda g, saved: column_sums(rows_of(g.values)),
+    bias=lambda g, saved: column_sums(matrix(g.values)),
 )
 
 
 def _batch_x(g: Array, saved: Saved) -> Array:
     if not saved["training"]:
         return np.asarray(g * (saved["gain"] * saved["inverse"]))
-    rows, normal = rows_of(g), rows_of(saved["normal"])
+    rows, normal = matrix(g), matrix(saved["normal"])
     out = normal * (np.einsum("ij,ij->j", rows, normal) / -len(rows))
     out += rows
     out -= column_sums(rows) / len(rows)
@@ -174,7 +173,7 @@ def batch_norm(
     [[1.0, 1.0], [3.0, 1.0]]
     """
     _check(x, gain, bias, eps)
-    rows = rows_of(x)
+    rows = matrix(x)
     training = mean is None
     if (mean is None) != (var is None):
         raise ValueError("give both mean and var, or neither for the statistics of the batch")

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.cotangents import Rows
 from minigrad.node import Node, rows_kept
 from minigrad.ops.windows import Pair, Windows, check_image, pair
 from minigrad.primitive import primitive
 from minigrad.rowwise import by_sample
+from minigrad.structure import Rows
 from minigrad.typing import Array
 
 __all__ = ["avg_pool2d", "max_pool2d"]

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minigrad.arrays import HALF, SINGLE, wide
-from minigrad.cotangents import Rows
 from minigrad.primitive import primitive
 from minigrad.rowwise import by_sample
+from minigrad.structure import Rows
 from minigrad.typing import Array, Shape
 
 __all__ = ["logsumexp", "max", "mean", "min", "norm", "sum"]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.cotangents import Cotangent, Rows
 from minigrad.primitive import primitive
-from minigrad.rowwise import by_sample, whole_samples
+from minigrad.rowwise import by_sample
+from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array, Shape
 
 __all__ = [
@@ -231,7 +231,7 @@ def pad(x: Array, width: Any, value: float = 0.0) -> Result:
 
 def _reshape_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
     shape = saved["shape"]
-    if whole_samples(g) and shape[:1] == g.shape[:1]:
+    if g.whole_samples and shape[:1] == g.shape[:1]:
         return Rows(g.values.reshape(len(g.indices), *shape[1:]), g.indices, shape)
     if len(g.trailing) == 1 and shape[-1:] == g.trailing:
         return Rows(g.values, g.indices, shape)
@@ -240,7 +240,7 @@ def _reshape_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
 
 def _transpose_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
     back = saved["back"]
-    if whole_samples(g) and back[0] == 0:
+    if g.whole_samples and back[0] == 0:
         return Rows(g.values.transpose(back), g.indices, tuple([g.shape[a] for a in back]))
     return g.dense().transpose(back)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.cotangents import Rows
 from minigrad.ops.reductions import Axis, counted, drop, scaled_down
 from minigrad.primitive import primitive
 from minigrad.rowwise import by_sample
+from minigrad.structure import Rows
 from minigrad.typing import Array, Shape
 
 __all__ = ["std", "var"]

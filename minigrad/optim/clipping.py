@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.cotangents import Columns, Dense, Entries, Factors, Rows, Structured
 from minigrad.optim.arguments import named, not_negative
+from minigrad.structure import Columns, Dense, Entries, Factors, Rows, Structured
 from minigrad.tensor import Tensor
 from minigrad.typing import Array
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigrad.arrays import HALF, SINGLE, plain, wide
-from minigrad.cotangents import Rows, Structured
 from minigrad.optim.arguments import Parameters, named, not_negative
+from minigrad.structure import Rows, Structured
 from minigrad.typing import Array
 
 __all__ = ["Optimizer"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.cotangents import Rows
 from minigrad.optim.arguments import Parameters, fraction, not_negative
 from minigrad.optim.optimizer import Optimizer
+from minigrad.structure import Rows
 from minigrad.typing import Array
 
 __all__ = ["SGD"]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.cotangents import Columns, Cotangent, Entries, Rows, Structured, dense, matrix_shape
 from minigrad.plot.axes import axes_or_new
+from minigrad.structure import Columns, Cotangent, Entries, Rows, Structured, dense, matrix_shape
 from minigrad.typing import Array
 
 __all__ = ["cotangent_heatmap", "not_held"]

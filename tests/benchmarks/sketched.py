@@ -15,9 +15,9 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.cotangents import Factors
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RangeFinderSketch
 from minigrad.streams import Domain, generator
+from minigrad.structure import Factors
 
 from .program import Case, Program, Target, seed_that_keeps
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigrad.squares import squared_norms
+from minigrad.structure import squared_norms
 
 
 def naive(array, axis):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minigrad.cotangents import Columns, Dense, Entries, Factors, Rows, Structured, add, dense, matrix_shape
+from minigrad.structure import Columns, Dense, Entries, Factors, Rows, Structured, add, dense, matrix_shape
 
 SHAPES = [(4, 3), (5,), (2, 3, 4), (2, 1, 3, 2)]
 

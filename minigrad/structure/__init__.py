@@ -1,0 +1,36 @@
+"""Structured matrices: how the kept part of a sketched cotangent, or of a saved input, is stored and multiplied.
+
+An estimator decides *what* to keep. What it kept is stored here. The structures know how to multiply, so a primitive
+writes its VJPs once, ∂X = G W and ∂W = Gᵀ X, for every structure of G and of a saved X̂.
+"""
+
+from __future__ import annotations
+
+from minigrad.structure.base import Cotangent, Dense, Kept, Structured, dense, matrix_shape
+from minigrad.structure.columns import Columns
+from minigrad.structure.entries import Entries
+from minigrad.structure.factors import Factors
+from minigrad.structure.parts import (
+    add,
+    column_sums,
+    matrix,
+    reshape_rows,
+    row_squares,
+    scale,
+    sum_to,
+    swap,
+    take_columns,
+    take_rows,
+    take_samples,
+    transpose,
+)
+from minigrad.structure.products import contract, contract_batches, multiply, multiply_batches, narrow
+from minigrad.structure.rows import Rows
+from minigrad.structure.squares import squared_norms
+
+__all__ = [
+    "Columns", "Cotangent", "Dense", "Entries", "Factors", "Kept", "Rows", "Structured", "add", "column_sums",
+    "contract", "contract_batches", "dense", "matrix", "matrix_shape", "multiply", "multiply_batches", "narrow",
+    "reshape_rows",
+    "row_squares", "scale", "squared_norms", "sum_to", "swap", "take_columns", "take_rows", "take_samples", "transpose",
+]  # fmt: skip

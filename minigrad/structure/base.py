@@ -1,0 +1,234 @@
+"""What every structured matrix offers: what is stored, and the products that it takes part in.
+
+Index conventions: the last axis of G holds its m *columns* (features); all axes before it, flattened, are its B *rows*;
+the first axis holds the *samples*. Values are stored already rescaled, so that a structured matrix simply *is* the
+array that ``dense()`` writes out.
+
+A structure needs ``parts``, ``dense`` and ``astype``. Whatever else it can do cheaply it says in the methods of
+`Structured`; the others return NotImplemented, and `minigrad.structure.products` then writes it out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minigrad.typing import Array, Shape
+
+__all__ = ["Cotangent", "Dense", "Kept", "Structured", "dense", "matrix_shape"]
+
+
+class Structured:
+    """A matrix of which only a part is stored: ``shape``, ``dtype``, ``nbytes`` and ``dense()``, and its products.
+
+    Products are written for two operands of any structure. The methods whose name ends in ``_into`` are those of the
+    right operand. All return a new array or structure, or NotImplemented where this structure has no cheaper way.
+
+    Examples
+    --------
+    >>> from minigrad.structure import Rows
+    >>> kept = Rows(np.array([[1.0, 2.0]]), np.array([1]), (3, 2))
+    >>> isinstance(kept, Structured), kept.shape, kept.dense().tolist()
+    (True, (3, 2), [[0.0, 0.0], [1.0, 2.0], [0.0, 0.0]])
+    """
+
+    __slots__ = ("shape",)
+    shape: Shape
+    multiplies: ClassVar[bool] = False
+    """Whether products with it take fewer operations than those of the dense matrix; the cost model reads it."""
+
+    @property
+    def parts(self) -> tuple[Array, ...]:
+        """The arrays that are stored."""
+        raise NotImplementedError(f"{type(self).__name__} does not say which arrays it stores")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the values."""
+        return self.parts[0].dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes stored, values and indices together."""
+        return sum(part.nbytes for part in self.parts)
+
+    def dense(self) -> Array:
+        """The same matrix as one array of shape ``shape``."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be made dense")
+
+    def astype(self, dtype: DTypeLike) -> Structured:
+        """The same matrix with values of another dtype."""
+        raise NotImplementedError(f"{type(self).__name__} cannot change its dtype")
+
+    def reshaped(self, lead: Shape) -> Any:
+        """The same rows, counted along other leading axes."""
+        return NotImplemented
+
+    def transposed(self) -> Any:
+        """Gᵀ, of a matrix with two axes."""
+        return NotImplemented
+
+    def scaled(self, factor: float) -> Any:
+        """The matrix times a number."""
+        return NotImplemented
+
+    def plus(self, other: Cotangent) -> Any:
+        """The sum with another of the same shape."""
+        return NotImplemented
+
+    def column_sums(self) -> Any:
+        """Gᵀ 1, shape (m,)."""
+        return NotImplemented
+
+    def row_squares(self) -> Any:
+        """‖G_i‖² of each row, in float64, of shape ``shape[:-1]``."""
+        return NotImplemented
+
+    def sum_to(self, shape: Shape) -> Any:
+        """The sum over the axes along which ``shape`` was broadcast to the shape of this."""
+        return NotImplemented
+
+    def take_rows(self, indices: Array) -> Any:
+        """Some rows of the matrix with all leading axes flattened, shape (k, m); ``indices`` increase."""
+        return NotImplemented
+
+    def take_columns(self, indices: Array) -> Any:
+        """Some columns, shape (…, k); ``indices`` increase."""
+        return NotImplemented
+
+    def take_samples(self, indices: Array) -> Any:
+        """Some samples, shape (k, …, m); ``indices`` increase."""
+        return NotImplemented
+
+    def multiply(self, w: Cotangent) -> Any:
+        """G W, with W of shape (m, n)."""
+        return NotImplemented
+
+    def multiply_into(self, g: Cotangent) -> Any:
+        """G W, where this is W."""
+        return NotImplemented
+
+    def contract(self, x: Cotangent) -> Any:
+        """Gᵀ X over all rows, shape (m, n), with X of the leading axes of G."""
+        return NotImplemented
+
+    def contract_into(self, g: Cotangent) -> Any:
+        """Gᵀ X, where this is X."""
+        return NotImplemented
+
+    def narrow(self, w: Array) -> Any:
+        """L and V with G Wᵀ = L Vᵀ and fewer columns, for W of shape (…, m)."""
+        return NotImplemented
+
+    def multiply_batches(self, b: Cotangent) -> Any:
+        """G Bᵀ in each batch, with B of shape (…, n, m)."""
+        return NotImplemented
+
+    def multiply_batches_into(self, g: Cotangent) -> Any:
+        """G Bᵀ in each batch, where this is B."""
+        return NotImplemented
+
+    def contract_batches(self, g: Cotangent) -> Any:
+        """Aᵀ G in each batch, where this is A."""
+        return NotImplemented
+
+    def contract_batches_into(self, a: Cotangent) -> Any:
+        """Aᵀ G in each batch, where this is G."""
+        return NotImplemented
+
+    def __repr__(self) -> str:
+        stored = ", ".join("×".join(map(str, part.shape)) for part in self.parts)
+        return f"{type(self).__name__}(shape={self.shape}, dtype={self.dtype}, stored {stored})"
+
+
+Cotangent: TypeAlias = Array | Structured
+"""What travels backwards: a plain array, or a structured one."""
+
+
+class Dense(Structured):
+    """All of a cotangent, wrapped; a bare array means the same.
+
+    Parameters
+    ----------
+    values : ndarray
+        The whole cotangent.
+
+    Examples
+    --------
+    >>> Dense(np.ones((2, 3))).dense().sum().item()
+    6.0
+    """
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Array):
+        self.values = values
+        self.shape = values.shape
+
+    @property
+    def parts(self) -> tuple[Array, ...]:
+        return (self.values,)
+
+    def dense(self) -> Array:
+        return self.values
+
+    def astype(self, dtype: DTypeLike) -> Dense:
+        return Dense(self.values.astype(dtype, copy=False))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an estimator is expected to keep: the structure, and how much of it.
+
+    Parameters
+    ----------
+    structure : type
+        A subclass of `Structured`.
+    fraction : float
+        Expected kept columns, rows or entries over all of them; for `Factors` the expected rank over
+        ``min(rows, columns)``. In [0, 1], or above 1 for a projection wider than the cotangent.
+    samples : bool
+        Whether kept rows are whole samples, which operations within a sample leave alone.
+
+    Examples
+    --------
+    >>> from minigrad.estimators import DiagonalSketch, RandomProjection
+    >>> kept = DiagonalSketch(0.25).kept((32, 64))
+    >>> kept.structure.__name__, kept.fraction
+    ('Columns', 0.25)
+    >>> RandomProjection(0.25).kept((32, 64)).structure.__name__
+    'Factors'
+    """
+
+    structure: type[Structured] = Dense
+    fraction: float = 1.0
+    samples: bool = False
+
+
+def matrix_shape(shape: Shape) -> tuple[int, int]:
+    """``(rows, columns)`` of a cotangent of this shape: all axes but the last are flattened.
+
+    Examples
+    --------
+    >>> matrix_shape((2, 3, 5)), matrix_shape((5,)), matrix_shape(())
+    ((6, 5), (1, 5), (1, 1))
+    """
+    if not shape:
+        return 1, 1
+    return math.prod(shape[:-1]), shape[-1]
+
+
+def dense(g: Cotangent) -> Array:
+    """The cotangent as a plain array.
+
+    Examples
+    --------
+    >>> from minigrad.structure import Rows
+    >>> dense(Rows(np.array([[1.0]]), np.array([0]), (2, 1))).tolist()
+    [[1.0], [0.0]]
+    """
+    return g.dense() if isinstance(g, Structured) else g
