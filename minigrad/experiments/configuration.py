@@ -16,6 +16,7 @@ import numpy as np
 
 import minigrad
 from minigrad import datasets, nn, optim
+from minigrad.counts import MOST_EPOCHS, count
 from minigrad.datasets import Dataset
 from minigrad.experiments.method import Method
 from minigrad.naming import unknown
@@ -85,8 +86,7 @@ class Configuration:
         if self.model not in nn.models.names():
             raise ValueError(unknown("model", self.model, nn.models.names()))
         object.__setattr__(self, "data", datasets.canonical(self.data))
-        if self.epochs < 1:
-            raise ValueError(f"epochs={self.epochs} must be at least 1")
+        count("epochs", self.epochs, MOST_EPOCHS, "epochs")
         if self.batch_size < 1:
             raise ValueError(f"batch_size={self.batch_size} must be at least 1")
         object.__setattr__(self, "optimizer", self.optimizer.strip().lower())
