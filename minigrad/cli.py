@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any, TextIO
 
 import minigrad
 from minigrad.allocator import keep_memory
@@ -18,16 +24,36 @@ from minigrad.commands.reports import add_reports
 from minigrad.commands.reproduce import add_reproduce
 from minigrad.datasets.errors import DataError
 from minigrad.report import wrapped
+from minigrad.terminal import Lenient
 from minigrad.threads import one_thread
 from minigrad.training import CheckpointError, DivergenceError
 
 __all__ = ["main"]
 
+RESUMES = "finished runs are kept, and the same command goes on from there"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 def console() -> int:
     """The command as a process of its own: freed memory is kept for the next step."""
+    _stand_in()
     keep_memory()
-    return main()
+    try:
+        return main()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said: a second Ctrl-C does not hurry the end
+
+
+def _stand_in() -> None:
+    """Put the null device where a standard stream was closed: the next file that is opened would take its place.
+
+    A worker's, or a C library's, words would then go into that file.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest number that is free: this one
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,27 +81,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
       mlp ...
     0
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal without ± gets a ?, and the results all the same
-            stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper) and not stream.closed:
+            stream.reconfigure(errors="replace")  # a terminal without ± gets a ?, and the results all the same
+    out, err = Lenient(sys.stdout), Lenient(sys.stderr)
     try:
-        with one_thread():
+        with redirect_stdout(out), redirect_stderr(err):
+            status = _run(arguments)
+            out.flush()
+            if isinstance(out.error, OSError) and not isinstance(out.error, BrokenPipeError):
+                print(wrapped(f"minigrad: standard output cannot be written to: {out.error.strerror}"), file=sys.stderr)
+                return status or 2
+            return status  # also where whoever read our output has seen enough
+    finally:
+        out.let_go()
+        err.let_go()
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Do it, and say in one message what cannot be done."""
+    words = ""
+    try:
+        options = _parser().parse_args(arguments)
+        words = RESUMES if options.resumes else ""
+        with one_thread(), warnings.catch_warnings():
+            warnings.showwarning = _shown_by(warnings.showwarning)
             return int(options.run(options))
     except KeyboardInterrupt:
-        print("\ninterrupted; finished runs are kept, and the same command goes on from there", file=sys.stderr)
+        print(f"\ninterrupted{'; ' if words else ''}{words}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except BrokenExecutor as error:
-        text = f"{error}\nFinished runs are kept, and the same command goes on from there"
-        print(wrapped(f"minigrad: a worker process died: {text}"), file=sys.stderr)
-        return 2
-    except (ValueError, OSError, ImportError, DataError, CheckpointError, DivergenceError) as error:
-        print(wrapped(f"minigrad: {error}"), file=sys.stderr)
-        return 2
+        who = "a worker process died: " if isinstance(error, BrokenProcessPool) else ""
+        text = f"{who}{error}\n{words.capitalize()}"
+    except MemoryError as error:
+        text = f"there is not enough memory: {str(error) or 'give smaller numbers'}"
+    except OSError as error:
+        text = str(error)
+        if words and error.errno in FULL and words not in text.lower():
+            text = f"{error}\nFree some space: {words}"
+    except (ValueError, ImportError, DataError, CheckpointError, DivergenceError) as error:
+        text = str(error)
+    print(wrapped(f"minigrad: {text}"), file=sys.stderr)
+    return 2
+
+
+def _shown_by(usual: Callable[..., Any]) -> Callable[..., Any]:
+    """How warnings are shown: those meant for users in words alone, the others as usual, with their place."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if category is UserWarning:
+            print(wrapped(f"minigrad: warning: {message}"), file=sys.stderr if file is None else file)
+        else:
+            usual(message, category, filename, lineno, file, line)
+
+    return show
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="minigrad", description="Exact and randomised backpropagation in NumPy (arXiv:2602.14701)."
     )
     parser.add_argument("--version", action="version", version=f"minigrad {minigrad.__version__}")
+    parser.set_defaults(resumes=False)
     commands = parser.add_subparsers(required=True, metavar="command")
     for add in (add_list, add_compare, add_reproduce, add_reports, add_explore):
         add(commands)

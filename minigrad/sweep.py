@@ -175,14 +175,15 @@ def sketch(estimator: Estimator, g: Array, node: Node, rng: np.random.Generator)
 
 def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:
     """The cotangent that an estimator returned, in the dtype of ``g``; raise if it is not one."""
-    if not isinstance(out, Structured):
-        out = returned(out, f"{node.label}: {estimator!r} returned")
-    if out.shape != g.shape:
+    shape = out.shape if isinstance(out, Structured) else np.shape(out)
+    if shape != g.shape:
         raise ValueError(
-            f"{node.label}: {estimator!r} returned a cotangent of shape {out.shape} for one of shape {g.shape}; it "
+            f"{node.label}: {estimator!r} returned a cotangent of shape {shape} for one of shape {g.shape}; it "
             "must be an array or a structured cotangent of the same shape"
         )
-    if out.dtype.kind not in "fiub":
+    if not isinstance(out, Structured):
+        out = returned(out, f"{node.label}: {estimator!r} returned")
+    elif out.dtype.kind not in "fiub":
         raise TypeError(f"{node.label}: {estimator!r} returned values of dtype {out.dtype}, not real numbers")
     cotangent: Cotangent = out if out.dtype == g.dtype else out.astype(g.dtype)
     return cotangent

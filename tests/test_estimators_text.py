@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
+import operator
+import re
+import sys
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from estimator_cases import AXES, DESIGNS, KINDS, TARGETS, every
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import estimators, ops
@@ -27,6 +33,7 @@ from minigrad.estimators import (
     registry,
 )
 
+REGISTRY = sys.modules["minigrad.estimators.registry"]
 CLASSES = (
     Mask, DiagonalSketch, LowRankSketch, RandomProjection, RangeFinderSketch, TopK, WinnerTakeAll, WithReplacement,
 )  # fmt: skip
@@ -254,3 +261,65 @@ def test_register_is_a_decorator(monkeypatch):
     with pytest.raises(TypeError, match="not a dataclass that inherits from minigrad.Estimator"):
         estimators.register("coin", "heads or tails")(lambda g: g)
     assert estimators.names() == before
+
+
+NAMES = [*estimators.names(), "Mask", "DiagonalSketch", "maks", ""]
+OPTIONS = ["budget", "axis", "target", "design", "kind", "oversampling", "power", "self", "x"]
+ODD = [
+    "nan", "inf", "None", "True", "'0.1'", "b'1'", "1j", "10**400", "1" + "0" * 320, "-1" + "0" * 400, "9" * 5000,
+    "1e999", "[0.1]", "()", "{}", "{[]: 1}", "...", "-1", "0", "0.1", "1_0", "row", "'row'", "1if 1 else 2", "1is 2",
+    "'\\d'", "f'{1}'", "lambda: 0", "*a", "**a", "(x:=1)", "await x", "not 1", "-" * 200 + "1",
+    "(" * 90 + "1" + ")" * 90, "\udcff", "\0", "é", "\n",
+]  # fmt: skip
+VALUES = st.one_of(st.sampled_from(ODD), st.integers().map(str), st.floats().map(repr), st.text(max_size=5))
+ARGUMENTS = st.one_of(VALUES, st.tuples(st.sampled_from(OPTIONS), VALUES).map("=".join))
+CALLS = st.builds(
+    lambda name, given: f"{name}({', '.join(given)})", st.sampled_from(NAMES), st.lists(ARGUMENTS, max_size=4)
+)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(st.one_of(st.text(), CALLS, ARGUMENTS.map("mask({})".format)), st.sampled_from([None, 0.1, "0.1", 10**400]))
+def test_whatever_the_text_it_is_an_estimator_or_a_value_error_that_shows_it(text, budget):
+    try:
+        estimator = parse(text, budget=budget)
+    except ValueError as error:
+        assert str(error).startswith("estimator text ") and 40 < len(str(error)) < 3000
+    else:
+        assert isinstance(estimator, mg.Estimator) and parse(repr(estimator)) == estimator
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        *[(f"mask({x})", "the budget must be a number in (0, 1], got ") for x in ("nan", "'0.1'", "None", "True")],
+        ("mask(1" + "0" * 400 + ")", "budget=inf is outside (0, 1]"),
+        ("mask(-1" + "0" * 400 + ")", "budget=-inf is outside (0, 1]"),
+        ("mask(10**400)", "is not of the form name(budget"),
+        ("mask(" + "9" * 5000 + ")", "… (5008 characters) is not of the form name(budget"),
+        ("-" * 100_000 + "1", "… (100003 characters) is not of the form name(budget"),
+        ("rangefinder(0.1, oversampling=1e5)", "oversampling=100000.0 must be a whole number"),
+    ],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+def test_a_value_of_the_wrong_type_is_a_value_error(text, words):
+    with pytest.raises(ValueError) as caught:
+        parse(text)
+    assert str(caught.value).startswith("estimator text ") and words in str(caught.value)
+
+
+def test_an_estimator_of_ones_own_that_refuses_its_arguments():
+    @estimators.register("picky", "takes a whole number")
+    @dataclasses.dataclass(frozen=True)
+    class Picky(mg.Estimator):
+        parts: int
+
+        def __post_init__(self):
+            1 / operator.index(self.parts)
+
+    try:
+        for text in ("picky", "picky(2.5)", "picky(0)"):  # missing, of another type, out of range
+            with pytest.raises(ValueError, match=re.escape(f"estimator text {text!r}: ")):
+                parse(text)
+    finally:
+        del REGISTRY._CLASSES["picky"], REGISTRY._LINES["picky"]

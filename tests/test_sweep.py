@@ -7,8 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.structure import sum_to
-from minigrad.structure import Columns, Dense, Rows
+from minigrad.structure import Columns, Dense, Rows, sum_to
 
 
 class Scale(mg.Estimator):

@@ -6,7 +6,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import add_configuration, add_workers, configuration_of, show, tell, workers_of
+from minigrad.commands.options import (
+    add_configuration,
+    add_workers,
+    configuration_of,
+    number,
+    path,
+    show,
+    tell,
+    whole,
+    workers_of,
+)
 
 __all__ = ["add_compare"]
 
@@ -20,7 +30,7 @@ def add_compare(commands: Any) -> None:
         "equal cost; print a table, and write convergence.png, results.csv and results.json. Finished runs are kept: "
         "an interrupted comparison goes on when the same command is given again.",
     )
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, resumes=True)
     add_configuration(command, epochs=20)
     command.add_argument(
         "--vjp",
@@ -32,28 +42,29 @@ def add_compare(commands: Any) -> None:
     )
     command.add_argument(
         "--budget",
-        type=float,
+        type=number,
         default=0.1,
         metavar="B",
         help="expected fraction kept, in (0, 1], for estimators that are given without one (default: %(default)s)",
     )
     command.add_argument(
         "--adaptive",
-        type=float,
+        type=number,
         action="append",
         default=[],
         metavar="T",
         help="also diagonal sketches whose budgets follow the noise: the variance that they add is kept near this "
         "fraction of the minibatch variance; may be repeated",
     )
-    command.add_argument("--seeds", type=int, default=3, metavar="N", help="how many seeds (default: %(default)s)")
+    command.add_argument("--seeds", type=whole, default=3, metavar="N", help="how many seeds (default: %(default)s)")
     add_workers(command)
-    command.add_argument("--out", type=Path, metavar="FOLDER", help="for results (default: runs/compare-MODEL-DATA)")
+    command.add_argument("--out", type=path, metavar="FOLDER", help="for results (default: runs/compare-MODEL-DATA)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the arguments ask for."""
     from minigrad.experiments import compare
+    from minigrad.experiments.files import written
     from minigrad.experiments.method import DEFAULT_VJPS
 
     configuration = configuration_of(options)
@@ -69,5 +80,5 @@ def run(options: argparse.Namespace) -> int:
             told=tell,
             **workers,
         )
-    show(comparison, f"{out}: convergence.png, results.csv, results.json")
+    show(comparison, written(out, ["convergence.png", "results.csv", "results.json"]))
     return 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from minigrad.commands.options import number, path, whole
 
 if TYPE_CHECKING:
     from minigrad.estimator import Estimator
@@ -33,12 +34,12 @@ def add_explore(commands: Any) -> None:
         metavar="TEXT",
         help="the estimator at first, such as 'diagonal(0.1, target=both)' (default: mask(axis=element))",
     )
-    command.add_argument("--budget", type=float, metavar="B", help="the budget at first (default: 0.25)")
-    command.add_argument("--draws", type=int, default=500, metavar="N", help="(default: %(default)s)")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--budget", type=number, metavar="B", help="the budget at first (default: 0.25)")
+    command.add_argument("--draws", type=whole, default=500, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--seed", type=whole, default=0, metavar="N", help="(default: %(default)s)")
     command.add_argument(
         "--save",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="write the pictures to FILE (.png, .svg, .pdf; without an ending, .png), and open no window",
     )
@@ -53,17 +54,15 @@ def run(options: argparse.Namespace) -> int:
     from minigrad.explore.picture import destination
     from minigrad.explore.subject import Subject
 
-    path = None if options.save is None else destination(options.save)
+    file = None if options.save is None else destination(options.save)
     estimator = None if options.vjp is None else _parsed(options.vjp, options.budget)
-    if path is not None:
+    if file is not None:
         subject = Subject(*example(), NODE)
         exploration = Exploration.of(
             subject, estimator or STANDARD[0], options.budget, draws=options.draws, rng=options.seed
         )
-        path = exploration.save(path)
-        print(exploration)
-        print()
-        print(f"written to {path}")
+        print(exploration, flush=True)
+        print(f"\nwritten to {exploration.save(file)}")
         return 0
     explorer = explore(estimator=estimator, budget=options.budget, draws=options.draws, rng=options.seed)
     try:

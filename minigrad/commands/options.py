@@ -5,28 +5,66 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from minigrad.report import wrapped
 
-__all__ = ["add_configuration", "add_workers", "configuration_of", "show", "tell", "workers_of"]
+__all__ = [
+    "add_configuration",
+    "add_workers",
+    "configuration_of",
+    "number",
+    "path",
+    "show",
+    "tell",
+    "whole",
+    "workers_of",
+]
+
+
+def whole(text: str) -> int:
+    """A whole number, as an argument; raise what argparse shows if it is none."""
+    try:
+        return int(text)
+    except ValueError:  # also of one with more digits than Python reads
+        raise argparse.ArgumentTypeError(f"{_cut(text)} is not a whole number; write digits, such as 3") from None
+
+
+def number(text: str) -> float:
+    """A number, as an argument."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{_cut(text)} is not a number; write one such as 0.1 or 1e-3") from None
+
+
+def path(text: str) -> Path:
+    """The name of a file or folder, as an argument."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name; write one such as results, or . for this folder")
+    return Path(text)
+
+
+def _cut(text: str) -> str:
+    return repr(text) if len(text) <= 40 else f"{text[:40]!r}…"
 
 
 def add_configuration(command: argparse.ArgumentParser, epochs: int) -> None:
     """Arguments that decide what a training run computes."""
     command.add_argument("--model", default="mlp", help="see `minigrad list` (default: %(default)s)")
     command.add_argument("--data", default="digits", help="see `minigrad list` (default: %(default)s)")
-    command.add_argument("--epochs", type=int, default=epochs, metavar="N", help="(default: %(default)s)")
-    command.add_argument("--batch-size", type=int, default=64, metavar="N", help="samples (default: %(default)s)")
+    command.add_argument("--epochs", type=whole, default=epochs, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--batch-size", type=whole, default=64, metavar="N", help="samples (default: %(default)s)")
     command.add_argument(
         "--lr",
-        type=float,
+        type=number,
         default=0.01,
         help="learning rate; in training it falls along half a cosine to 0 (default: %(default)s)",
     )
     command.add_argument("--optimizer", default="sgd", help="sgd (with momentum) or adam (default: %(default)s)")
-    command.add_argument("--train", type=int, metavar="N", help="only so many training samples")
-    command.add_argument("--test", type=int, metavar="N", help="only so many test samples")
+    command.add_argument("--train", type=whole, metavar="N", help="only so many training samples")
+    command.add_argument("--test", type=whole, metavar="N", help="only so many test samples")
     command.add_argument("--standardise", action="store_true", help="mean 0 and standard deviation 1 by channel")
     command.add_argument("--augment", action="store_true", help="random crops and flips of training images")
 
@@ -34,7 +72,7 @@ def add_configuration(command: argparse.ArgumentParser, epochs: int) -> None:
 def add_workers(command: argparse.ArgumentParser) -> None:
     """Where runs are done: here, in processes or on a cluster."""
     workers = command.add_mutually_exclusive_group()
-    workers.add_argument("--jobs", type=int, metavar="N", help="so many processes; each takes one core")
+    workers.add_argument("--jobs", type=whole, metavar="N", help="so many processes; each takes one core")
     workers.add_argument("--dask", metavar="ADDRESS", help="a Dask cluster, by the address of its scheduler")
 
 
@@ -51,7 +89,7 @@ def workers_of(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """The executor that was asked for, as arguments of an experiment."""
     from minigrad.experiments.jobs import dask_executor, process_executor
 
-    if options.dask:
+    if options.dask is not None:
         with dask_executor(options.dask) as executor:
             yield {"executor": executor, "local": False}
     elif options.jobs is not None:

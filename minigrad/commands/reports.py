@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import add_configuration, configuration_of, show
+from minigrad.commands.options import add_configuration, configuration_of, number, path, whole
+from minigrad.report import wrapped
 
 __all__ = ["add_reports"]
 
@@ -27,9 +28,9 @@ def add_reports(commands: Any) -> None:
         command.set_defaults(run=run)
         add_configuration(command, epochs=1)
         command.add_argument("--vjp", default="diagonal", metavar="TEXT", help="an estimator (default: %(default)s)")
-        command.add_argument("--budget", type=float, default=0.1, metavar="B", help="(default: %(default)s)")
-        command.add_argument("--seed", type=int, default=0, metavar="N", help="(default: %(default)s)")
-        command.add_argument("--out", type=Path, metavar="FOLDER", help=f"(default: runs/{name}-MODEL-DATA)")
+        command.add_argument("--budget", type=number, default=0.1, metavar="B", help="(default: %(default)s)")
+        command.add_argument("--seed", type=whole, default=0, metavar="N", help="(default: %(default)s)")
+        command.add_argument("--out", type=path, metavar="FOLDER", help=f"(default: runs/{name}-MODEL-DATA)")
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -45,8 +46,15 @@ def _advise(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace, name: str, make: Callable[..., Any]) -> int:
+    from minigrad.experiments.files import results_folder
+    from minigrad.experiments.method import methods_from
+
     configuration = configuration_of(options)
+    methods_from((options.vjp,), options.budget)  # no folder is made for what cannot be done
+    configuration.load()
+    out = results_folder(options.out or Path("runs") / f"{name}-{configuration.model}-{configuration.data}")
     report = make(configuration, options.vjp, budget=options.budget, seed=options.seed)
-    path = report.save(options.out or Path("runs") / f"{name}-{configuration.model}-{configuration.data}")
-    show(report, str(path))
+    print(report, flush=True)  # first, since a picture may fail
+    picture = report.save(out)
+    print(f"\n{wrapped(f'written to {picture}')}" if picture else "")
     return 0

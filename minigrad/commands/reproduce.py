@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import add_workers, show, tell, workers_of
+from minigrad.commands.options import add_workers, number, path, show, tell, whole, workers_of
 
 __all__ = ["add_reproduce"]
 
@@ -22,24 +22,25 @@ def add_reproduce(commands: Any) -> None:
         "goes on after an interruption. Presets take a part of the data: a quarter of an hour for mlp, hours for "
         "the rest.",
     )
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, resumes=True)
     command.add_argument("preset", choices=["mlp", "bagnet", "vit"], help="which architecture")
     command.add_argument("--data", help="another data set than the preset's; see `minigrad list`")
-    command.add_argument("--epochs", type=int, metavar="N", help="another number than the preset's")
-    command.add_argument("--train", type=int, metavar="N", help="only so many training samples")
-    command.add_argument("--test", type=int, metavar="N", help="only so many test samples")
-    command.add_argument("--budgets", type=float, nargs="+", metavar="B", help="other budgets than the preset's")
+    command.add_argument("--epochs", type=whole, metavar="N", help="another number than the preset's")
+    command.add_argument("--train", type=whole, metavar="N", help="only so many training samples")
+    command.add_argument("--test", type=whole, metavar="N", help="only so many test samples")
+    command.add_argument("--budgets", type=number, nargs="+", metavar="B", help="other budgets than the preset's")
     command.add_argument("--vjp", action="append", metavar="TEXT", help="other estimators than the preset's")
-    command.add_argument("--lrs", type=float, nargs="+", metavar="LR", help="another grid of learning rates")
-    command.add_argument("--tune-epochs", type=int, metavar="N", help="epochs of the runs that choose learning rates")
-    command.add_argument("--seeds", type=int, metavar="N", help="another number than the preset's")
+    command.add_argument("--lrs", type=number, nargs="+", metavar="LR", help="another grid of learning rates")
+    command.add_argument("--tune-epochs", type=whole, metavar="N", help="epochs of the runs that choose learning rates")
+    command.add_argument("--seeds", type=whole, metavar="N", help="another number than the preset's")
     add_workers(command)
-    command.add_argument("--out", type=Path, metavar="FOLDER", help="(default: runs/reproduce-PRESET)")
+    command.add_argument("--out", type=path, metavar="FOLDER", help="(default: runs/reproduce-PRESET)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the arguments ask for."""
     from minigrad.experiments import PRESETS, reproduce
+    from minigrad.experiments.files import written
 
     study = PRESETS[options.preset]
     names = ("data", "epochs", "train", "test")
@@ -56,5 +57,5 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or Path("runs") / f"reproduce-{options.preset}"
     with workers_of(options) as workers:
         result = reproduce(study, out, told=tell, **workers)
-    show(result, f"{out}: study.png, study.csv, study.json")
+    show(result, written(out, ["study.png", "study.csv", "study.json"]))
     return 0

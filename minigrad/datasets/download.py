@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from minigrad.datasets.errors import DataError
 from minigrad.datasets.places import VARIABLE, cache_folder, places
 from minigrad.datasets.verify import verified_content
 from minigrad.files import temporary_folder
+from minigrad.terminal import watched
 
 __all__ = ["download"]
 
@@ -88,9 +88,7 @@ def _fetch(pooch: ModuleType, url: str, to: Path) -> None:
         def close_later(response: Any, **_: Any) -> None:
             responses.callback(response.close)
 
-        fetch = pooch.HTTPDownloader(
-            progressbar=sys.stderr.isatty(), chunk_size=_CHUNK, hooks={"response": close_later}
-        )
+        fetch = pooch.HTTPDownloader(progressbar=watched(), chunk_size=_CHUNK, hooks={"response": close_later})
         fetch(url, str(to), None)
 
 

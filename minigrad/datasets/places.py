@@ -31,7 +31,7 @@ def cache_folder() -> Path:
     except ImportError:
         # By the XDG convention a relative path in the variable is to be ignored.
         base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        return (base if base.is_absolute() else Path.home() / ".cache") / "minigrad"
+        return (base if base.is_absolute() else Path(os.path.expanduser("~/.cache"))) / "minigrad"
     return Path(pooch.os_cache("minigrad"))
 
 
@@ -50,7 +50,7 @@ def places(file: DataFile) -> Iterator[Path]:
     """
     chosen = os.environ.get(VARIABLE)
     if chosen:
-        root = Path(chosen).expanduser()
+        root = Path(os.path.expanduser(chosen))  # which leaves the ~ of an unknown user as it is
         yield from (root / folder for folder in file.folders)
         yield root
     yield from (SYSTEM / folder for folder in file.folders)

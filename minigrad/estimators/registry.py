@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ __all__ = ["Named", "describe", "names", "parse", "register"]
 _CLASSES: dict[str, type[Named]] = {}
 _LINES: dict[str, str] = {}
 Class = TypeVar("Class", bound="type[Named]")
+LONGEST = 1000
+"""No estimator takes so many characters to write."""
 
 
 class Named(Estimator):
@@ -131,8 +134,8 @@ def parse(text: str, budget: float | None = None) -> Estimator:
     Raises
     ------
     ValueError
-        If the text is not of this form, or a name, an argument or a value is unknown; the message gives the
-        nearest that is known.
+        If the text is not of this form, or a name, an argument or a value is unknown or of the wrong type; the message
+        gives the nearest that is known. Whatever the text, nothing else is raised.
 
     Examples
     --------
@@ -148,19 +151,24 @@ def parse(text: str, budget: float | None = None) -> Estimator:
     cls = _find(name, text)
     fields = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     if len(args) > len(fields):
-        raise ValueError(f"estimator text {text!r}: {name} takes at most {len(fields)} arguments ({', '.join(fields)})")
+        raise ValueError(
+            f"estimator text {_shown(text)}: {name} takes at most {len(fields)} arguments ({', '.join(fields)})"
+        )
     given = dict(zip(fields, args, strict=False))
     for key, value in kwargs.items():
         if key not in fields:
-            raise ValueError(f"estimator text {text!r}: " + unknown(f"argument of {name}", key, fields))
+            raise ValueError(f"estimator text {_shown(text)}: " + unknown(f"argument of {name}", key, fields))
         if key in given:
-            raise ValueError(f"estimator text {text!r}: {key} is given twice")
+            raise ValueError(f"estimator text {_shown(text)}: {key} is given twice")
         given[key] = value
     if "budget" in fields and "budget" not in given:
         if budget is None:
-            raise ValueError(f"estimator text {text!r}: say which budget, as in {name}(0.1)")
+            raise ValueError(f"estimator text {_shown(text)}: say which budget, as in {name}(0.1)")
         given["budget"] = budget
-    return cls(**given)
+    try:
+        return cls(**given)
+    except (TypeError, ValueError, ArithmeticError) as error:  # such as a word for a number, or one out of range
+        raise ValueError(f"estimator text {_shown(text)}: {error}") from error
 
 
 def _read(text: str) -> tuple[str, list[Any], dict[str, Any]]:
@@ -171,18 +179,29 @@ def _read(text: str) -> tuple[str, list[Any], dict[str, Any]]:
             f"estimator text {text!r}: numbers are written with a decimal point, 0.{comma[1]}; a comma parts arguments"
         )
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        if len(text) > LONGEST:
+            raise ValueError("it would take Python's parser too long, or too deep")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SyntaxWarning)  # what Python would mend, such as "\\d"
+            warnings.simplefilter("error", DeprecationWarning)
+            tree = ast.parse(text.strip(), mode="eval").body
         if isinstance(tree, ast.Name):
             return tree.id, [], {}
         if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
             named = {keyword.arg: _value(keyword.value) for keyword in tree.keywords if keyword.arg is not None}
             if len(named) == len(tree.keywords):
                 return tree.func.id, [_value(node) for node in tree.args], named
-    except (SyntaxError, ValueError, AttributeError, TypeError):
+    except (SyntaxError, ValueError, AttributeError, TypeError, RecursionError, MemoryError):
         pass
     raise ValueError(
-        f"estimator text {text!r} is not of the form name(budget, option=value), such as mask(0.1, axis=row)"
+        f"estimator text {_shown(text)} is not of the form name(budget, option=value), such as mask(0.1, axis=row)"
     )
+
+
+def _shown(text: Any) -> str:
+    """The text in a message, cut where it is long."""
+    shown = repr(text)
+    return shown if len(shown) <= LONGEST else f"{shown[:40]}… ({len(shown)} characters)"
 
 
 def _value(node: ast.expr) -> Any:
@@ -194,7 +213,7 @@ def _find(name: str, text: str) -> type[Named]:
     known = {**_CLASSES, **{cls.__name__.lower(): cls for cls in _CLASSES.values()}}
     if wanted in known:
         return known[wanted]
-    raise ValueError(f"estimator text {text!r}: " + unknown("estimator", name, list(_CLASSES)))
+    raise ValueError(f"estimator text {_shown(text)}: " + unknown("estimator", name, list(_CLASSES)))
 
 
 def check_choice(owner: Any, what: str, value: Any, known: Iterable[str]) -> None:
@@ -210,7 +229,10 @@ def check_budget(owner: Any, budget: Any) -> None:
         not isinstance(budget, (int, float)) and not hasattr(budget, "__float__")
     ):
         raise TypeError(f"{type(owner).__name__}: the budget must be a number in (0, 1], got {budget!r}")
-    value = float(budget)
+    try:
+        value = float(budget)
+    except OverflowError:  # a whole number beyond all floats
+        value = math.inf if budget > 0 else -math.inf
     if not 0 < value <= 1 or math.isnan(value):
         raise ValueError(
             f"{type(owner).__name__}: budget={value:g} is outside (0, 1]. It is the expected fraction that is kept: "

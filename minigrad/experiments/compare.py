@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
+from minigrad.counts import MOST_SEEDS, count
 from minigrad.datasets import Dataset
 from minigrad.experiments.comparison import Comparison
 from minigrad.experiments.configuration import Configuration
@@ -67,7 +68,9 @@ def compare(
     Raises
     ------
     ValueError
-        If a text, a name or a number is not understood; if a batch is larger than the data.
+        If a text, a name or a number is not understood, or out of range; if a batch is larger than the data.
+    TypeError
+        If ``seeds`` is not a whole number.
     OSError
         If the folder cannot be written to.
     DataError
@@ -83,15 +86,14 @@ def compare(
     >>> [method.label for method in found.methods]
     ['exact', 'DiagonalSketch(0.25)', 'exact, batch 33']
     """
-    if seeds < 1:
-        raise ValueError(f"seeds={seeds} must be at least 1")
+    seeds = count("seeds", seeds, MOST_SEEDS, "seeds")
     configuration = configuration or Configuration()
     methods = methods_from(tuple(vjps), budget, tuple(adaptive))
     data = configuration.load()
     if configuration.batch_size > len(data.x_train):
         raise ValueError(
-            f"batch_size={configuration.batch_size} is larger than the data: {data.name} has {len(data.x_train)} "
-            "training samples"
+            f"batch_size={configuration.batch_size} is larger than the data; give at most {len(data.x_train)}: "
+            f"{data.name} has {len(data.x_train)} training samples"
         )
     store = Store(out)
     methods = with_baseline(configuration, methods, data)

@@ -18,6 +18,7 @@ import scipy
 
 import minigrad
 from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.files import write_picture
 from minigrad.experiments.measure import Measurement
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run
@@ -158,17 +159,20 @@ class Comparison:
         return json_ready(everything)
 
     def save(self, folder: Path) -> list[Path]:
-        """Write results.csv (one line for each epoch of each run), results.json and convergence.png."""
+        """Write results.csv (one line for each epoch of each run), results.json and convergence.png.
+
+        Returns
+        -------
+        list of Path
+            The files; without the picture, and with a warning, where it could not be drawn.
+        """
         paths = [folder / name for name in ("results.csv", "results.json", "convergence.png")]
         text = self._csv()
         write_atomically(paths[0], lambda stream: stream.write(text.encode()))
         data = json.dumps(self.to_dict(), indent=1, allow_nan=False)
         write_atomically(paths[1], lambda stream: stream.write(data.encode()))
-        from matplotlib.figure import Figure  # without pyplot: no display is needed, and no state is left behind
-
-        figure = self.plot(Figure(figsize=(10, 7.8), layout="constrained"))
-        write_atomically(paths[2], lambda stream: figure.savefig(stream, dpi=130, format="png"))
-        return paths
+        picture = write_picture(paths[2], self.plot, figsize=(10, 7.8), layout="constrained")
+        return paths if picture else paths[:2]
 
     def _csv(self) -> str:
         out = io.StringIO()

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from minigrad import datasets, nn, optim
+from minigrad.counts import MOST_EPOCHS, count
 from minigrad.datasets import Dataset
 from minigrad.experiments.method import Method
 from minigrad.fingerprint import describe, describe_array, digest, source
@@ -89,8 +90,7 @@ class Configuration:
         if self.model not in nn.models.names():
             raise ValueError(unknown("model", self.model, nn.models.names()))
         object.__setattr__(self, "data", datasets.canonical(self.data))
-        if self.epochs < 1:
-            raise ValueError(f"epochs={self.epochs} must be at least 1")
+        count("epochs", self.epochs, MOST_EPOCHS, "epochs")
         if self.batch_size < 1:
             raise ValueError(f"batch_size={self.batch_size} must be at least 1")
         object.__setattr__(self, "optimizer", self.optimizer.strip().lower())

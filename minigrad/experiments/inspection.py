@@ -9,9 +9,9 @@ from typing import Any
 from minigrad import inspect, ops, training
 from minigrad.datasets import Dataset
 from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.files import results_folder, write_picture
 from minigrad.experiments.method import Method, methods_from
 from minigrad.experiments.run import AUGMENTATION
-from minigrad.files import write_atomically
 from minigrad.inspect import Advice, Allocation, Cost, GradientNoise, Sparsity, Unbiasedness, Variance
 from minigrad.nn.module import Module
 from minigrad.streams import Domain, child
@@ -41,8 +41,8 @@ class Inspection:
     def __str__(self) -> str:
         return "\n\n".join(str(report) for report in (self.unbiasedness, self.variance, self.sparsity, self.cost))
 
-    def save(self, folder: Path) -> Path:
-        """Write noise.png: whose noise it is, and what was kept."""
+    def save(self, folder: Path) -> Path | None:
+        """Write noise.png: whose noise it is, and what was kept; None and a warning, if it cannot be drawn."""
         return _picture(folder / "noise.png", self.variance.plot, self.sparsity.plot)
 
 
@@ -64,8 +64,8 @@ class Advising:
     def __str__(self) -> str:
         return "\n\n".join(str(report) for report in (self.noise, self.advice, self.allocation))
 
-    def save(self, folder: Path) -> Path:
-        """Write advice.png: the predicted cost against the budget."""
+    def save(self, folder: Path) -> Path | None:
+        """Write advice.png: the predicted cost against the budget; None and a warning, if it cannot be drawn."""
         return _picture(folder / "advice.png", self.advice.plot)
 
 
@@ -138,6 +138,8 @@ def advise_model(
 def _trained(configuration: Configuration, data: Dataset, vjp: str, budget: float, seed: int) -> Module:
     """A model after some epochs of exact training, with the estimator on all layers but the last."""
     method = methods_from((vjp,), budget)[-1]
+    if seed < 0:
+        raise ValueError(f"seed={seed} must not be negative")
     if method.exact:
         raise ValueError(f"{vjp!r} is exact: there is no noise to look at; give an estimator with a budget below 1")
     exact = configuration.build(data, Method("exact"), seed)
@@ -157,14 +159,13 @@ def _trained(configuration: Configuration, data: Dataset, vjp: str, budget: floa
     return model
 
 
-def _picture(path: Path, *plots: Any) -> Path:
+def _picture(path: Path, *plots: Any) -> Path | None:
     """Draw each plot on Axes of its own, side by side, and write the figure."""
-    from matplotlib.figure import Figure
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure = Figure(figsize=(6.4 * len(plots), 4.8), layout="constrained")
-    axes = figure.subplots(1, len(plots), squeeze=False)[0]
-    for plot, ax in zip(plots, axes, strict=True):
-        plot(ax)
-    write_atomically(path, lambda stream: figure.savefig(stream, dpi=130, format="png"))
-    return path
+    def draw(figure: Any) -> None:
+        axes = figure.subplots(1, len(plots), squeeze=False)[0]
+        for plot, ax in zip(plots, axes, strict=True):
+            plot(ax)
+
+    results_folder(path.parent)
+    return write_picture(path, draw, figsize=(6.4 * len(plots), 4.8), layout="constrained")

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+import time
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from minigrad.allocator import keep_memory
+from minigrad.counts import MOST_WORKERS, count
 from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.interrupts import QuietContext, held
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run, train
 from minigrad.experiments.store import Store
+from minigrad.terminal import lenient_warnings, progress_bar
 
 __all__ = ["Job", "dask_executor", "process_executor", "run_jobs"]
+
+
+Finished: TypeAlias = "Generator[tuple[str, Run], None, None]"
 
 
 @dataclass(frozen=True)
@@ -88,14 +96,15 @@ def run_jobs(
         If a worker computed another run than it was asked for, since its data or its minigrad are not those of this
         process.
     """
-    from tqdm import tqdm
-
     by_key = {job.key: job for job in jobs}
     runs = {key: run for key in by_key if (run := store.get(key)) is not None}
     todo = {key: job for key, job in by_key.items() if key not in runs}
-    quiet = None if progress is None else not progress
-    with tqdm(total=len(by_key), initial=len(runs), disable=quiet, unit="run", leave=False, desc=label) as bar:
-        for key, run in _finished(todo, store, executor, local):
+    with (
+        lenient_warnings(),
+        progress_bar(len(by_key), len(runs), "run", progress, label) as bar,
+        closing(_finished(todo, store, executor, local)) as finished,
+    ):
+        for key, run in finished:
             if run.key != key:
                 raise ValueError(
                     f"a worker was asked for the run {key} ({run.label!r}, seed {run.seed}) and computed {run.key}: "
@@ -107,26 +116,35 @@ def run_jobs(
     return runs
 
 
-def _finished(todo: dict[str, Job], store: Store, executor: Executor | None, local: bool) -> Iterator[tuple[str, Run]]:
+def _finished(todo: dict[str, Job], store: Store, executor: Executor | None, local: bool) -> Finished:
     """The runs of some jobs, as they are finished."""
     checkpoints = {key: store.checkpoint(key) if local else None for key in todo}
     if executor is None:
         for key, job in todo.items():
-            yield key, job(checkpoints[key])
+            run = job(checkpoints[key])
+            with held():  # until the caller has kept it
+                yield key, run
         return
-    futures: dict[Future[Run], str] = {executor.submit(job, checkpoints[key]): key for key, job in todo.items()}
+    futures: dict[Future[Run], str] = {}
+    broken = False
     try:
+        with held():
+            futures.update({executor.submit(job, checkpoints[key]): key for key, job in todo.items()})
         for future in as_completed(futures):
             key, run = futures[future], future.result()
             del futures[future]
-            yield key, run
-    except (Exception, KeyboardInterrupt):
+            with held():
+                yield key, run
+    except (Exception, KeyboardInterrupt) as error:
+        broken = isinstance(error, BrokenExecutor)
         for future, key in futures.items():  # what was finished at the same time is not lost
             if future.done() and not future.cancelled() and future.exception() is None:
-                yield key, future.result()
+                with held():
+                    yield key, future.result()
         raise
     finally:
-        for future in futures:
+        # A broken executor gives up its jobs by itself, and stumbles over one that is cancelled meanwhile.
+        for future in () if broken else futures:
             future.cancel()
 
 
@@ -144,19 +162,32 @@ def process_executor(workers: int) -> Iterator[Executor]:
     Raises
     ------
     ValueError
-        If there is no worker.
+        If there is no worker, or there are more than 1,000.
     """
-    if workers < 1:
-        raise ValueError(f"jobs={workers} must be at least 1")
+    workers = count("jobs", workers, MOST_WORKERS, "processes")
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin) as executor:
+    with ProcessPoolExecutor(workers, QuietContext(), _begin) as executor:
         try:
             yield executor
         except BaseException:  # Ctrl-C, too: whoever stops does not wait for the runs under way
-            executor.shutdown(wait=False, cancel_futures=True)  # first, or what was cancelled breaks its thread
-            for worker in set(multiprocessing.active_children()) - others:
-                worker.terminate()
+            with held():
+                _end(executor, others)
             raise
+
+
+def _end(executor: ProcessPoolExecutor, others: set[Any]) -> None:
+    """Cancel what was not begun, and end the workers.
+
+    The thread that manages them must have put aside what was cancelled before it learns that a worker has ended, or it
+    ends with a traceback (Python 3.10 and 3.11). It takes what was submitted in order, so a last job tells when.
+    """
+    with suppress(RuntimeError):  # it has ended already
+        last = executor.submit(int)
+        executor.shutdown(wait=False, cancel_futures=True)
+        while not (last.running() or last.done()):
+            time.sleep(0.001)
+    for worker in set(multiprocessing.active_children()) - others:
+        worker.terminate()
 
 
 def _begin() -> None:
@@ -191,6 +222,10 @@ def dask_executor(address: str) -> Iterator[Executor]:
         If ``distributed`` is not installed.
     OSError
         If there is no scheduler at the address.
+    ValueError
+        If the address is not of the form that Dask knows.
+    concurrent.futures.BrokenExecutor
+        If the scheduler ends, or a job's workers die again and again.
     """
     try:
         distributed: Any = importlib.import_module("distributed")
@@ -198,6 +233,40 @@ def dask_executor(address: str) -> Iterator[Executor]:
         raise ImportError(
             'a Dask cluster needs `pip install ".[cluster]"` in a clone of minigrad, or `pip install distributed`'
         ) from error
-    with distributed.Client(address, set_as_default=False) as client:
-        # The scheduler gives a job whose worker dies to another, until its `allowed-failures` workers have died of it.
-        yield client.get_executor(pure=False)
+    with _told_once("distributed.client"), _client(distributed, address) as client:
+        try:
+            # The scheduler gives a job whose worker dies to another, until `allowed-failures` workers have died of it.
+            yield client.get_executor(pure=False)
+        except CancelledError as error:
+            raise BrokenExecutor(
+                f"the Dask cluster at {address} gave up the runs: its scheduler has ended or is out of reach"
+            ) from error
+        except distributed.KilledWorker as error:
+            raise BrokenExecutor(f"the Dask cluster at {address} gave up a run, whose workers died: {error}") from error
+
+
+def _client(distributed: Any, address: str) -> Any:
+    """A client of the scheduler at an address."""
+    words = f"no Dask scheduler answers at {address!r}; write the address that it shows, such as tcp://127.0.0.1:8786"
+    try:
+        if not address.strip():  # which would start a cluster here
+            raise ValueError("it is empty")
+        distributed.comm.get_address_host_port(address)  # before a client is half made
+        return distributed.Client(address, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise (OSError if isinstance(error, OSError) else ValueError)(f"{words} ({error})") from error
+
+
+@contextmanager
+def _told_once(name: str) -> Iterator[None]:
+    """A block in which a logger is silent, since what it would show as a traceback is raised as well."""
+
+    def nothing(record: logging.LogRecord) -> bool:
+        return False
+
+    logger = logging.getLogger(name)
+    logger.addFilter(nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(nothing)

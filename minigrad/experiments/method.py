@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from minigrad.estimators import Estimator, Exact, parse
@@ -83,16 +84,15 @@ def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, .
     for text in texts:
         place, colon, rest = text.partition(":")
         last = bool(colon) and place.strip() == "last"
-        try:
-            vjp = repr(parse(rest if last else text, budget=budget))
-        except TypeError as error:  # such as a budget that is a word
-            raise ValueError(f"estimator text {text!r}: {error}") from error
+        vjp = repr(parse(rest if last else text, budget=budget))
         method = Method(f"last: {vjp}" if last else vjp, vjp, where="last" if last else "hidden")
         if not method.exact:
             methods[method.label] = method
     for fraction in adaptive:
-        if not fraction > 0:
-            raise ValueError(f"adaptive={fraction} must be positive: the added variance over that of the minibatch")
+        if not 0 < fraction < math.inf:
+            raise ValueError(
+                f"adaptive={fraction} must be positive and finite: the added variance over that of the minibatch"
+            )
         columns, samples = f"columns, adaptive {fraction:g}", f"last: samples, adaptive {fraction:g}"
         methods[columns] = Method(columns, "DiagonalSketch(0.5)", adaptive=float(fraction))
         methods[samples] = Method(samples, "DiagonalSketch(0.5, axis='sample')", where="last", adaptive=float(fraction))

@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 
+from minigrad.experiments.files import results_folder
 from minigrad.experiments.run import Run
 from minigrad.files import regular, remove_stale, write_atomically
 
@@ -24,10 +25,8 @@ class Store:
 
     Raises
     ------
-    NotADirectoryError
-        If there is a file of that name.
-    PermissionError
-        If nothing may be written there.
+    OSError, ValueError
+        As `results_folder`: if there is a file of that name, or nothing may be written there.
 
     Examples
     --------
@@ -40,15 +39,9 @@ class Store:
     """
 
     def __init__(self, folder: str | os.PathLike[str]):
-        self.folder = Path(folder)
-        if self.folder.exists() and not self.folder.is_dir():
-            raise NotADirectoryError(f"{self.folder} is a file; results go to a folder, give another one with --out")
-        runs = self.folder / "runs"
-        runs.mkdir(parents=True, exist_ok=True)
-        for place in (self.folder, runs):  # now, and not after a training run that would be lost
+        self.folder = results_folder(folder)
+        for place in (self.folder, results_folder(self.folder / "runs")):
             remove_stale(place)
-            if not os.access(place, os.W_OK | os.X_OK):
-                raise PermissionError(f"{place} may not be written to; results go to a folder, give another with --out")
 
     def path(self, key: str) -> Path:
         """Where the run of this key is kept when it is finished."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from minigrad.counts import MOST_EPOCHS, MOST_SEEDS, count
 from minigrad.estimators import parse
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.jobs import Job, run_jobs
@@ -90,9 +91,8 @@ class Study:
             if method in seen:
                 raise ValueError(f"{family!r} and {seen[method]!r} are the same method; name it once")
             seen[method] = family
-        for name in ("seeds", "tune_epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        count("seeds", self.seeds, MOST_SEEDS, "seeds")
+        count("tune_epochs", self.tune_epochs, MOST_EPOCHS, "epochs")
 
 
 def _family(text: str) -> str:
@@ -190,8 +190,8 @@ def reproduce(
     smallest = len(_tuning(study, study.lrs[0]).load().x_train)
     if study.configuration.batch_size > smallest:
         raise ValueError(
-            f"batch_size={study.configuration.batch_size} is larger than the data: {smallest} training samples, when "
-            "a tenth is held out to choose learning rates by"
+            f"batch_size={study.configuration.batch_size} is larger than the data; give at most {smallest}: so many "
+            "training samples there are, when a tenth is held out to choose learning rates by"
         )
     methods = methods_of(study)
     store = Store(out)

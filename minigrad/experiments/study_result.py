@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minigrad.experiments.comparison import versions
+from minigrad.experiments.files import write_picture
 from minigrad.experiments.method import Method
 from minigrad.files import write_atomically
 from minigrad.report import Table
@@ -123,7 +124,13 @@ class StudyResult:
         }
 
     def save(self, folder: Path) -> list[Path]:
-        """Write study.csv (one row for each run, without results where it diverged), study.json and study.png."""
+        """Write study.csv (one row for each run, without results where it diverged), study.json and study.png.
+
+        Returns
+        -------
+        list of Path
+            The files; without the picture, and with a warning, where it could not be drawn.
+        """
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["method", "budget", "lr", "seed", "accuracy", "loss", "diverged", "backward", "total"])
@@ -133,15 +140,11 @@ class StudyResult:
                 head, results = [line.family, line.budget, line.lr, seed], found.get(seed, ["", ""])
                 writer.writerow([*head, *results, int(seed not in found), line.backward, line.total])
         text, data = out.getvalue(), json.dumps(self.to_dict(), indent=1)
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(11, 4.8), layout="constrained")
-        self.plot(figure)
         paths = [folder / name for name in ("study.csv", "study.json", "study.png")]
         write_atomically(paths[0], lambda stream: stream.write(text.encode()))
         write_atomically(paths[1], lambda stream: stream.write(data.encode()))
-        write_atomically(paths[2], lambda stream: figure.savefig(stream, dpi=130, format="png"))
-        return paths
+        picture = write_picture(paths[2], self.plot, figsize=(11, 4.8), layout="constrained")
+        return paths if picture else paths[:2]
 
     def plot(self, figure: Any) -> Any:
         """Draw accuracy against budget and against backward operations on a Matplotlib figure; return it."""

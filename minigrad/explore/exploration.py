@@ -263,12 +263,11 @@ class Exploration:
         OSError
             If the file cannot be written, or is a folder.
         """
-        from matplotlib.figure import Figure
-
         from minigrad.explore.picture import SIZE, destination
+        from minigrad.plot.figure import new_figure
 
         path = destination(path)
-        figure = self.plot(Figure(figsize=SIZE))
+        figure = self.plot(new_figure(figsize=SIZE))
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=100)
         return path

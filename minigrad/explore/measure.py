@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minigrad.counts import MOST_DRAWS, count
 from minigrad.estimator import Estimator
 from minigrad.explore.curve import error, unit
 from minigrad.explore.subject import Subject
@@ -72,7 +73,7 @@ def measure(subject: Subject, estimator: Estimator, draws: int, key: int) -> Mea
     Raises
     ------
     ValueError
-        If there are fewer than two draws.
+        If there are fewer than two draws, or more than a million.
 
     Examples
     --------
@@ -83,7 +84,8 @@ def measure(subject: Subject, estimator: Estimator, draws: int, key: int) -> Mea
     ([0.0, 0.0], 0.0, 1.0)
     """
     if draws < 2:
-        raise ValueError(f"explore: draws={draws}; at least 2 are needed for a standard error")
+        raise ValueError(f"explore: draws={draws}; give at least 2, which a standard error needs")
+    count("explore: draws", draws, MOST_DRAWS, "draws")
     exact, scale = subject.gradient, unit(subject)
     direction, largest = _views(exact)
     first = subject.draw(estimator, 0, key)

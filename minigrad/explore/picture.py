@@ -12,6 +12,7 @@ from minigrad.explore.units import all_of_it
 from minigrad.inspect.sparsity import counted
 from minigrad.plot.distortion import distortion_by_budget
 from minigrad.plot.estimates import estimate_histogram, running_mean
+from minigrad.plot.figure import new_figure
 from minigrad.plot.heatmap import cotangent_heatmap
 from minigrad.plot.probabilities import inclusion_probabilities
 from minigrad.structure import Structured, dense, matrix_shape
@@ -37,23 +38,29 @@ def destination(path: str | Path) -> Path:
     ------
     ValueError
         If the ending is that of no format.
-    IsADirectoryError
-        If it is a folder.
+    OSError
+        If it is a folder (IsADirectoryError), there can be no such file, or Matplotlib cannot be started.
 
     Examples
     --------
     >>> destination("new/explorer").name, destination("explorer.svg").name
     ('explorer.png', 'explorer.svg')
     """
-    from matplotlib.figure import Figure
-
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a file in it, such as {path / 'explorer.png'}")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder; name a file in it, such as {path / 'explorer.png'}")
+        above = next((place for place in path.parents if place.is_file()), None)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise type(error)(f"{path} can be no file ({error.strerror}); give another name") from error
+    if above is not None:
+        raise NotADirectoryError(f"{above} is a file, and no folder for {path.name}; give another place")
     if not path.suffix:
         path = path.with_name(path.name + ".png")
         return destination(path)
-    known = Figure().canvas.get_supported_filetypes()
+    known = new_figure().canvas.get_supported_filetypes()
     if path.suffix[1:].lower() not in known:
         raise ValueError(f"{path.name}: a picture *{path.suffix} is not supported; choose {', '.join(sorted(known))}")
     return path

@@ -33,9 +33,9 @@ def new_figure(**options: Any) -> Any:
     DisplayError
         If the backend that is asked for cannot be had here.
     """
-    import matplotlib.pyplot as plt
-
     try:
+        import matplotlib.pyplot as plt
+
         return plt.figure(**options)
     except (
         Exception

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from minigrad import ops
 from minigrad.nn.module import Module
 from minigrad.optim import Optimizer
+from minigrad.terminal import lenient_warnings, progress_bar
 from minigrad.threads import one_thread
 from minigrad.training.evaluate import Loss
 from minigrad.training.history import History
@@ -84,8 +85,8 @@ def fit(
     checkpoint_seconds : float, default 0
         Write it at most this often, where epochs are short; the last epoch is always written.
     progress : bool, optional
-        A progress bar; default: if standard error is a terminal.
-
+        A progress bar; default: if standard error is a terminal. Where standard error is missing, closed or broken,
+        the bar and warnings are lost, and training goes on.
     callbacks : sequence of Callback
         Called before each step, such as `AdaptiveBudget`; what they keep is in the checkpoint.
     augment : callable, optional
@@ -133,12 +134,9 @@ def fit(
         saved = Saved(loop, path)
         if path.exists():
             saved.restore(epochs)
-    from tqdm import tqdm
-
     total = epochs * loop.steps_per_epoch
-    quiet = None if progress is None else not progress
     written = time.monotonic()
-    with tqdm(total=total, initial=min(loop.step, total), disable=quiet, unit="step", leave=False) as bar:
+    with lenient_warnings(), progress_bar(total, min(loop.step, total), "step", progress) as bar:
         while len(loop.history) < epochs:
             loop.epoch(bar)
             last = loop.history.last

@@ -1,0 +1,100 @@
+"""Where results go: a folder that may be written to, and pictures, without which results are results all the same."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from minigrad.files import write_atomically
+from minigrad.plot.figure import new_figure
+
+__all__ = ["results_folder", "write_picture", "written"]
+
+
+def results_folder(folder: str | os.PathLike[str]) -> Path:
+    """A folder for results, made if it does not exist; found to be one before any work that would be lost.
+
+    Raises
+    ------
+    ValueError
+        If the name is empty.
+    OSError
+        If there is a file of that name, or nothing may be written there: a `NotADirectoryError`, `PermissionError` or
+        whatever the system says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     results_folder(Path(place, "new", "results")).is_dir()
+    True
+    """
+    remedy = "results go to a folder, give another one with --out"
+    if not os.fspath(folder):
+        raise ValueError(f"'' names no folder; {remedy}, or '.' for this one")
+    path = Path(folder)
+    try:
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(f"{path} is a file; {remedy}")
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(f"{path} may not be written to; {remedy}")
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise type(error)(f"{path} cannot be made a folder ({error.strerror}); {remedy}") from error
+    except ValueError as error:  # a null character
+        raise ValueError(f"{str(path)!r} names no folder ({error}); {remedy}") from error
+    return path
+
+
+def write_picture(path: Path, draw: Callable[[Any], object], **options: Any) -> Path | None:
+    """Draw on a new Matplotlib figure, and write it as PNG; where that cannot be done, warn, and go on.
+
+    Parameters
+    ----------
+    path : Path
+        A picture that is there already is replaced; where none can be drawn, it is removed, since it shows other
+        results.
+    draw : callable
+        ``draw(figure)``.
+    **options
+        Of the figure, such as ``figsize``.
+
+    Returns
+    -------
+    Path or None
+        The file, if it was written.
+
+    Warns
+    -----
+    UserWarning
+        If it was not. Tables and numbers are worth more than a picture of them, so nothing is raised.
+    """
+    try:
+        figure = new_figure(**options)
+        draw(figure)
+        write_atomically(path, lambda stream: figure.savefig(stream, dpi=130, format="png"))
+    except Exception as error:  # Matplotlib's own, which may be any; fonts; a full disk
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        reason = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
+        warnings.warn(f"{path.name} could not be drawn ({reason}); the results are complete without it", stacklevel=2)
+        return None
+    return path
+
+
+def written(folder: Path, names: Sequence[str]) -> str:
+    """Which of these files there are, in words.
+
+    Examples
+    --------
+    >>> written(Path("no such folder"), ["results.csv"])
+    'no such folder: nothing'
+    """
+    return f"{folder}: {', '.join(name for name in names if (folder / name).exists()) or 'nothing'}"

@@ -1,0 +1,135 @@
+"""Words that cannot be written are lost, and the work is not: streams that are missing, closed or broken."""
+
+from __future__ import annotations
+
+import errno
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from minigrad import nn, optim, training
+from minigrad.experiments import Configuration, Method, Run
+from minigrad.experiments.jobs import Job, run_jobs
+from minigrad.experiments.store import Store
+from minigrad.terminal import Lenient, progress_bar, watched
+
+JOBS = sys.modules["minigrad.experiments.jobs"]
+
+
+class Broken(io.StringIO):
+    """A terminal that has gone: whatever is asked of it fails."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.failure = error
+
+    def _fail(self, *arguments):
+        raise self.failure
+
+    write = flush = isatty = fileno = _fail
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+STREAMS = {
+    "None": lambda: None,
+    "closed": closed,
+    "a terminal that has gone": lambda: Broken(OSError(errno.EIO, "Input/output error")),
+    "a pipe without a reader": lambda: Broken(BrokenPipeError()),
+    "a full disk": lambda: Broken(OSError(errno.ENOSPC, "No space left on device")),
+}
+
+
+@pytest.fixture(params=STREAMS)
+def no_stderr(request, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", STREAMS[request.param]())
+
+
+def small_run(**options):
+    x, y = np.eye(8, 4, dtype=np.float32), np.arange(8) % 2
+    model = nn.mlp((4, 2), rng=0)
+    return training.fit(model, (x, y), optimizer=optim.SGD(model, lr=0.1), epochs=2, batch_size=4, rng=0, **options)
+
+
+@pytest.mark.parametrize("progress", [None, True, False])
+def test_fit(progress, no_stderr):
+    assert len(small_run(progress=progress)) == 2
+
+
+@pytest.mark.parametrize("progress", [None, True])
+def test_many_runs(progress, no_stderr, tmp_path, monkeypatch):
+    def train(configuration, method, seed, data, checkpoint):
+        return Run(configuration.key(method, seed), method.label, seed, training.History())
+
+    monkeypatch.setattr(JOBS, "train", train)
+    job = Job(Configuration(train=64, test=20), Method("exact"), 0)
+    assert list(run_jobs([job], Store(tmp_path), progress=progress)) == [job.key]
+
+
+CLOSED = """
+import sys, warnings
+import numpy as np
+from minigrad import nn, optim, training
+
+def augment(x, rng):
+    warnings.warn("some library's", RuntimeWarning)
+    return x
+
+sys.stderr.close()
+model = nn.mlp((4, 2), rng=0)
+data = np.eye(8, 4, dtype=np.float32), np.arange(8) % 2
+training.fit(model, data, optimizer=optim.SGD(model, lr=0.1), epochs=1, batch_size=4, rng=0, augment=augment)
+print("trained", flush=True)
+"""
+
+
+def test_a_warning_of_any_library_does_not_stop_training():
+    """Python itself raises ValueError where a warning meets a closed standard error."""
+    done = subprocess.run([sys.executable, "-c", CLOSED], stdout=subprocess.PIPE, text=True, timeout=120)
+    assert (done.stdout, done.returncode) == ("trained\n", 0)
+
+
+def test_a_bar_is_shown_where_it_can_be(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    small_run(progress=True)
+    assert "4/4" in stream.getvalue() and "loss=" in stream.getvalue()
+    shown = stream.getvalue()
+    small_run()  # no terminal
+    assert stream.getvalue() == shown and not watched()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    small_run()
+    assert len(stream.getvalue()) > len(shown) and watched()
+
+
+def test_a_bar_counts_from_what_is_done(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with progress_bar(10, 4, "run", True, "runs") as bar:
+        bar.update()
+        assert "runs:  50%" in str(bar) and "5/10" in str(bar) and "run/s" in str(bar)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_the_first_failure_is_kept_and_nothing_is_tried_again(name):
+    stream = STREAMS[name]()
+    lenient = Lenient(stream)
+    assert lenient.write("words") == 5 and not lenient.isatty()
+    lenient.flush()
+    assert (lenient.error is None) == (stream is None)
+    if isinstance(stream, Broken):
+        assert lenient.error is stream.failure
+        stream.write = stream.flush = lambda *arguments: pytest.fail("it was tried again")
+        print("more", file=lenient, flush=True)
+    lenient.let_go()  # of nothing: these have no place among the process's files
+
+
+def test_other_mistakes_are_not_hidden():
+    with pytest.raises(TypeError):
+        Lenient(io.StringIO()).write(b"bytes")
