@@ -2,13 +2,13 @@
 
 import minigrad.ops as ops
 from minigrad.allocator import keep_memory
-from minigrad.estimator import Estimator
-from minigrad.nesting import TapeError
-from minigrad.node import Node
-from minigrad.primitive import primitive
-from minigrad.residuals import saving
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
+from minigrad.engine.context import TapeError
+from minigrad.engine.define import primitive
+from minigrad.engine.estimator import Estimator
+from minigrad.engine.node import Node
+from minigrad.engine.residuals import saving
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.transforms import grad, value_and_grad, vjp
 
 __all__ = [

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain
-from minigrad.nesting import TapeError, foreign, is_foreign
-from minigrad.primitive import primitive
-from minigrad.tape import Tape, start_cotangent
-from minigrad.tensor import Tensor, traced
+from minigrad.engine.context import TapeError
+from minigrad.engine.define import primitive
+from minigrad.engine.nesting import foreign, is_foreign
+from minigrad.engine.tape import Tape, start_cotangent
+from minigrad.engine.tensor import Tensor, traced
 from minigrad.typing import Array, Seed
 
 __all__ = ["grad", "value_and_grad", "vjp"]

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import minigrad as mg
-from minigrad.context import current_layer, current_tape, inside_layer
+from minigrad.engine.context import current_layer, current_tape, inside_layer
 
 
 def test_the_innermost_tape_records():

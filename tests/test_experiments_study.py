@@ -12,10 +12,10 @@ import sys
 import pytest
 
 from minigrad import datasets, inspect, nn, ops
+from minigrad.engine.tape import Tape
 from minigrad.estimators import Exact, Mask
 from minigrad.experiments import PRESETS, Configuration, Method, Run, Study, StudyResult, reproduce
 from minigrad.experiments.study import FAMILIES, Line, methods_of
-from minigrad.tape import Tape
 from minigrad.training import History
 
 JOBS = sys.modules["minigrad.experiments.jobs"]

@@ -9,7 +9,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, ops
-from minigrad.context import CONTEXT, current_layer, inside_layer
+from minigrad.engine.context import CONTEXT, current_layer, inside_layer
 
 
 def param(*shape, value=1.0):

@@ -15,7 +15,7 @@ CASES = [
     (ops.transpose, np.transpose, ((2, 0, -2),)),
     (ops.swapaxes, np.swapaxes, (0, -1)), (ops.moveaxis, np.moveaxis, (0, -1)),
     (ops.moveaxis, np.moveaxis, ((0, 1), (-1, 0))), (ops.expand_dims, np.expand_dims, (-1,)),
-    (ops.expand, np.expand_dims, ((0, 2),)), (ops.broadcast_to, np.broadcast_to, ((5, 2, 3, 4),)),
+    (ops.expand_dims, np.expand_dims, ((0, 2),)), (ops.broadcast_to, np.broadcast_to, ((5, 2, 3, 4),)),
     (ops.pad, np.pad, (1,)), (ops.pad, np.pad, (((0, 1), (2, 0), (1, 1)),)),
 ]  # fmt: skip
 

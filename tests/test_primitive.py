@@ -9,7 +9,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.context import inside_layer
+from minigrad.engine.context import inside_layer
 from minigrad.structure import Columns
 from minigrad.testing import assert_gradients_close
 

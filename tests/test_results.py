@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.context import inside_layer
-from minigrad.primitive import Primitive
-from minigrad.results import read_only
+from minigrad.engine.context import inside_layer
+from minigrad.engine.primitive import Primitive
+from minigrad.engine.record import record
+from minigrad.engine.results import read_only
 from minigrad.structure import Columns, Dense, Rows, Structured
 from minigrad.testing import assert_gradients_close
 
@@ -111,7 +112,7 @@ def test_a_rule_of_ones_own_on_an_operation_of_the_library_gets_views(monkeypatc
     assert not ops.negative.primitive.trusted
     x = leaf(1.0)
     with mg.Tape() as tape:
-        y = ops.negative.primitive(x, vjp=Wrapped())
+        y = record(ops.negative.primitive, (x,), vjp=Wrapped())
     with pytest.raises(ValueError, match="in place"):
         tape.gradients(y, [x], cotangent=[1.0])
 

@@ -300,9 +300,9 @@ def test_one_seed_for_everything_leaves_the_gradient_unbiased(name):
 @pytest.mark.parametrize("name", [name for name in CASES if "one generator" not in name])
 def test_streams_that_coincide_would_be_seen(name, monkeypatch):
     """With every stream that of default_rng(seed), as they were, the same tests fail; by more than a factor of 1.5."""
-    for module in (minigrad.sweep, minigrad.residuals):
+    for module in (minigrad.engine.sweep, minigrad.engine.residuals):
         monkeypatch.setattr(module, "generator", lambda domain, key, *places: np.random.default_rng([key, *places]))
-    for module in (minigrad.tape, minigrad.nn.initial, minigrad.ops.random, minigrad.estimators.selection):
+    for module in (minigrad.engine.tape, minigrad.nn.initial, minigrad.ops.random, minigrad.estimators.selection):
         monkeypatch.setattr(module, "as_generator", lambda domain, rng: np.random.default_rng(rng))
     assert excess(CASES[name], SEEDS_OF.get(name, 800)) > 1.5
 
@@ -345,11 +345,11 @@ def test_measured_batches_give_the_variance_that_fresh_draws_have():
 
 
 def test_measured_batches_with_one_key_for_all_would_be_seen(monkeypatch):
-    batches, sweep = minigrad.inspect.batches, minigrad.sweep
+    batches, sweep = minigrad.inspect.batches, minigrad.engine.sweep
     key_at = streams.draw_key
     monkeypatch.setattr(batches, "generator", lambda domain, key, number: np.random.default_rng(key_at(key, number)))
     monkeypatch.setattr(batches, "child", lambda domain, key, number: key_at(key, number))
-    monkeypatch.setattr(minigrad.tape, "as_generator", lambda domain, rng: np.random.default_rng(rng))
+    monkeypatch.setattr(minigrad.engine.tape, "as_generator", lambda domain, rng: np.random.default_rng(rng))
     monkeypatch.setattr(sweep, "generator", lambda domain, key, *places: np.random.default_rng([key, *places]))
     found = np.array([squared_errors(key) for key in range(40)])
     assert found[:, 0].sum() / found[:, 1].sum() < 0.5  # ⅓: dropout leaves nothing where the mask keeps something
@@ -413,7 +413,11 @@ def test_nothing_is_derived_where_nothing_is_drawn(monkeypatch):
     def never(*args):
         raise AssertionError("a stream was derived")
 
-    for module, name in ((minigrad.sweep, "generator"), (minigrad.tape, "as_generator"), (minigrad.tape, "key_of")):
+    for module, name in (
+        (minigrad.engine.sweep, "generator"),
+        (minigrad.engine.tape, "as_generator"),
+        (minigrad.engine.tape, "key_of"),
+    ):
         monkeypatch.setattr(module, name, never)
     tape.gradients(loss, leaves)
     loss.backward()

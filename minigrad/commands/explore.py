@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from minigrad.commands.options import number, path, whole
 
 if TYPE_CHECKING:
-    from minigrad.estimator import Estimator
+    from minigrad.engine.estimator import Estimator
 
 __all__ = ["add_explore"]
 

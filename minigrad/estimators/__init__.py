@@ -1,6 +1,6 @@
 """Estimators: what to keep of a cotangent. One family a file; sampling designs and axes in one place each."""
 
-from minigrad.estimator import Estimator
+from minigrad.engine.estimator import Estimator
 from minigrad.estimators import presets
 from minigrad.estimators.budget import with_budget
 from minigrad.estimators.diagonal import DiagonalSketch

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from minigrad.estimator import Estimator
-from minigrad.node import VJP
+from minigrad.engine.estimator import VJP, Estimator
 
 __all__ = ["budget_of", "has_budget", "states_budget", "with_budget"]
 

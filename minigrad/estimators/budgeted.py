@@ -14,7 +14,7 @@ from minigrad.structure import Cotangent, Structured
 from minigrad.typing import Array, Seed
 
 if TYPE_CHECKING:
-    from minigrad.node import Node
+    from minigrad.engine.node import Node
 
 __all__ = ["Budgeted", "all_finite", "as_cotangent"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigrad.estimator import TooManyOutcomes
+from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.typing import Array
 
 __all__ = ["DESIGNS", "Design"]

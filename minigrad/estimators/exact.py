@@ -13,7 +13,7 @@ from minigrad.structure import Cotangent
 from minigrad.typing import Array
 
 if TYPE_CHECKING:
-    from minigrad.node import Node
+    from minigrad.engine.node import Node
 
 __all__ = ["Exact"]
 

@@ -16,7 +16,7 @@ from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
-    from minigrad.node import Node
+    from minigrad.engine.node import Node
 
 __all__ = ["LowRankSketch"]
 

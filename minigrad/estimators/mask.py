@@ -13,7 +13,7 @@ from minigrad.estimators.selection import Selection
 from minigrad.typing import Array
 
 if TYPE_CHECKING:
-    from minigrad.node import Node
+    from minigrad.engine.node import Node
 
 __all__ = ["Mask"]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from minigrad.estimator import Estimator
+from minigrad.engine.estimator import Estimator
 from minigrad.estimators.diagonal import DiagonalSketch
 from minigrad.estimators.mask import Mask
 from minigrad.estimators.projection import RandomProjection

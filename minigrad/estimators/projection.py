@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.estimator import TooManyOutcomes
+from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import LARGEST
 from minigrad.estimators.registry import check_budget, check_choice, register
@@ -18,7 +18,7 @@ from minigrad.structure import Cotangent, Factors, Kept, matrix_shape
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
-    from minigrad.node import Node
+    from minigrad.engine.node import Node
 
 __all__ = ["RandomProjection"]
 

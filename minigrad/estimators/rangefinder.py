@@ -24,7 +24,7 @@ from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Seed, Shape
 
 if TYPE_CHECKING:
-    from minigrad.node import Node
+    from minigrad.engine.node import Node
 
 __all__ = ["RangeFinderSketch"]
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad.estimator import Estimator
+from minigrad.engine.estimator import Estimator
 from minigrad.naming import check_line, unknown
 
 __all__ = ["Named", "describe", "names", "parse", "register"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from minigrad.estimator import TooManyOutcomes
+from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.estimators.axes import AXES
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import LARGEST
@@ -25,7 +25,7 @@ from minigrad.structure import Cotangent, Kept, dense
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
-    from minigrad.node import Node
+    from minigrad.engine.node import Node
 
 __all__ = ["Plan", "WithReplacement"]
 

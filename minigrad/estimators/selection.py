@@ -16,7 +16,7 @@ from minigrad.structure import Cotangent, Kept, Structured, dense
 from minigrad.typing import Array, Seed, Shape
 
 if TYPE_CHECKING:
-    from minigrad.node import Node
+    from minigrad.engine.node import Node
 
 __all__ = ["Selection"]
 

@@ -15,7 +15,7 @@ from minigrad.structure import Cotangent, Kept
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
-    from minigrad.node import Node
+    from minigrad.engine.node import Node
 
 __all__ = ["TopK"]
 

@@ -12,7 +12,7 @@ from minigrad.estimators.replacement import Plan, WithReplacement
 from minigrad.typing import Array
 
 if TYPE_CHECKING:
-    from minigrad.node import Node
+    from minigrad.engine.node import Node
 
 __all__ = ["WinnerTakeAll"]
 

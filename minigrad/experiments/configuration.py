@@ -17,11 +17,11 @@ import numpy as np
 from minigrad import datasets, nn, optim
 from minigrad.counts import MOST_EPOCHS, count
 from minigrad.datasets import Dataset
+from minigrad.engine.tape import Tape
 from minigrad.experiments.method import Method
 from minigrad.fingerprint import describe, describe_array, digest, source
 from minigrad.naming import unknown
 from minigrad.nn.module import Module
-from minigrad.tape import Tape
 from minigrad.threads import one_thread
 from minigrad.training.identity import describe_model
 from minigrad.typing import Shape

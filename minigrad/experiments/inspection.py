@@ -8,6 +8,7 @@ from typing import Any
 
 from minigrad import inspect, ops, training
 from minigrad.datasets import Dataset
+from minigrad.engine.tape import Tape
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.files import results_folder, write_picture
 from minigrad.experiments.method import Method, methods_from
@@ -15,7 +16,6 @@ from minigrad.experiments.run import AUGMENTATION
 from minigrad.inspect import Advice, Allocation, Cost, GradientNoise, Sparsity, Unbiasedness, Variance
 from minigrad.nn.module import Module
 from minigrad.streams import Domain, child
-from minigrad.tape import Tape
 from minigrad.threads import one_thread
 
 __all__ = ["Advising", "Inspection", "advise_model", "inspect_model"]

@@ -13,12 +13,12 @@ import numpy as np
 
 from minigrad import ops, training
 from minigrad.datasets import Dataset
+from minigrad.engine.tape import Tape
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
 from minigrad.inspect.cost import cost
 from minigrad.nn.module import Module
 from minigrad.streams import Domain, generator
-from minigrad.tape import Tape
 from minigrad.threads import one_thread
 from minigrad.typing import Array
 

@@ -12,11 +12,11 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from minigrad import nn, ops
-from minigrad.estimator import Estimator
-from minigrad.node import Node
+from minigrad.engine.estimator import Estimator
+from minigrad.engine.node import Node
+from minigrad.engine.tape import Tape
 from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, Factors, Structured, dense, matrix_shape
-from minigrad.tape import Tape
 from minigrad.typing import Array
 
 __all__ = ["OneProduct", "Place", "Preset", "WholeGradient", "arrival", "estimators_of"]

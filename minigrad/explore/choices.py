@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from minigrad.estimator import Estimator
+from minigrad.engine.estimator import Estimator
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK, parse, with_budget
 from minigrad.estimators.budget import has_budget, states_budget
 

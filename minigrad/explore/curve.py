@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigrad.estimator import Estimator
+from minigrad.engine.estimator import Estimator
 from minigrad.explore.choices import Choice
 from minigrad.explore.subject import Subject
 from minigrad.structure import dense

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import datasets, ops
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.streams import Domain, generator
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["example"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minigrad.estimator import Estimator
+from minigrad.engine.estimator import Estimator
 from minigrad.estimators import parse
 from minigrad.estimators.budget import states_budget
 from minigrad.explore.choices import DEFAULT, Choice, own_budget

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigrad.counts import MOST_DRAWS, count
-from minigrad.estimator import Estimator
+from minigrad.engine.estimator import Estimator
 from minigrad.explore.curve import error, unit
 from minigrad.explore.subject import Subject
 from minigrad.explore.units import Units, units_of

@@ -7,16 +7,16 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minigrad.estimator import Estimator
+from minigrad.engine.estimator import Estimator
+from minigrad.engine.node import Node
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.estimators import parse
 from minigrad.explore.choices import DEFAULT, Choice, Offer, choices_from, find, own_budget
 from minigrad.explore.example import NODE, example
 from minigrad.explore.exploration import BUDGETS
 from minigrad.explore.explorer import Explorer
 from minigrad.explore.subject import Subject
-from minigrad.node import Node
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
 __all__ = ["explore"]

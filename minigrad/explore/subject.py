@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigrad.estimator import Estimator
+from minigrad.engine.estimator import Estimator
+from minigrad.engine.node import Node
+from minigrad.engine.sweep import Sweep, sketch
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.inspect.leaves import Wanted
-from minigrad.node import Node
 from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, dense
-from minigrad.sweep import Sweep, sketch
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["Subject"]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigrad.estimator import Estimator
+from minigrad.engine.estimator import Estimator
+from minigrad.engine.node import Node
 from minigrad.estimators import LowRankSketch
 from minigrad.estimators.axes import AXES
 from minigrad.estimators.budget import states_budget
-from minigrad.node import Node
 from minigrad.structure import Columns, Cotangent, Dense, Entries, Factors, Rows, dense, matrix_shape
 from minigrad.typing import Array, Shape
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.tensor import Tensor
 from minigrad.fingerprint.attributes import attributes, shows_all
 from minigrad.fingerprint.code import cell_content, code_digest, globals_of
 from minigrad.fingerprint.digest import digest
 from minigrad.fingerprint.libraries import in_library, is_named, name_of, version
-from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["FingerprintError", "describe", "describe_array"]

@@ -1,6 +1,6 @@
 """Inspection: what a tape holds, costs and how noisy it is, measured without knowing any layer."""
 
-from minigrad.estimator import TooManyOutcomes
+from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.inspect.advice import advise
 from minigrad.inspect.advice_report import Advice
 from minigrad.inspect.allocation import Allocation, allocate

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
+from minigrad.engine.tensor import Tensor
 from minigrad.inspect.advice_report import Advice
 from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.levels import Levels, measure_levels
 from minigrad.inspect.means import Mean
 from minigrad.inspect.tradeoff import scatter
 from minigrad.streams import Domain, generator
-from minigrad.tensor import Tensor
 from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
 

@@ -13,15 +13,15 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from minigrad.estimator import Estimator, TooManyOutcomes
+from minigrad.engine.estimator import Estimator, TooManyOutcomes
+from minigrad.engine.node import Node
+from minigrad.engine.sweep import draw, sketch
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.moments import count_outcomes, node_outcomes
 from minigrad.inspect.probes import Moments, Probes, listed_moments, surely_off
-from minigrad.node import Node
 from minigrad.streams import Domain, draw_key, generator
 from minigrad.structure import dense
-from minigrad.sweep import draw, sketch
 from minigrad.typing import Array
 
 __all__ = ["biased_alone", "fixed", "moments_of_one", "states", "worst_node"]

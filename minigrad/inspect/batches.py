@@ -7,12 +7,12 @@ from typing import Any, Protocol, TypeAlias
 
 from minigrad import ops
 from minigrad.arrays import plain
+from minigrad.engine.residuals import saving
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.inspect.leaves import Wanted
 from minigrad.nn.dtypes import dtype_of, fed
-from minigrad.residuals import saving
 from minigrad.streams import Domain, child, generator, key_of
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
 __all__ = ["Data", "Model", "RecordedBatches"]

@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from minigrad.estimator import Estimator
-from minigrad.node import Node, save_text, vjp_text
+from minigrad.engine.estimator import Estimator
+from minigrad.engine.node import Node, save_text, vjp_text
+from minigrad.engine.tape import Tape
 from minigrad.report import Table, si
 from minigrad.structure import Columns, Dense, Entries, Factors, Kept, Rows, matrix_shape
-from minigrad.tape import Tape
 from minigrad.typing import Shape
 
 __all__ = ["Cost", "NodeCost", "cost"]

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from minigrad.engine.sweep import draw
 from minigrad.inspect.gradients import squared_distances
 from minigrad.inspect.leaves import Wanted
 from minigrad.structure import Cotangent
-from minigrad.sweep import draw
 from minigrad.typing import Array
 
 __all__ = ["Increment", "increments"]

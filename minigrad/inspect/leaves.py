@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigrad.node import save_text
+from minigrad.engine.node import save_text
+from minigrad.engine.sweep import Sweep, draw
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.structure import Cotangent, dense
-from minigrad.sweep import Sweep, draw
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["Wanted", "as_vector", "drawn", "pulled"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.estimator import Estimator
+from minigrad.engine.estimator import Estimator
 from minigrad.estimators import with_budget
 from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.cost import cost

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minigrad.engine.node import Node
 from minigrad.estimators import with_budget
 from minigrad.estimators.budget import has_budget
 from minigrad.inspect.batches import RecordedBatches
@@ -15,7 +16,6 @@ from minigrad.inspect.cost import cost
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted, drawn
 from minigrad.inspect.means import Mean
-from minigrad.node import Node
 from minigrad.streams import draw_key
 from minigrad.theory import optimal_probabilities
 from minigrad.typing import Array

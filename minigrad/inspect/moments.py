@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.estimator import Estimator, TooManyOutcomes
+from minigrad.engine.estimator import Estimator, TooManyOutcomes
+from minigrad.engine.node import Node
+from minigrad.engine.results import read_only
+from minigrad.engine.sweep import checked
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.inspect.leaves import Wanted
-from minigrad.node import Node
 from minigrad.report import Table, json_ready
-from minigrad.results import read_only
 from minigrad.structure import Cotangent
-from minigrad.sweep import checked
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["LIMIT", "ExactMoments", "exact_moments", "outcomes"]

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from minigrad.engine.node import Node
+from minigrad.engine.sweep import draw
 from minigrad.inspect.gradients import rows_of
 from minigrad.inspect.leaves import Wanted
-from minigrad.node import Node
 from minigrad.streams import Domain, child
 from minigrad.structure import Columns, Cotangent, Entries, Rows, dense
-from minigrad.sweep import draw
 from minigrad.typing import Array
 
 __all__ = ["Errors", "Kept", "pilot"]

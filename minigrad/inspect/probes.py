@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.estimator import TooManyOutcomes
+from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.inspect.gradients import Directions
 from minigrad.inspect.leaves import Wanted, as_vector, pulled
 from minigrad.inspect.moments import outcomes, paths

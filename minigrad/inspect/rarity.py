@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.engine.node import Node
+from minigrad.engine.results import read_only
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.pilot import Kept
-from minigrad.node import Node
-from minigrad.results import read_only
 from minigrad.structure import dense
 from minigrad.typing import Array
 

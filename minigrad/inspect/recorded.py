@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 import numpy as np
 
+from minigrad.engine.residuals import saving
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.inspect.leaves import Wanted
-from minigrad.residuals import saving
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["Record", "Recorded", "wanted_of"]

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.sweep import draw
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.inspect.leaves import Wanted
 from minigrad.report import Table, si
 from minigrad.streams import draw_key, key_of
 from minigrad.structure import Columns, Cotangent, Entries, Factors, Rows, Structured, matrix_shape
-from minigrad.sweep import draw
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
 __all__ = ["NodeSparsity", "Sparsity", "counted", "sparsity"]

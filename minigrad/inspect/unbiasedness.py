@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.inspect.alone import biased_alone, fixed, moments_of_one, states, worst_node
 from minigrad.inspect.evidence import Evidence, take
 from minigrad.inspect.leaves import Wanted
@@ -23,8 +25,6 @@ from minigrad.inspect.probes import (
 from minigrad.inspect.recorded import Record, wanted_of
 from minigrad.inspect.verdicts import ParameterVerdict, Unbiasedness, by_parameter
 from minigrad.streams import Domain, child, key_of
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
 __all__ = ["Unbiasedness", "unbiasedness"]

@@ -13,17 +13,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.engine.node import vjp_text
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.inspect.gradients import inner_product, squared_distances, squared_norm
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.means import Mean
 from minigrad.inspect.recorded import Record, wanted_of
 from minigrad.inspect.variance_report import Variance
-from minigrad.node import vjp_text
 from minigrad.streams import draw_key, key_of
 from minigrad.structure import Cotangent, dense
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
 __all__ = ["variance"]

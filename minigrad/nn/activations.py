@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad import ops
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.module import Module
-from minigrad.tensor import Tensor
 
 __all__ = ["GELU", "ReLU", "SiLU", "Sigmoid", "Softplus", "Tanh"]
 

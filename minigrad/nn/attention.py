@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.context import current_layer
+from minigrad.engine.context import current_layer
+from minigrad.engine.estimator import VJP
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.initial import lecun_uniform
 from minigrad.nn.linear import Linear, positive
 from minigrad.nn.shaping import tensor
 from minigrad.nn.sketch import Sketchable
-from minigrad.node import VJP
 from minigrad.streams import Domain, as_generator
-from minigrad.tensor import Tensor
 from minigrad.typing import Seed
 
 __all__ = ["MultiHeadSelfAttention"]

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.context import current_layer
+from minigrad.engine.context import current_layer
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.activations import ReLU
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv import Conv2d
@@ -18,7 +19,6 @@ from minigrad.nn.module import Module
 from minigrad.nn.normalization import BatchNorm
 from minigrad.nn.shaping import tensor
 from minigrad.streams import Domain, as_generator
-from minigrad.tensor import Tensor
 from minigrad.typing import Seed
 
 __all__ = ["Bottleneck", "Padding"]

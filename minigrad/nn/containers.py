@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any, overload
 
 from minigrad import ops
-from minigrad.context import current_layer
+from minigrad.engine.context import current_layer
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
-from minigrad.tensor import Tensor
 
 __all__ = ["Residual", "Sequential"]
 

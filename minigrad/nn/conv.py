@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
+from minigrad.engine.estimator import VJP, Save
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
 from minigrad.nn.linear import positive
 from minigrad.nn.sketch import Saving
-from minigrad.node import VJP
 from minigrad.ops.windows import Pair, pair
-from minigrad.residuals import Save
-from minigrad.tensor import Tensor
 from minigrad.typing import Seed
 
 __all__ = ["Conv2d"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad import ops
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
-from minigrad.tensor import Tensor
 
 __all__ = ["Dropout"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.tensor import Tensor
+from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["DtypeWarning", "dtype_of", "fed", "notice"]

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.context import current_layer
+from minigrad.engine.context import current_layer
+from minigrad.engine.estimator import VJP
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.initial import lecun_uniform
 from minigrad.nn.linear import Linear, positive
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
-from minigrad.node import VJP
 from minigrad.ops.windows import Pair, pair
 from minigrad.streams import Domain, as_generator
-from minigrad.tensor import Tensor
 from minigrad.typing import Seed, Shape
 
 __all__ = ["ClassToken", "PatchEmbedding", "PositionEmbedding"]

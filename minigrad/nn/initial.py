@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad.arrays import plain
+from minigrad.engine.tensor import Tensor
 from minigrad.streams import Domain, as_generator
-from minigrad.tensor import Tensor
 from minigrad.typing import Seed, Shape
 
 __all__ = ["Initializer", "drawn", "he_uniform", "lecun_uniform", "rescale", "zeros"]

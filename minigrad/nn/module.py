@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.arrays import plain
-from minigrad.context import CONTEXT
+from minigrad.engine.context import CONTEXT
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.dtypes import notice
 from minigrad.nn.paths import ACTIVE, paths_below, structure_changed
 from minigrad.nn.state import Differences, load_state
 from minigrad.nn.tree import tree
-from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["Module"]

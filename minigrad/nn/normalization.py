@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.context import current_layer
+from minigrad.engine.context import current_layer
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.initial import zeros
 from minigrad.nn.linear import positive
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
-from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["BatchNorm", "LayerNorm"]

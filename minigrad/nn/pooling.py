@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from minigrad import ops
-from minigrad.context import current_layer
+from minigrad.engine.context import current_layer
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.conv import short
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
 from minigrad.ops.windows import Pair, pair
-from minigrad.primitive import Operation
-from minigrad.tensor import Tensor
 
 __all__ = ["AvgPool2d", "GlobalAvgPool", "MaxPool2d"]
 
@@ -19,7 +19,7 @@ __all__ = ["AvgPool2d", "GlobalAvgPool", "MaxPool2d"]
 class _Pool(Module):
     """What both poolings share."""
 
-    operation: ClassVar[Operation]
+    operation: ClassVar[Callable[..., Tensor]]
 
     def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0):
         what = type(self).__name__

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from minigrad import ops
-from minigrad.context import current_layer
+from minigrad.engine.context import current_layer
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.module import Module
-from minigrad.tensor import Tensor
 
 __all__ = ["Flatten", "Identity"]
 

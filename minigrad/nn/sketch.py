@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
+from minigrad.engine.define import primitive_of
+from minigrad.engine.estimator import VJP, Save
+from minigrad.engine.node import check_vjp
+from minigrad.engine.residuals import check_save
+from minigrad.engine.tensor import Tensor
 from minigrad.estimators import with_budget
 from minigrad.nn.module import Module
-from minigrad.node import VJP
-from minigrad.primitive import Operation, check_vjp
-from minigrad.residuals import Save, check_save
 
 __all__ = ["Saving", "Sketchable", "Where", "set_budgets", "set_save", "set_vjp"]
 
@@ -22,7 +24,7 @@ class Sketchable(Module):
 
     Attributes
     ----------
-    operation : Operation
+    operation : callable
         The operation that ``vjp`` is for (of the class).
 
     Examples
@@ -38,7 +40,7 @@ class Sketchable(Module):
     TypeError: ...
     """
 
-    operation: ClassVar[Operation]
+    operation: ClassVar[Callable[..., Tensor]]
     _vjp: VJP = None
 
     @property
@@ -56,7 +58,7 @@ class Sketchable(Module):
 
     @vjp.setter
     def vjp(self, value: VJP) -> None:
-        primitive = self.operation.primitive
+        primitive = primitive_of(type(self).operation)
         check_vjp(primitive, value, len(primitive.inputs))
         # Not through Module.__setattr__, for it is no state. A copy, so that a later change is checked as well.
         self.__dict__["_vjp"] = dict(value) if isinstance(value, Mapping) else value
@@ -96,7 +98,7 @@ class Saving(Sketchable):
     @save.setter
     def save(self, value: Save) -> None:
         if value is not None:
-            check_save(self.operation.primitive, value)
+            check_save(primitive_of(type(self).operation), value)
         self.__dict__["_save"] = dict(value) if isinstance(value, Mapping) else value
 
     def repr_vjp(self) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.activations import GELU
 from minigrad.nn.attention import MultiHeadSelfAttention
 from minigrad.nn.containers import Sequential
@@ -18,7 +19,6 @@ from minigrad.nn.module import Module
 from minigrad.nn.normalization import LayerNorm
 from minigrad.nn.shaping import tensor
 from minigrad.streams import Domain, as_generator
-from minigrad.tensor import Tensor
 from minigrad.typing import Seed
 
 __all__ = ["TransformerBlock"]

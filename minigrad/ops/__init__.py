@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.tensor import Tensor
 from minigrad.ops import dispatch
 from minigrad.ops.arithmetic import absolute, add, divide, multiply, negative, power, square, subtract
 from minigrad.ops.conv import conv2d
@@ -34,22 +35,18 @@ from minigrad.ops.shapes import (
     transpose,
 )
 from minigrad.ops.variance import std, var
-from minigrad.tensor import Tensor
 
 __all__ = [
-    "abs", "absolute", "add", "astype", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "concatenate",
-    "conv2d", "cos", "cross_entropy", "divide", "dropout", "einsum", "exp", "expand", "expand_dims", "gather",
-    "gelu", "getitem", "layer_norm", "linear", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max",
-    "max_pool2d", "maximum", "mean", "min", "minimum", "moveaxis", "mse", "multiply", "neg", "negative", "norm",
-    "pad", "power", "relu", "reshape", "sigmoid", "silu", "sin", "softmax", "softplus", "split", "sqrt",
-    "square", "squeeze", "stack", "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tanh",
-    "transpose", "var", "where",
+    "abs", "absolute", "add", "astype", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "concatenate", "conv2d",
+    "cos", "cross_entropy", "divide", "dropout", "einsum", "exp", "expand_dims", "gelu", "getitem", "layer_norm",
+    "linear", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "min",
+    "minimum", "moveaxis", "mse", "multiply", "neg", "negative", "norm", "pad", "power", "relu", "reshape",
+    "sigmoid", "silu", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "std",
+    "subtract", "sum", "swapaxes", "take", "take_along_axis", "tanh", "transpose", "var", "where",
 ]  # fmt: skip
 
 abs = absolute
 neg = negative
-expand = expand_dims
-gather = take
 
 # Methods of Tensor that are operations of the same name.
 METHODS = [
@@ -97,7 +94,14 @@ def _equality(compare: Any) -> Any:
 
 def _install() -> None:
     """Hang operators and methods on Tensor."""
-    binary = {"add": add, "sub": subtract, "mul": multiply, "truediv": divide, "pow": power, "matmul": matmul}
+    binary: dict[str, Any] = {
+        "add": add,
+        "sub": subtract,
+        "mul": multiply,
+        "truediv": divide,
+        "pow": power,
+        "matmul": matmul,
+    }
     for name, operation in binary.items():
         setattr(Tensor, f"__{name}__", operation)
         setattr(Tensor, f"__r{name}__", _reflected(operation))

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.primitive import primitive
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.record import record
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.typing import Array
 
 __all__ = ["absolute", "add", "divide", "multiply", "negative", "power", "square", "subtract"]
@@ -14,8 +17,13 @@ __all__ = ["absolute", "add", "divide", "multiply", "negative", "power", "square
 Result = tuple[Array, dict[str, Any]]
 
 
-@primitive(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: g)
-def add(x: Array, y: Array) -> Result:
+@define(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: g)
+def _add(x: Array, y: Array) -> Result:
+    return x + y, {}
+
+
+@operation(_add)
+def add(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x + y``, element by element.
 
     Parameters
@@ -29,11 +37,16 @@ def add(x: Array, y: Array) -> Result:
     >>> ops.add([1.0, 2.0], 3.0).data.tolist()
     [4.0, 5.0]
     """
-    return x + y, {}
+    return record(_add, (x, y), vjp=vjp)
 
 
-@primitive(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: -g)
-def subtract(x: Array, y: Array) -> Result:
+@define(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: -g)
+def _subtract(x: Array, y: Array) -> Result:
+    return x - y, {}
+
+
+@operation(_subtract)
+def subtract(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x - y``, element by element.
 
     Parameters
@@ -47,13 +60,18 @@ def subtract(x: Array, y: Array) -> Result:
     >>> ops.subtract([1.0, 2.0], 3.0).data.tolist()
     [-2.0, -1.0]
     """
-    return x - y, {}
+    return record(_subtract, (x, y), vjp=vjp)
 
 
-@primitive(
-    as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["y"], y=lambda g, saved: g * saved["x"]
-)
-def multiply(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
+@define(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["y"], y=lambda g, saved: g * saved["x"])
+def _multiply(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
+    if needs[0]:
+        return x * y, {"y": y, "x": x} if needs[1] else {"y": y}
+    return x * y, {"x": x}
+
+
+@operation(_multiply)
+def multiply(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x * y``, element by element.
 
     Parameters
@@ -67,18 +85,22 @@ def multiply(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Res
     >>> ops.multiply([1.0, 2.0], 3.0).data.tolist()
     [3.0, 6.0]
     """
-    if needs[0]:
-        return x * y, {"y": y, "x": x} if needs[1] else {"y": y}
-    return x * y, {"x": x}
+    return record(_multiply, (x, y), vjp=vjp)
 
 
-@primitive(
+@define(
     broadcasts=True,
     rowwise=True,
     x=lambda g, saved: g / saved["y"],
     y=lambda g, saved: -g * (saved["out"] / saved["y"]),
 )
-def divide(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
+def _divide(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
+    out = x / y
+    return out, {"y": y, "out": out} if needs[1] else {"y": y}
+
+
+@operation(_divide)
+def divide(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x / y``, element by element.
 
     Parameters
@@ -92,8 +114,7 @@ def divide(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Resul
     >>> ops.divide([1.0, 2.0], 4.0).data.tolist()
     [0.25, 0.5]
     """
-    out = x / y
-    return out, {"y": y, "out": out} if needs[1] else {"y": y}
+    return record(_divide, (x, y), vjp=vjp)
 
 
 def _power_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -116,8 +137,23 @@ def _power_y(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(np.where(zero & np.isfinite(out), 0, g * out * np.log(np.where(zero, 1, x))), dtype=g.dtype)
 
 
-@primitive(broadcasts=True, rowwise=True, x=_power_x, y=_power_y)
-def power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
+@define(broadcasts=True, rowwise=True, x=_power_x, y=_power_y)
+def _power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
+    if y.ndim == 0 and x.dtype.kind == "f":
+        # NumPy is faster for some numbers than for arrays; before 2.0 a number could promote float32.
+        out = np.asarray(x ** y.item(), dtype=np.result_type(x, y))
+    else:
+        out = np.asarray(x**y)
+    saved: dict[str, Any] = {"x": x}
+    if needs[0]:
+        saved["y"] = y
+    if needs[1]:
+        saved["out"] = out
+    return out, saved
+
+
+@operation(_power)
+def power(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x ** y``, element by element.
 
     At x = 0 the derivative by x is taken as 0 where the exponent is in [0, 1), and the derivative by y as 0.
@@ -134,21 +170,16 @@ def power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result
     >>> mg.grad(lambda x: (x**0.5).sum())([0.0, 4.0]).tolist()
     [0.0, 0.25]
     """
-    if y.ndim == 0 and x.dtype.kind == "f":
-        # NumPy is faster for some numbers than for arrays; before 2.0 a number could promote float32.
-        out = np.asarray(x ** y.item(), dtype=np.result_type(x, y))
-    else:
-        out = np.asarray(x**y)
-    saved: dict[str, Any] = {"x": x}
-    if needs[0]:
-        saved["y"] = y
-    if needs[1]:
-        saved["out"] = out
-    return out, saved
+    return record(_power, (x, y), vjp=vjp)
 
 
-@primitive(as_is=True, rowwise=True, x=lambda g, saved: -g)
-def negative(x: Array) -> Result:
+@define(as_is=True, rowwise=True, x=lambda g, saved: -g)
+def _negative(x: Array) -> Result:
+    return -x, {}
+
+
+@operation(_negative)
+def negative(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``-x``.
 
     Parameters
@@ -161,11 +192,16 @@ def negative(x: Array) -> Result:
     >>> ops.negative([1.0, -2.0]).data.tolist()
     [-1.0, 2.0]
     """
-    return -x, {}
+    return record(_negative, (x,), vjp=vjp)
 
 
-@primitive(as_is=True, rowwise=True, x=lambda g, saved: g * saved["sign"])
-def absolute(x: Array) -> Result:
+@define(as_is=True, rowwise=True, x=lambda g, saved: g * saved["sign"])
+def _absolute(x: Array) -> Result:
+    return np.abs(x), {"sign": np.sign(x)}
+
+
+@operation(_absolute)
+def absolute(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``|x|``; the derivative at 0 is 0.
 
     Parameters
@@ -178,11 +214,16 @@ def absolute(x: Array) -> Result:
     >>> mg.grad(lambda x: abs(x).sum())([-2.0, 0.0, 3.0]).tolist()
     [-1.0, 0.0, 1.0]
     """
-    return np.abs(x), {"sign": np.sign(x)}
+    return record(_absolute, (x,), vjp=vjp)
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * saved["x"] * 2)
-def square(x: Array) -> Result:
+@define(rowwise=True, x=lambda g, saved: g * saved["x"] * 2)
+def _square(x: Array) -> Result:
+    return np.square(x), {"x": x}
+
+
+@operation(_square)
+def square(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x²``.
 
     Parameters
@@ -195,4 +236,4 @@ def square(x: Array) -> Result:
     >>> ops.square([1.0, -3.0]).data.tolist()
     [1.0, 9.0]
     """
-    return np.square(x), {"x": x}
+    return record(_square, (x,), vjp=vjp)

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.node import Node
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP, Save
+from minigrad.engine.node import Node
+from minigrad.engine.record import record
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.linear import product_flops
 from minigrad.ops.patches import Patches, kernel_cotangent
 from minigrad.ops.windows import Pair, Windows, check_image, pair
-from minigrad.primitive import primitive
-from minigrad.residuals import sketchable
 from minigrad.structure import (
     Cotangent,
     Entries,
@@ -92,8 +94,8 @@ def _w(g: Cotangent, saved: Saved) -> Any:
     return reshape_rows(kernel_cotangent(g, saved["x"], saved["windows"]), saved["size"][:3])
 
 
-@primitive(bilinear=True, x=_x, w=_w, b=lambda g, saved: column_sums(g))
-def conv2d(
+@define(bilinear=True, residuals=("x",), x=_x, w=_w, b=lambda g, saved: column_sums(g))
+def _conv2d(
     x: Array,
     w: Array,
     b: Array | None = None,
@@ -101,6 +103,41 @@ def conv2d(
     padding: Pair = 0,
     needs: tuple[bool, ...] = (True, True),
 ) -> tuple[Array, Saved]:
+    check_image(x.shape)
+    if w.ndim != 4 or 0 in w.shape[:2]:
+        raise ValueError("w must have shape (kernel height, kernel width, in channels, out channels)")
+    if x.shape[3] != w.shape[2]:
+        raise ValueError(f"x has {x.shape[3]} channels, but w is a kernel for {w.shape[2]}; both must be the same")
+    if b is not None and b.shape != w.shape[3:]:
+        raise ValueError(f"b must have shape ({w.shape[3]},), one number for each output channel")
+    windows = Windows(
+        (x.shape[1], x.shape[2]), (w.shape[0], w.shape[1]), pair("stride", stride), pair("padding", padding, 0)
+    )
+    out = correlate(x, w, windows)
+    if b is not None:
+        if np.result_type(out, b) == out.dtype:
+            out += b
+        else:
+            out = out + b
+    saved: Saved = {"windows": windows, "size": w.shape}
+    if needs[1]:
+        saved["x"] = x
+    if needs[0]:
+        saved["w"] = w
+    return out, saved
+
+
+@operation(_conv2d)
+def conv2d(
+    x: TensorLike,
+    w: TensorLike,
+    b: TensorLike | None = None,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    *,
+    vjp: VJP = None,
+    save: Save = None,
+) -> Tensor:
     """Convolution of images, in the sense of neural networks: the kernel is not turned round.
 
     Parameters
@@ -142,31 +179,7 @@ def conv2d(
     >>> ops.conv2d(x, w, stride=2, padding=1).shape
     (1, 2, 2, 1)
     """
-    check_image(x.shape)
-    if w.ndim != 4 or 0 in w.shape[:2]:
-        raise ValueError("w must have shape (kernel height, kernel width, in channels, out channels)")
-    if x.shape[3] != w.shape[2]:
-        raise ValueError(f"x has {x.shape[3]} channels, but w is a kernel for {w.shape[2]}; both must be the same")
-    if b is not None and b.shape != w.shape[3:]:
-        raise ValueError(f"b must have shape ({w.shape[3]},), one number for each output channel")
-    windows = Windows(
-        (x.shape[1], x.shape[2]), (w.shape[0], w.shape[1]), pair("stride", stride), pair("padding", padding, 0)
-    )
-    out = correlate(x, w, windows)
-    if b is not None:
-        if np.result_type(out, b) == out.dtype:
-            out += b
-        else:
-            out = out + b
-    saved: Saved = {"windows": windows, "size": w.shape}
-    if needs[1]:
-        saved["x"] = x
-    if needs[0]:
-        saved["w"] = w
-    return out, saved
-
-
-sketchable(conv2d, "x")
+    return record(_conv2d, (x, w, b), {"stride": stride, "padding": padding}, vjp=vjp, save=save)
 
 
 def _inner(node: Node) -> int:
@@ -194,6 +207,6 @@ def _operands(node: Node) -> tuple[Array | None, Array | None]:
     return pixels, None if w is None else squared_norms(matrix(w), -2)
 
 
-conv2d.primitive.forward_flops = _forward_flops
-conv2d.primitive.backward_flops = _backward_flops
-conv2d.primitive.operands = _operands
+_conv2d.forward_flops = _forward_flops
+_conv2d.backward_flops = _backward_flops
+_conv2d.operands = _operands

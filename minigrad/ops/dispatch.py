@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.tensor import Tensor, traced
+from minigrad.engine.tensor import Tensor, traced
 
 __all__ = ["install"]
 

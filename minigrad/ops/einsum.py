@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.primitive import primitive
-from minigrad.tensor import Tensor
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.record import record
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.typing import Array
 
 __all__ = ["einsum"]
@@ -76,14 +78,15 @@ def _explicit(subscripts: str, arrays: tuple[Array, ...]) -> tuple[list[str], st
     return explicit, right.replace("...", batch)
 
 
-@primitive(broadcasts=True, arrays=_operand)
+@define(broadcasts=True, arrays=_operand)
 def _einsum(*arrays: Array, subscripts: str) -> tuple[Array, Saved]:
     terms, out = _explicit(subscripts, arrays)
     result = np.einsum(",".join(terms) + "->" + out, *arrays, optimize=True)
     return np.asarray(result), {"terms": terms, "out": out, "arrays": arrays}
 
 
-def einsum(subscripts: str, *operands: Any, vjp: Any = None) -> Tensor:
+@operation(_einsum)
+def einsum(subscripts: str, *operands: TensorLike, vjp: VJP = None) -> Tensor:
     """A sum of products over named axes, as in `numpy.einsum`.
 
     Parameters
@@ -108,7 +111,7 @@ def einsum(subscripts: str, *operands: Any, vjp: Any = None) -> Tensor:
     """
     if not isinstance(subscripts, str):
         raise TypeError("einsum: the subscripts come first, as a string")
-    return _einsum(*operands, subscripts=subscripts, vjp=vjp)
+    return record(_einsum, operands, {"subscripts": subscripts}, vjp=vjp)
 
 
 def _forward_flops(node: Any) -> float:
@@ -119,5 +122,5 @@ def _forward_flops(node: Any) -> float:
     return 2.0 * float(np.prod(list(sizes.values()), dtype=float))
 
 
-_einsum.primitive.forward_flops = _forward_flops
-_einsum.primitive.backward_flops = lambda node, edge, kept: _forward_flops(node)
+_einsum.forward_flops = _forward_flops
+_einsum.backward_flops = lambda node, edge, kept: _forward_flops(node)

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.record import record
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.normal import times_normal_cdf
-from minigrad.primitive import primitive
 from minigrad.typing import Array
 
 __all__ = ["cos", "exp", "gelu", "log", "log1p", "sigmoid", "silu", "sin", "softplus", "sqrt", "tanh"]
@@ -16,8 +19,14 @@ __all__ = ["cos", "exp", "gelu", "log", "log1p", "sigmoid", "silu", "sin", "soft
 Result = tuple[Array, dict[str, Any]]
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * saved["out"])
-def exp(x: Array) -> Result:
+@define(rowwise=True, x=lambda g, saved: g * saved["out"])
+def _exp(x: Array) -> Result:
+    out = np.exp(x)
+    return out, {"out": out}
+
+
+@operation(_exp)
+def exp(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The exponential.
 
     Parameters
@@ -30,8 +39,7 @@ def exp(x: Array) -> Result:
     >>> mg.grad(lambda x: x.exp())(0.0).item()
     1.0
     """
-    out = np.exp(x)
-    return out, {"out": out}
+    return record(_exp, (x,), vjp=vjp)
 
 
 def _log_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -39,8 +47,13 @@ def _log_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g / np.where(x < 0, np.nan, x))  # there is no logarithm below 0, and so no slope
 
 
-@primitive(rowwise=True, x=_log_x)
-def log(x: Array) -> Result:
+@define(rowwise=True, x=_log_x)
+def _log(x: Array) -> Result:
+    return np.log(x), {"x": x}
+
+
+@operation(_log)
+def log(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The natural logarithm.
 
     Parameters
@@ -54,7 +67,7 @@ def log(x: Array) -> Result:
     >>> mg.grad(lambda x: x.log())(4.0).item()
     0.25
     """
-    return np.log(x), {"x": x}
+    return record(_log, (x,), vjp=vjp)
 
 
 def _log1p_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -62,8 +75,13 @@ def _log1p_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g / (1 + np.where(x < -1, np.nan, x)))
 
 
-@primitive(rowwise=True, x=_log1p_x)
-def log1p(x: Array) -> Result:
+@define(rowwise=True, x=_log1p_x)
+def _log1p(x: Array) -> Result:
+    return np.log1p(x), {"x": x}
+
+
+@operation(_log1p)
+def log1p(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """log(1 + x), exact for small x.
 
     Parameters
@@ -77,7 +95,7 @@ def log1p(x: Array) -> Result:
     >>> mg.grad(lambda x: x.log1p())(3.0).item()
     0.25
     """
-    return np.log1p(x), {"x": x}
+    return record(_log1p, (x,), vjp=vjp)
 
 
 def _sqrt_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -88,8 +106,14 @@ def _sqrt_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.where(zero, 0, g * 0.5 / np.where(zero, 1, out)).astype(out.dtype)
 
 
-@primitive(rowwise=True, x=_sqrt_x)
-def sqrt(x: Array) -> Result:
+@define(rowwise=True, x=_sqrt_x)
+def _sqrt(x: Array) -> Result:
+    out = np.asarray(np.sqrt(x))
+    return out, {"out": out}
+
+
+@operation(_sqrt)
+def sqrt(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The square root; its derivative at 0, where the slope is infinite, is taken as 0.
 
     Parameters
@@ -103,12 +127,17 @@ def sqrt(x: Array) -> Result:
     >>> mg.grad(lambda x: x.sqrt().sum())([0.0, 4.0]).tolist()
     [0.0, 0.25]
     """
-    out = np.asarray(np.sqrt(x))
+    return record(_sqrt, (x,), vjp=vjp)
+
+
+@define(rowwise=True, x=lambda g, saved: g * (1 - saved["out"] * saved["out"]))
+def _tanh(x: Array) -> Result:
+    out = np.tanh(x)
     return out, {"out": out}
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * (1 - saved["out"] * saved["out"]))
-def tanh(x: Array) -> Result:
+@operation(_tanh)
+def tanh(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The hyperbolic tangent.
 
     Parameters
@@ -121,12 +150,17 @@ def tanh(x: Array) -> Result:
     >>> mg.grad(lambda x: x.tanh())(0.0).item()
     1.0
     """
-    out = np.tanh(x)
+    return record(_tanh, (x,), vjp=vjp)
+
+
+@define(rowwise=True, x=lambda g, saved: g * saved["out"] * (1 - saved["out"]))
+def _sigmoid(x: Array) -> Result:
+    out = special.expit(x)
     return out, {"out": out}
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * saved["out"] * (1 - saved["out"]))
-def sigmoid(x: Array) -> Result:
+@operation(_sigmoid)
+def sigmoid(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The logistic function 1 / (1 + exp(−x)), without overflow.
 
     Parameters
@@ -139,12 +173,16 @@ def sigmoid(x: Array) -> Result:
     >>> mg.grad(lambda x: x.sigmoid())(0.0).item()
     0.25
     """
-    out = special.expit(x)
-    return out, {"out": out}
+    return record(_sigmoid, (x,), vjp=vjp)
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * special.expit(saved["x"]))
-def softplus(x: Array) -> Result:
+@define(rowwise=True, x=lambda g, saved: g * special.expit(saved["x"]))
+def _softplus(x: Array) -> Result:
+    return np.logaddexp(x, x.dtype.type(0)), {"x": x}
+
+
+@operation(_softplus)
+def softplus(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """log(1 + exp(x)), without overflow.
 
     Parameters
@@ -157,11 +195,17 @@ def softplus(x: Array) -> Result:
     >>> mg.grad(lambda x: x.softplus())(0.0).item()
     0.5
     """
-    return np.logaddexp(x, x.dtype.type(0)), {"x": x}
+    return record(_softplus, (x,), vjp=vjp)
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * saved["slope"])
-def gelu(x: Array, needs: tuple[bool] = (True,)) -> Result:
+@define(rowwise=True, x=lambda g, saved: g * saved["slope"])
+def _gelu(x: Array, needs: tuple[bool] = (True,)) -> Result:
+    out, slope = times_normal_cdf(x, slope=needs[0])
+    return out, {"slope": slope}
+
+
+@operation(_gelu)
+def gelu(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """x·Φ(x) with the normal distribution function Φ: the exact form, not its tanh approximation.
 
     Hendrycks, Gimpel (2016), *Gaussian Error Linear Units*, arXiv:1606.08415.
@@ -176,8 +220,7 @@ def gelu(x: Array, needs: tuple[bool] = (True,)) -> Result:
     >>> mg.grad(lambda x: mg.ops.gelu(x))(0.0).item()
     0.5
     """
-    out, slope = times_normal_cdf(x, slope=needs[0])
-    return out, {"slope": slope}
+    return record(_gelu, (x,), vjp=vjp)
 
 
 def _silu_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -186,8 +229,14 @@ def _silu_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g * (s * (1 + x * (1 - s))))
 
 
-@primitive(rowwise=True, x=_silu_x)
-def silu(x: Array) -> Result:
+@define(rowwise=True, x=_silu_x)
+def _silu(x: Array) -> Result:
+    s = special.expit(x)
+    return np.where(s == 0, x.dtype.type(0), x) * s, {"x": x, "sigmoid": s}
+
+
+@operation(_silu)
+def silu(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """x·sigmoid(x), also called swish.
 
     Parameters
@@ -200,12 +249,16 @@ def silu(x: Array) -> Result:
     >>> mg.grad(lambda x: mg.ops.silu(x))(0.0).item()
     0.5
     """
-    s = special.expit(x)
-    return np.where(s == 0, x.dtype.type(0), x) * s, {"x": x, "sigmoid": s}
+    return record(_silu, (x,), vjp=vjp)
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * np.cos(saved["x"]))
-def sin(x: Array) -> Result:
+@define(rowwise=True, x=lambda g, saved: g * np.cos(saved["x"]))
+def _sin(x: Array) -> Result:
+    return np.sin(x), {"x": x}
+
+
+@operation(_sin)
+def sin(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The sine.
 
     Parameters
@@ -219,11 +272,16 @@ def sin(x: Array) -> Result:
     >>> mg.grad(lambda x: x.sin())(0.0).item()
     1.0
     """
-    return np.sin(x), {"x": x}
+    return record(_sin, (x,), vjp=vjp)
 
 
-@primitive(rowwise=True, x=lambda g, saved: -g * np.sin(saved["x"]))
-def cos(x: Array) -> Result:
+@define(rowwise=True, x=lambda g, saved: -g * np.sin(saved["x"]))
+def _cos(x: Array) -> Result:
+    return np.cos(x), {"x": x}
+
+
+@operation(_cos)
+def cos(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The cosine.
 
     Parameters
@@ -237,4 +295,4 @@ def cos(x: Array) -> Result:
     >>> abs(mg.grad(lambda x: x.cos())(0.0).item())
     0.0
     """
-    return np.cos(x), {"x": x}
+    return record(_cos, (x,), vjp=vjp)

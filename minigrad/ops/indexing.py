@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.record import record
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.reductions import one_axis
-from minigrad.primitive import primitive
 from minigrad.structure import Cotangent, Rows
-from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["getitem", "take", "take_along_axis"]
@@ -55,8 +57,16 @@ def _scatter(g: Array, saved: dict[str, Any]) -> Array:
     return out
 
 
-@primitive(as_is=True, x=_scatter)
-def getitem(x: Array, index: Any) -> Result:
+@define(as_is=True, x=_scatter)
+def _getitem(x: Array, index: Any) -> Result:
+    index = _plain(index)
+    parts = index if isinstance(index, tuple) else (index,)
+    repeats = any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts)
+    return np.asarray(x[index]), {"index": index, "shape": x.shape, "repeats": repeats}
+
+
+@operation(_getitem)
+def getitem(x: TensorLike, index: Any, *, vjp: VJP = None) -> Tensor:
     """``x[index]``, with all of NumPy's indexing: numbers, slices, None, …, integer and boolean arrays.
 
     Parameters
@@ -75,10 +85,7 @@ def getitem(x: Array, index: Any) -> Result:
     >>> mg.grad(lambda x: x[[0, 0, 2]].sum())([5.0, 6.0, 7.0]).tolist()
     [2.0, 0.0, 1.0]
     """
-    index = _plain(index)
-    parts = index if isinstance(index, tuple) else (index,)
-    repeats = any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts)
-    return np.asarray(x[index]), {"index": index, "shape": x.shape, "repeats": repeats}
+    return record(_getitem, (x,), {"index": index}, vjp=vjp)
 
 
 def _getitem_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
@@ -97,7 +104,7 @@ def _getitem_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
     return Rows(values, g.indices, shape)
 
 
-getitem.primitive.structured(Rows, x=_getitem_rows)
+_getitem.structured(Rows, x=_getitem_rows)
 
 
 def _take_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -107,8 +114,19 @@ def _take_x(g: Array, saved: dict[str, Any]) -> Array:
     return out
 
 
-@primitive(as_is=True, x=_take_x)
-def take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
+@define(as_is=True, x=_take_x)
+def _take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
+    chosen = np.array(plain(indices, "indices"))  # a copy: the caller may reuse the memory
+    if chosen.dtype.kind not in "iu":
+        raise ValueError(f"indices must be integers, got dtype {chosen.dtype}")
+    axis = one_axis(axis)
+    if not -x.ndim <= axis < x.ndim:
+        raise np.exceptions.AxisError(axis, x.ndim)
+    return np.take(x, chosen, axis=axis), {"indices": chosen, "axis": axis % x.ndim, "shape": x.shape}
+
+
+@operation(_take)
+def take(x: TensorLike, indices: ArrayLike, axis: int = 0, *, vjp: VJP = None) -> Tensor:
     """Gather slices along one axis: rows of an embedding table, for instance. Also called ``gather``.
 
     Parameters
@@ -131,13 +149,7 @@ def take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
     >>> mg.grad(lambda x: mg.ops.take(x, [1, 1]).sum())([[1.0, 2.0], [3.0, 4.0]]).tolist()
     [[0.0, 0.0], [2.0, 2.0]]
     """
-    chosen = np.array(plain(indices, "indices"))  # a copy: the caller may reuse the memory
-    if chosen.dtype.kind not in "iu":
-        raise ValueError(f"indices must be integers, got dtype {chosen.dtype}")
-    axis = one_axis(axis)
-    if not -x.ndim <= axis < x.ndim:
-        raise np.exceptions.AxisError(axis, x.ndim)
-    return np.take(x, chosen, axis=axis), {"indices": chosen, "axis": axis % x.ndim, "shape": x.shape}
+    return record(_take, (x,), {"indices": indices, "axis": axis}, vjp=vjp)
 
 
 def _take_along_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -149,8 +161,23 @@ def _take_along_x(g: Array, saved: dict[str, Any]) -> Array:
     return out
 
 
-@primitive(as_is=True, x=_take_along_x)
-def take_along_axis(x: Array, indices: ArrayLike, axis: int = -1) -> Result:
+@define(as_is=True, x=_take_along_x)
+def _take_along_axis(x: Array, indices: ArrayLike, axis: int = -1) -> Result:
+    chosen = np.array(plain(indices, "indices"))  # a copy: the caller may reuse the memory
+    axis = one_axis(axis)
+    if not -x.ndim <= axis < x.ndim:
+        raise np.exceptions.AxisError(axis, x.ndim)
+    axis %= x.ndim
+    lengths = chosen.shape[:axis] + chosen.shape[axis + 1 :]
+    if chosen.ndim != x.ndim or lengths != x.shape[:axis] + x.shape[axis + 1 :]:
+        raise ValueError(
+            f"indices have shape {chosen.shape}; they must agree with the shape of x but along axis {axis}"
+        )
+    return np.take_along_axis(x, chosen, axis), {"indices": chosen, "axis": axis, "shape": x.shape}
+
+
+@operation(_take_along_axis)
+def take_along_axis(x: TensorLike, indices: ArrayLike, axis: int = -1, *, vjp: VJP = None) -> Tensor:
     """For each position its own index along one axis, as in `numpy.take_along_axis`.
 
     Parameters
@@ -173,14 +200,4 @@ def take_along_axis(x: Array, indices: ArrayLike, axis: int = -1) -> Result:
     >>> ops.take_along_axis([[1.0, 2.0], [3.0, 4.0]], [[1], [0]]).data.tolist()
     [[2.0], [3.0]]
     """
-    chosen = np.array(plain(indices, "indices"))  # a copy: the caller may reuse the memory
-    axis = one_axis(axis)
-    if not -x.ndim <= axis < x.ndim:
-        raise np.exceptions.AxisError(axis, x.ndim)
-    axis %= x.ndim
-    lengths = chosen.shape[:axis] + chosen.shape[axis + 1 :]
-    if chosen.ndim != x.ndim or lengths != x.shape[:axis] + x.shape[axis + 1 :]:
-        raise ValueError(
-            f"indices have shape {chosen.shape}; they must agree with the shape of x but along axis {axis}"
-        )
-    return np.take_along_axis(x, chosen, axis), {"indices": chosen, "axis": axis, "shape": x.shape}
+    return record(_take_along_axis, (x,), {"indices": indices, "axis": axis}, vjp=vjp)

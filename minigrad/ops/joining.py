@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.record import record
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.indexing import getitem
 from minigrad.ops.reductions import one_axis
-from minigrad.primitive import primitive
 from minigrad.structure import Cotangent, Rows
-from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["concatenate", "split", "stack"]
@@ -26,7 +28,7 @@ def _concatenate_part(g: Array, saved: dict[str, Any], k: int) -> Array:
     return part.reshape(saved["shapes"][k]) if "shapes" in saved else part
 
 
-@primitive(as_is=True, arrays=_concatenate_part)
+@define(as_is=True, arrays=_concatenate_part)
 def _concatenate(*arrays: Array, axis: int | None) -> Result:
     if axis is None:
         offsets = np.cumsum([0, *(a.size for a in arrays)]).tolist()
@@ -37,7 +39,8 @@ def _concatenate(*arrays: Array, axis: int | None) -> Result:
     return out, {"offsets": offsets, "axis": axis}
 
 
-def concatenate(tensors: Sequence[Any], axis: int | None = 0, *, vjp: Any = None) -> Tensor:
+@operation(_concatenate)
+def concatenate(tensors: Sequence[TensorLike], axis: int | None = 0, *, vjp: VJP = None) -> Tensor:
     """Join along an axis that exists.
 
     Parameters
@@ -55,20 +58,21 @@ def concatenate(tensors: Sequence[Any], axis: int | None = 0, *, vjp: Any = None
     >>> ops.concatenate([[1.0], [2.0, 3.0]]).data.tolist()
     [1.0, 2.0, 3.0]
     """
-    return _concatenate(*tensors, axis=axis, vjp=vjp)
+    return record(_concatenate, tensors, {"axis": axis}, vjp=vjp)
 
 
 def _stack_part(g: Array, saved: dict[str, Any], k: int) -> Array:
     return np.take(g, k, axis=saved["axis"])
 
 
-@primitive(as_is=True, arrays=_stack_part)
+@define(as_is=True, arrays=_stack_part)
 def _stack(*arrays: Array, axis: int) -> Result:
     out = np.stack(arrays, axis=one_axis(axis))
     return out, {"axis": axis % out.ndim}
 
 
-def stack(tensors: Sequence[Any], axis: int = 0, *, vjp: Any = None) -> Tensor:
+@operation(_stack)
+def stack(tensors: Sequence[TensorLike], axis: int = 0, *, vjp: VJP = None) -> Tensor:
     """Join along a new axis.
 
     Parameters
@@ -86,10 +90,10 @@ def stack(tensors: Sequence[Any], axis: int = 0, *, vjp: Any = None) -> Tensor:
     >>> ops.stack([[1.0, 2.0], [3.0, 4.0]], axis=1).data.tolist()
     [[1.0, 3.0], [2.0, 4.0]]
     """
-    return _stack(*tensors, axis=axis, vjp=vjp)
+    return record(_stack, tensors, {"axis": axis}, vjp=vjp)
 
 
-def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """Cut into pieces along an axis.
 
     Parameters
@@ -138,5 +142,5 @@ def _by_sample(rule: Any) -> Any:
     return rows_rule
 
 
-_concatenate.primitive.rules[Rows] = (_by_sample(_concatenate_part),)
-_stack.primitive.rules[Rows] = (_by_sample(_stack_part),)
+_concatenate.rules[Rows] = (_by_sample(_concatenate_part),)
+_stack.rules[Rows] = (_by_sample(_stack_part),)

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.node import Node
-from minigrad.primitive import primitive
-from minigrad.residuals import sketchable
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP, Save
+from minigrad.engine.node import Node
+from minigrad.engine.record import record
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.structure import (
     Factors,
     Kept,
@@ -33,13 +35,34 @@ __all__ = ["linear"]
 Saved = dict[str, Any]
 
 
-@primitive(
+@define(
     bilinear=True,
+    residuals=("x",),
     x=lambda g, saved: multiply(g, saved["w"]),
     w=lambda g, saved: contract(g, saved["x"]),
     b=lambda g, saved: column_sums(g),
 )
-def linear(x: Array, w: Array, b: Array | None = None, needs: tuple[bool, ...] = (True, True)) -> tuple[Array, Saved]:
+def _linear(x: Array, w: Array, b: Array | None = None, needs: tuple[bool, ...] = (True, True)) -> tuple[Array, Saved]:
+    if w.ndim != 2 or not x.ndim or x.shape[-1] != w.shape[1]:
+        raise ValueError("x must have shape (..., n) and w shape (m, n), with the same number n of input features")
+    if b is not None and b.shape != w.shape[:1]:
+        raise ValueError(f"b must have shape ({w.shape[0]},), one number for each output feature")
+    out = reshape_rows(matrix(x) @ w.T, x.shape[:-1])
+    if b is not None:
+        if np.result_type(out, b) == out.dtype:
+            out += b
+        else:
+            out = out + b
+    saved: Saved = {}
+    if needs[1]:
+        saved["x"] = x
+    if needs[0]:
+        saved["w"] = w
+    return out, saved
+
+
+@operation(_linear)
+def linear(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """``x @ w.T + b``: a linear layer.
 
     Parameters
@@ -70,25 +93,7 @@ def linear(x: Array, w: Array, b: Array | None = None, needs: tuple[bool, ...] =
     >>> ops.linear([[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]], [0.5, 0.0]).data.tolist()
     [[11.5, 17.0]]
     """
-    if w.ndim != 2 or not x.ndim or x.shape[-1] != w.shape[1]:
-        raise ValueError("x must have shape (..., n) and w shape (m, n), with the same number n of input features")
-    if b is not None and b.shape != w.shape[:1]:
-        raise ValueError(f"b must have shape ({w.shape[0]},), one number for each output feature")
-    out = reshape_rows(matrix(x) @ w.T, x.shape[:-1])
-    if b is not None:
-        if np.result_type(out, b) == out.dtype:
-            out += b
-        else:
-            out = out + b
-    saved: Saved = {}
-    if needs[1]:
-        saved["x"] = x
-    if needs[0]:
-        saved["w"] = w
-    return out, saved
-
-
-sketchable(linear, "x")
+    return record(_linear, (x, w, b), vjp=vjp, save=save)
 
 
 def product_flops(rows: int, inner: int, columns: int, kept: Kept) -> float:
@@ -117,6 +122,6 @@ def _operands(node: Node) -> tuple[Array | None, Array | None]:
     return None if x is None else row_squares(x)[..., None], None if w is None else squared_norms(w, -1)
 
 
-linear.primitive.forward_flops = _forward_flops
-linear.primitive.backward_flops = _backward_flops
-linear.primitive.operands = _operands
+_linear.forward_flops = _forward_flops
+_linear.backward_flops = _backward_flops
+_linear.operands = _operands

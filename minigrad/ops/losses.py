@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain
-from minigrad.node import rows_kept
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.primitive import rows_kept
+from minigrad.engine.record import record
+from minigrad.engine.rowwise import shortened
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.reductions import Axis, reduced_axes
-from minigrad.primitive import primitive
-from minigrad.rowwise import shortened
 from minigrad.structure import Rows
 from minigrad.typing import Array
 
@@ -28,8 +31,16 @@ def _softmax_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(weighted - out * weighted.sum(axis=axis, keepdims=True))
 
 
-@primitive(x=_softmax_x)
-def softmax(x: Array, axis: Axis = -1) -> Result:
+@define(x=_softmax_x)
+def _softmax(x: Array, axis: Axis = -1) -> Result:
+    axes = from_end(axis, x.ndim)
+    e = np.exp(x - x.max(axis=axes, keepdims=True))
+    e /= e.sum(axis=axes, keepdims=True)
+    return e, {"out": e, "axis": axes}
+
+
+@operation(_softmax)
+def softmax(x: TensorLike, axis: Axis = -1, *, vjp: VJP = None) -> Tensor:
     """exp(x) / Σ exp(x) over axes, without overflow.
 
     Parameters
@@ -44,18 +55,22 @@ def softmax(x: Array, axis: Axis = -1) -> Result:
     >>> ops.softmax([0.0, 0.0]).data.tolist()
     [0.5, 0.5]
     """
-    axes = from_end(axis, x.ndim)
-    e = np.exp(x - x.max(axis=axes, keepdims=True))
-    e /= e.sum(axis=axes, keepdims=True)
-    return e, {"out": e, "axis": axes}
+    return record(_softmax, (x,), {"axis": axis}, vjp=vjp)
 
 
 def _log_softmax_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g - np.exp(saved["out"]) * g.sum(axis=saved["axis"], keepdims=True))
 
 
-@primitive(x=_log_softmax_x)
-def log_softmax(x: Array, axis: Axis = -1) -> Result:
+@define(x=_log_softmax_x)
+def _log_softmax(x: Array, axis: Axis = -1) -> Result:
+    axes = from_end(axis, x.ndim)
+    out = log_probabilities(x, axes)
+    return out, {"out": out, "axis": axes}
+
+
+@operation(_log_softmax)
+def log_softmax(x: TensorLike, axis: Axis = -1, *, vjp: VJP = None) -> Tensor:
     """The logarithm of the softmax over axes, without overflow.
 
     Parameters
@@ -70,9 +85,7 @@ def log_softmax(x: Array, axis: Axis = -1) -> Result:
     >>> ops.log_softmax([0.0, 0.0]).data.round(4).tolist()
     [-0.6931, -0.6931]
     """
-    axes = from_end(axis, x.ndim)
-    out = _log_softmax(x, axes)
-    return out, {"out": out, "axis": axes}
+    return record(_log_softmax, (x,), {"axis": axis}, vjp=vjp)
 
 
 def from_end(axis: Axis, ndim: int) -> int | tuple[int, ...]:
@@ -81,7 +94,7 @@ def from_end(axis: Axis, ndim: int) -> int | tuple[int, ...]:
     return axes[0] if len(axes) == 1 else axes
 
 
-def _log_softmax(x: Array, axis: int | tuple[int, ...]) -> Array:
+def log_probabilities(x: Array, axis: int | tuple[int, ...]) -> Array:
     shifted = x - x.max(axis=axis, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
 
@@ -114,10 +127,51 @@ def _cross_entropy_logits(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(out)
 
 
-@primitive(logits=_cross_entropy_logits)
-def cross_entropy(
+@define(logits=_cross_entropy_logits)
+def _cross_entropy(
     logits: Array, targets: ArrayLike, label_smoothing: float = 0.0, reduction: Reduction = "mean"
 ) -> Result:
+    t = plain(targets, "targets")
+    if not logits.ndim or not logits.shape[-1]:
+        raise ValueError("logits must have shape (..., classes)")
+    classes = logits.shape[-1]
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing={label_smoothing} must lie in [0, 1)")
+    logp = log_probabilities(logits, -1)
+    if t.dtype.kind in "iu":
+        _check_labels(t, logits.shape)
+        t = t.copy()  # the caller may reuse the memory before the backward pass
+        chosen = np.take_along_axis(logp, t[..., None], axis=-1)[..., 0]
+    elif t.dtype.kind == "f":
+        t = t.astype(logp.dtype, copy=False)
+        _check_probabilities(t, logits.shape)
+        # 0·(−∞) is 0 here: a class of probability 0 costs nothing.
+        chosen = (t * np.where(t == 0, 0, logp)).sum(axis=-1)
+    else:
+        raise ValueError(
+            f"targets of dtype {t.dtype} are neither class numbers nor probabilities"
+            + ("; for one-hot rows pass .astype(float)" if t.dtype.kind == "b" else "")
+        )
+    losses = -chosen
+    if label_smoothing:
+        weight = t.sum(axis=-1) if t.dtype.kind == "f" else 1
+        losses = (1 - label_smoothing) * losses - label_smoothing / classes * weight * logp.sum(axis=-1)
+    out, factor = _reduce(losses.astype(logp.dtype, copy=False), reduction)
+    saved = {
+        "probabilities": np.exp(logp), "targets": t, "factor": factor, "label_smoothing": label_smoothing
+    }  # fmt: skip
+    return out, saved
+
+
+@operation(_cross_entropy)
+def cross_entropy(
+    logits: TensorLike,
+    targets: ArrayLike,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    *,
+    vjp: VJP = None,
+) -> Tensor:
     """−Σ_c t_c log softmax(logits)_c, for class numbers or for probabilities t.
 
     Parameters
@@ -143,36 +197,12 @@ def cross_entropy(
     >>> round(ops.cross_entropy([[0.0, 0.0], [9.0, 0.0]], [0, 0]).item(), 4)
     0.3466
     """
-    t = plain(targets, "targets")
-    if not logits.ndim or not logits.shape[-1]:
-        raise ValueError("logits must have shape (..., classes)")
-    classes = logits.shape[-1]
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing={label_smoothing} must lie in [0, 1)")
-    logp = _log_softmax(logits, -1)
-    if t.dtype.kind in "iu":
-        _check_labels(t, logits.shape)
-        t = t.copy()  # the caller may reuse the memory before the backward pass
-        chosen = np.take_along_axis(logp, t[..., None], axis=-1)[..., 0]
-    elif t.dtype.kind == "f":
-        t = t.astype(logp.dtype, copy=False)
-        _check_probabilities(t, logits.shape)
-        # 0·(−∞) is 0 here: a class of probability 0 costs nothing.
-        chosen = (t * np.where(t == 0, 0, logp)).sum(axis=-1)
-    else:
-        raise ValueError(
-            f"targets of dtype {t.dtype} are neither class numbers nor probabilities"
-            + ("; for one-hot rows pass .astype(float)" if t.dtype.kind == "b" else "")
-        )
-    losses = -chosen
-    if label_smoothing:
-        weight = t.sum(axis=-1) if t.dtype.kind == "f" else 1
-        losses = (1 - label_smoothing) * losses - label_smoothing / classes * weight * logp.sum(axis=-1)
-    out, factor = _reduce(losses.astype(logp.dtype, copy=False), reduction)
-    saved = {
-        "probabilities": np.exp(logp), "targets": t, "factor": factor, "label_smoothing": label_smoothing
-    }  # fmt: skip
-    return out, saved
+    return record(
+        _cross_entropy,
+        (logits,),
+        {"targets": targets, "label_smoothing": label_smoothing, "reduction": reduction},
+        vjp=vjp,
+    )
 
 
 def _check_labels(labels: Array, shape: tuple[int, ...]) -> None:
@@ -208,8 +238,17 @@ def _mse_prediction(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray((g * difference.dtype.type(2 * saved["factor"])) * difference)
 
 
-@primitive(prediction=_mse_prediction, target=lambda g, saved: -_mse_prediction(g, saved))
-def mse(prediction: Array, target: Array, reduction: Reduction = "mean") -> Result:
+@define(prediction=_mse_prediction, target=lambda g, saved: -_mse_prediction(g, saved))
+def _mse(prediction: Array, target: Array, reduction: Reduction = "mean") -> Result:
+    if prediction.shape != target.shape:
+        raise ValueError("prediction and target must have one shape; reshape one of them")
+    difference = prediction - target
+    out, factor = _reduce(np.square(difference), reduction)
+    return out, {"difference": difference, "factor": factor}
+
+
+@operation(_mse)
+def mse(prediction: TensorLike, target: TensorLike, reduction: Reduction = "mean", *, vjp: VJP = None) -> Tensor:
     """The squared error (prediction − target)², by default averaged over all values.
 
     Parameters
@@ -229,11 +268,7 @@ def mse(prediction: Array, target: Array, reduction: Reduction = "mean") -> Resu
     >>> ops.mse([1.0, 2.0], [1.0, 4.0]).item()
     2.0
     """
-    if prediction.shape != target.shape:
-        raise ValueError("prediction and target must have one shape; reshape one of them")
-    difference = prediction - target
-    out, factor = _reduce(np.square(difference), reduction)
-    return out, {"difference": difference, "factor": factor}
+    return record(_mse, (prediction, target), {"reduction": reduction}, vjp=vjp)
 
 
 _softmax_rows, _log_softmax_rows = shortened(_softmax_x), shortened(_log_softmax_x)
@@ -244,12 +279,10 @@ def _by_row(rule: Any, dense_rule: Any) -> Any:
     return lambda g, saved: rule(g, saved) if saved["axis"] == -1 else dense_rule(g.dense(), saved)
 
 
-softmax.primitive.structured(Rows, x=_by_row(_softmax_rows, _softmax_x))
-log_softmax.primitive.structured(Rows, x=_by_row(_log_softmax_rows, _log_softmax_x))
+_softmax.structured(Rows, x=_by_row(_softmax_rows, _softmax_x))
+_log_softmax.structured(Rows, x=_by_row(_log_softmax_rows, _log_softmax_x))
 
 # Exponentials and sums along with the products: a few operations for each entry.
-for _operation in (softmax, log_softmax, cross_entropy):
-    _operation.primitive.forward_flops = lambda node: 5.0 * math.prod(node.in_shapes[0] or (1,))
-    _operation.primitive.backward_flops = lambda node, edge, kept: (
-        3.0 * rows_kept(kept) * math.prod(node.in_shapes[0] or (1,))
-    )
+for _primitive in (_softmax, _log_softmax, _cross_entropy):
+    _primitive.forward_flops = lambda node: 5.0 * math.prod(node.in_shapes[0] or (1,))
+    _primitive.backward_flops = lambda node, edge, kept: 3.0 * rows_kept(kept) * math.prod(node.in_shapes[0] or (1,))

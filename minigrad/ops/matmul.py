@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.node import Node
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP, Save
+from minigrad.engine.node import Node
+from minigrad.engine.record import record
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.linear import product_flops
-from minigrad.primitive import primitive
-from minigrad.residuals import sketchable
 from minigrad.structure import (
     Cotangent,
     Entries,
@@ -74,8 +76,23 @@ def _one_b(saved: Saved, g: Cotangent) -> bool:
     return one and a_shape[:-1] == g.shape[:-1]
 
 
-@primitive(bilinear=True, a=_a, b=_b)
-def matmul(a: Array, b: Array, needs: tuple[bool, bool] = (True, True)) -> tuple[Array, Saved]:
+@define(bilinear=True, residuals=("a", "b"), a=_a, b=_b)
+def _matmul(a: Array, b: Array, needs: tuple[bool, bool] = (True, True)) -> tuple[Array, Saved]:
+    if not a.ndim or not b.ndim:
+        raise ValueError("a scalar has no matrix product; use *")
+    if a.shape[-1] != b.shape[0 if b.ndim == 1 else -2]:
+        raise ValueError("the last axis of a must be as long as the last axis but one of b")
+    out = np.asarray(a @ b)
+    saved: Saved = {"shapes": (a.shape, b.shape)}
+    if needs[0]:
+        saved["b"] = b
+    if needs[1]:
+        saved["a"] = a
+    return out, saved
+
+
+@operation(_matmul)
+def matmul(a: TensorLike, b: TensorLike, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """The matrix product ``a @ b``, with batches and vectors as in `numpy.matmul`.
 
     Parameters
@@ -100,24 +117,11 @@ def matmul(a: Array, b: Array, needs: tuple[bool, bool] = (True, True)) -> tuple
     >>> ops.matmul([[1.0, 2.0]], [[3.0], [4.0]]).data.tolist()
     [[11.0]]
     """
-    if not a.ndim or not b.ndim:
-        raise ValueError("a scalar has no matrix product; use *")
-    if a.shape[-1] != b.shape[0 if b.ndim == 1 else -2]:
-        raise ValueError("the last axis of a must be as long as the last axis but one of b")
-    out = np.asarray(a @ b)
-    saved: Saved = {"shapes": (a.shape, b.shape)}
-    if needs[0]:
-        saved["b"] = b
-    if needs[1]:
-        saved["a"] = a
-    return out, saved
+    return record(_matmul, (a, b), vjp=vjp, save=save)
 
 
 def _vectors(saved: Saved) -> bool:
     return any(len(shape) == 1 for shape in saved["shapes"])
-
-
-sketchable(matmul, "a", "b")
 
 
 def _forward_flops(node: Node) -> float:
@@ -156,6 +160,6 @@ def _operands(node: Node) -> tuple[Array | None, Array | None]:
     return rows, columns
 
 
-matmul.primitive.forward_flops = _forward_flops
-matmul.primitive.backward_flops = _backward_flops
-matmul.primitive.operands = _operands
+_matmul.forward_flops = _forward_flops
+_matmul.backward_flops = _backward_flops
+_matmul.operands = _operands

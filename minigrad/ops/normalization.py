@@ -16,9 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain
-from minigrad.node import rows_kept
-from minigrad.primitive import Operation, primitive
-from minigrad.rowwise import shortened
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.primitive import Primitive, rows_kept
+from minigrad.engine.record import record
+from minigrad.engine.rowwise import shortened
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.structure import Rows, column_sums, matrix
 from minigrad.typing import Array
 
@@ -62,10 +65,23 @@ def _layer_x(g: Array, saved: Saved) -> Array:
     return out
 
 
-@primitive(x=_layer_x, gain=_gain, bias=_bias)
-def layer_norm(
+@define(x=_layer_x, gain=_gain, bias=_bias)
+def _layer_norm(
     x: Array, gain: Array, bias: Array, eps: float = 1e-5, needs: tuple[bool, ...] = (True, True)
 ) -> tuple[Array, Saved]:
+    _check(x, gain, bias, eps)
+    normal = x - x.mean(axis=-1, keepdims=True)
+    variance = np.einsum("...i,...i->...", normal, normal)[..., None] / x.shape[-1]
+    inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
+    normal *= inverse
+    saved: Saved = {"normal": normal} if needs[0] or needs[1] else {}
+    if needs[0]:
+        saved.update(inverse=inverse, gain=gain)
+    return _scaled(normal, gain, bias), saved
+
+
+@operation(_layer_norm)
+def layer_norm(x: TensorLike, gain: TensorLike, bias: TensorLike, eps: float = 1e-5, *, vjp: VJP = None) -> Tensor:
     """Each row with mean 0 and variance 1, times ``gain`` plus ``bias``.
 
     Ba, Kiros, Hinton (2016), *Layer Normalization*, arXiv:1607.06450.
@@ -93,19 +109,11 @@ def layer_norm(
     >>> ops.layer_norm([[1.0, 3.0]], np.ones(2), np.zeros(2), eps=0.0).data.tolist()
     [[-1.0, 1.0]]
     """
-    _check(x, gain, bias, eps)
-    normal = x - x.mean(axis=-1, keepdims=True)
-    variance = np.einsum("...i,...i->...", normal, normal)[..., None] / x.shape[-1]
-    inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
-    normal *= inverse
-    saved: Saved = {"normal": normal} if needs[0] or needs[1] else {}
-    if needs[0]:
-        saved.update(inverse=inverse, gain=gain)
-    return _scaled(normal, gain, bias), saved
+    return record(_layer_norm, (x, gain, bias), {"eps": eps}, vjp=vjp)
 
 
 # Kept rows: every row is normalised by itself.
-layer_norm.primitive.structured(
+_layer_norm.structured(
     Rows,
     x=shortened(_layer_x),
     gain=lambda g, saved: _gain(g.values, {"normal": g.take(saved["normal"])}),
@@ -124,8 +132,8 @@ def _batch_x(g: Array, saved: Saved) -> Array:
     return np.asarray(out.reshape(g.shape))
 
 
-@primitive(x=_batch_x, gain=_gain, bias=_bias)
-def batch_norm(
+@define(x=_batch_x, gain=_gain, bias=_bias)
+def _batch_norm(
     x: Array,
     gain: Array,
     bias: Array,
@@ -135,6 +143,47 @@ def batch_norm(
     observe: Callable[[Array, Array], None] | None = None,
     needs: tuple[bool, ...] = (True, True),
 ) -> tuple[Array, Saved]:
+    _check(x, gain, bias, eps)
+    rows = matrix(x)
+    training = mean is None
+    if (mean is None) != (var is None):
+        raise ValueError("give both mean and var, or neither for the statistics of the batch")
+    if mean is None or var is None:
+        if not len(rows):
+            raise ValueError("there are no rows to take statistics of: the batch is empty")
+        average = column_sums(rows) / len(rows)
+        normal = rows - average
+        variance = np.einsum("ij,ij->j", normal, normal) / len(rows)
+        if observe is not None:
+            observe(average, variance)
+    else:
+        average, variance = plain(mean, "mean", x.dtype), plain(var, "var", x.dtype)
+        if average.shape != gain.shape or variance.shape != gain.shape:
+            raise ValueError(f"mean and var must have shape {gain.shape}, one number for each feature of x")
+        normal = rows - average
+    inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
+    normal *= inverse
+    normal = normal.reshape(x.shape)
+    saved: Saved = {"training": training}
+    if (needs[0] and training) or needs[1]:
+        saved["normal"] = normal
+    if needs[0]:
+        saved.update(inverse=inverse, gain=gain)
+    return _scaled(normal, gain, bias), saved
+
+
+@operation(_batch_norm)
+def batch_norm(
+    x: TensorLike,
+    gain: TensorLike,
+    bias: TensorLike,
+    mean: ArrayLike | None = None,
+    var: ArrayLike | None = None,
+    eps: float = 1e-5,
+    observe: Callable[[Array, Array], None] | None = None,
+    *,
+    vjp: VJP = None,
+) -> Tensor:
     """Each column normalised, times ``gain`` plus ``bias``; columns run over all axes but the last.
 
     Without ``mean`` and ``var``, as in training, the statistics are those of the batch, and the gradient flows through
@@ -172,42 +221,15 @@ def batch_norm(
     >>> ops.batch_norm(x, np.ones(2), np.zeros(2), mean=[0.0, 4.0], var=[1.0, 1.0], eps=0.0).data.tolist()
     [[1.0, 1.0], [3.0, 1.0]]
     """
-    _check(x, gain, bias, eps)
-    rows = matrix(x)
-    training = mean is None
-    if (mean is None) != (var is None):
-        raise ValueError("give both mean and var, or neither for the statistics of the batch")
-    if mean is None or var is None:
-        if not len(rows):
-            raise ValueError("there are no rows to take statistics of: the batch is empty")
-        average = column_sums(rows) / len(rows)
-        normal = rows - average
-        variance = np.einsum("ij,ij->j", normal, normal) / len(rows)
-        if observe is not None:
-            observe(average, variance)
-    else:
-        average, variance = plain(mean, "mean", x.dtype), plain(var, "var", x.dtype)
-        if average.shape != gain.shape or variance.shape != gain.shape:
-            raise ValueError(f"mean and var must have shape {gain.shape}, one number for each feature of x")
-        normal = rows - average
-    inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
-    normal *= inverse
-    normal = normal.reshape(x.shape)
-    saved: Saved = {"training": training}
-    if (needs[0] and training) or needs[1]:
-        saved["normal"] = normal
-    if needs[0]:
-        saved.update(inverse=inverse, gain=gain)
-    return _scaled(normal, gain, bias), saved
+    return record(_batch_norm, (x, gain, bias), {"mean": mean, "var": var, "eps": eps, "observe": observe}, vjp=vjp)
 
 
-def _per_entry(operation: Operation, forward: float, backward: tuple[float, float, float]) -> None:
+def _per_entry(of: Primitive, forward: float, backward: tuple[float, float, float]) -> None:
     """So many operations for each entry of x that is worked on: forward, and for ∂x, ∂gain and ∂bias."""
-    of = operation.primitive
     of.forward_flops = lambda node: forward * math.prod(node.shape)
     of.backward_flops = lambda node, edge, kept: backward[edge] * rows_kept(kept) * math.prod(node.shape)
 
 
 # Mean, difference, sum of squares, and three more to scale; ∂x as many, and the product with the gain.
-_per_entry(layer_norm, 7.0, (9.0, 2.0, 1.0))
-_per_entry(batch_norm, 7.0, (8.0, 2.0, 1.0))
+_per_entry(_layer_norm, 7.0, (9.0, 2.0, 1.0))
+_per_entry(_batch_norm, 7.0, (8.0, 2.0, 1.0))

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain
-from minigrad.primitive import primitive
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.record import record
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.typing import Array
 
 __all__ = ["clip", "maximum", "minimum", "relu", "where"]
@@ -32,7 +35,7 @@ def _unpack(bits: Array, count: int) -> Array:
     return np.unpackbits(bits, axis=-1, count=count).view(np.bool_)
 
 
-def _relu(g: Array, saved: dict[str, Any]) -> Array:
+def _relu_x(g: Array, saved: dict[str, Any]) -> Array:
     if "out" in saved:
         return np.asarray(g * np.sign(saved["out"]))  # 0, 1 or NaN
     back = np.asarray(g * _unpack(saved["positive"], g.shape[-1]))
@@ -41,8 +44,19 @@ def _relu(g: Array, saved: dict[str, Any]) -> Array:
     return back
 
 
-@primitive(as_is=True, rowwise=True, x=_relu)
-def relu(x: Array) -> Result:
+@define(as_is=True, rowwise=True, x=_relu_x)
+def _relu(x: Array) -> Result:
+    out = np.maximum(x, x.dtype.type(0))
+    if x.size < LARGE or x.shape[-1] < 8:
+        return out, {"out": out}
+    saved = {"positive": _pack(x > 0)}
+    if np.isnan(out.max()):
+        saved["nan"] = _pack(np.isnan(out))
+    return out, saved
+
+
+@operation(_relu)
+def relu(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """max(x, 0); the derivative at 0 is 0.
 
     It saves its output if that is small, and of a large one the signs, a bit for each entry.
@@ -57,13 +71,7 @@ def relu(x: Array) -> Result:
     >>> mg.grad(lambda x: x.relu().sum())([-1.0, 0.0, 2.0]).tolist()
     [0.0, 0.0, 1.0]
     """
-    out = np.maximum(x, x.dtype.type(0))
-    if x.size < LARGE or x.shape[-1] < 8:
-        return out, {"out": out}
-    saved = {"positive": _pack(x > 0)}
-    if np.isnan(out.max()):
-        saved["nan"] = _pack(np.isnan(out))
-    return out, saved
+    return record(_relu, (x,), vjp=vjp)
 
 
 def _share(ahead: Array, tie: Array, out: Array) -> Array:
@@ -79,14 +87,20 @@ def with_nan(slope: Array, out: Array) -> Array:
     return np.where(nan, out, slope) if nan.any() else slope
 
 
-@primitive(
+@define(
     as_is=True,
     broadcasts=True,
     rowwise=True,
     x=lambda g, saved: g * saved["share"],
     y=lambda g, saved: g * (1 - saved["share"]),
 )
-def maximum(x: Array, y: Array) -> Result:
+def _maximum(x: Array, y: Array) -> Result:
+    out = np.asarray(np.maximum(x, y))
+    return out, {"share": _share(np.asarray(x > y), np.asarray(x == y), out)}
+
+
+@operation(_maximum)
+def maximum(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The larger of two, element by element; where they are equal each gets half of the cotangent.
 
     Parameters
@@ -100,18 +114,23 @@ def maximum(x: Array, y: Array) -> Result:
     >>> mg.grad(lambda x: mg.ops.maximum(x, 1.0).sum())([0.0, 1.0, 2.0]).tolist()
     [0.0, 0.5, 1.0]
     """
-    out = np.asarray(np.maximum(x, y))
-    return out, {"share": _share(np.asarray(x > y), np.asarray(x == y), out)}
+    return record(_maximum, (x, y), vjp=vjp)
 
 
-@primitive(
+@define(
     as_is=True,
     broadcasts=True,
     rowwise=True,
     x=lambda g, saved: g * saved["share"],
     y=lambda g, saved: g * (1 - saved["share"]),
 )
-def minimum(x: Array, y: Array) -> Result:
+def _minimum(x: Array, y: Array) -> Result:
+    out = np.asarray(np.minimum(x, y))
+    return out, {"share": _share(np.asarray(x < y), np.asarray(x == y), out)}
+
+
+@operation(_minimum)
+def minimum(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The smaller of two, element by element; where they are equal each gets half of the cotangent.
 
     Parameters
@@ -125,18 +144,23 @@ def minimum(x: Array, y: Array) -> Result:
     >>> mg.grad(lambda x: mg.ops.minimum(x, 1.0).sum())([0.0, 1.0, 2.0]).tolist()
     [1.0, 0.5, 0.0]
     """
-    out = np.asarray(np.minimum(x, y))
-    return out, {"share": _share(np.asarray(x < y), np.asarray(x == y), out)}
+    return record(_minimum, (x, y), vjp=vjp)
 
 
-@primitive(
+@define(
     as_is=True,
     broadcasts=True,
     rowwise=True,
     x=lambda g, saved: np.where(saved["condition"], g, 0),
     y=lambda g, saved: np.where(saved["condition"], 0, g),
 )
-def where(condition: ArrayLike, x: Array, y: Array) -> Result:
+def _where(condition: ArrayLike, x: Array, y: Array) -> Result:
+    condition = np.array(plain(condition, "the condition"), dtype=bool)  # a copy: the caller may reuse the memory
+    return np.where(condition, x, y), {"condition": condition}
+
+
+@operation(_where)
+def where(condition: ArrayLike, x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x`` where the condition holds, ``y`` elsewhere.
 
     The branch that is not chosen gets a cotangent of exactly 0. That does not help if its own derivative is
@@ -154,12 +178,26 @@ def where(condition: ArrayLike, x: Array, y: Array) -> Result:
     >>> mg.grad(lambda x: mg.ops.where(x > 0, x * 2, 0.0).sum())([-1.0, 3.0]).tolist()
     [0.0, 2.0]
     """
-    condition = np.array(plain(condition, "the condition"), dtype=bool)  # a copy: the caller may reuse the memory
-    return np.where(condition, x, y), {"condition": condition}
+    return record(_where, (x, y), {"condition": condition}, vjp=vjp)
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * saved["slope"])
-def clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None) -> Result:
+@define(rowwise=True, x=lambda g, saved: g * saved["slope"])
+def _clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None) -> Result:
+    inside = np.ones(x.shape, bool)
+    out = x
+    if low is not None:
+        low = np.broadcast_to(plain(low, "low", x.dtype), x.shape)
+        inside &= x >= low
+        out = np.maximum(out, low)
+    if high is not None:
+        high = np.broadcast_to(plain(high, "high", x.dtype), x.shape)
+        inside &= x <= high
+        out = np.minimum(out, high)
+    return out, {"slope": with_nan(inside, out)}
+
+
+@operation(_clip)
+def clip(x: TensorLike, low: ArrayLike | None = None, high: ArrayLike | None = None, *, vjp: VJP = None) -> Tensor:
     """``x`` limited to [low, high]; the derivative is 1 inside and on the limits, 0 outside.
 
     Parameters
@@ -179,14 +217,4 @@ def clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None) 
     >>> mg.grad(lambda x: x.clip(0.0, 1.0).sum())([-0.5, 0.5, 1.0]).tolist()
     [0.0, 1.0, 1.0]
     """
-    inside = np.ones(x.shape, bool)
-    out = x
-    if low is not None:
-        low = np.broadcast_to(plain(low, "low", x.dtype), x.shape)
-        inside &= x >= low
-        out = np.maximum(out, low)
-    if high is not None:
-        high = np.broadcast_to(plain(high, "high", x.dtype), x.shape)
-        inside &= x <= high
-        out = np.minimum(out, high)
-    return out, {"slope": with_nan(inside, out)}
+    return record(_clip, (x,), {"low": low, "high": high}, vjp=vjp)

@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.node import Node, rows_kept
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.node import Node
+from minigrad.engine.primitive import rows_kept
+from minigrad.engine.record import record
+from minigrad.engine.rowwise import by_sample
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.windows import Pair, Windows, check_image, pair
-from minigrad.primitive import primitive
-from minigrad.rowwise import by_sample
 from minigrad.structure import Rows
 from minigrad.typing import Array
 
@@ -46,8 +50,20 @@ def _max_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(windows.crop(back))
 
 
-@primitive(x=_max_x)
-def max_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = 0) -> Result:
+@define(x=_max_x)
+def _max_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = 0) -> Result:
+    windows = _windows(x, kernel, stride, padding)
+    every = windows.shifts(windows.padded(x, LOWEST))
+    out = np.array(next(every))
+    for pixels in every:
+        np.maximum(out, pixels, out=out)
+    return out, {"x": x, "out": out, "windows": windows}
+
+
+@operation(_max_pool2d)
+def max_pool2d(
+    x: TensorLike, kernel: Pair, stride: Pair | None = None, padding: Pair = 0, *, vjp: VJP = None
+) -> Tensor:
     """The largest value in each window, channel by channel.
 
     Equal largest values share the cotangent equally, as in `minigrad.ops.max`: that is the subgradient of smallest
@@ -79,12 +95,7 @@ def max_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair
     >>> ops.max_pool2d(np.arange(16.0).reshape(1, 4, 4, 1), 2).data[0, :, :, 0].tolist()
     [[5.0, 7.0], [13.0, 15.0]]
     """
-    windows = _windows(x, kernel, stride, padding)
-    every = windows.shifts(windows.padded(x, LOWEST))
-    out = np.array(next(every))
-    for pixels in every:
-        np.maximum(out, pixels, out=out)
-    return out, {"x": x, "out": out, "windows": windows}
+    return record(_max_pool2d, (x,), {"kernel": kernel, "stride": stride, "padding": padding}, vjp=vjp)
 
 
 def _avg_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -96,8 +107,21 @@ def _avg_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(windows.crop(back))
 
 
-@primitive(x=_avg_x)
-def avg_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = 0) -> Result:
+@define(x=_avg_x)
+def _avg_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = 0) -> Result:
+    windows = _windows(x, kernel, stride, padding)
+    every = windows.shifts(windows.padded(x))
+    out = np.array(next(every))
+    for pixels in every:
+        out += pixels
+    out /= math.prod(windows.size)
+    return out, {"windows": windows}
+
+
+@operation(_avg_pool2d)
+def avg_pool2d(
+    x: TensorLike, kernel: Pair, stride: Pair | None = None, padding: Pair = 0, *, vjp: VJP = None
+) -> Tensor:
     """The mean of each window, channel by channel; padding counts as zeros.
 
     Parameters
@@ -126,18 +150,12 @@ def avg_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair
     >>> ops.avg_pool2d(np.arange(16.0).reshape(1, 4, 4, 1), 2).data[0, :, :, 0].tolist()
     [[2.5, 4.5], [10.5, 12.5]]
     """
-    windows = _windows(x, kernel, stride, padding)
-    every = windows.shifts(windows.padded(x))
-    out = np.array(next(every))
-    for pixels in every:
-        out += pixels
-    out /= math.prod(windows.size)
-    return out, {"windows": windows}
+    return record(_avg_pool2d, (x,), {"kernel": kernel, "stride": stride, "padding": padding}, vjp=vjp)
 
 
 # Images are pooled one by one: a cotangent of few samples stays one.
-max_pool2d.primitive.structured(Rows, x=by_sample(_max_x))
-avg_pool2d.primitive.structured(Rows, x=by_sample(_avg_x))
+_max_pool2d.structured(Rows, x=by_sample(_max_x))
+_avg_pool2d.structured(Rows, x=by_sample(_avg_x))
 
 
 def _places(node: Node) -> float:
@@ -145,7 +163,7 @@ def _places(node: Node) -> float:
     return float(math.prod(node.saved["windows"].size) * math.prod(node.shape))
 
 
-max_pool2d.primitive.forward_flops = avg_pool2d.primitive.forward_flops = _places
-avg_pool2d.primitive.backward_flops = lambda node, edge, kept: rows_kept(kept) * _places(node)
+_max_pool2d.forward_flops = _avg_pool2d.forward_flops = _places
+_avg_pool2d.backward_flops = lambda node, edge, kept: rows_kept(kept) * _places(node)
 # Two comparisons, a product and a sum.
-max_pool2d.primitive.backward_flops = lambda node, edge, kept: 4 * rows_kept(kept) * _places(node)
+_max_pool2d.backward_flops = lambda node, edge, kept: 4 * rows_kept(kept) * _places(node)

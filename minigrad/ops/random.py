@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.arrays import DOUBLE, plain, wide
-from minigrad.context import current_tape
-from minigrad.primitive import primitive
+from minigrad.engine.context import current_tape
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.record import record
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.streams import Domain, as_generator
-from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
 __all__ = ["dropout"]
 
 
-@primitive(rowwise=True, x=lambda g, saved: g * saved["scale"])
+@define(rowwise=True, x=lambda g, saved: g * saved["scale"])
 def _dropout(x: Array, scale: Array) -> tuple[Array, dict[str, Any]]:
     return x * scale, {"scale": scale}
 
 
-def dropout(x: Any, rate: float = 0.5, rng: Seed = None, *, vjp: Any = None) -> Tensor:
+@operation(_dropout)
+def dropout(x: TensorLike, rate: float = 0.5, rng: Seed = None, *, vjp: VJP = None) -> Tensor:
     """Set each value to 0 with probability ``rate``, and divide the others by 1 − rate.
 
     Srivastava et al. (2014), *Dropout*, JMLR 15.
@@ -51,4 +54,4 @@ def dropout(x: Any, rate: float = 0.5, rng: Seed = None, *, vjp: Any = None) -> 
     generator = tape.rng if rng is None and tape is not None else as_generator(Domain.DROPOUT, rng)
     keep = generator.random(values.shape) >= rate
     dtype = wide(values.dtype) if values.dtype.kind == "f" else DOUBLE
-    return _dropout(x, scale=keep.astype(dtype) / dtype.type(1 - rate), vjp=vjp)
+    return record(_dropout, (x,), {"scale": keep.astype(dtype) / dtype.type(1 - rate)}, vjp=vjp)

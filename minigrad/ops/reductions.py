@@ -9,8 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minigrad.arrays import HALF, SINGLE, wide
-from minigrad.primitive import primitive
-from minigrad.rowwise import by_sample
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.record import record
+from minigrad.engine.rowwise import by_sample
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.structure import Rows
 from minigrad.typing import Array, Shape
 
@@ -70,8 +73,18 @@ def _spread(g: Array, saved: dict[str, Any]) -> Array:
     return np.broadcast_to(g.reshape(saved["kept"]), saved["shape"])
 
 
-@primitive(as_is=True, x=_spread)
-def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+@define(as_is=True, x=_spread)
+def _sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    kept = kept_shape(x.shape, axis)
+    if x.dtype.char == "e":  # float16
+        out = x.sum(axis=axis, keepdims=keepdims, dtype=SINGLE).astype(HALF)
+    else:
+        out = x.sum(axis=axis, keepdims=keepdims)
+    return out, {"shape": x.shape, "kept": kept}
+
+
+@operation(_sum)
+def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The sum over axes.
 
     Parameters
@@ -88,20 +101,21 @@ def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     >>> ops.sum([[1.0, 2.0], [3.0, 4.0]], axis=0).data.tolist()
     [4.0, 6.0]
     """
-    kept = kept_shape(x.shape, axis)
-    if x.dtype.char == "e":  # float16
-        out = x.sum(axis=axis, keepdims=keepdims, dtype=SINGLE).astype(HALF)
-    else:
-        out = x.sum(axis=axis, keepdims=keepdims)
-    return out, {"shape": x.shape, "kept": kept}
+    return record(_sum, (x,), {"axis": axis, "keepdims": keepdims}, vjp=vjp)
 
 
 def _mean_x(g: Array, saved: dict[str, Any]) -> Array:
     return _spread(np.asarray(g / np.float64(saved["count"])).astype(g.dtype), saved)
 
 
-@primitive(x=_mean_x)
-def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+@define(x=_mean_x)
+def _mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    kept, count = counted(x, axis)
+    return x.mean(axis=axis, keepdims=keepdims), {"shape": x.shape, "kept": kept, "count": count}
+
+
+@operation(_mean)
+def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The mean over axes.
 
     Parameters
@@ -123,8 +137,7 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     >>> ops.mean([[1.0, 2.0], [3.0, 4.0]], axis=0).data.tolist()
     [2.0, 3.0]
     """
-    kept, count = counted(x, axis)
-    return x.mean(axis=axis, keepdims=keepdims), {"shape": x.shape, "kept": kept, "count": count}
+    return record(_mean, (x,), {"axis": axis, "keepdims": keepdims}, vjp=vjp)
 
 
 def counted(x: Array, axis: Axis) -> tuple[Shape, int]:
@@ -159,8 +172,13 @@ def _extreme(x: Array, choose: Any, axis: Axis, keepdims: bool) -> Result:
     return drop(out, axis, keepdims), {"share": share, "kept": kept}
 
 
-@primitive(as_is=True, x=_extreme_x)
-def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+@define(as_is=True, x=_extreme_x)
+def _max(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    return _extreme(x, np.max, axis, keepdims)
+
+
+@operation(_max)
+def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The largest value over axes; equal largest values share the cotangent equally.
 
     Parameters
@@ -177,11 +195,16 @@ def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     >>> mg.grad(lambda x: x.max())([1.0, 3.0, 3.0]).tolist()
     [0.0, 0.5, 0.5]
     """
-    return _extreme(x, np.max, axis, keepdims)
+    return record(_max, (x,), {"axis": axis, "keepdims": keepdims}, vjp=vjp)
 
 
-@primitive(as_is=True, x=_extreme_x)
-def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+@define(as_is=True, x=_extreme_x)
+def _min(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    return _extreme(x, np.min, axis, keepdims)
+
+
+@operation(_min)
+def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The smallest value over axes; equal smallest values share the cotangent equally.
 
     Parameters
@@ -198,15 +221,25 @@ def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     >>> mg.grad(lambda x: x.min())([1.0, 3.0, 3.0]).tolist()
     [1.0, 0.0, 0.0]
     """
-    return _extreme(x, np.min, axis, keepdims)
+    return record(_min, (x,), {"axis": axis, "keepdims": keepdims}, vjp=vjp)
 
 
 def _norm_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g.reshape(saved["kept"]) * saved["unit"])
 
 
-@primitive(x=_norm_x)
-def norm(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+@define(x=_norm_x)
+def _norm(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    kept = kept_shape(x.shape, axis)
+    scaled, safe = scaled_down(x, axis)
+    length = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True))
+    unit = (scaled / np.where(length == 0, 1, length)).astype(x.dtype, copy=False)
+    out = (length * safe).astype(scaled.dtype, copy=False)
+    return drop(out, axis, keepdims), {"unit": unit, "kept": kept}
+
+
+@operation(_norm)
+def norm(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The Euclidean norm over axes (all axes: the Frobenius norm); its derivative at 0 is taken as 0.
 
     Neither overflows nor underflows where the result does not.
@@ -225,20 +258,29 @@ def norm(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     >>> mg.grad(lambda x: mg.ops.norm(x, axis=1).sum())([[3.0, 4.0], [0.0, 0.0]]).tolist()
     [[0.6, 0.8], [0.0, 0.0]]
     """
-    kept = kept_shape(x.shape, axis)
-    scaled, safe = scaled_down(x, axis)
-    length = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True))
-    unit = (scaled / np.where(length == 0, 1, length)).astype(x.dtype, copy=False)
-    out = (length * safe).astype(scaled.dtype, copy=False)
-    return drop(out, axis, keepdims), {"unit": unit, "kept": kept}
+    return record(_norm, (x,), {"axis": axis, "keepdims": keepdims}, vjp=vjp)
 
 
 def _logsumexp_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g.reshape(saved["kept"]) * saved["softmax"])
 
 
-@primitive(x=_logsumexp_x)
-def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+@define(x=_logsumexp_x)
+def _logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    kept = kept_shape(x.shape, axis)
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isneginf(top), 0, top).astype(x.dtype, copy=False)
+    with np.errstate(invalid="ignore"):
+        e = np.exp(np.where(x == top, x.dtype.type(0), x - top))  # ∞ − ∞ is 0 here: infinite values share like ties
+    total = e.sum(axis=axis, keepdims=True)
+    with np.errstate(divide="ignore"):
+        out = (np.log(total) + top).astype(e.dtype, copy=False)
+    softmax = (e / np.where(total == 0, 1, total)).astype(e.dtype, copy=False)
+    return drop(out, axis, keepdims), {"softmax": softmax, "kept": kept}
+
+
+@operation(_logsumexp)
+def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """Log Σ exp(x) over axes, without overflow; −∞ where every value is −∞, with derivative 0.
 
     Infinite values are as in `scipy.special.logsumexp`; several of +∞ share the cotangent equally.
@@ -257,25 +299,16 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     >>> round(ops.logsumexp([1000.0, 1000.0]).item(), 4)
     1000.6931
     """
-    kept = kept_shape(x.shape, axis)
-    top = np.max(x, axis=axis, keepdims=True)
-    top = np.where(np.isneginf(top), 0, top).astype(x.dtype, copy=False)
-    with np.errstate(invalid="ignore"):
-        e = np.exp(np.where(x == top, x.dtype.type(0), x - top))  # ∞ − ∞ is 0 here: infinite values share like ties
-    total = e.sum(axis=axis, keepdims=True)
-    with np.errstate(divide="ignore"):
-        out = (np.log(total) + top).astype(e.dtype, copy=False)
-    softmax = (e / np.where(total == 0, 1, total)).astype(e.dtype, copy=False)
-    return drop(out, axis, keepdims), {"softmax": softmax, "kept": kept}
+    return record(_logsumexp, (x,), {"axis": axis, "keepdims": keepdims}, vjp=vjp)
 
 
 # A cotangent of few samples stays one where the first axis is not reduced.
-for _operation, _rule in (
-    (sum, _spread),
-    (mean, _mean_x),
-    (max, _extreme_x),
-    (min, _extreme_x),
-    (norm, _norm_x),
-    (logsumexp, _logsumexp_x),
+for _primitive, _rule in (
+    (_sum, _spread),
+    (_mean, _mean_x),
+    (_max, _extreme_x),
+    (_min, _extreme_x),
+    (_norm, _norm_x),
+    (_logsumexp, _logsumexp_x),
 ):
-    _operation.primitive.structured(Rows, x=by_sample(_rule))
+    _primitive.structured(Rows, x=by_sample(_rule))

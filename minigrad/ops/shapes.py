@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.primitive import primitive
-from minigrad.rowwise import by_sample
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.record import record
+from minigrad.engine.rowwise import by_sample
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array, Shape
 
@@ -20,8 +23,13 @@ __all__ = [
 Result = tuple[Array, dict[str, Any]]
 
 
-@primitive(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
-def reshape(x: Array, shape: int | Shape) -> Result:
+@define(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
+def _reshape(x: Array, shape: int | Shape) -> Result:
+    return x.reshape(shape), {"shape": x.shape}
+
+
+@operation(_reshape)
+def reshape(x: TensorLike, shape: int | Shape, *, vjp: VJP = None) -> Tensor:
     """The same values in C order in another shape; one length may be −1.
 
     Parameters
@@ -40,11 +48,18 @@ def reshape(x: Array, shape: int | Shape) -> Result:
     >>> ops.reshape([[1.0, 2.0], [3.0, 4.0]], (4, -1)).shape
     (4, 1)
     """
-    return x.reshape(shape), {"shape": x.shape}
+    return record(_reshape, (x,), {"shape": shape}, vjp=vjp)
 
 
-@primitive(as_is=True, x=lambda g, saved: g.transpose(saved["back"]))
-def transpose(x: Array, axes: Sequence[int] | None = None) -> Result:
+@define(as_is=True, x=lambda g, saved: g.transpose(saved["back"]))
+def _transpose(x: Array, axes: Sequence[int] | None = None) -> Result:
+    out = np.transpose(x, axes)
+    order = tuple(range(x.ndim))[::-1] if axes is None else [a % x.ndim for a in axes]
+    return out, {"back": tuple(np.argsort(order).tolist())}
+
+
+@operation(_transpose)
+def transpose(x: TensorLike, axes: Sequence[int] | None = None, *, vjp: VJP = None) -> Tensor:
     """The axes in another order; by default reversed.
 
     Parameters
@@ -60,13 +75,16 @@ def transpose(x: Array, axes: Sequence[int] | None = None) -> Result:
     >>> ops.transpose(np.ones((2, 3, 5)), (0, 2, 1)).shape
     (2, 5, 3)
     """
-    out = np.transpose(x, axes)
-    order = tuple(range(x.ndim))[::-1] if axes is None else [a % x.ndim for a in axes]
-    return out, {"back": tuple(np.argsort(order).tolist())}
+    return record(_transpose, (x,), {"axes": axes}, vjp=vjp)
 
 
-@primitive(as_is=True, x=lambda g, saved: np.swapaxes(g, *saved["axes"]))
-def swapaxes(x: Array, axis1: int, axis2: int) -> Result:
+@define(as_is=True, x=lambda g, saved: np.swapaxes(g, *saved["axes"]))
+def _swapaxes(x: Array, axis1: int, axis2: int) -> Result:
+    return np.swapaxes(x, axis1, axis2), {"axes": (axis1, axis2)}
+
+
+@operation(_swapaxes)
+def swapaxes(x: TensorLike, axis1: int, axis2: int, *, vjp: VJP = None) -> Tensor:
     """Two axes exchanged.
 
     Parameters
@@ -81,11 +99,18 @@ def swapaxes(x: Array, axis1: int, axis2: int) -> Result:
     >>> ops.swapaxes(np.ones((2, 3, 5)), 1, 2).shape
     (2, 5, 3)
     """
-    return np.swapaxes(x, axis1, axis2), {"axes": (axis1, axis2)}
+    return record(_swapaxes, (x,), {"axis1": axis1, "axis2": axis2}, vjp=vjp)
 
 
-@primitive(as_is=True, x=lambda g, saved: np.moveaxis(g, saved["destination"], saved["source"]))
-def moveaxis(x: Array, source: int | Sequence[int], destination: int | Sequence[int]) -> Result:
+@define(as_is=True, x=lambda g, saved: np.moveaxis(g, saved["destination"], saved["source"]))
+def _moveaxis(x: Array, source: int | Sequence[int], destination: int | Sequence[int]) -> Result:
+    return np.moveaxis(x, source, destination), {"source": source, "destination": destination}
+
+
+@operation(_moveaxis)
+def moveaxis(
+    x: TensorLike, source: int | Sequence[int], destination: int | Sequence[int], *, vjp: VJP = None
+) -> Tensor:
     """Axes moved to other places, the others keeping their order.
 
     Parameters
@@ -100,11 +125,16 @@ def moveaxis(x: Array, source: int | Sequence[int], destination: int | Sequence[
     >>> ops.moveaxis(np.ones((2, 3, 5)), 0, -1).shape
     (3, 5, 2)
     """
-    return np.moveaxis(x, source, destination), {"source": source, "destination": destination}
+    return record(_moveaxis, (x,), {"source": source, "destination": destination}, vjp=vjp)
 
 
-@primitive(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
-def expand_dims(x: Array, axis: int | Shape) -> Result:
+@define(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
+def _expand_dims(x: Array, axis: int | Shape) -> Result:
+    return np.expand_dims(x, axis), {"shape": x.shape}
+
+
+@operation(_expand_dims)
+def expand_dims(x: TensorLike, axis: int | Shape, *, vjp: VJP = None) -> Tensor:
     """New axes of length 1. Also called ``expand``.
 
     Parameters
@@ -119,11 +149,16 @@ def expand_dims(x: Array, axis: int | Shape) -> Result:
     >>> ops.expand_dims([1.0, 2.0], 0).shape
     (1, 2)
     """
-    return np.expand_dims(x, axis), {"shape": x.shape}
+    return record(_expand_dims, (x,), {"axis": axis}, vjp=vjp)
 
 
-@primitive(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
-def squeeze(x: Array, axis: int | Shape | None = None) -> Result:
+@define(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
+def _squeeze(x: Array, axis: int | Shape | None = None) -> Result:
+    return np.squeeze(x, axis), {"shape": x.shape}
+
+
+@operation(_squeeze)
+def squeeze(x: TensorLike, axis: int | Shape | None = None, *, vjp: VJP = None) -> Tensor:
     """Axes of length 1 left out.
 
     Parameters
@@ -143,11 +178,16 @@ def squeeze(x: Array, axis: int | Shape | None = None) -> Result:
     >>> ops.squeeze([[1.0, 2.0]]).shape
     (2,)
     """
-    return np.squeeze(x, axis), {"shape": x.shape}
+    return record(_squeeze, (x,), {"axis": axis}, vjp=vjp)
 
 
-@primitive(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g)
-def broadcast_to(x: Array, shape: int | Shape) -> Result:
+@define(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g)
+def _broadcast_to(x: Array, shape: int | Shape) -> Result:
+    return np.broadcast_to(x, shape), {}
+
+
+@operation(_broadcast_to)
+def broadcast_to(x: TensorLike, shape: int | Shape, *, vjp: VJP = None) -> Tensor:
     """Repeated to a larger shape, by NumPy's rules of broadcasting.
 
     Parameters
@@ -166,11 +206,18 @@ def broadcast_to(x: Array, shape: int | Shape) -> Result:
     >>> ops.broadcast_to([1.0, 2.0], (3, 2)).shape
     (3, 2)
     """
-    return np.broadcast_to(x, shape), {}
+    return record(_broadcast_to, (x,), {"shape": shape}, vjp=vjp)
 
 
-@primitive(as_is=True, rowwise=True, x=lambda g, saved: g)
-def astype(x: Array, dtype: DTypeLike) -> Result:
+@define(as_is=True, rowwise=True, x=lambda g, saved: g)
+def _astype(x: Array, dtype: DTypeLike) -> Result:
+    if np.dtype(dtype).kind != "f":
+        raise ValueError(f"dtype {np.dtype(dtype)} has no derivative; use `.data.astype(...)` for a constant")
+    return x.astype(dtype), {}
+
+
+@operation(_astype)
+def astype(x: TensorLike, dtype: DTypeLike, *, vjp: VJP = None) -> Tensor:
     """The same values in another floating dtype; the cotangent is cast back.
 
     Parameters
@@ -189,17 +236,28 @@ def astype(x: Array, dtype: DTypeLike) -> Result:
     >>> ops.astype([1.0], "float32").dtype
     dtype('float32')
     """
-    if np.dtype(dtype).kind != "f":
-        raise ValueError(f"dtype {np.dtype(dtype)} has no derivative; use `.data.astype(...)` for a constant")
-    return x.astype(dtype), {}
+    return record(_astype, (x,), {"dtype": dtype}, vjp=vjp)
 
 
 def _pad_x(g: Array, saved: dict[str, Any]) -> Array:
     return g[tuple(slice(before, n - after) for (before, after), n in zip(saved["width"], g.shape, strict=True))]
 
 
-@primitive(x=_pad_x)
-def pad(x: Array, width: Any, value: float = 0.0) -> Result:
+@define(x=_pad_x)
+def _pad(x: Array, width: Any, value: float = 0.0) -> Result:
+    if isinstance(width, Mapping):
+        pairs = np.zeros((x.ndim, 2), int)
+        for axis, pair in width.items():
+            if not isinstance(axis, (int, np.integer)) or not -x.ndim <= axis < x.ndim:
+                raise ValueError(f"width={width!r} names {axis!r}, which is no axis of x")
+            pairs[axis] = pair
+        width = pairs
+    out = np.pad(x, width, constant_values=value)
+    return out, {"width": np.broadcast_to(np.asarray(width), (x.ndim, 2)).tolist()}
+
+
+@operation(_pad)
+def pad(x: TensorLike, width: Any, value: float = 0.0, *, vjp: VJP = None) -> Tensor:
     """A frame of one constant value.
 
     Parameters
@@ -215,15 +273,7 @@ def pad(x: Array, width: Any, value: float = 0.0) -> Result:
     >>> ops.pad([1.0, 2.0], (1, 2)).data.tolist()
     [0.0, 1.0, 2.0, 0.0, 0.0]
     """
-    if isinstance(width, Mapping):
-        pairs = np.zeros((x.ndim, 2), int)
-        for axis, pair in width.items():
-            if not isinstance(axis, (int, np.integer)) or not -x.ndim <= axis < x.ndim:
-                raise ValueError(f"width={width!r} names {axis!r}, which is no axis of x")
-            pairs[axis] = pair
-        width = pairs
-    out = np.pad(x, width, constant_values=value)
-    return out, {"width": np.broadcast_to(np.asarray(width), (x.ndim, 2)).tolist()}
+    return record(_pad, (x,), {"width": width, "value": value}, vjp=vjp)
 
 
 # A cotangent of few samples stays one where the first axis is left alone.
@@ -264,9 +314,9 @@ def _pad_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
     return _pad_samples(g, saved) if saved["width"][0] == [0, 0] else _pad_x(g.dense(), saved)
 
 
-for _operation in (reshape, expand_dims, squeeze):
-    _operation.primitive.structured(Rows, x=_reshape_rows)
-transpose.primitive.structured(Rows, x=_transpose_rows)
-swapaxes.primitive.structured(Rows, x=_swapaxes_rows)
-moveaxis.primitive.structured(Rows, x=_moveaxis_rows)
-pad.primitive.structured(Rows, x=_pad_rows)
+for _primitive in (_reshape, _expand_dims, _squeeze):
+    _primitive.structured(Rows, x=_reshape_rows)
+_transpose.structured(Rows, x=_transpose_rows)
+_swapaxes.structured(Rows, x=_swapaxes_rows)
+_moveaxis.structured(Rows, x=_moveaxis_rows)
+_pad.structured(Rows, x=_pad_rows)

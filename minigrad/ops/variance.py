@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.define import define, operation
+from minigrad.engine.estimator import VJP
+from minigrad.engine.record import record
+from minigrad.engine.rowwise import by_sample
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.reductions import Axis, counted, drop, scaled_down
-from minigrad.primitive import primitive
-from minigrad.rowwise import by_sample
 from minigrad.structure import Rows
 from minigrad.typing import Array, Shape
 
@@ -36,8 +39,15 @@ def _var_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g.reshape(saved["kept"]) * (2 / saved["freedom"]) * centred)
 
 
-@primitive(x=_var_x)
-def var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
+@define(x=_var_x)
+def _var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
+    centred, kept, freedom = _centred(x, axis, ddof)
+    out = np.asarray(np.square(centred).sum(axis=axis, keepdims=keepdims) / freedom)
+    return out, {"centred": centred, "kept": kept, "freedom": freedom}
+
+
+@operation(_var)
+def var(x: TensorLike, axis: Axis = None, keepdims: bool = False, ddof: int = 0, *, vjp: VJP = None) -> Tensor:
     """The variance over axes.
 
     Parameters
@@ -61,17 +71,24 @@ def var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> R
     >>> ops.var([1.0, 3.0]).item()
     1.0
     """
-    centred, kept, freedom = _centred(x, axis, ddof)
-    out = np.asarray(np.square(centred).sum(axis=axis, keepdims=keepdims) / freedom)
-    return out, {"centred": centred, "kept": kept, "freedom": freedom}
+    return record(_var, (x,), {"axis": axis, "keepdims": keepdims, "ddof": ddof}, vjp=vjp)
 
 
 def _std_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g.reshape(saved["kept"]) * saved["slope"])
 
 
-@primitive(x=_std_x)
-def std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
+@define(x=_std_x)
+def _std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
+    centred, kept, freedom = _centred(x, axis, ddof)
+    scaled, safe = scaled_down(centred, axis)
+    spread = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True) / freedom)
+    slope = scaled / np.where(spread == 0, 1, spread * freedom)
+    return drop(np.asarray(spread * safe), axis, keepdims), {"slope": slope, "kept": kept}
+
+
+@operation(_std)
+def std(x: TensorLike, axis: Axis = None, keepdims: bool = False, ddof: int = 0, *, vjp: VJP = None) -> Tensor:
     """The standard deviation over axes; its derivative is taken as 0 where all values are equal.
 
     Neither overflows nor underflows where the result and the mean do not.
@@ -97,12 +114,8 @@ def std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> R
     >>> mg.grad(lambda x: x.std())([2.0, 2.0]).tolist()
     [0.0, 0.0]
     """
-    centred, kept, freedom = _centred(x, axis, ddof)
-    scaled, safe = scaled_down(centred, axis)
-    spread = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True) / freedom)
-    slope = scaled / np.where(spread == 0, 1, spread * freedom)
-    return drop(np.asarray(spread * safe), axis, keepdims), {"slope": slope, "kept": kept}
+    return record(_std, (x,), {"axis": axis, "keepdims": keepdims, "ddof": ddof}, vjp=vjp)
 
 
-var.primitive.structured(Rows, x=by_sample(_var_x))
-std.primitive.structured(Rows, x=by_sample(_std_x))
+_var.structured(Rows, x=by_sample(_var_x))
+_std.structured(Rows, x=by_sample(_std_x))

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.tensor import Tensor
+from minigrad.engine.tensor import Tensor
 
 __all__ = ["Parameters", "fraction", "named", "not_negative"]
 

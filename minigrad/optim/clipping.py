@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from minigrad.engine.tensor import Tensor
 from minigrad.optim.arguments import named, not_negative
 from minigrad.structure import Columns, Dense, Entries, Factors, Rows, Structured
-from minigrad.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from minigrad.node import vjp_text
+from minigrad.engine.node import vjp_text
 from minigrad.plot.axes import COLOURS
 from minigrad.plot.layers import Layout, layered
 from minigrad.plot.noise import shorter
 
 if TYPE_CHECKING:
-    from minigrad.tape import Tape
+    from minigrad.engine.tape import Tape
 
 __all__ = ["tape_graph"]
 

@@ -8,15 +8,15 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.arrays import plain
-from minigrad.estimator import Estimator, TooManyOutcomes
+from minigrad.engine.estimator import Estimator, TooManyOutcomes
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.inspect import exact_moments, unbiasedness
 from minigrad.inspect.bernstein import critical_mean
 from minigrad.inspect.leaves import Wanted, drawn
 from minigrad.inspect.moments import LIMIT
 from minigrad.inspect.unbiasedness import Unbiasedness
 from minigrad.streams import Domain, child, draw_key, generator, key_of
-from minigrad.tape import Tape
-from minigrad.tensor import Tensor
 from minigrad.typing import Array, Seed
 
 __all__ = ["assert_unbiased", "assert_variance_close"]

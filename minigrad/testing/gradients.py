@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain
+from minigrad.engine.tensor import Tensor
 from minigrad.streams import Domain, generator
-from minigrad.tensor import Tensor
 from minigrad.testing.differences import ridders
 from minigrad.testing.hints import hint
 from minigrad.transforms import vjp

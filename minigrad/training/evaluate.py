@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 from minigrad import ops
 from minigrad.arrays import plain
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.nn.module import Module
-from minigrad.tensor import Tensor
 from minigrad.threads import one_thread
 from minigrad.training.history import correct
 from minigrad.typing import Array

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from minigrad.arrays import plain
+from minigrad.engine.tape import Tape
 from minigrad.inspect.cost import Cost, cost
 from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.nn.module import Module
 from minigrad.optim import Optimizer, clip_grad_norm
 from minigrad.streams import Domain, child, generator, key_of
 from minigrad.structure import dense
-from minigrad.tape import Tape
 from minigrad.training.batches import Batches
 from minigrad.training.evaluate import Loss, evaluate
 from minigrad.training.history import Epoch, History, correct

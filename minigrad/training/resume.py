@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.engine.tensor import Tensor
 from minigrad.fingerprint import differences
-from minigrad.tensor import Tensor
 from minigrad.training.batches import Batches
 from minigrad.training.checkpoint import CheckpointError, Headers, load_checkpoint, save_checkpoint
 from minigrad.training.history import History

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minigrad.engine.estimator import VJP
 from minigrad.nn.activations import ReLU
 from minigrad.nn.blocks import Bottleneck, Padding
 from minigrad.nn.containers import Sequential
@@ -17,7 +18,6 @@ from minigrad.nn.module import Module
 from minigrad.nn.normalization import BatchNorm
 from minigrad.nn.pooling import GlobalAvgPool
 from minigrad.nn.sketch import set_vjp
-from minigrad.node import VJP
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed, Shape
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minigrad.engine.estimator import VJP
 from minigrad.nn.activations import ReLU
 from minigrad.nn.containers import Sequential, check_module
 from minigrad.nn.dropout import Dropout
@@ -16,7 +17,6 @@ from minigrad.nn.linear import Linear, positive
 from minigrad.nn.models.registry import register
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import Flatten
-from minigrad.node import VJP
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed, Shape
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
+from minigrad.engine.estimator import VJP
+from minigrad.engine.tensor import Tensor
 from minigrad.nn.containers import Sequential
 from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
 from minigrad.nn.linear import Linear, positive
@@ -17,10 +19,8 @@ from minigrad.nn.normalization import LayerNorm
 from minigrad.nn.pooling import GlobalAvgPool
 from minigrad.nn.sketch import set_vjp
 from minigrad.nn.transformer import TransformerBlock
-from minigrad.node import VJP
 from minigrad.ops.windows import Pair, pair
 from minigrad.streams import Domain, as_generator
-from minigrad.tensor import Tensor
 from minigrad.typing import Seed, Shape
 
 __all__ = ["vit"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.node import Node
+from minigrad.engine.node import Node
 from minigrad.structure import Cotangent, Structured, sum_to
 from minigrad.typing import Array
 

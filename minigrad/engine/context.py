@@ -6,17 +6,55 @@ import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
-if TYPE_CHECKING:
-    from minigrad.tape import Tape
+import numpy as np
 
-__all__ = ["CLOCK", "current_layer", "current_tape", "inside_layer"]
+__all__ = ["CLOCK", "Recorder", "TapeError", "current_layer", "current_tape", "inside_layer"]
+
+
+class TapeError(RuntimeError):
+    """A tape was asked for what it cannot give: a backward pass, or a derivative through another tape.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> loss = mg.Tensor([1.0], requires_grad=True).sum()          # outside of a tape
+    >>> try:
+    ...     loss.backward()
+    ... except mg.TapeError as error:
+    ...     print(str(error)[:39])
+    backward: this tensor was not recorded.
+    """
+
+    __module__ = "minigrad"  # the name by which it is known, in tracebacks too
+
+
+class Recorder(Protocol):
+    """What tensors, and what records them, know of a `minigrad.Tape`."""
+
+    nodes: list[Any]
+    since: list[int]
+    lent: WeakValueDictionary[int, Any] | None
+
+    @property
+    def key(self) -> int: ...
+
+    @property
+    def rng(self) -> np.random.Generator: ...
+
+    @property
+    def leaves(self) -> list[Any]: ...
+
+    def record(self, node: Any, leaves: Any) -> None: ...
+
+    def backward(self, loss: Any, cotangent: Any = None, rng: Any = None) -> None: ...
 
 
 class _Context(threading.local):
     def __init__(self) -> None:
-        self.tapes: list[Tape] = []
+        self.tapes: list[Recorder] = []
         self.layers: list[str] = [""]
         self.saving = True  # whether `save=` is heeded
 
@@ -27,7 +65,7 @@ CLOCK = itertools.count(1)
 """Tells which came first, a leaf or a block; one for all threads."""
 
 
-def current_tape() -> Tape | None:
+def current_tape() -> Recorder | None:
     """The innermost tape that is recording, or None.
 
     Examples

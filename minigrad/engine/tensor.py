@@ -7,20 +7,16 @@ functions of `minigrad.ops`; that package hangs them on this class when it is im
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.arrays import plain
-from minigrad.context import CLOCK, CONTEXT
-from minigrad.nesting import TapeError
+from minigrad.engine.context import CLOCK, CONTEXT, Recorder, TapeError
 from minigrad.typing import Array, Seed, Shape
 
-if TYPE_CHECKING:
-    from minigrad.tape import Tape
-
-__all__ = ["Tensor"]
+__all__ = ["Tensor", "TensorLike"]
 
 
 class Tensor:
@@ -73,7 +69,7 @@ class Tensor:
 
     data: Array
     grad: Array | None
-    tape: Tape | None
+    tape: Recorder | None
     node: int | None
     version: int
     born: int
@@ -254,6 +250,10 @@ class Tensor:
         def __le__(self, other: Any) -> Array: ...
         def __gt__(self, other: Any) -> Array: ...
         def __ge__(self, other: Any) -> Array: ...
+
+
+TensorLike: TypeAlias = "Tensor | ArrayLike"
+"""What an operation takes as an input: a tensor, an array, nested lists or a number."""
 
 
 def traced(x: Tensor) -> bool:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.estimator import Estimator
-from minigrad.structure import Kept, Rows
+from minigrad.engine.estimator import VJP, Estimator, estimator_hint
+from minigrad.engine.primitive import Primitive
+from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array, Shape
 
-if TYPE_CHECKING:
-    from minigrad.primitive import Primitive
-    from minigrad.tensor import Tensor
-
-__all__ = ["VJP", "Node"]
+__all__ = ["Node", "check_vjp", "save_text", "vjp_text"]
 
 Parent: TypeAlias = "int | Tensor | None"
-VJP: TypeAlias = "Estimator | Mapping[str, Estimator] | None"
-"""What ``vjp=`` takes: None is exact; one estimator makes one draw that serves every input; a mapping by
-the name of the input makes one draw for each input it names, and leaves the others exact."""
 
 
 class Node:
@@ -164,15 +158,6 @@ class Node:
         return f"<node {self.index}: {self.label} {self.shape}>"
 
 
-def estimator_hint(value: Any, argument: str) -> str:
-    """What to write in place of something that is no estimator."""
-    if isinstance(value, str):
-        return f"write {argument}=minigrad.estimators.parse({value!r})"
-    if isinstance(value, type) and issubclass(value, Estimator):
-        return f"this is the class; make one of it, as in {argument}={value.__name__}(0.1)"
-    return "see minigrad.estimators, or subclass minigrad.Estimator"
-
-
 def save_text(node: Node) -> str:
     """What was sketched of the residuals, for tables; empty where nothing was."""
     return "".join(f", {name}: {estimator!r}" for name, estimator in node.save.items())
@@ -190,22 +175,6 @@ def vjp_text(node: Node) -> str:
 def check_vjp(of: Primitive, vjp: Any, edges: int) -> None:
     """Raise if ``vjp`` is not something that a node of this primitive can take."""
     Node(0, of, (None,) * edges, ((),) * edges, {}, (), np.dtype(float), "").vjp = vjp
-
-
-def output_size(node: Node) -> float:
-    """One operation for each entry of the output: the cost of element-wise work and reductions."""
-    return float(np.prod([node.shape if node.shape else (1,)], dtype=float))
-
-
-def input_size(node: Node, edge: int, kept: Any) -> float:
-    """One operation for each entry of the input that is worked on."""
-    shape: Shape | None = node.in_shapes[edge]
-    return rows_kept(kept) * float(np.prod(shape, dtype=float)) if shape is not None else 0.0
-
-
-def rows_kept(kept: Kept) -> float:
-    """The fraction of its work that is left to an operation whose only cheaper rule is that for kept rows."""
-    return kept.fraction if kept.structure is Rows else 1.0  # other structures are made dense first
 
 
 def quote(text: str) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from minigrad.structure import Cotangent, Dense, Kept
 from minigrad.typing import Array, Shape
 
-if TYPE_CHECKING:
-    from minigrad.node import Node
-
-__all__ = ["Estimator", "TooManyOutcomes"]
+__all__ = ["VJP", "Estimator", "Save", "TooManyOutcomes", "estimator_hint"]
 
 
 class TooManyOutcomes(ValueError):
@@ -64,7 +61,7 @@ class Estimator:
     budget: float = 1.0
     unbiased: bool = True
 
-    def sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
+    def sample(self, g: Array, node: Any, rng: np.random.Generator) -> Cotangent:
         """One draw of ĝ.
 
         Parameters
@@ -91,7 +88,7 @@ class Estimator:
         shown = [f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_") and isinstance(v, simple)]
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    def outcomes(self, g: Array, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
+    def outcomes(self, g: Array, node: Any = None) -> Iterator[tuple[float, Cotangent]]:
         """Every possible ĝ with its probability, where the support is finite.
 
         Raises
@@ -104,7 +101,7 @@ class Estimator:
             "Write `outcomes(self, g, node)` if its support is finite, or use draws."
         )
 
-    def distortion(self, g: Array, node: Node | None = None) -> float:
+    def distortion(self, g: Array, node: Any = None) -> float:
         """E‖ĝ − g‖² in closed form, where one is known.
 
         Raises
@@ -117,7 +114,7 @@ class Estimator:
             "know one, or average ‖ĝ − g‖² over draws."
         )
 
-    def rare(self, g: Array, level: float, node: Node | None = None) -> Array | None:
+    def rare(self, g: Array, level: float, node: Any = None) -> Array | None:
         """The part of ``g`` that a draw shows with a probability below ``level``; None where that is not known.
 
         `minigrad.inspect.unbiasedness` reads it: what is rare and was not seen is then no sign of a bias, and what is
@@ -146,3 +143,20 @@ class Estimator:
     def overhead(self, shape: Shape) -> float:
         """Floating-point operations spent on scores, factorisations and rescaling, for the cost model."""
         return 0.0
+
+
+VJP: TypeAlias = "Estimator | Mapping[str, Estimator] | None"
+"""What ``vjp=`` takes: None is exact; one estimator makes one draw that serves every input; a mapping by
+the name of the input makes one draw for each input it names, and leaves the others exact."""
+
+Save: TypeAlias = "Estimator | Mapping[str, Estimator] | None"
+"""What ``save=`` takes: None saves all; one estimator draws for each saved input by itself; or a mapping by name."""
+
+
+def estimator_hint(value: Any, argument: str) -> str:
+    """What to write in place of something that is no estimator."""
+    if isinstance(value, str):
+        return f"write {argument}=minigrad.estimators.parse({value!r})"
+    if isinstance(value, type) and issubclass(value, Estimator):
+        return f"this is the class; make one of it, as in {argument}={value.__name__}(0.1)"
+    return "see minigrad.estimators, or subclass minigrad.Estimator"

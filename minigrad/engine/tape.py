@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain, wide
-from minigrad.listing import summary, to_dot
-from minigrad.nesting import TapeError, enter, foreign, leave, pull_inside, was_lent
-from minigrad.node import Node
+from minigrad.engine.context import TapeError
+from minigrad.engine.listing import summary, to_dot
+from minigrad.engine.nesting import enter, foreign, leave, pull_inside, was_lent
+from minigrad.engine.node import Node
+from minigrad.engine.sweep import Sweep, draw
+from minigrad.engine.tensor import Tensor, not_recorded, traced
 from minigrad.report import Table
 from minigrad.streams import Domain, as_generator, key_of
 from minigrad.structure import Cotangent, dense
-from minigrad.sweep import Sweep, draw
-from minigrad.tensor import Tensor, not_recorded, traced
 from minigrad.typing import Array, Seed
 
 __all__ = ["Tape"]
@@ -76,7 +77,7 @@ class Tape:
         self._key: int | None = None
         # Leaves by identity, with the version and the array that were recorded.
         self._leaves: dict[int, tuple[Tensor, int, Array]] = {}
-        # Of each entry, from the outside in: leaves older than this tick are refused (`minigrad.nesting`).
+        # Of each entry, from the outside in: leaves older than this tick are refused (`minigrad.engine.nesting`).
         self.since: list[int] = []
         self.lent: WeakValueDictionary[int, Tensor] | None = None  # by id, leaves that blocks within this one have read
 

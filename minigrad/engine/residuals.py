@@ -8,88 +8,20 @@ two nodes that save one array make two sketches of it, and a sketch at one node 
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import copy
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from minigrad.arrays import HALF, SINGLE
-from minigrad.context import CONTEXT
-from minigrad.estimator import Estimator
-from minigrad.node import Node, estimator_hint
-from minigrad.results import read_only
+from minigrad.engine.context import CONTEXT, Recorder
+from minigrad.engine.estimator import Estimator, estimator_hint
+from minigrad.engine.node import Node
+from minigrad.engine.primitive import Primitive
+from minigrad.engine.results import read_only
+from minigrad.engine.sweep import checked
 from minigrad.streams import Domain, generator
-from minigrad.structure import Cotangent, Structured
-from minigrad.sweep import checked
 
-if TYPE_CHECKING:
-    from minigrad.primitive import Operation, Primitive
-    from minigrad.tape import Tape
-
-__all__ = ["Save", "check_save", "saving", "sketch_residuals", "sketchable"]
-
-Rule: TypeAlias = Callable[..., Cotangent]
-Save: TypeAlias = "Estimator | Mapping[str, Estimator] | None"
-"""What ``save=`` takes: None saves all; one estimator draws for each saved input by itself; or a mapping by name."""
-
-
-def sketchable(operation: Operation, *residuals: str) -> None:
-    """Let an operation take ``save=``: its VJPs are linear in each of these saved inputs.
-
-    A bilinear primitive gets the structured X̂ in its rules; for others X̂ is made dense in the backward pass, while it
-    is needed.
-
-    Parameters
-    ----------
-    operation : Operation
-        Saves each of these inputs in full, under its own name, and no two of them enter one VJP rule.
-    *residuals : str
-        Names of saved inputs.
-
-    Raises
-    ------
-    TypeError
-        If the operation takes ``*arrays``, which have no names.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> from minigrad.estimators import Mask
-    >>> @mg.primitive(w=lambda g, saved: g * saved["x"])
-    ... def scale(w, x):
-    ...     return w * x, {"x": x}
-    >>> sketchable(scale, "x")
-    >>> w = mg.Tensor(np.ones(4), requires_grad=True)
-    >>> with mg.Tape(rng=1) as tape:
-    ...     y = scale(w, x=np.arange(1.0, 5.0), save=Mask(0.5)).sum()
-    >>> tape.gradients(y, [w])[0].tolist(), tape.nodes[0].saved["x"]
-    ([2.0, 0.0, 6.0, 0.0], Columns(shape=(4,), dtype=float64, stored 1×2, 2))
-    """
-    primitive = operation.primitive
-    if primitive.variadic:
-        raise TypeError(f"{primitive.name}: residuals are known by the names of inputs, and *arrays have none")
-    primitive.residuals = residuals
-    if not primitive.bilinear:
-        primitive.sketched = written_out(primitive)
-    signature = inspect.signature(operation)
-    shown = [*signature.parameters.values(), inspect.Parameter("save", inspect.Parameter.KEYWORD_ONLY, default=None)]
-    operation.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
-
-
-def written_out(primitive: Primitive) -> Primitive:
-    """The same primitive with rules that first make sketched residuals dense; nodes without pay nothing for it."""
-
-    def with_dense(rule: Rule) -> Rule:
-        def written(g: Cotangent, saved: dict[str, Any]) -> Cotangent:
-            sketches = [name for name in primitive.residuals if isinstance(saved.get(name), Structured)]
-            return rule(g, {**saved, **{name: saved[name].dense() for name in sketches}})
-
-        return written
-
-    made = copy(primitive)
-    made.rules = {structure: tuple([with_dense(rule) for rule in rules]) for structure, rules in made.rules.items()}
-    return made
+__all__ = ["check_save", "saving", "sketch_residuals"]
 
 
 def check_save(primitive: Primitive, save: Any) -> dict[str, Estimator]:
@@ -124,7 +56,7 @@ def check_save(primitive: Primitive, save: Any) -> dict[str, Estimator]:
     return {name: estimator for name, estimator in chosen.items() if estimator is not None}
 
 
-def sketch_residuals(node: Node, save: Mapping[str, Estimator], tape: Tape) -> None:
+def sketch_residuals(node: Node, save: Mapping[str, Estimator], tape: Recorder) -> None:
     """Replace what a node saved by sketches of it, drawn from the tape's forward stream."""
     if not CONTEXT.saving:
         return
@@ -155,7 +87,7 @@ def saving(sketched: bool) -> Iterator[None]:
 
     Examples
     --------
-    >>> import minigrad as mg
+    >>> import numpy as np, minigrad as mg
     >>> from minigrad.estimators import Mask
     >>> w = mg.Tensor(np.ones((2, 3)), requires_grad=True)
     >>> with mg.Tape(rng=0) as tape, mg.saving(False):

@@ -8,20 +8,18 @@ on a copy of the sweep.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minigrad.arrays import wide
-from minigrad.estimator import Estimator
-from minigrad.node import Node
-from minigrad.results import explain_read_only, fit, pulled, read_only, real, returned
+from minigrad.engine.estimator import Estimator
+from minigrad.engine.node import Node
+from minigrad.engine.results import explain_read_only, fit, pulled, read_only, real, returned
+from minigrad.engine.tensor import Tensor
 from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, Rows, Structured, add, dense
 from minigrad.typing import Array
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
 
 __all__ = ["Sweep", "draw", "sketch"]
 

@@ -14,41 +14,22 @@ thread by itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from minigrad.context import CLOCK, CONTEXT
+from minigrad.engine.context import CLOCK, CONTEXT, Recorder, TapeError
+from minigrad.engine.tensor import Tensor
 
-if TYPE_CHECKING:
-    from minigrad.tape import Tape
-    from minigrad.tensor import Tensor
-
-__all__ = ["TapeError", "enter", "foreign", "is_foreign", "leave", "pull_inside", "was_lent"]
+__all__ = ["enter", "foreign", "is_foreign", "leave", "pull_inside", "was_lent"]
 
 
-class TapeError(RuntimeError):
-    """A tape was asked for what it cannot give: a backward pass, or a derivative through another tape.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> loss = mg.Tensor([1.0], requires_grad=True).sum()          # outside of a tape
-    >>> try:
-    ...     loss.backward()
-    ... except mg.TapeError as error:
-    ...     print(str(error)[:39])
-    backward: this tensor was not recorded.
-    """
-
-
-def enter(tape: Tape) -> None:
+def enter(tape: Recorder) -> None:
     """Let a tape record; leaves older than this moment are not its own if another tape is recording already."""
     nested = any(other is not tape for other in CONTEXT.tapes)
     CONTEXT.tapes.append(tape)
     tape.since.append(next(CLOCK) if nested else 0)
 
 
-def leave(tape: Tape) -> None:
+def leave(tape: Recorder) -> None:
     """Let a tape record no longer, and tell the tapes around it which leaves it has read."""
     tapes = CONTEXT.tapes
     for k in range(len(tapes) - 1, -1, -1):  # the last entry: a tape may be entered again within itself
@@ -61,7 +42,7 @@ def leave(tape: Tape) -> None:
     raise TapeError("this tape is left, but it was not entered in this thread")
 
 
-def pull_inside(tape: Tape) -> None:
+def pull_inside(tape: Recorder) -> None:
     """Tell the blocks that are recording which leaves a tape, about to be pulled back among them, has read.
 
     Raises
@@ -83,7 +64,7 @@ def pull_inside(tape: Tape) -> None:
         lend(tape, outer)
 
 
-def lend(inner: Tape, outer: Tape) -> None:
+def lend(inner: Recorder, outer: Recorder) -> None:
     """Let ``outer`` refuse the leaves that ``inner`` has read."""
     if outer is inner:
         return
@@ -94,19 +75,19 @@ def lend(inner: Tape, outer: Tape) -> None:
         outer.lent.update({id(leaf): leaf for leaf in leaves})
 
 
-def is_foreign(value: Tensor, tape: Tape) -> bool:
+def is_foreign(value: Tensor, tape: Recorder) -> bool:
     """Whether ``tape``, which is recording, must not read a tensor that requires a gradient."""
     if value.tape is not None:
         return value.tape is not tape
     return value.born < tape.since[-1] or was_lent(value, tape)
 
 
-def was_lent(leaf: Tensor, tape: Tape) -> bool:
+def was_lent(leaf: Tensor, tape: Recorder) -> bool:
     """Whether a block within ``tape`` has read a leaf."""
     return tape.lent is not None and tape.lent.get(id(leaf)) is leaf
 
 
-def foreign(what: str, value: Tensor, tape: Tape) -> TapeError:
+def foreign(what: str, value: Tensor, tape: Recorder) -> TapeError:
     """The error for a tensor of which `is_foreign` is true; ``what`` names it, as in ``multiply: input 'x'``."""
     remedy = "Leave the inner block first"
     if value.tape is None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from minigrad.node import Node, quote, save_text, vjp_text
+from minigrad.engine.node import Node, quote, save_text, vjp_text
+from minigrad.engine.tensor import Tensor
 from minigrad.report import Table, si
 from minigrad.typing import Array
-
-if TYPE_CHECKING:
-    from minigrad.tensor import Tensor
 
 __all__ = ["summary", "to_dot"]
 

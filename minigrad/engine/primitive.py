@@ -1,0 +1,192 @@
+"""Primitives: an operation's forward pass, with its VJP rules beside it, and what it costs.
+
+The function returns its output and a dict of what the rules will read. That dict is kept on the tape as it is
+(``node.saved``): visible data, not a closure.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from copy import copy
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from minigrad.engine.rowwise import shortened
+from minigrad.structure import Cotangent, Kept, Rows, Structured, dense
+from minigrad.typing import Array, Shape
+
+__all__ = ["Primitive", "Rule", "Saved", "rows_kept"]
+
+Saved: TypeAlias = dict[str, Any]
+Rule: TypeAlias = Callable[..., Cotangent]
+"""``rule(g, saved)``: the cotangent of the output and what was saved -> the cotangent of one input."""
+
+
+class Primitive:
+    """One differentiable operation: its forward pass, its VJP rules, and what it costs.
+
+    It describes: what is done with it is in `minigrad.engine.record` and `minigrad.engine.sweep`. The decorators of
+    `minigrad.engine.define` make it.
+
+    Attributes
+    ----------
+    name : str
+        The name of the operation.
+    inputs : tuple of str
+        The names of the differentiable inputs, in order: the *edges* of a node.
+    forward : callable
+        ``forward(*arrays, **settings) -> (array, saved)``.
+    rules : dict
+        Structure of the cotangent (ndarray, Columns, …) -> one rule for each input. Where a structure has
+        no entry, the cotangent is made dense.
+    bilinear : bool
+        Whether the rules take cotangents, and sketches of what was saved, of every structure.
+    broadcasts : bool
+        Whether inputs follow NumPy's broadcasting, so that the sweep sums cotangents back to their shapes.
+    as_is : bool
+        Whether integers among themselves, and float16, reach the forward pass as they are; see `minigrad.arrays`.
+    forward_flops, backward_flops : callable
+        ``forward_flops(node)`` and ``backward_flops(node, edge, kept)``, floating-point operations.
+    operands : callable or None
+        For bilinear operations ``operands(node) -> (input, weight)``, squared norms that sampling scores use:
+        of the input's rows, shape (…, rows, 1), and of the weight's columns, shape (…, 1, columns); each is
+        None where it was not saved. See THEORY.md §2.
+    residuals : tuple of str
+        Saved inputs that may be sketched, as ``save=`` takes them; see `minigrad.engine.residuals`.
+    sketched : Primitive
+        What a node with sketched residuals gets: itself if it is bilinear, else the same operation with rules that
+        make sketches dense first.
+    trusted, direct : bool
+        Whether forward and rules are of this package, and are called without the checks of
+        `minigrad.engine.results`; and whether the rules, moreover, take no position.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        rules: dict[str, Rule],
+        broadcasts: bool = False,
+        rowwise: bool = False,
+        bilinear: bool = False,
+        as_is: bool = False,
+        residuals: tuple[str, ...] = (),
+    ):
+        self.forward, self.bilinear = forward, bilinear
+        self.name = forward.__name__.strip("_")
+        self.broadcasts, self.as_is = broadcasts, as_is
+        parameters = list(inspect.signature(forward).parameters.values())
+        self.variadic = parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
+        names = [p.name for p in parameters]
+        self.inputs = tuple(name for name in names if name in rules)
+        unknown = [name for name in rules if name not in names]
+        if unknown:
+            raise TypeError(
+                f"primitive {self.name}: there is a VJP rule for {unknown[0]!r}, but the forward function has no such "
+                f"argument; its arguments are {', '.join(names)}"
+            )
+        if not rules:
+            raise TypeError(f"primitive {self.name}: give one VJP rule for each differentiable input, by its name")
+        self.positional = [p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+        self.optional = {p.name for p in parameters if p.default is None}
+        self.wants_needs = "needs" in names
+        self.rules: dict[type, tuple[Rule, ...]] = {np.ndarray: tuple(rules[name] for name in self.inputs)}
+        if rowwise:
+            self.rules[Rows] = tuple(shortened(rules[name]) for name in self.inputs)
+        # In the common case the inputs are the leading arguments, and no names have to be matched.
+        self.leading = self.variadic or self.positional[: len(self.inputs)] == list(self.inputs)
+        self.forward_flops: Callable[..., float] = output_size
+        self.backward_flops: Callable[..., float] = input_size
+        self.operands: Callable[..., tuple[Array | None, Array | None]] | None = None
+        self.residuals = residuals
+        if residuals and self.variadic:
+            raise TypeError(f"{self.name}: residuals are known by the names of inputs, and *arrays have none")
+        self.sketched = self
+        # The library's own forward functions and rules keep to the contract, which its tests see to.
+        self.trusted = all(map(is_own, [forward, *rules.values()]))
+        self.direct = self.trusted and not self.variadic
+        if residuals and not bilinear:
+            self.sketched = self.written_out()
+
+    def structured(self, structure: type[Structured], **rules: Rule) -> None:
+        """Add cheaper VJP rules for cotangents of one structure; inputs left out fall back to dense.
+
+        Parameters
+        ----------
+        structure : type
+            A class of `minigrad.structure`.
+        **rules : callable
+            ``rule(g, saved)`` by the name of the input, where ``g`` has this structure.
+        """
+
+        def fallback(rule: Rule) -> Rule:
+            return lambda g, saved: rule(g.dense(), saved)
+
+        if not all(map(is_own, rules.values())):
+            self.trusted = self.direct = False
+        dense_rules = self.rules[np.ndarray]
+        self.rules[structure] = tuple(
+            rules[name] if name in rules else fallback(rule)
+            for name, rule in zip(self.inputs, dense_rules, strict=True)
+        )
+
+    def rules_for(self, g: Cotangent) -> tuple[Cotangent, tuple[Rule, ...]]:
+        """The rules, one for each input, that take this cotangent, and it in the form in which they take it."""
+        rules = self.rules.get(type(g))
+        if rules is None:
+            if not self.bilinear:
+                g = np.asarray(dense(g))
+            rules = self.rules[np.ndarray]
+        return g, rules
+
+    def pull(self, g: Cotangent, saved: Saved, edge: int) -> Cotangent:
+        """One VJP: the cotangent of the input at position ``edge``, from that of the output, of any structure."""
+        g, rules = self.rules_for(g)
+        return rules[0](g, saved, edge) if self.variadic else rules[edge](g, saved)
+
+    def takes(self, structure: type[Structured]) -> bool:
+        """Whether cotangents of this structure are not made dense first."""
+        return structure in self.rules or (self.bilinear and structure.multiplies)
+
+    def written_out(self) -> Primitive:
+        """The same primitive with rules that first make sketched residuals dense; nodes without pay nothing for it."""
+
+        def with_dense(rule: Rule) -> Rule:
+            def written(g: Cotangent, saved: Saved) -> Cotangent:
+                sketches = [name for name in self.residuals if isinstance(saved.get(name), Structured)]
+                return rule(g, {**saved, **{name: saved[name].dense() for name in sketches}})
+
+            return written
+
+        made = copy(self)
+        made.rules = {structure: tuple([with_dense(rule) for rule in rules]) for structure, rules in made.rules.items()}
+        return made
+
+    def edge_name(self, edge: int) -> str:
+        """The name of an input by its position, as ``vjp={name: estimator}`` takes it."""
+        return f"{self.inputs[0]}[{edge}]" if self.variadic else self.inputs[edge]
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}({', '.join(self.inputs)})>"
+
+
+def output_size(node: Any) -> float:
+    """One operation for each entry of the output: the cost of element-wise work and reductions."""
+    return float(np.prod([node.shape if node.shape else (1,)], dtype=float))
+
+
+def input_size(node: Any, edge: int, kept: Any) -> float:
+    """One operation for each entry of the input that is worked on."""
+    shape: Shape | None = node.in_shapes[edge]
+    return rows_kept(kept) * float(np.prod(shape, dtype=float)) if shape is not None else 0.0
+
+
+def rows_kept(kept: Kept) -> float:
+    """The fraction of its work that is left to an operation whose only cheaper rule is that for kept rows."""
+    return kept.fraction if kept.structure is Rows else 1.0  # other structures are made dense first
+
+
+def is_own(function: Callable[..., Any]) -> bool:
+    """Whether a function is of this package."""
+    return str(getattr(function, "__module__", None)).partition(".")[0] == __name__.partition(".")[0]

@@ -1,0 +1,201 @@
+"""Recording: call a primitive on tensors, and write a node if a tape is active and some input requires a gradient.
+
+Every operation of the library is one explicit function that names its primitive and comes here. Outside of a tape it
+computes and records nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.arrays import DOUBLE, HALF, SINGLE, plain, prepare, restore
+from minigrad.engine.context import CLOCK, Recorder, current_layer, current_tape
+from minigrad.engine.estimator import VJP, Save
+from minigrad.engine.nesting import foreign, is_foreign
+from minigrad.engine.node import Node, check_vjp
+from minigrad.engine.primitive import Primitive
+from minigrad.engine.residuals import check_save, sketch_residuals
+from minigrad.engine.results import forward_output
+from minigrad.engine.tensor import Tensor
+from minigrad.typing import Array
+
+__all__ = ["record"]
+
+
+def record(
+    primitive: Primitive,
+    inputs: Sequence[Any],
+    settings: dict[str, Any] | None = None,
+    vjp: VJP = None,
+    save: Save = None,
+) -> Tensor:
+    """Compute an operation, and record it on the innermost tape.
+
+    Parameters
+    ----------
+    primitive : Primitive
+    inputs : sequence of Tensor or array_like
+        One for each differentiable input, in order; None where an optional one is left out.
+    settings : dict, optional
+        The other arguments of the forward function, by name.
+    vjp : Estimator, mapping or None
+        How the incoming cotangent is replaced on the way back.
+    save : Estimator, mapping or None
+        How what is saved is replaced.
+
+    Returns
+    -------
+    Tensor
+        Recorded, if a tape is active and an input requires a gradient; else a constant.
+
+    Raises
+    ------
+    TypeError
+        If an input holds no real numbers, or a setting requires a gradient.
+    TapeError
+        If an input belongs to another tape.
+
+    Examples
+    --------
+    >>> from minigrad.engine.define import define
+    >>> @define(x=lambda g, saved: g * saved["slope"])
+    ... def cube(x):
+    ...     return x**3, {"slope": 3 * x**2}
+    >>> record(cube, (2.0,)).item()
+    8.0
+    """
+    sketches = None if save is None else check_save(primitive, save)
+    tape = current_tape()
+    arrays: list[Array | None] = []
+    parents: list[int | Tensor | None] = []
+    weak: list[int] | None = None
+    leaves: list[Tensor] = []
+    recording = odd = narrow = False
+    for k, value in enumerate(inputs):
+        if type(value) is Tensor or isinstance(value, Tensor):
+            array = value.data
+            arrays.append(array)
+            dtype = array.dtype
+            if dtype is not SINGLE and dtype is not DOUBLE:
+                odd = True
+            if value.requires_grad and tape is not None:
+                if value.tape is tape:
+                    parents.append(value.node)
+                elif is_foreign(value, tape):
+                    raise foreign(f"{primitive.name}: input {primitive.edge_name(k)!r}", value, tape)
+                else:
+                    parents.append(value)
+                    leaves.append(value)
+                recording = True
+                continue
+        elif value is None:
+            if primitive.variadic or primitive.inputs[k] not in primitive.optional:
+                raise unfit(primitive, k, "None")
+            arrays.append(None)
+        else:
+            array = as_input(primitive, k, value)
+            if not array.ndim or (array is not value and not isinstance(value, np.ndarray)):
+                weak = [k] if weak is None else [*weak, k]
+            elif array.dtype is not SINGLE and array.dtype is not DOUBLE:
+                odd = True
+            arrays.append(array)
+        parents.append(None)
+    given = arrays
+    if odd or weak is not None:
+        given = list(arrays) if odd else arrays
+        narrow = prepare(arrays, weak, primitive.as_is, odd)
+    settings = as_settings(primitive, settings) if settings else {}
+    if primitive.wants_needs:
+        settings["needs"] = tuple([p is not None for p in parents])
+    try:
+        if primitive.leading:
+            answer = primitive.forward(*arrays, **settings)
+        else:
+            answer = primitive.forward(**dict(zip(primitive.inputs, arrays, strict=True)), **settings)
+    except (ValueError, IndexError, TypeError) as error:
+        raise explain(primitive, error, arrays) from error
+    out, saved = answer if primitive.trusted else forward_output(primitive.name, answer)
+    if type(out) is not np.ndarray:
+        out = np.asarray(out)
+    if narrow and out.dtype == SINGLE:
+        out = out.astype(HALF)
+        saved = restore(saved, given, arrays)
+    if not recording or tape is None:
+        if vjp is not None:
+            check_vjp(primitive, vjp, len(arrays))
+        return made(out, None, None)
+    if not primitive.trusted and out.dtype.kind != "f":
+        raise TypeError(
+            f"{primitive.name}: its forward function returned dtype {out.dtype}, which has no derivative, but an input "
+            "requires a gradient; return floats, or pass `.detach()`"
+        )
+    shapes = tuple([None if a is None else a.shape for a in arrays])
+    node = Node(len(tape.nodes), primitive, tuple(parents), shapes, saved, out.shape, out.dtype, current_layer())
+    if vjp is not None:
+        node.vjp = vjp
+    if sketches:
+        sketch_residuals(node, sketches, tape)
+    tape.record(node, leaves)
+    return made(out, tape, node.index)
+
+
+def made(data: Array, tape: Recorder | None, node: int | None) -> Tensor:
+    """What an operation returns, without the checks that a tensor made by hand needs."""
+    result = Tensor.__new__(Tensor)
+    result.data = data
+    result.grad = result.name = None
+    result.version = 0
+    result.requires_grad = tape is not None
+    result.tape, result.node = tape, node
+    if tape is None:
+        result.born = next(CLOCK)
+    return result
+
+
+def as_input(primitive: Primitive, k: int, value: Any) -> Array:
+    """An input that is no tensor, as a plain array of real numbers."""
+    if type(value) is np.ndarray:
+        array = value
+    elif type(value) is float or type(value) is int:
+        return np.asarray(value)
+    else:
+        array = plain(value, f"{primitive.name}: input {primitive.edge_name(k)!r}")
+    if array.dtype.kind not in "fiub":
+        raise unfit(primitive, k, f"a {type(value).__name__} of dtype {array.dtype}")
+    return array
+
+
+def as_settings(primitive: Primitive, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with plain arrays in place of constant tensors."""
+    for name, value in settings.items():
+        if isinstance(value, Tensor):
+            if value.requires_grad:
+                raise TypeError(
+                    f"{primitive.name}: argument {name!r} is not differentiable, but it is a tensor that requires a "
+                    "gradient; pass its `.data`"
+                )
+            settings[name] = value.data
+        elif isinstance(value, np.ndarray) and type(value) is not np.ndarray:
+            settings[name] = plain(value, f"{primitive.name}: argument {name!r}")
+    return settings
+
+
+def explain(primitive: Primitive, error: Exception, arrays: Sequence[Array | None]) -> Exception:
+    """The same error, with the operation, the layer and the shapes in front."""
+    layer = current_layer()
+    where = f" in layer {layer!r}" if layer else ""
+    shapes = ", ".join(f"{primitive.edge_name(k)} {a.shape}" for k, a in enumerate(arrays) if a is not None)
+    # NumPy's own subclasses of TypeError cannot be made from a text.
+    kind = TypeError if isinstance(error, TypeError) else type(error)
+    return kind(f"{primitive.name}{where}: {error} [shapes: {shapes}]")
+
+
+def unfit(primitive: Primitive, k: int, what: str) -> TypeError:
+    """The error for an input that holds no real numbers."""
+    return TypeError(
+        f"{primitive.name}: input {primitive.edge_name(k)!r} is {what}; it must hold real numbers. Pass a Tensor, an "
+        "array or a number of float, integer or bool dtype (for complex values their .real and .imag)"
+    )
