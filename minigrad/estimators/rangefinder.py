@@ -20,7 +20,7 @@ from minigrad.estimators.designs import DESIGNS
 from minigrad.estimators.lowrank import LowRankSketch
 from minigrad.estimators.registry import check_budget, check_choice, register
 from minigrad.squares import squared_norms
-from minigrad.streams import Domain, as_generator
+from minigrad.streams import Domain, as_generator, generator
 from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Seed, Shape
 
@@ -252,7 +252,7 @@ class RangeFinderSketch(Budgeted):
             return whole.rare(g, level, node)
         rare = np.zeros_like(g)
         for seed in range(RANGES):
-            split = self._split(g, np.random.default_rng(seed))
+            split = self._split(g, generator(Domain.SAMPLE, seed))
             terms = split._replace(p=np.ones_like(split.p))  # as they are, not divided
             rare += dense(self._keep(g, terms, np.flatnonzero(split.p < level))) / g.dtype.type(RANGES)
         return rare
