@@ -271,7 +271,7 @@ def test_a_worker_of_a_dask_cluster_is_killed(tmp_path):
                 killed.append(pids[busy])
                 os.kill(pids[busy], signal.SIGKILL)
 
-    options = {"processes": True, "dashboard_address": None, "host": "127.0.0.1", "worker_dashboard_address": None}
+    options = {"processes": True, "dashboard_address": ":0", "host": "127.0.0.1", "worker_dashboard_address": None}
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, silence_logs=50, **options) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
