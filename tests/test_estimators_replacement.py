@@ -111,7 +111,8 @@ def test_winners_are_the_largest_and_as_many_as_make_the_bound_smallest(seed, bu
     certain, q, draws = WinnerTakeAll(budget).plan(g)
     one = WithReplacement(budget).plan(g).chances
     order = np.argsort(-one)
-    assert sorted(certain) == sorted(order[: len(certain)])
+    # By their chances, and not by their numbers: many rest on the floor together, and any of those may win.
+    np.testing.assert_array_equal(np.sort(one[certain]), one[order[: len(certain)]][::-1])
     r = WinnerTakeAll(budget).draws(g.shape)
     bounds = [one[order[t:]].sum() ** 2 / (r - t) for t in range(r)]
     assert bounds[len(certain)] <= min(bounds) * (1 + 1e-12)
