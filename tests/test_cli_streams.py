@@ -90,6 +90,18 @@ def test_surroundings(name, tmp_path):
         assert found == RESULTS - ({"convergence.png"} if "MPLBACKEND" in line else set())
 
 
+@needs_sh
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path):
+    """What is said on standard error, by a worker or a C library, would go into that file."""
+    code = "import os, minigrad.cli as cli; cli._stand_in(); print(os.open('new', os.O_CREAT), os.get_inheritable(2))"
+    (tmp_path / "code.py").write_text(code)
+    python = f"{shlex.quote(sys.executable)} code.py"
+    for closed in ("<&- 2>&-", ""):
+        done = sh(f"{python} {closed}", tmp_path)
+        number, inherited = done.stdout.split()
+        assert int(number) > 2 and inherited == "True"
+
+
 class Report:
     """Some report with a picture."""
 

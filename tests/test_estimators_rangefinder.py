@@ -197,7 +197,8 @@ def test_zeros_one_row_one_column_and_the_smallest_numbers():
         np.testing.assert_allclose(mean, g, rtol=0, atol=1e-12)
     for smallest in (np.float32(1e-45), 5e-324):
         g = np.full((12, 15), smallest)
-        assert np.isfinite(RangeFinderSketch(0.2, 1).sample(g, None, rng).dense()).all()
+        for sketch in (RangeFinderSketch(0.2, 1), LowRankSketch(0.2)):
+            assert np.isfinite(sketch.sample(g, None, rng).dense()).all()
 
 
 def test_one_entry_that_dwarfs_the_rest():

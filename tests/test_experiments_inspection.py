@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import json
 import sys
-from concurrent.futures import BrokenExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -183,7 +183,7 @@ def test_adaptive(tmp_path, small_models, capsys):
 
 def test_a_worker_that_died_is_told_without_a_traceback(tmp_path, small_models, capsys, monkeypatch):
     def die(*arguments):
-        raise BrokenExecutor("A process in the process pool was terminated abruptly")
+        raise BrokenProcessPool("A process in the process pool was terminated abruptly")
 
     monkeypatch.setattr(JOBS, "train", die)
     assert main(["compare", "--train", "96", "--out", str(tmp_path)]) == 2

@@ -156,7 +156,7 @@ import pathlib, sys, time
 from distributed import LocalCluster
 
 if __name__ == "__main__":
-    options = {"processes": True, "dashboard_address": None, "host": "127.0.0.1", "worker_dashboard_address": None}
+    options = {"processes": True, "dashboard_address": ":0", "host": "127.0.0.1", "worker_dashboard_address": None}
     cluster = LocalCluster(n_workers=1, threads_per_worker=1, silence_logs=50, **options)
     pathlib.Path(sys.argv[1]).write_text(cluster.scheduler_address)
     time.sleep(600)

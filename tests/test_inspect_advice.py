@@ -17,7 +17,7 @@ from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.levels import measure_levels
 from minigrad.inspect.tradeoff import interpolated, scatter
-from minigrad.streams import draw_key
+from minigrad.streams import Domain, generator
 
 X, Y = normal(1, 200, 16, dtype=np.float32), normal(2, 200, 2, dtype=np.float32)
 
@@ -222,7 +222,7 @@ def test_every_number_of_the_report_by_hand():
     fresh = measure_levels(recorded, [advice.budget], range(9, 18))
     step = fresh.costs[1] / fresh.costs[0]
     assert advice.ratio == pytest.approx(step * (1 + fresh.added.mean() / fresh.minibatch().value), rel=1e-12)
-    by_choice = scatter(advice.tradeoff, measured, WORTH, np.random.default_rng(draw_key(recorded.key, 18)))
+    by_choice = scatter(advice.tradeoff, measured, WORTH, generator(Domain.RESAMPLE, recorded.key))
     assert advice.ratio_error**2 == pytest.approx((step * fresh.ratio(0)[1]) ** 2 + by_choice**2, rel=1e-9)
     assert by_choice > 0
 

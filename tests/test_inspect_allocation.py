@@ -118,6 +118,8 @@ def test_what_is_reported_was_not_measured_by_the_draws_of_the_choice():
     assert found.common_error == pytest.approx(common.std(ddof=1) / np.sqrt(6), rel=1e-12)
     assert found.difference_error == pytest.approx((filled - common).std(ddof=1) / np.sqrt(6), rel=1e-12)
     assert f"± {found.common_error:.2g}" in str(found)
+    assert "too few: the variance rests on" in allocate(net, 0.1, batches=3).caution
+    assert allocate(net, 0.5, batches=100).caution is None
     many = [allocate(net, batches=30, rng=seed) for seed in range(60)]
     value, error = np.array([[one.common_variance, one.common_error] for one in many]).T
     assert 0.7 < np.sqrt(np.mean(((value - value.mean()) / error) ** 2)) < 1.5

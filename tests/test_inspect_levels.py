@@ -10,19 +10,18 @@ import pytest
 from minigrad.inspect.levels import Levels
 from minigrad.inspect.tradeoff import Tradeoff, scatter
 
-RNG = np.random.default_rng(3)
-
 
 def levels(gradients, added=None, budgets=(0.5, 0.25)):
     centred = gradients - gradients.mean(axis=0)
-    added = RNG.exponential(size=(len(budgets), len(gradients))) if added is None else added
+    added = np.random.default_rng(4).exponential(size=(len(budgets), len(gradients))) if added is None else added
     return Levels(budgets, centred @ centred.T, added, (5.0, 3.0, 2.0), 1.0, 1)
 
 
 @pytest.mark.parametrize("n", [2, 3])
 def test_the_minibatch_variance_is_unbiased_over_all_samples(n):
     """All 5ⁿ samples with replacement of five gradients, listed: without n/(n − 1) it would be (n − 1)/n as large."""
-    population = RNG.normal(size=(5, 3))
+    rng = np.random.default_rng(3)
+    population = rng.normal(size=(5, 3))
     found = [levels(population[list(chosen)]).minibatch().value for chosen in itertools.product(range(5), repeat=n)]
     assert np.mean(found) == pytest.approx(population.var(axis=0).sum(), rel=1e-12)
 
@@ -30,14 +29,16 @@ def test_the_minibatch_variance_is_unbiased_over_all_samples(n):
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_resamples_have_the_variance_of_the_sample_in_the_mean(n):
     """All nⁿ of them, listed: without the second n/(n − 1) they would be smaller."""
-    measured = levels(RNG.normal(size=(n, 3)))
+    rng = np.random.default_rng(3)
+    measured = levels(rng.normal(size=(n, 3)))
     found = [measured.resampled(np.bincount(chosen, minlength=n)) for chosen in itertools.product(range(n), repeat=n)]
     assert np.mean([sigma2 for sigma2, _ in found]) == pytest.approx(measured.minibatch().value, rel=1e-12)
     np.testing.assert_allclose(np.mean([s2 for _, s2 in found], axis=0), measured.mean_added(), rtol=1e-12)
 
 
 def test_a_resample_is_what_its_batches_would_give():
-    gradients = RNG.normal(size=(6, 4))
+    rng = np.random.default_rng(3)
+    gradients = rng.normal(size=(6, 4))
     measured, chosen = levels(gradients), [0, 0, 3, 5, 5, 5]
     sigma2, s2 = measured.resampled(np.bincount(chosen, minlength=6))
     again = levels(gradients[chosen], measured.added[:, chosen])
@@ -47,9 +48,10 @@ def test_a_resample_is_what_its_batches_would_give():
 
 def test_the_error_of_a_quotient_is_that_of_the_jackknife():
     """Leaving out one batch after the other: the two agree to terms of order 1/n, and 5 % more would be seen."""
+    rng = np.random.default_rng(3)
     n = 500
-    gradients = RNG.normal(size=(n, 6))
-    added = (np.square(gradients).sum(axis=1) * RNG.exponential(size=n))[None]  # they go together
+    gradients = rng.normal(size=(n, 6))
+    added = (np.square(gradients).sum(axis=1) * rng.exponential(size=n))[None]  # they go together
     measured = levels(gradients, added, (0.5,))
     ratio, error = measured.ratio(0)
     assert ratio == added.mean() / measured.minibatch().value
@@ -64,10 +66,11 @@ def test_the_error_of_a_quotient_is_that_of_the_jackknife():
 
 def test_the_errors_of_a_quotient_cover_over_repeats():
     """σ² and s² of the same batches; of 400 intervals of two errors 360 or more cover (coverage 0.94: 2e-4)."""
+    rng = np.random.default_rng(3)
     covered = 0
     for _ in range(400):
-        gradients = RNG.normal(size=(40, 4))
-        added = (np.square(gradients).sum(axis=1) * RNG.uniform(0.5, 1.5, size=40))[None]
+        gradients = rng.normal(size=(40, 4))
+        added = (np.square(gradients).sum(axis=1) * rng.uniform(0.5, 1.5, size=40))[None]
         ratio, error = levels(gradients, added, (0.5,)).ratio(0)
         covered += abs(ratio - 1.0) <= 2 * error
     assert 360 <= covered < 400
@@ -75,14 +78,15 @@ def test_the_errors_of_a_quotient_cover_over_repeats():
 
 def test_scatter_by_choice_by_hand():
     """The same resamples, one by one: the best budget of each, priced by the curve of all; 1 where it does not pay."""
-    gradients = RNG.normal(size=(7, 3))
+    rng = np.random.default_rng(3)
+    gradients = rng.normal(size=(7, 3))
     p = np.array([0.5, 0.25])
-    measured = levels(gradients, RNG.exponential(size=(2, 7)) * 0.6 * (1 / p - 1)[:, None])
+    measured = levels(gradients, rng.exponential(size=(2, 7)) * 0.6 * (1 / p - 1)[:, None])
     curve = Tradeoff(p, measured.minibatch().value, measured.mean_added(), 5.0, 1.0, 4.0)
     grid = np.geomspace(0.25, 0.5, 400)
-    rng, found = np.random.default_rng(8), []
+    again, found = np.random.default_rng(8), []
     for _ in range(200):
-        chosen = rng.integers(7, size=7)
+        chosen = again.integers(7, size=7)
         sigma2 = gradients[chosen].var(axis=0, ddof=1).sum() * 7 / 6
         other = Tradeoff(p, sigma2, measured.added[:, chosen].mean(axis=1), 5.0, 1.0, 4.0)
         k = np.argmin(other.predicted(grid))

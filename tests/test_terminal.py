@@ -48,8 +48,9 @@ STREAMS = {
 
 
 @pytest.fixture(params=STREAMS)
-def no_stderr(request, monkeypatch):
-    monkeypatch.setattr(sys, "stderr", STREAMS[request.param]())
+def lose_stderr(request, monkeypatch):
+    """To be called in the test: pytest has a standard error of its own for each phase."""
+    return lambda: monkeypatch.setattr(sys, "stderr", STREAMS[request.param]())
 
 
 def small_run(**options):
@@ -59,16 +60,18 @@ def small_run(**options):
 
 
 @pytest.mark.parametrize("progress", [None, True, False])
-def test_fit(progress, no_stderr):
+def test_fit(progress, lose_stderr):
+    lose_stderr()
     assert len(small_run(progress=progress)) == 2
 
 
 @pytest.mark.parametrize("progress", [None, True])
-def test_many_runs(progress, no_stderr, tmp_path, monkeypatch):
+def test_many_runs(progress, lose_stderr, tmp_path, monkeypatch):
     def train(configuration, method, seed, data, checkpoint):
         return Run(configuration.key(method, seed), method.label, seed, training.History())
 
     monkeypatch.setattr(JOBS, "train", train)
+    lose_stderr()
     job = Job(Configuration(train=64, test=20), Method("exact"), 0)
     assert list(run_jobs([job], Store(tmp_path), progress=progress)) == [job.key]
 

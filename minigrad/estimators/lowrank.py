@@ -102,8 +102,9 @@ class LowRankSketch(Budgeted):
         # A power of two near the largest entry: squares stay in range, and scaling there and back is exact. The
         # weights must be those of the very factor that is kept: with a rounding error in a direction that is all but
         # empty, and the weight of another rounding error, p would be as good as random there.
-        scale = np.ldexp(g.dtype.type(1), np.frexp(np.abs(matrix).max())[1] - 1)
-        scaled = matrix / scale
+        exponent = int(np.frexp(np.abs(matrix).max())[1]) - 1
+        scale = np.ldexp(g.dtype.type(1), exponent)
+        scaled = np.ldexp(matrix, -exponent)  # matrix / scale, of which NumPy 1.26 says that it overflows, wrongly
         basis = scaled if g.dtype in (np.float32, np.float64) else scaled.astype(np.float64)  # what LAPACK knows
         if rows >= columns:
             right = np.linalg.eigh(basis.T @ basis)[1].astype(g.dtype, copy=False)

@@ -18,7 +18,7 @@ from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import DESIGNS
 from minigrad.estimators.lowrank import LowRankSketch
 from minigrad.estimators.registry import check_budget, check_choice, register
-from minigrad.streams import Domain, as_generator
+from minigrad.streams import Domain, as_generator, generator
 from minigrad.structure import Cotangent, Factors, Kept, dense, matrix_shape, squared_norms
 from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Seed, Shape
@@ -154,7 +154,7 @@ class RangeFinderSketch(Budgeted):
         a, scale = _short_and_wide(g)
         # What LAPACK knows, and numbers whose squares are in range; a power of two scales without rounding.
         dtype = g.dtype if g.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-        a = (a if scale == 1 else a / scale).astype(dtype, copy=False)
+        a = a.astype(dtype, copy=False)
         y = rng.standard_normal((len(a), self.width(g.shape)), dtype=dtype)
         for again in range(self.power):
             y = a @ (a.T @ (np.linalg.qr(y)[0] if again else y))
@@ -251,7 +251,7 @@ class RangeFinderSketch(Budgeted):
             return whole.rare(g, level, node)
         rare = np.zeros_like(g)
         for seed in range(RANGES):
-            split = self._split(g, np.random.default_rng(seed))
+            split = self._split(g, generator(Domain.SAMPLE, seed))
             terms = split._replace(p=np.ones_like(split.p))  # as they are, not divided
             rare += dense(self._keep(g, terms, np.flatnonzero(split.p < level))) / g.dtype.type(RANGES)
         return rare
@@ -271,9 +271,12 @@ class RangeFinderSketch(Budgeted):
 
 
 def _short_and_wide(g: Array) -> tuple[Array, Array]:
-    """The matrix with at most as many rows as columns, and the power of two that it should be divided by."""
+    """The matrix with at most as many rows as columns, and the power of two that it was divided by."""
     rows, columns = matrix_shape(g.shape)
     matrix = g.reshape(rows, columns)
     exponent = int(np.frexp(max(matrix.max(), -matrix.min()))[1]) - 1
-    scale = np.ldexp(g.dtype.type(1), exponent if abs(exponent) > MODEST else 0)
+    if abs(exponent) > MODEST:  # by ldexp, for NumPy 1.26 says of a division that it overflows, wrongly
+        scale, matrix = np.ldexp(g.dtype.type(1), exponent), np.ldexp(matrix, -exponent)
+    else:
+        scale = g.dtype.type(1)
     return matrix if rows <= columns else matrix.T, scale

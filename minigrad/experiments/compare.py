@@ -92,8 +92,8 @@ def compare(
     data = configuration.load()
     if configuration.batch_size > len(data.x_train):
         raise ValueError(
-            f"batch_size={configuration.batch_size} is larger than the data; give at most {len(data.x_train)}: "
-            f"{data.name} has {len(data.x_train)} training samples"
+            f"batch_size={configuration.batch_size} is larger than the data: {data.name} has {len(data.x_train)} "
+            "training samples; give at most so many"
         )
     store = Store(out)
     methods = with_baseline(configuration, methods, data)

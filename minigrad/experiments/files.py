@@ -16,13 +16,19 @@ from minigrad.plot.figure import new_figure
 __all__ = ["results_folder", "write_picture", "written"]
 
 
-def results_folder(folder: str | os.PathLike[str]) -> Path:
-    """A folder for results, made if it does not exist; found to be one before any work that would be lost.
+def results_folder(folder: str | os.PathLike[str], make: bool = True) -> Path:
+    """A folder for results; found to be one before any work that would be lost.
+
+    Parameters
+    ----------
+    folder : path-like
+    make : bool, default True
+        Whether it is made, if it does not exist; otherwise it is only looked whether it can be.
 
     Raises
     ------
     ValueError
-        If the name is empty.
+        If the name is empty, or none that a file can have.
     OSError
         If there is a file of that name, or nothing may be written there: a `NotADirectoryError`, `PermissionError` or
         whatever the system says.
@@ -39,11 +45,13 @@ def results_folder(folder: str | os.PathLike[str]) -> Path:
         raise ValueError(f"'' names no folder; {remedy}, or '.' for this one")
     path = Path(folder)
     try:
-        if path.exists() and not path.is_dir():
-            raise NotADirectoryError(f"{path} is a file; {remedy}")
-        path.mkdir(parents=True, exist_ok=True)
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise PermissionError(f"{path} may not be written to; {remedy}")
+        above = next(place for place in (path, *path.parents) if place.exists())
+        if not above.is_dir():
+            raise NotADirectoryError(f"{above} is a file; {remedy}")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(f"{above} may not be written to; {remedy}")
+        if make:
+            path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if error.errno is None:
             raise

@@ -190,8 +190,8 @@ def reproduce(
     smallest = len(_tuning(study, study.lrs[0]).load().x_train)
     if study.configuration.batch_size > smallest:
         raise ValueError(
-            f"batch_size={study.configuration.batch_size} is larger than the data; give at most {smallest}: so many "
-            "training samples there are, when a tenth is held out to choose learning rates by"
+            f"batch_size={study.configuration.batch_size} is larger than the data: {smallest} training samples, when "
+            "a tenth is held out to choose learning rates by; give at most so many"
         )
     methods = methods_of(study)
     store = Store(out)

@@ -38,6 +38,8 @@ class Allocation:
         Their standard errors over batches and draws.
     difference_error : float
         That of their difference, which is smaller: both are of the same batches and draws.
+    caution : str or None
+        What to do where these variances rest on too few effective batches.
     layers : Layers
 
     Examples
@@ -59,6 +61,7 @@ class Allocation:
     water_filled_error: float
     common_error: float
     difference_error: float
+    caution: str | None
     layers: Layers
 
     def table(self) -> Table:
@@ -72,6 +75,7 @@ class Allocation:
             f"common {self.common_variance:.4g} ± {self.common_error:.2g}",
             f"chosen: {self.chosen}; the difference is known to ± {self.difference_error:.2g}",
             "± s.e. over batches and draws, which are not those by which the weights were found",
+            *([self.caution] if self.caution else []),
         ]
         heads = ["layer", "backward", "variance weight", "water-filled", "common", "chosen"]
         return Table(heads, rows, "budgets by layer, at one total cost", notes)
@@ -166,6 +170,8 @@ def allocate(
         common_variance=by_common.value,
         water_filled_error=by_filled.error,
         common_error=by_common.error,
+        caution=by_common.warning("the variance", "batches", "batches=")
+        or by_filled.warning("the variance", "batches", "batches="),
         difference_error=Mean.of(squares[0] - squares[1]).error,
         layers=layers,
     )

@@ -24,7 +24,7 @@ from minigrad.streams import Domain, draw_key, generator
 from minigrad.structure import dense
 from minigrad.typing import Array
 
-__all__ = ["biased_alone", "fixed", "moments_of_one", "states", "worst_node"]
+__all__ = ["biased_alone", "fixed", "moments_of_one", "sketches_draw_nothing", "states", "worst_node"]
 
 LISTED = 1024
 """Outcomes of one node up to which the mean of its cotangents is computed."""
@@ -56,6 +56,16 @@ def fixed(wanted: Wanted, before: Mapping[int, bytes]) -> set[int]:
     return found
 
 
+def sketches_draw_nothing(wanted: Wanted) -> bool:
+    """Whether no sketch of a residual draws anything; true where there are none."""
+    fresh = wanted.fresh(0)
+    for node, exact in zip(fresh.tape.nodes, wanted.tape.nodes, strict=True):
+        for name, estimator in node.save.items():
+            if not _draws_nothing(estimator, np.asarray(dense(exact.saved[name])), exact):
+                return False
+    return True
+
+
 def _draws_nothing(estimator: Estimator, g: Array, node: Node) -> bool:
     outs = []
     for seed in range(2):
@@ -74,11 +84,12 @@ def _state(rng: np.random.Generator) -> tuple[str, int]:
 
 def moments_of_one(wanted: Wanted, probes: Probes, random: Sequence[int] | None = None) -> Moments:
     """The probes' moments where every draw is the same; ``random`` as in `Sweep`."""
-    sweep = wanted.sweep(random)
+    fresh = wanted.fresh(0)
+    sweep = fresh.sweep(random)
     while (stop := sweep.advance()) is not None:
         sweep.apply(stop[0], draw(*stop, 0))
     found = Moments(probes.size)
-    found.add(probes.of([wanted.gradient(sweep)], 1))
+    found.add(probes.of([fresh.gradient(sweep)], 1))
     return found
 
 

@@ -117,11 +117,14 @@ class Evidence:
         """p-values of means that are so far off, times the number of probes."""
         return self.probes.size * bernstein(excess, self.variance(seen), self.bound(seen), seen.count)
 
-    def telling(self, seen: Moments) -> Array:
-        """Which probes may condemn: those that saw enough events, and those where something frequent is missing."""
+    def telling(self, seen: Moments, times: float = 1.0) -> Array:
+        """Which probes may condemn: those that saw enough events, and those where something frequent is missing.
+
+        With ``times``, after so many times the draws.
+        """
         if self.listed is not None:
             return np.ones(self.probes.size, dtype=bool)
-        enough = seen.effective >= EFFECTIVE
+        enough = times * seen.effective >= EFFECTIVE
         if self.known:
             return enough | (seen.deviation <= self.rounding)
         return enough & (np.abs(seen.mean) <= HARDLY * seen.deviation)
@@ -147,7 +150,9 @@ class Evidence:
         top = np.maximum(of.top[along], self.rounding[along])
         widen = WIDEN if self.listed is None else 1.0
         found = detectable_bias(size, variance, top, lost, draws, self.level, widen)
-        found = np.where(self.telling(seen)[along] | (of.top <= self.rounding)[along], found, np.inf)
+        found = np.where(
+            self.telling(seen, draws / seen.count)[along] | (of.top <= self.rounding)[along], found, np.inf
+        )
         return np.where(size > self.rounding[along], found, np.nan)
 
     def needed(self, seen: Moments, detect: float, most: int) -> tuple[float, int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
-from minigrad.inspect.alone import biased_alone, fixed, moments_of_one, states, worst_node
+from minigrad.inspect.alone import biased_alone, fixed, moments_of_one, sketches_draw_nothing, states, worst_node
 from minigrad.inspect.evidence import Evidence, take
 from minigrad.inspect.leaves import Wanted
 from minigrad.inspect.pilot import pilot
@@ -153,11 +153,12 @@ def unbiasedness(
         return _not_finite(wanted, alpha, first)
     probes = Probes(wanted, exact, [exact, pilot_direction(mean, second)])
     rounding = rounding_of(wanted, exact, second, probes)
-    listed, alone, one = None, {}, False
-    if record is None:
-        fixed_ones = fixed(wanted, before)
-        one = all(node.vjp is None or node.index in fixed_ones for node in wanted.tape.nodes)
-        listed = moments_of_one(wanted, probes) if one else listed_moments(wanted, exact, probes, limit)
+    fixed_ones = fixed(wanted, before)
+    one = all(node.vjp is None or node.index in fixed_ones for node in wanted.tape.nodes)
+    one = one and sketches_draw_nothing(wanted)
+    listed, alone = moments_of_one(wanted, probes) if one else None, {}
+    if record is None and not one:
+        listed = listed_moments(wanted, exact, probes, limit)
         alone = {} if listed is not None else biased_alone(wanted, exact, probes, rounding, fixed_ones)
     evidence = Evidence(wanted, exact, probes, rounding, errors, kept, listed, alpha)
     seen = take(evidence, key, first, most, detect, quiet)

@@ -57,7 +57,8 @@ class AdaptiveBudget:
     -----
     Holding the added variance at a fraction of the minibatch's follows Wang, Chen, Zhu (2024), *VCAS*, ICLR,
     arXiv:2402.17227; the sharing among layers is THEORY.md §3. Each measurement of σ² counts for half of
-    what is believed.
+    what is believed. The budgets are the cheapest that keep to τσ² on the batches of the choice; on others they add
+    more in the mean, the more so the fewer batches and the smaller the budgets. ``added`` shows by how much.
 
     Examples
     --------
