@@ -14,7 +14,7 @@ from minigrad import inspect, nn, theory
 from minigrad.estimators import DiagonalSketch, Mask, TopK
 from minigrad.inspect.advice import WORTH
 from minigrad.inspect.batches import RecordedBatches
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.levels import measure_levels
 from minigrad.inspect.tradeoff import interpolated, scatter
 from minigrad.streams import Domain, generator
@@ -38,8 +38,8 @@ def slope(net, batch_size, batches, seed):
     recorded = RecordedBatches(net, (X, Y), batch_size, mean_square, seed)
     found = []
     for number in range(batches):
-        wanted = recorded[number]
-        first = wanted.split(wanted.exact())[:2]
+        target = recorded[number]
+        first = target.split(target.exact())[:2]
         found.append(sum(np.square(g).sum() for g in first))
     return float(np.mean(found))
 
@@ -163,7 +163,7 @@ def population(net, size):
     for i in range(len(X)):
         with mg.Tape() as tape:
             value = mean_square(net(X[i : i + 1]), Y[i : i + 1])
-        samples.append([g.ravel() for g in Wanted(tape, value, list(net.parameters())).exact_gradient()])
+        samples.append([g.ravel() for g in InspectionTarget(tape, value, list(net.parameters())).exact_gradient()])
     whole = np.array([np.concatenate(sample) for sample in samples], float)
     first = np.array([np.concatenate(sample[:2]) for sample in samples], float)
     factor = (len(X) - size) / (len(X) - 1) / size  # without replacement

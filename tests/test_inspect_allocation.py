@@ -80,11 +80,11 @@ def test_contributions_are_those_of_each_layer():
     measured = MeasuredBatches(recorded, 60)
     layers = measured.layers({"0": 0.5, "2": 0.5})
     alone = []
-    for wanted in measured.wanted:
-        for node in wanted.tape.nodes:
+    for target in measured.targets:
+        for node in target.tape.nodes:
             if node.layer == "0":
                 node.vjp = None
-        alone.append(inspect.exact_moments(wanted.tape, wanted.loss, wanted.tensors).total_variance)
+        alone.append(inspect.exact_moments(target.tape, target.loss, target.tensors).total_variance)
     assert layers.names == ("0", "2")
     assert layers.weights[1] == pytest.approx(np.mean(alone), rel=0.4)  # κ = 1 at budget 1/2
     again = measured.layers({"0": 0.25, "2": 0.25})  # the weight does not depend on the budget

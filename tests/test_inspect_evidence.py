@@ -24,7 +24,7 @@ from minigrad.estimators import (
     WithReplacement,
 )
 from minigrad.inspect.evidence import Evidence
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.pilot import pilot
 from minigrad.inspect.probes import Moments, Probes
 from minigrad.structure import dense
@@ -214,11 +214,11 @@ def evidence_of(vjp, alpha, rows=1, known=False):
     x = mg.Tensor(np.ones(rows), requires_grad=True)
     with mg.Tape() as tape:
         loss = ops.multiply(x, 1.0, vjp=vjp).sum()
-    wanted = Wanted(tape, loss)
-    exact = wanted.exact_gradient()
-    errors, kept = pilot(wanted, exact, 0, 100)
-    probes = Probes(wanted, exact, [exact, exact])
-    evidence = Evidence(wanted, exact, probes, np.full(probes.size, 1e-15), errors, kept, None, alpha)
+    target = InspectionTarget(tape, loss)
+    exact = target.exact_gradient()
+    errors, kept = pilot(target, exact, 0, 100)
+    probes = Probes(target, exact, [exact, exact])
+    evidence = Evidence(target, exact, probes, np.full(probes.size, 1e-15), errors, kept, None, alpha)
     assert evidence.known == known
     return evidence
 

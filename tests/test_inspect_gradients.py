@@ -13,7 +13,7 @@ from minigrad.estimators import DiagonalSketch, Mask
 from minigrad.inspect import gradients, pilot
 from minigrad.inspect.gradients import Directions, inner_product, rows_of, squared_distances, squared_norm
 from minigrad.inspect.increments import increments
-from minigrad.inspect.leaves import Wanted, as_vector, drawn, pulled
+from minigrad.inspect.leaves import InspectionTarget, as_vector, drawn, pulled
 from minigrad.inspect.pilot import Errors, Kept
 from minigrad.streams import draw_key
 from minigrad.structure import Columns, Rows, dense
@@ -108,7 +108,7 @@ def test_what_the_pilot_counts():
     w = mg.Tensor(normal(7, 8, 3), requires_grad=True)
     with mg.Tape() as tape:
         loss = ops.linear(normal(8, 4, 3), w, vjp=Mask(0.25)).square().sum()
-    kept = Kept(Wanted(tape, loss))
+    kept = Kept(InspectionTarget(tape, loss))
     (node,) = (node for node in tape.nodes if node.vjp is not None)
     for count in (1, 3):
         kept.add(node, np.eye(4, 8), [Columns(np.ones((4, count)), np.arange(count), (4, 8))] * 3)
@@ -123,17 +123,17 @@ def test_what_the_pilot_counts():
 def test_increments_are_exact_sweeps_of_sketched_minus_unsketched(estimator):
     """H_k by hand: the first k estimators draw as they do in the whole sweep, those below are taken off the tape."""
     tape, loss, leaves = network(estimator, rows=5, widths=(4, 6, 5, 3))
-    wanted, key = Wanted(tape, loss, leaves), 99
+    target, key = InspectionTarget(tape, loss, leaves), 99
     random = [node for node in reversed(tape.nodes) if node.vjp is not None]
-    hybrids = [wanted.exact()]
+    hybrids = [target.exact()]
     for k in range(1, len(random) + 1):
         for node in random[k:]:
             node.vjp = None
-        hybrids.append(drawn(wanted, key))
+        hybrids.append(drawn(target, key))
         for node in random[k:]:
             node.vjp = estimator
-    for exact in (None, wanted.exact_gradient()):
-        found = list(increments(wanted, key, exact))
+    for exact in (None, target.exact_gradient()):
+        found = list(increments(target, key, exact))
         assert [step.index for step in found] == [node.index for node in random]
         for step, before, after in zip(found, hybrids, hybrids[1:], strict=False):
             np.testing.assert_allclose(as_vector(step.before), before, rtol=1e-12, atol=1e-12)
@@ -149,11 +149,11 @@ def test_increments_of_two_branches_and_of_an_intermediate_tensor():
         left = ops.linear(h.tanh(), w, vjp=Mask(0.5, "row"))
         right = ops.linear(h, w, vjp={"x": Mask(0.5), "w": Mask(0.5, "row")})
         loss = (left * right).sum()
-    wanted = Wanted(tape, loss, [x, h, w])
-    steps = list(increments(wanted, 3))
+    target = InspectionTarget(tape, loss, [x, h, w])
+    steps = list(increments(target, 3))
     total = sum(as_vector(step.after) - as_vector(step.before) for step in steps)
     assert len(steps) == 3
-    np.testing.assert_allclose(wanted.exact() + total, as_vector(pulled(wanted, 3)), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(target.exact() + total, as_vector(pulled(target, 3)), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [2.0**-90, 2.0**60])
@@ -185,9 +185,9 @@ def test_reports_do_not_depend_on_the_scale_of_the_loss(scale):
 def test_a_draw_of_many_takes_what_one_alone_takes():
     """Probes are taken in blocks of draws; the numbers are those of each draw by itself."""
     tape, loss, leaves = medium(Mask(0.3))
-    wanted = Wanted(tape, loss, leaves)
-    measured = Directions([wanted.exact_gradient()], [np.dtype(float)] * len(leaves))
-    draws = [pulled(wanted, draw_key(1, number)) for number in range(7)]
+    target = InspectionTarget(tape, loss, leaves)
+    measured = Directions([target.exact_gradient()], [np.dtype(float)] * len(leaves))
+    draws = [pulled(target, draw_key(1, number)) for number in range(7)]
     together = measured.along(draws, 7)
     for number, gradient in enumerate(draws):
         assert np.array_equal(measured.along([gradient], 1)[0], together[number])

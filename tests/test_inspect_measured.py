@@ -29,8 +29,8 @@ def test_the_variance_is_that_of_exact_enumeration():
     """One draw on each of 400 batches, against all outcomes at each: its standard error is about 3 %; 15 % are five."""
     measured = measure(batches=400, batch_size=4)
     exact = [
-        inspect.exact_moments(wanted.tape, wanted.loss, wanted.tensors).total_variance
-        for wanted in measured.wanted[:20]
+        inspect.exact_moments(target.tape, target.loss, target.tensors).total_variance
+        for target in measured.targets[:20]
     ]
     assert np.std(exact) < 0.6 * np.mean(exact)  # so the mean over twenty batches is good to 13 %
     assert measured.variance(HALF) == pytest.approx(np.mean(exact), rel=0.3)
@@ -47,7 +47,7 @@ def test_budget_one_adds_nothing_and_the_same_draws_serve_all_budgets():
 def test_the_minibatch_variance():
     """By hand from the exact gradients; and, over many batches, that of `gradient_noise`, up to six standard errors."""
     measured = measure(batches=7)
-    gradients = np.array([wanted.exact() for wanted in measured.wanted])
+    gradients = np.array([target.exact() for target in measured.targets])
     assert measured.minibatch == pytest.approx(gradients.var(axis=0, ddof=1).sum())
     many = measure(batches=300)
     noise = inspect.gradient_noise(
@@ -59,8 +59,8 @@ def test_the_minibatch_variance():
 
 def test_layers_and_their_costs():
     measured = measure()
-    count = inspect.cost(measured.wanted[0].tape)
-    linear = [node for node in measured.wanted[0].tape.nodes if node.layer in ("0", "2")]
+    count = inspect.cost(measured.targets[0].tape)
+    linear = [node for node in measured.targets[0].tape.nodes if node.layer in ("0", "2")]
     assert measured.names == ("0", "2")
     assert measured.costs.tolist() == [count.nodes[node.index].backward_exact for node in linear]
     assert measured.costs[1] >= 2 * (2 * 10 * 8 * 3)  # ∂input and ∂weight: two products of 2·B·in·out
@@ -70,9 +70,9 @@ def test_a_layer_that_is_met_twice_is_one_layer():
     layer = nn.Linear(6, 6, rng=0, vjp=Mask(0.5))
     net = nn.Sequential(layer, nn.Tanh(), layer, nn.Linear(6, 3, rng=1))
     measured = MeasuredBatches(RecordedBatches(net, (X, Y), 10, mean_square, 0), 2)
-    nodes = [node for node in measured.wanted[0].tape.nodes if node.vjp is not None]
+    nodes = [node for node in measured.targets[0].tape.nodes if node.vjp is not None]
     names = {node.layer for node in nodes}
-    count = inspect.cost(measured.wanted[0].tape)
+    count = inspect.cost(measured.targets[0].tape)
     assert len(nodes) == 2 and set(measured.names) == names
     assert measured.costs.sum() == sum(count.nodes[node.index].backward_exact for node in nodes)
 
@@ -95,7 +95,7 @@ def test_every_operation_is_counted():
     """By hand: one forward and one exact sweep for each batch; then what each measurement says it does."""
     batches = 5
     measured = measure(batches=batches)
-    count = inspect.cost(measured.wanted[0].tape)
+    count = inspect.cost(measured.targets[0].tape)
     assert measured.forward_flops == batches * count.forward
     assert measured.backward_flops == batches * count.backward_exact
     before = measured.backward_flops

@@ -13,7 +13,7 @@ from estimator_cases import normal
 import minigrad as mg
 from minigrad import inspect, nn
 from minigrad.estimators import Mask, TopK
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 
 Z = 5.4
 """A normal variable is further out with probability 7e-8; there are ten comparisons."""
@@ -78,19 +78,19 @@ def test_the_minibatch_noise_is_unbiased_even_from_two_batches():
 def test_the_squared_norm_is_without_the_bias_of_noise(monkeypatch):
     """All 36 pairs of batches of five, listed: in the mean it is that of the gradient, and ‖ḡ‖² has σ²/2 more."""
     net = model()
-    wanted = []
+    targets = []
     for left_out in range(6):
         rows = [i for i in range(6) if i != left_out]
         with mg.Tape() as tape:
             loss = mean_square(net(X[rows]), Y[rows])
-        wanted.append(Wanted(tape, loss, list(net.parameters())))
+        targets.append(InspectionTarget(tape, loss, list(net.parameters())))
 
     class Listed:
         def __init__(self, *arguments):
             self.key = 0
 
         def __getitem__(self, number):
-            return wanted[pair[number]]
+            return targets[pair[number]]
 
     monkeypatch.setattr(sys.modules["minigrad.inspect.noise"], "RecordedBatches", Listed)
     found = []

@@ -16,7 +16,7 @@ import minigrad as mg
 from minigrad import inspect, ops
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
 from minigrad.inspect.increments import increments
-from minigrad.inspect.leaves import Wanted, as_vector
+from minigrad.inspect.leaves import InspectionTarget, as_vector
 from minigrad.structure import dense
 
 Z = 5.6
@@ -114,10 +114,10 @@ def inspect_exact(tape, loss, leaves):
 
 def test_increments_of_one_draw_sum_to_its_error():
     tape, loss, leaves = network(Mask(0.5), rows=3, widths=(4, 5, 6, 2))
-    wanted = Wanted(tape, loss, leaves)
+    target = InspectionTarget(tape, loss, leaves)
     drawn = np.concatenate([g.ravel() for g in tape.gradients(loss, leaves, rng=77)])
-    total = sum(as_vector(step.after) - as_vector(step.before) for step in increments(wanted, 77))
-    np.testing.assert_allclose(wanted.exact() + total, drawn, rtol=1e-12, atol=1e-12)
+    total = sum(as_vector(step.after) - as_vector(step.before) for step in increments(target, 77))
+    np.testing.assert_allclose(target.exact() + total, drawn, rtol=1e-12, atol=1e-12)
 
 
 def test_one_uniform_mask_has_the_variance_of_the_formula():

@@ -13,7 +13,7 @@ from test_residuals_products import SKETCHES, record
 import minigrad as mg
 from minigrad import inspect, nn, ops
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.moments import outcomes
 from minigrad.structure import Columns, Rows
 
@@ -59,8 +59,8 @@ def mean_over_sketches(build, inner, names, vjp_moments=False):
 
 def joint_mean(tape, y, leaves, g):
     """The mean over all outcomes of the VJPs of a tape whose residuals are fixed."""
-    wanted = Wanted(tape, y, leaves, g, fixed=True)  # as it is: inspect itself would refuse
-    return wanted.split(sum(chance * gradient for chance, gradient in outcomes(wanted, 10**5)))
+    target = InspectionTarget(tape, y, leaves, g, fixed=True)  # as it is: inspect itself would refuse
+    return target.split(sum(chance * gradient for chance, gradient in outcomes(target, 10**5)))
 
 
 def tiny(name, vjp=None):

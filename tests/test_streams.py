@@ -326,11 +326,11 @@ def squared_errors(key, batches=8):
     nn.set_vjp(model, Mask(p, axis="element"), where=lambda path, module: path == "0")
     measured = MeasuredBatches(RecordedBatches(model, (x, labels), size, rng=key), batches)
     expected = []
-    for wanted in measured.wanted:
-        sweep = wanted.tape.sweep(wanted.loss, None, frozenset([0]))
+    for target in measured.targets:
+        sweep = target.tape.sweep(target.loss, None, frozenset([0]))
         sweep.random = frozenset()
         sweep.advance()
-        g, inputs = sweep.kept[0], wanted.tape.nodes[0].saved["x"]
+        g, inputs = sweep.kept[0], target.tape.nodes[0].saved["x"]
         expected.append((1 / p - 1) * (np.square(g) * (np.square(inputs).sum(axis=1, keepdims=True) + 1)).sum())
     return measured.variance({"0": p}), np.mean(expected)
 

@@ -13,7 +13,7 @@ import pytest
 import minigrad as mg
 from minigrad import datasets, inspect, nn, ops, optim, training
 from minigrad.estimators import DiagonalSketch, Mask, TopK
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.measured import SMALLEST, MeasuredBatches
 from minigrad.training import AdaptiveBudget
 
@@ -96,7 +96,9 @@ def test_the_logged_variance_is_not_optimistic(monkeypatch):
     for k in range(64):
         with mg.Tape() as tape:
             loss = ops.cross_entropy(model(DATA.x_train[k : k + 1]), DATA.y_train[k : k + 1])
-        samples.append(np.concatenate([g.ravel() for g in Wanted(tape, loss, layer).exact_gradient()]).astype(float))
+        samples.append(
+            np.concatenate([g.ravel() for g in InspectionTarget(tape, loss, layer).exact_gradient()]).astype(float)
+        )
     mean = np.mean(samples, axis=0)
     spread = np.square(samples - mean).sum(axis=1).mean() / 8 * (64 - 8) / 63
     square = np.square(mean).sum() + spread

@@ -11,7 +11,7 @@ from minigrad.engine.node import Node
 from minigrad.engine.sweep import Sweep, sketch
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, dense
 from minigrad.typing import Array
@@ -86,7 +86,7 @@ class Subject:
         self.node = _default_node(tape) if node is None else _node_of(tape, node)
         leaves, nodes = _ancestors(tape, self.node)
         self.tensor = _default_tensor(self.node, leaves) if wrt is None else wrt
-        wanted = Wanted(tape, loss, [self.tensor], cotangent)
+        wanted = InspectionTarget(tape, loss, [self.tensor], cotangent)
         if not any(self.tensor is leaf for leaf in leaves) and self.tensor.node not in nodes:
             names = ", ".join(leaf.name or f"a leaf {leaf.shape}" for leaf in leaves)
             raise ValueError(

@@ -17,7 +17,7 @@ from minigrad.engine.estimator import Estimator, TooManyOutcomes
 from minigrad.engine.node import Node
 from minigrad.engine.sweep import draw, sketch
 from minigrad.inspect.increments import increments
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.moments import count_outcomes, node_outcomes
 from minigrad.inspect.probes import Moments, Probes, listed_moments, surely_off
 from minigrad.streams import Domain, draw_key, generator
@@ -33,21 +33,21 @@ PULLED = 64
 """And up to which all of them are pulled back to the leaves, even where that mean is right: a rule may be wrong."""
 
 
-def states(wanted: Wanted) -> dict[int, bytes]:
+def states(target: InspectionTarget) -> dict[int, bytes]:
     """For each random node what its estimators hold, if that can be told: one that changes it may remember draws."""
     found = {}
-    for node in wanted.tape.nodes:
+    for node in target.tape.nodes:
         if node.vjp is not None:
             with contextlib.suppress(Exception):  # whatever pickle may raise on what it cannot store
                 found[node.index] = pickle.dumps([vars(estimator) for estimator, _ in node.draws()])
     return found
 
 
-def fixed(wanted: Wanted, before: Mapping[int, bytes]) -> set[int]:
+def fixed(target: InspectionTarget, before: Mapping[int, bytes]) -> set[int]:
     """The nodes whose estimators draw nothing: they leave their generator alone, and their state is as ``before``."""
-    now = states(wanted)
+    now = states(target)
     found = {index for index, state in now.items() if before.get(index) == state}
-    sweep = wanted.sweep()
+    sweep = target.sweep()
     while (stop := sweep.advance()) is not None:
         node, g = stop
         if node.index in found and not all(_draws_nothing(estimator, g, node) for estimator, _ in node.draws()):
@@ -56,10 +56,10 @@ def fixed(wanted: Wanted, before: Mapping[int, bytes]) -> set[int]:
     return found
 
 
-def sketches_draw_nothing(wanted: Wanted) -> bool:
+def sketches_draw_nothing(target: InspectionTarget) -> bool:
     """Whether no sketch of a residual draws anything; true where there are none."""
-    fresh = wanted.fresh(0)
-    for node, exact in zip(fresh.tape.nodes, wanted.tape.nodes, strict=True):
+    fresh = target.fresh(0)
+    for node, exact in zip(fresh.tape.nodes, target.tape.nodes, strict=True):
         for name, estimator in node.save.items():
             if not _draws_nothing(estimator, np.asarray(dense(exact.saved[name])), exact):
                 return False
@@ -82,9 +82,9 @@ def _state(rng: np.random.Generator) -> tuple[str, int]:
     return repr(rng.bit_generator.state), int(rng.bit_generator.seed_seq.n_children_spawned)  # type: ignore[attr-defined]
 
 
-def moments_of_one(wanted: Wanted, probes: Probes, random: Sequence[int] | None = None) -> Moments:
+def moments_of_one(target: InspectionTarget, probes: Probes, random: Sequence[int] | None = None) -> Moments:
     """The probes' moments where every draw is the same; ``random`` as in `Sweep`."""
-    fresh = wanted.fresh(0)
+    fresh = target.fresh(0)
     sweep = fresh.sweep(random)
     while (stop := sweep.advance()) is not None:
         sweep.apply(stop[0], draw(*stop, 0))
@@ -94,18 +94,18 @@ def moments_of_one(wanted: Wanted, probes: Probes, random: Sequence[int] | None 
 
 
 def biased_alone(
-    wanted: Wanted, exact: Sequence[Array], probes: Probes, rounding: Array, nothing_drawn: Collection[int]
+    target: InspectionTarget, exact: Sequence[Array], probes: Probes, rounding: Array, nothing_drawn: Collection[int]
 ) -> dict[int, Moments]:
     """The nodes whose estimator makes the gradient biased though all others are exact, and the probes' moments then."""
     found = {}
-    sweep = wanted.sweep()
+    sweep = target.sweep()
     while (stop := sweep.advance()) is not None:
         node, g = stop
         if node.index in nothing_drawn or _worth_pulling(node, g):
             if node.index in nothing_drawn:
-                alone: Moments | None = moments_of_one(wanted, probes, [node.index])
+                alone: Moments | None = moments_of_one(target, probes, [node.index])
             else:
-                alone = listed_moments(wanted, exact, probes, LISTED, node.index)
+                alone = listed_moments(target, exact, probes, LISTED, node.index)
             if alone is not None and surely_off(alone, rounding).any():
                 found[node.index] = alone
         sweep.apply(node, [g] * len(node.parents))
@@ -128,20 +128,22 @@ def _worth_pulling(node: Node, g: Array) -> bool:
     return any(bool((np.abs(mean - g) > rounding).any()) for mean in means)
 
 
-def worst_node(wanted: Wanted, exact: Sequence[Array], probes: Probes, probe: int, key: int, draws: int) -> int | None:
+def worst_node(
+    target: InspectionTarget, exact: Sequence[Array], probes: Probes, probe: int, key: int, draws: int
+) -> int | None:
     """The node that puts most on the mean of one probe: by its list, or else by draws, less a standard error.
 
     ``draws`` is 0 where the outcomes of all nodes are listed.
     """
     scores: dict[int, float] = {}
     if not draws:
-        for node in wanted.tape.nodes:
-            alone = None if node.vjp is None else listed_moments(wanted, exact, probes, LISTED * 4, node.index)
+        for node in target.tape.nodes:
+            alone = None if node.vjp is None else listed_moments(target, exact, probes, LISTED * 4, node.index)
             if alone is not None:
                 scores[node.index] = abs(float(alone.mean[probe]))
     seen: dict[int, Moments] = {}
     for number in range(draws):
-        for step in increments(wanted, draw_key(key, number)):
+        for step in increments(target, draw_key(key, number)):
             before, after = probes.of([step.before, step.after], 2)
             seen.setdefault(step.index, Moments(1)).add((after - before)[[probe]])
     for index, z in seen.items():

@@ -10,7 +10,7 @@ from minigrad.arrays import plain
 from minigrad.engine.residuals import saving
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.streams import Domain, child, generator, key_of
 from minigrad.typing import Array, Seed
@@ -66,9 +66,9 @@ class RecordedBatches:
         self.dtype = dtype_of(model.parameters())
         self.key = key_of(rng)
 
-    def __getitem__(self, number: int) -> Wanted:
+    def __getitem__(self, number: int) -> InspectionTarget:
         """Record batch ``number``; the same number gives the same batch."""
         chosen = generator(Domain.BATCH, self.key, number).choice(len(self.x), self.batch_size, replace=False)
         with Tape(rng=child(Domain.RECORDING, self.key, number)) as tape, saving(False):
             value = self.loss(self.model(fed(self.x[chosen], self.dtype)), fed(self.y[chosen], self.dtype))
-        return Wanted(tape, value, list(self.model.parameters()))
+        return InspectionTarget(tape, value, list(self.model.parameters()))

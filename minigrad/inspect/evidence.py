@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigrad.inspect.bernstein import bernstein, detectable_bias
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.pilot import Errors, Kept
 from minigrad.inspect.probes import Moments, Probes, drawn_moments
 from minigrad.inspect.rarity import known, rare_parts
@@ -46,7 +46,7 @@ class Evidence:
 
     Parameters
     ----------
-    wanted : Wanted
+    target : InspectionTarget
     exact : sequence of ndarray
         The exact gradient.
     probes : Probes
@@ -70,7 +70,7 @@ class Evidence:
 
     def __init__(
         self,
-        wanted: Wanted,
+        target: InspectionTarget,
         exact: Sequence[Array],
         probes: Probes,
         rounding: Array,
@@ -79,11 +79,11 @@ class Evidence:
         listed: Moments | None,
         alpha: float,
     ):
-        self._wanted, self._exact, self._kept = wanted, exact, kept
+        self._target, self._exact, self._kept = target, exact, kept
         self.probes, self.rounding, self.listed = probes, rounding, listed
         self.level = alpha / probes.size
         self.events = math.log(2 / self.level)
-        self.known = listed is not None or known(wanted)
+        self.known = listed is not None or known(target)
         still = [np.zeros_like(g) for g in exact] if self.known else errors.still()
         size, sum_ = probes.of_sizes([np.abs(part) for part in still]), probes.of_error(still)
         self.still = np.where(size > rounding, size, 0.0)
@@ -103,7 +103,7 @@ class Evidence:
         if self.listed is not None:
             return np.zeros(self.probes.size)
         if draws not in self._rare:
-            parts = rare_parts(self._wanted, self._exact, self._kept, draws, self.events)
+            parts = rare_parts(self._target, self._exact, self._kept, draws, self.events)
             size = self.probes.of_sizes(parts)
             self._rare[draws] = np.where(size > self.rounding, size, 0.0)
         return self._rare[draws]
@@ -200,14 +200,14 @@ def take(evidence: Evidence, key: int, first: int, most: int, detect: float | No
     """
     from tqdm import tqdm
 
-    wanted, probes = evidence._wanted, evidence.probes
+    target, probes = evidence._target, evidence.probes
     seen = Moments(probes.size)
     allowed = most - first
     goal = allowed if detect is None else min(PILOT, allowed)
     with tqdm(total=goal, disable=quiet or detect is None, unit="draw", leave=False) as bar:
         while seen.count < goal:
             numbers = range(first + seen.count, first + goal)
-            drawn_moments(wanted, probes, [draw_key(key, number) for number in numbers], seen, bar)
+            drawn_moments(target, probes, [draw_key(key, number) for number in numbers], seen, bar)
             if detect is None or not np.isfinite(seen.square).all():
                 break
             need, probe = evidence.needed(seen, detect, most)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from minigrad.engine.sweep import draw
 from minigrad.inspect.gradients import squared_distances
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.structure import Cotangent
 from minigrad.typing import Array
 
@@ -44,18 +44,18 @@ class Increment:
         return squared_distances(self.after, self.before)
 
 
-def increments(wanted: Wanted, key: int, exact: Sequence[Cotangent] | None = None) -> Iterator[Increment]:
+def increments(target: InspectionTarget, key: int, exact: Sequence[Cotangent] | None = None) -> Iterator[Increment]:
     """Draw once, and yield the increment of each random node, from the loss to the input.
 
     Parameters
     ----------
-    wanted : Wanted
+    target : InspectionTarget
     key : int
         Of the draw.
     exact : sequence of ndarray or structured cotangent, optional
         H_0, where it is known already.
     """
-    sweep = wanted.sweep()
+    sweep = target.sweep()
     known = exact
     last: tuple[int, Array, Sequence[Cotangent]] | None = None
     while (stop := sweep.advance()) is not None:
@@ -66,11 +66,11 @@ def increments(wanted: Wanted, key: int, exact: Sequence[Cotangent] | None = Non
             rest.random = frozenset()
             rest.apply(node, [g] * len(node.parents))
             rest.advance()
-            before = wanted.gradient(rest)
+            before = target.gradient(rest)
         known = None
         if last is not None:
             yield Increment(*last, after=before)
         last = (node.index, g, before)
         sweep.apply(node, draw(node, g, key))
     if last is not None:
-        yield Increment(*last, after=wanted.gradient(sweep))
+        yield Increment(*last, after=target.gradient(sweep))

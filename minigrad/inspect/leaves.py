@@ -14,10 +14,10 @@ from minigrad.engine.tensor import Tensor
 from minigrad.structure import Cotangent, dense
 from minigrad.typing import Array
 
-__all__ = ["Wanted", "as_vector", "drawn", "pulled"]
+__all__ = ["InspectionTarget", "as_vector", "drawn", "pulled"]
 
 
-class Wanted:
+class InspectionTarget:
     """The tensors whose gradients are inspected.
 
     Parameters
@@ -78,7 +78,7 @@ class Wanted:
         ends = np.cumsum([0, *(tensor.size for tensor in self.tensors)]).tolist()
         self.slices = [slice(a, b) for a, b in itertools.pairwise(ends)]
 
-    def fresh(self, key: int) -> Wanted:
+    def fresh(self, key: int) -> InspectionTarget:
         """What one draw is made on: this tape, unless each draw is recorded afresh (``record=``)."""
         return self
 
@@ -137,15 +137,15 @@ def as_vector(gradient: Sequence[Cotangent]) -> Array:
     return np.concatenate([np.ravel(dense(g)) for g in gradient], dtype=np.float64)
 
 
-def pulled(wanted: Wanted, key: int) -> list[Cotangent]:
+def pulled(target: InspectionTarget, key: int) -> list[Cotangent]:
     """One draw of the gradient, as it arrives: one array or structured cotangent for each tensor."""
-    wanted = wanted.fresh(key)
-    sweep = wanted.sweep()
+    target = target.fresh(key)
+    sweep = target.sweep()
     while (stop := sweep.advance()) is not None:
         sweep.apply(stop[0], draw(*stop, key))
-    return wanted.gradient(sweep)
+    return target.gradient(sweep)
 
 
-def drawn(wanted: Wanted, key: int) -> Array:
+def drawn(target: InspectionTarget, key: int) -> Array:
     """One draw of the gradient, as a vector."""
-    return as_vector(pulled(wanted, key))
+    return as_vector(pulled(target, key))

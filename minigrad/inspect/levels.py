@@ -119,8 +119,8 @@ def measure_levels(recorded: RecordedBatches, budgets: Sequence[float], numbers:
     costs: list[float] = []
     sketched = 0
     for i, number in enumerate(numbers):
-        wanted = recorded[number]
-        nodes = [node for node in wanted.tape.nodes if node.vjp is not None]
+        target = recorded[number]
+        nodes = [node for node in target.tape.nodes if node.vjp is not None]
         sketched = len(nodes)
         if not nodes:
             raise ValueError("advise: no layer of this model has an estimator; choose one with nn.set_vjp(model, …)")
@@ -128,17 +128,17 @@ def measure_levels(recorded: RecordedBatches, budgets: Sequence[float], numbers:
             for estimator, _ in node.draws():
                 _check(estimator)
         chosen = [node.vjp for node in nodes]
-        exact = wanted.exact()
+        exact = target.exact()
         gradients.append(exact)
         key = draw_key(recorded.key, number)
         if not i:
-            costs.append(_step_cost(wanted.tape, exact=True))
+            costs.append(_step_cost(target.tape, exact=True))
         for k, p in enumerate(budgets):
             for node, vjp in zip(nodes, chosen, strict=True):
                 node.vjp = with_budget(vjp, p)
-            added[k, i] = np.square(drawn(wanted, draw_key(key, k)) - exact).sum()
+            added[k, i] = np.square(drawn(target, draw_key(key, k)) - exact).sum()
             if not i:
-                costs.append(_step_cost(wanted.tape, exact=False))
+                costs.append(_step_cost(target.tape, exact=False))
     stacked = np.array(gradients)
     norm_squared = float(np.square(stacked).sum(axis=1).mean())
     stacked -= stacked.mean(axis=0)

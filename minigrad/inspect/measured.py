@@ -14,7 +14,7 @@ from minigrad.estimators.budget import has_budget
 from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.cost import cost
 from minigrad.inspect.increments import increments
-from minigrad.inspect.leaves import Wanted, drawn
+from minigrad.inspect.leaves import InspectionTarget, drawn
 from minigrad.inspect.means import Mean
 from minigrad.streams import draw_key
 from minigrad.theory import optimal_probabilities
@@ -78,16 +78,16 @@ class MeasuredBatches:
 
     def __init__(self, recorded: RecordedBatches, batches: int, first: int = 0):
         self.key, self.first = recorded.key, first
-        self.wanted = [recorded[first + number] for number in range(batches)]
-        self.exact = [wanted.exact() for wanted in self.wanted]
+        self.targets = [recorded[first + number] for number in range(batches)]
+        self.exact = [target.exact() for target in self.targets]
         stacked = np.array(self.exact)
         deviations = np.square(stacked - stacked.mean(axis=0)).sum(axis=1)
         self.minibatch = float(deviations.sum() / max(batches - 1, 1))
-        count = cost(self.wanted[0].tape)
+        count = cost(self.targets[0].tape)
         self.forward_flops = batches * count.forward
         self.backward_flops = batches * count.backward_exact
         costs: dict[str, float] = {}
-        for node in sketched_nodes(self.wanted[0]):
+        for node in sketched_nodes(self.targets[0]):
             if not has_budget(node.vjp):
                 continue  # exact, whatever it is told
             name = layer_name(node)
@@ -105,30 +105,30 @@ class MeasuredBatches:
     def squares(self, budgets: Mapping[str, float]) -> Array:
         """‖ĝ − g‖² of one draw on each batch, with given budgets by layer."""
         errors = []
-        for number, (wanted, exact) in enumerate(zip(self.wanted, self.exact, strict=True)):
-            self._set(wanted, budgets)
-            error = drawn(wanted, draw_key(self.key, self.first + number)) - exact
+        for number, (target, exact) in enumerate(zip(self.targets, self.exact, strict=True)):
+            self._set(target, budgets)
+            error = drawn(target, draw_key(self.key, self.first + number)) - exact
             errors.append(float(np.square(error).sum()))
-        self.backward_flops += len(self.wanted) * cost(self.wanted[0].tape).backward
+        self.backward_flops += len(self.targets) * cost(self.targets[0].tape).backward
         return np.array(errors)
 
     def layers(self, budgets: Mapping[str, float]) -> Layers:
         """What each layer adds, measured with given budgets; at 1/2 where a budget is larger."""
         measured = {name: min(0.5, budgets[name]) for name in self.names}
         added = dict.fromkeys(self.names, 0.0)
-        for number, wanted in enumerate(self.wanted):
-            self._set(wanted, measured)
-            for step in increments(wanted, draw_key(self.key, self.first + number)):
-                added[layer_name(wanted.tape.nodes[step.index])] += math.fsum(step.squares())
-        count = cost(self.wanted[0].tape)
+        for number, target in enumerate(self.targets):
+            self._set(target, measured)
+            for step in increments(target, draw_key(self.key, self.first + number)):
+                added[layer_name(target.tape.nodes[step.index])] += math.fsum(step.squares())
+        count = cost(self.targets[0].tape)
         # One random sweep, and an exact one from each layer on, counted as whole.
-        self.backward_flops += len(self.wanted) * (count.backward + len(self.names) * count.backward_exact)
+        self.backward_flops += len(self.targets) * (count.backward + len(self.names) * count.backward_exact)
         odds = np.array([1 / measured[name] - 1 for name in self.names])
-        weights = np.array([added[name] for name in self.names]) / (odds * len(self.wanted))
+        weights = np.array([added[name] for name in self.names]) / (odds * len(self.targets))
         return Layers(self.names, weights, self.costs)
 
-    def _set(self, wanted: Wanted, budgets: Mapping[str, float]) -> None:
-        for node in sketched_nodes(wanted):
+    def _set(self, target: InspectionTarget, budgets: Mapping[str, float]) -> None:
+        for node in sketched_nodes(target):
             if has_budget(node.vjp):
                 node.vjp = with_budget(node.vjp, budgets[layer_name(node)])
 
@@ -151,7 +151,7 @@ def water_fill(layers: Layers, total: float) -> dict[str, float]:
     return dict(zip(layers.names, p.tolist(), strict=True))
 
 
-def sketched_nodes(wanted: Wanted) -> list[Node]:
+def sketched_nodes(target: InspectionTarget) -> list[Node]:
     """The nodes of a tape that have an estimator.
 
     Raises
@@ -159,7 +159,7 @@ def sketched_nodes(wanted: Wanted) -> list[Node]:
     ValueError
         If there are none.
     """
-    nodes = [node for node in wanted.tape.nodes if node.vjp is not None]
+    nodes = [node for node in target.tape.nodes if node.vjp is not None]
     if not any(has_budget(node.vjp) for node in nodes):
         raise ValueError("no layer of this model has an estimator; choose one with nn.set_vjp(model, …)")
     return nodes

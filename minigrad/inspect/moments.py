@@ -16,7 +16,7 @@ from minigrad.engine.results import read_only
 from minigrad.engine.sweep import checked
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.report import Table, json_ready
 from minigrad.structure import Cotangent
 from minigrad.typing import Array
@@ -151,10 +151,10 @@ def exact_moments(
     total             4      1
     |E ĝ - g| = 0, |g| = 2
     """
-    wanted = Wanted(tape, loss, wrt, cotangent)
-    exact = wanted.exact()
+    target = InspectionTarget(tape, loss, wrt, cotangent)
+    exact = target.exact()
     mean, squares, weight, count = np.zeros_like(exact), np.zeros_like(exact), 0.0, 0
-    for probability, gradient in outcomes(wanted, limit):
+    for probability, gradient in outcomes(target, limit):
         # West's weighted update: no difference of large sums.
         count += 1
         weight += probability
@@ -163,24 +163,26 @@ def exact_moments(
         squares += probability * step * (gradient - mean)
     squares /= weight
     return ExactMoments(
-        mean=wanted.split(mean),
-        exact=wanted.split(exact),
+        mean=target.split(mean),
+        exact=target.split(exact),
         total_variance=float(squares.sum()),
-        by_parameter=wanted.by_parameter(squares),
+        by_parameter=target.by_parameter(squares),
         bias=float(np.linalg.norm(mean - exact)),
         outcomes=count,
     )
 
 
-def outcomes(wanted: Wanted, limit: int, random: Sequence[int] | None = None) -> Iterator[tuple[float, Array]]:
+def outcomes(
+    target: InspectionTarget, limit: int, random: Sequence[int] | None = None
+) -> Iterator[tuple[float, Array]]:
     """Every gradient that the estimators on a tape can give, as one vector, with its probability.
 
     ``random`` are the nodes whose estimators are used, as in `Sweep`.
     """
-    sweep = wanted.sweep(random)
+    sweep = target.sweep(random)
     first = sweep.advance()
     if first is None:
-        yield 1.0, wanted.vector(sweep)
+        yield 1.0, target.vector(sweep)
         return
     check_count(first, limit)
     # Depth first: at each open node the iterator of its outcomes, and the sweep that stopped there.
@@ -203,13 +205,13 @@ def outcomes(wanted: Wanted, limit: int, random: Sequence[int] | None = None) ->
         if found > limit:
             raise too_many(limit)
         if probability * chance > 0:
-            yield probability * chance, wanted.vector(sweep)
+            yield probability * chance, target.vector(sweep)
 
 
-def paths(wanted: Wanted, limit: int) -> list[int]:
+def paths(target: InspectionTarget, limit: int) -> list[int]:
     """How many outcomes each random node has if what arrives there is exact; at most a little over ``limit`` each."""
     counts = []
-    sweep = wanted.sweep()
+    sweep = target.sweep()
     while (stop := sweep.advance()) is not None:
         counts.append(count_outcomes(*stop, limit))
         sweep.apply(stop[0], [stop[1]] * len(stop[0].parents))

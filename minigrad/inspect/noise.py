@@ -158,10 +158,10 @@ def gradient_noise(
     recorded = RecordedBatches(model, data, batch_size, loss, rng)
     gradients, added = [], []
     for number in range(batches):
-        wanted = recorded[number]
-        exact = wanted.exact()
+        target = recorded[number]
+        exact = target.exact()
         keys = [draw_key(recorded.key, number * draws + k) for k in range(draws)]
-        added.append(np.mean([np.square(drawn(wanted, key) - exact).sum() for key in keys]))
+        added.append(np.mean([np.square(drawn(target, key) - exact).sum() for key in keys]))
         gradients.append(exact)
     stacked = np.array(gradients)
     mean = stacked.mean(axis=0)

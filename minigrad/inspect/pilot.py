@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.engine.node import Node
 from minigrad.engine.sweep import draw
 from minigrad.inspect.gradients import rows_of
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.streams import Domain, child
 from minigrad.structure import Columns, Cotangent, Entries, Rows, dense
 from minigrad.typing import Array
@@ -110,14 +110,14 @@ class Kept:
 
     Parameters
     ----------
-    wanted : Wanted
+    target : InspectionTarget
     """
 
-    def __init__(self, wanted: Wanted):
-        self.wanted = wanted
+    def __init__(self, target: InspectionTarget):
+        self.target = target
         self.exact: dict[int, int] = {}
         self.draws = 0
-        sweep = wanted.sweep()
+        sweep = target.sweep()
         while (stop := sweep.advance()) is not None:
             node, g = stop
             self.exact[node.index] = int(np.count_nonzero(g))
@@ -152,12 +152,12 @@ def _nonzero(g: Cotangent) -> int:
     return int(np.count_nonzero(g.values if isinstance(g, (Columns, Rows, Entries)) else dense(g)))
 
 
-def pilot(wanted: Wanted, exact: Sequence[Array], key: int, draws: int) -> tuple[Errors, Kept]:
+def pilot(target: InspectionTarget, exact: Sequence[Array], key: int, draws: int) -> tuple[Errors, Kept]:
     """Draw, and take in the errors and, in the first hundred draws, what each node keeps."""
-    errors, kept = Errors(exact), Kept(wanted)
+    errors, kept = Errors(exact), Kept(target)
     for number in range(draws):
         number_key = child(Domain.PILOT, key, number)
-        fresh = wanted.fresh(number_key)
+        fresh = target.fresh(number_key)
         sweep = fresh.sweep()
         while (stop := sweep.advance()) is not None:
             cotangents = draw(*stop, number_key)

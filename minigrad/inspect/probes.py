@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.inspect.gradients import Directions
-from minigrad.inspect.leaves import Wanted, as_vector, pulled
+from minigrad.inspect.leaves import InspectionTarget, as_vector, pulled
 from minigrad.inspect.moments import outcomes, paths
 from minigrad.structure import Cotangent
 from minigrad.typing import Array, Shape
@@ -42,7 +42,7 @@ class Probes:
 
     Parameters
     ----------
-    wanted : Wanted
+    target : InspectionTarget
         The tensors that are looked at.
     exact : sequence of ndarray
         The exact gradient g, one array for each tensor.
@@ -63,14 +63,14 @@ class Probes:
         ⟨u, g⟩ for each probe.
     """
 
-    def __init__(self, wanted: Wanted, exact: Sequence[Array], directions: Sequence[Sequence[Array]]):
-        self._used = [t for t, tensor in enumerate(wanted.tensors) if tensor.size]
+    def __init__(self, target: InspectionTarget, exact: Sequence[Array], directions: Sequence[Sequence[Array]]):
+        self._used = [t for t, tensor in enumerate(target.tensors) if tensor.size]
         dtypes = [exact[t].dtype for t in self._used]
         shapes = [exact[t].shape for t in self._used]
         pieces = [math.prod(shape[1:-2]) for shape in shapes]
         self._directions = Directions([self._pick(direction) for direction in directions], dtypes, pieces)
         self._exact = self._directions.along([self._pick(exact)], 1)[0]
-        names = [wanted.names[t] for t in self._used]
+        names = [target.names[t] for t in self._used]
         rows = [(name, row) for name, shape in zip(names, shapes, strict=True) for row in _rows(shape)]
         labels: list[tuple[str, Row]] = [*((name, None) for name in names), *rows]
         self.labels = labels * len(directions)
@@ -168,27 +168,27 @@ class Moments:
         return np.where(self.deviation > 0, found, 0.0)
 
 
-def drawn_moments(wanted: Wanted, probes: Probes, keys: Sequence[int], into: Moments, bar: Any) -> None:
+def drawn_moments(target: InspectionTarget, probes: Probes, keys: Sequence[int], into: Moments, bar: Any) -> None:
     """Take draws into the probes' moments, one for each key, and tell a progress bar."""
     for start in range(0, len(keys), BLOCK):
         block = keys[start : start + BLOCK]
-        into.add(probes.of((pulled(wanted, key) for key in block), len(block)))
+        into.add(probes.of((pulled(target, key) for key in block), len(block)))
         bar.update(len(block))
 
 
 def listed_moments(
-    wanted: Wanted, exact: Sequence[Array], probes: Probes, limit: int, only: int | None = None
+    target: InspectionTarget, exact: Sequence[Array], probes: Probes, limit: int, only: int | None = None
 ) -> Moments | None:
     """The probes' moments over all outcomes, or None where these cannot be listed; of one random node with ``only``."""
     random = None if only is None else [only]
     found = Moments(probes.size)
     try:
         for few in (FEW, limit):  # so that no time is lost on a long list, nor on finding out that it is long
-            if math.prod(paths(wanted, min(few, limit))) > limit:
+            if math.prod(paths(target, min(few, limit))) > limit:
                 return None
         vector = as_vector(exact)
-        for probability, gradient in outcomes(wanted, limit, random):
-            found.add(probes.of_error(wanted.split(gradient - vector)), probability)
+        for probability, gradient in outcomes(target, limit, random):
+            found.add(probes.of_error(target.split(gradient - vector)), probability)
     except (TooManyOutcomes, NotImplementedError):
         return None
     return found
@@ -199,9 +199,9 @@ def surely_off(listed: Moments, rounding: Array) -> Array:
     return np.asarray(np.abs(listed.mean) > rounding + 64 * float(np.finfo(np.float64).eps) * listed.top)
 
 
-def check_finite(wanted: Wanted, exact: Sequence[Array]) -> None:
+def check_finite(target: InspectionTarget, exact: Sequence[Array]) -> None:
     """Raise if the exact gradient has a NaN or an infinity."""
-    for name, g in zip(wanted.names, exact, strict=True):
+    for name, g in zip(target.names, exact, strict=True):
         bad = int(np.count_nonzero(~np.isfinite(g)))
         if bad:
             raise ValueError(
@@ -219,9 +219,9 @@ def pilot_direction(mean: Sequence[Array], second: Sequence[Array]) -> list[Arra
     return [m / (square / typical + 1) for m, square in zip(mean, second, strict=True)]
 
 
-def rounding_of(wanted: Wanted, exact: Sequence[Array], second: Sequence[Array], probes: Probes) -> Array:
+def rounding_of(target: InspectionTarget, exact: Sequence[Array], second: Sequence[Array], probes: Probes) -> Array:
     """What rounding alone may put on the mean of each probe; ``second`` is the mean square of the error."""
-    dtypes = {tensor.dtype for tensor in wanted.tensors} | {node.dtype for node in wanted.tape.nodes}
+    dtypes = {tensor.dtype for tensor in target.tensors} | {node.dtype for node in target.tape.nodes}
     units = 64 * max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
-    each = zip(exact, second, wanted.rounding(exact), strict=True)
+    each = zip(exact, second, target.rounding(exact), strict=True)
     return probes.of_sizes([units * (np.abs(g) + np.sqrt(square)) + 16 * off for g, square, off in each])

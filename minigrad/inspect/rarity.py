@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad.engine.node import Node
 from minigrad.engine.results import read_only
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.pilot import Kept
 from minigrad.structure import dense
 from minigrad.typing import Array
@@ -27,10 +27,10 @@ SEEN = 20.0
 """A mean unit of an estimator that does not say what is rare was kept at least so often, or nothing is concluded."""
 
 
-def known(wanted: Wanted) -> bool:
+def known(target: InspectionTarget) -> bool:
     """Whether all estimators on the tape say what is rare."""
-    sweep = wanted.sweep()
-    says = wanted.least == 1.0
+    sweep = target.sweep()
+    says = target.least == 1.0
     while says and (stop := sweep.advance()) is not None:
         node, g = stop
         says = all(estimator.rare(read_only(g), 1.0, node) is not None for estimator, _ in node.draws())
@@ -38,12 +38,12 @@ def known(wanted: Wanted) -> bool:
     return says
 
 
-def rare_parts(wanted: Wanted, exact: Sequence[Array], kept: Kept, draws: int, events: float) -> list[Array]:
+def rare_parts(target: InspectionTarget, exact: Sequence[Array], kept: Kept, draws: int, events: float) -> list[Array]:
     """The size, entry by entry, of the parts of the exact gradient that so many draws may not show.
 
     Parameters
     ----------
-    wanted : Wanted
+    target : InspectionTarget
     exact : sequence of ndarray
         The exact gradient.
     kept : Kept
@@ -52,10 +52,10 @@ def rare_parts(wanted: Wanted, exact: Sequence[Array], kept: Kept, draws: int, e
     events : float
         What is expected less often than this in so many draws is rare: none is seen with probability e^−events.
     """
-    if wanted.least * draws < SEEN:
+    if target.least * draws < SEEN:
         return [np.abs(g) for g in exact]
     total = [np.zeros(g.shape, np.float64) for g in exact]
-    sweep = wanted.sweep()
+    sweep = target.sweep()
     while (stop := sweep.advance()) is not None:
         node, g = stop
         parts = _parts(node, g, kept, draws, events)
@@ -64,7 +64,7 @@ def rare_parts(wanted: Wanted, exact: Sequence[Array], kept: Kept, draws: int, e
             rest.random = frozenset()
             rest.apply(node, [g - part for part in parts])
             rest.advance()
-            for size, g_of, without in zip(total, exact, wanted.gradient(rest), strict=True):
+            for size, g_of, without in zip(total, exact, target.gradient(rest), strict=True):
                 size += np.abs(np.asarray(dense(without), np.float64) - g_of)
         sweep.apply(node, [g] * len(node.parents))
     return total

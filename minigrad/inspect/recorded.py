@@ -10,19 +10,19 @@ import numpy as np
 from minigrad.engine.residuals import saving
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.typing import Array
 
-__all__ = ["Record", "Recorded", "wanted_of"]
+__all__ = ["Record", "Recorded", "inspection_target"]
 
 Record: TypeAlias = Callable[[int], "tuple[Tape, Tensor]"]
 """``record(rng) -> (tape, loss)``: compute the loss inside ``with Tape(rng=rng) as tape:``."""
 
 
-class Recorded(Wanted):
+class Recorded(InspectionTarget):
     """The tensors whose gradients are inspected, on a tape that is recorded afresh for each draw.
 
-    As a `Wanted` it is the exact reference, recorded with every ``save=`` off.
+    As a `InspectionTarget` it is the exact reference, recorded with every ``save=`` off.
 
     Parameters
     ----------
@@ -62,23 +62,23 @@ class Recorded(Wanted):
             raise TypeError(f"record= must return (tape, loss), a Tape and a Tensor recorded on it, got {out!r}")
         return out
 
-    def fresh(self, key: int) -> Wanted:
+    def fresh(self, key: int) -> InspectionTarget:
         """A new recording, with sketches drawn from ``key``."""
         tape, loss = self._call(key)
         self.least = min([self.least, *(e.budget for node in tape.nodes for e in node.save.values())])
-        return Wanted(tape, loss, self.tensors, self.cotangent, fixed=True)
+        return InspectionTarget(tape, loss, self.tensors, self.cotangent, fixed=True)
 
 
-def wanted_of(
+def inspection_target(
     tape: Tape | None,
     loss: Tensor | None,
     wrt: Sequence[Tensor] | None,
     cotangent: Array | None,
     record: Record | None,
-) -> Wanted:
+) -> InspectionTarget:
     """What an inspection looks at: the given tape, or with ``record=`` one that is made afresh for each draw."""
     if record is not None:
         return Recorded(record, wrt, cotangent)
     if tape is None or loss is None:
         raise TypeError("pass a tape and the loss recorded on it, or record=, a function that records them afresh")
-    return Wanted(tape, loss, wrt, cotangent)
+    return InspectionTarget(tape, loss, wrt, cotangent)

@@ -13,7 +13,7 @@ import numpy as np
 from minigrad.engine.sweep import draw
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.report import Table, si
 from minigrad.streams import draw_key, key_of
 from minigrad.structure import Columns, Cotangent, Entries, Factors, Rows, Structured, matrix_shape
@@ -171,11 +171,11 @@ def sparsity(
     """
     if draws < 1:
         raise ValueError(f"sparsity: draws={draws} must be at least 1")
-    wanted = Wanted(tape, loss, None, cotangent)
+    target = InspectionTarget(tape, loss, None, cotangent)
     key = key_of(rng)
     seen: dict[tuple[int, int], list[Cotangent]] = {}
     for number in range(draws):
-        sweep = wanted.sweep()
+        sweep = target.sweep()
         while (stop := sweep.advance()) is not None:
             node, g = stop
             drawn = draw(node, g, draw_key(key, number))

@@ -11,7 +11,7 @@ from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.alone import biased_alone, fixed, moments_of_one, sketches_draw_nothing, states, worst_node
 from minigrad.inspect.evidence import Evidence, take
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.pilot import pilot
 from minigrad.inspect.probes import (
     Moments,
@@ -22,7 +22,7 @@ from minigrad.inspect.probes import (
     rounding_of,
     surely_off,
 )
-from minigrad.inspect.recorded import Record, wanted_of
+from minigrad.inspect.recorded import Record, inspection_target
 from minigrad.inspect.verdicts import ParameterVerdict, Unbiasedness, by_parameter
 from minigrad.streams import Domain, child, key_of
 from minigrad.typing import Array, Seed
@@ -142,28 +142,28 @@ def unbiasedness(
         raise ValueError(f"unbiasedness: alpha={alpha} must lie in (0, 1)")
     if detect is not None and not 0 < detect < math.inf:
         raise ValueError(f"unbiasedness: detect={detect} must be a positive part of the gradient, as 0.05 for 5 %")
-    wanted = wanted_of(tape, loss, wrt, cotangent, record)
-    exact, key = wanted.exact_gradient(), key_of(rng)
-    check_finite(wanted, exact)
+    target = inspection_target(tape, loss, wrt, cotangent, record)
+    exact, key = target.exact_gradient(), key_of(rng)
+    check_finite(target, exact)
     first = most // 4 if detect is None else min(PILOT, most // 4)
-    before = states(wanted)
-    errors, kept = pilot(wanted, exact, key, first)
+    before = states(target)
+    errors, kept = pilot(target, exact, key, first)
     mean, second = errors.mean(), errors.mean_square()
     if not all(np.isfinite(part).all() for part in (*mean, *second)):
-        return _not_finite(wanted, alpha, first)
-    probes = Probes(wanted, exact, [exact, pilot_direction(mean, second)])
-    rounding = rounding_of(wanted, exact, second, probes)
-    fixed_ones = fixed(wanted, before)
-    one = all(node.vjp is None or node.index in fixed_ones for node in wanted.tape.nodes)
-    one = one and sketches_draw_nothing(wanted)
-    listed, alone = moments_of_one(wanted, probes) if one else None, {}
+        return _not_finite(target, alpha, first)
+    probes = Probes(target, exact, [exact, pilot_direction(mean, second)])
+    rounding = rounding_of(target, exact, second, probes)
+    fixed_ones = fixed(target, before)
+    one = all(node.vjp is None or node.index in fixed_ones for node in target.tape.nodes)
+    one = one and sketches_draw_nothing(target)
+    listed, alone = moments_of_one(target, probes) if one else None, {}
     if record is None and not one:
-        listed = listed_moments(wanted, exact, probes, limit)
-        alone = {} if listed is not None else biased_alone(wanted, exact, probes, rounding, fixed_ones)
-    evidence = Evidence(wanted, exact, probes, rounding, errors, kept, listed, alpha)
+        listed = listed_moments(target, exact, probes, limit)
+        alone = {} if listed is not None else biased_alone(target, exact, probes, rounding, fixed_ones)
+    evidence = Evidence(target, exact, probes, rounding, errors, kept, listed, alpha)
     seen = take(evidence, key, first, most, detect, quiet)
     if not np.isfinite(seen.square).all():
-        return _not_finite(wanted, alpha, first + seen.count)
+        return _not_finite(target, alpha, first + seen.count)
 
     count = seen.count
     variance, bound = evidence.variance(seen), evidence.bound(seen)
@@ -195,7 +195,7 @@ def unbiasedness(
         tested = 0 if listed is not None and certain[worst] else min(count, 1000)
         node = next(iter(alone)) if alone else None
         if node is None:
-            node = worst_node(wanted, exact, probes, worst, child(Domain.SUSPECT, key), tested)
+            node = worst_node(target, exact, probes, worst, child(Domain.SUSPECT, key), tested)
     return Unbiasedness(
         passed=verdict == "passed",
         verdict=verdict,
@@ -207,7 +207,7 @@ def unbiasedness(
         parameters=tuple(verdicts),
         worst_parameter=probes.labels[order[0]][0] if p[order[0]] < 1 else None,
         worst_node=node,
-        worst_node_label=None if node is None else f"{wanted.tape.nodes[node].label}, {wanted.tape.nodes[node].vjp!r}",
+        worst_node_label=None if node is None else f"{target.tape.nodes[node].label}, {target.tape.nodes[node].vjp!r}",
         detectable=figure,
         notes=() if failed or not unclear else evidence.remarks(seen, unclear),
     )
@@ -226,7 +226,7 @@ def _method(evidence: Evidence, one: bool, alone: dict[int, Moments], count: int
     return text
 
 
-def _not_finite(wanted: Wanted, alpha: float, draws: int) -> Unbiasedness:
+def _not_finite(target: InspectionTarget, alpha: float, draws: int) -> Unbiasedness:
     """The report where some draw was NaN or infinite although the exact gradient is finite."""
     return Unbiasedness(
         passed=False,
@@ -237,9 +237,9 @@ def _not_finite(wanted: Wanted, alpha: float, draws: int) -> Unbiasedness:
         draws=draws,
         enumerated=0,
         parameters=tuple(
-            ParameterVerdict(name, None, math.nan, 0.0, math.inf, None, math.inf, True) for name in wanted.names
+            ParameterVerdict(name, None, math.nan, 0.0, math.inf, None, math.inf, True) for name in target.names
         ),
-        worst_parameter=wanted.names[0] if len(wanted.names) == 1 else None,
+        worst_parameter=target.names[0] if len(target.names) == 1 else None,
         worst_node=None,
         worst_node_label=None,
         detectable=math.inf,

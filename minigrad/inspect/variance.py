@@ -18,9 +18,9 @@ from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.gradients import inner_product, squared_distances, squared_norm
 from minigrad.inspect.increments import increments
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.means import Mean
-from minigrad.inspect.recorded import Record, wanted_of
+from minigrad.inspect.recorded import Record, inspection_target
 from minigrad.inspect.variance_report import Variance
 from minigrad.streams import draw_key, key_of
 from minigrad.structure import Cotangent, dense
@@ -89,8 +89,8 @@ def variance(
     """
     if draws < 2:
         raise ValueError(f"variance: draws={draws}; at least 2 are needed for a standard error")
-    wanted = wanted_of(tape, loss, wrt, cotangent, record)
-    exact, cotangents = _exact_sweep(wanted)
+    target = inspection_target(tape, loss, wrt, cotangent, record)
+    exact, cotangents = _exact_sweep(target)
     norm = math.sqrt(squared_norm(exact))
     along = [g / g.dtype.type(norm or 1.0) for g in exact]
     norms = {index: squared_norm([g]) for index, g in cotangents.items()}
@@ -102,9 +102,9 @@ def variance(
     cosines = []
     for number in range(draws):
         number_key = draw_key(key, number)
-        fresh = wanted.fresh(number_key)
+        fresh = target.fresh(number_key)
         start = exact
-        if fresh is not wanted:
+        if fresh is not target:
             start = fresh.exact_gradient()  # the sketched residuals with exact VJPs
             of_residuals = np.array(squared_distances(start, exact))
             squares += of_residuals
@@ -121,10 +121,10 @@ def variance(
         cosines.append(inner_product(drawn, along) / length if length else 0.0)
     table = np.array([*nodes.values(), forward or [0.0] * draws])
     means, errors, share_errors, total = _summary(table)
-    used = [wanted.tape.nodes[k] for k in nodes]
+    used = [target.tape.nodes[k] for k in nodes]
     return Variance(
         by_node=dict(zip(nodes, means, strict=False)),  # the residuals are last
-        by_parameter=dict(zip(wanted.names, (squares / draws).tolist(), strict=True)),
+        by_parameter=dict(zip(target.names, (squares / draws).tolist(), strict=True)),
         standard_errors=dict(zip(nodes, errors, strict=False)),
         standard_error=total.error,
         share_errors=dict(zip(nodes, share_errors, strict=False)),
@@ -156,15 +156,15 @@ def _summary(table: Array) -> tuple[list[float], list[float], list[float], Mean]
     return means, [part.error for part in parts], off.tolist(), total
 
 
-def _exact_sweep(wanted: Wanted) -> tuple[list[Array], dict[int, Array]]:
+def _exact_sweep(target: InspectionTarget) -> tuple[list[Array], dict[int, Array]]:
     """The exact gradient, one array for each tensor, and the exact cotangent at each random node."""
     cotangents = {}
-    sweep = wanted.sweep()
+    sweep = target.sweep()
     while (stop := sweep.advance()) is not None:
         node, g = stop
         cotangents[node.index] = g
         sweep.apply(node, [g] * len(node.parents))
-    return [np.asarray(dense(g)) for g in wanted.gradient(sweep)], cotangents
+    return [np.asarray(dense(g)) for g in target.gradient(sweep)], cotangents
 
 
 def _ratio(error: float, norm: float) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.inspect.leaves import Wanted, drawn
+from minigrad.inspect.leaves import InspectionTarget, drawn
 from minigrad.inspect.verdicts import Unbiasedness
 from minigrad.streams import draw_key
 
 __all__ = ["raise_unless_passed"]
 
 
-def raise_unless_passed(report: Unbiasedness, what: str, wanted: Wanted, key: int) -> None:
+def raise_unless_passed(report: Unbiasedness, what: str, target: InspectionTarget, key: int) -> None:
     """Raise unless the report says passed; ``what`` is the subject, and after a bar what it was tried on."""
     if report.passed:
         return
@@ -25,7 +25,7 @@ def raise_unless_passed(report: Unbiasedness, what: str, wanted: Wanted, key: in
         )
     certain = "no chance: it was computed from what the estimator can give"
     chance = certain if report.p_value == 0 else f"by chance: {report.p_value:.1g}"
-    lines = [f"{name} is biased{on}", *_entry(wanted, report.worst_parameter, key, min(report.draws, 2000))]
+    lines = [f"{name} is biased{on}", *_entry(target, report.worst_parameter, key, min(report.draws, 2000))]
     row = next((p.worst_row for p in report.parameters if p.name == report.worst_parameter), None)
     lines.append(f"  where: {report.worst_parameter}{'' if row is None else f', row {row}'} ({chance})")
     if report.worst_node is not None and not tried:
@@ -38,24 +38,24 @@ def raise_unless_passed(report: Unbiasedness, what: str, wanted: Wanted, key: in
     raise AssertionError("\n".join([*lines, str(report)]))
 
 
-def _entry(wanted: Wanted, parameter: str | None, key: int, draws: int) -> list[str]:
+def _entry(target: InspectionTarget, parameter: str | None, key: int, draws: int) -> list[str]:
     """Words for the entry of a parameter whose mean is furthest off, beside its standard error."""
-    exact = wanted.exact()
+    exact = target.exact()
     mean, square = np.zeros_like(exact), np.zeros_like(exact)
     with np.errstate(all="ignore"):
         for number in range(draws):
-            error = drawn(wanted, draw_key(key, number)) - exact
+            error = drawn(target, draw_key(key, number)) - exact
             mean += error / draws
             square += np.square(error) / draws
         error = np.sqrt(np.maximum(square - np.square(mean), 0) / draws)
         off = np.abs(mean) / np.maximum(error, 1e-12 + 1e-9 * np.abs(exact).max(initial=0.0))
     off[~np.isfinite(off)] = np.inf
-    which = wanted.names.index(parameter) if parameter in wanted.names else 0
-    part, shape = wanted.slices[which], wanted.tensors[which].shape
+    which = target.names.index(parameter) if parameter in target.names else 0
+    part, shape = target.slices[which], target.tensors[which].shape
     worst = part.start + int(np.argmax(off[part]))
     place = tuple(int(i) for i in np.unravel_index(worst - part.start, shape))
     expected, got = float(exact[worst]), float(exact[worst] + mean[worst])
     got = 0.0 if abs(got) < 1e-9 * abs(expected) else got
     factor = f", a factor of {got / expected:.3g}" if expected else ""
-    of = "" if wanted.names == ["g"] else f"{wanted.names[which]}, "
+    of = "" if target.names == ["g"] else f"{target.names[which]}, "
     return [f"  {of}entry {place}: expected {expected:.6g}, mean {got:.6g} ± {error[worst]:.1g}{factor}"]

@@ -13,7 +13,7 @@ from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect import exact_moments, unbiasedness
 from minigrad.inspect.bernstein import critical_mean
-from minigrad.inspect.leaves import Wanted, drawn
+from minigrad.inspect.leaves import InspectionTarget, drawn
 from minigrad.inspect.moments import LIMIT
 from minigrad.streams import Domain, child, draw_key, generator, key_of
 from minigrad.testing.biases import raise_unless_passed
@@ -79,7 +79,7 @@ def assert_unbiased(
         loss, wrt = _loss_and_wrt("assert_unbiased", args)
         key = key_of(rng)
         report = unbiasedness(subject, loss, wrt, draws=draws, detect=detect, alpha=alpha, rng=key, quiet=True)
-        raise_unless_passed(report, "the gradient", Wanted(subject, loss, wrt), key)
+        raise_unless_passed(report, "the gradient", InspectionTarget(subject, loss, wrt), key)
         return
     _check_estimator("assert_unbiased", subject)
     cotangents, first = [_floating(g) for g in args] or list(_examples()), key_of(rng)
@@ -99,7 +99,7 @@ def assert_unbiased(
             quiet=True,
         )
         what = f"{_name(subject)}|a cotangent of shape {g.shape}"
-        raise_unless_passed(report, what, Wanted(tape, out, [y], g), key)
+        raise_unless_passed(report, what, InspectionTarget(tape, out, [y], g), key)
 
 
 def assert_variance_close(
@@ -256,10 +256,10 @@ def _sampled(
     tape: Tape, loss: Tensor, wrt: list[Tensor] | None, cotangent: Array | None, draws: int, alpha: float, key: int
 ) -> tuple[float, float, float]:
     """Mean of ‖ĝ − g‖², its standard error, and by how much it may be off at level ``alpha`` (Bernstein)."""
-    wanted = Wanted(tape, loss, wrt, cotangent)
-    exact = wanted.exact()
+    target = InspectionTarget(tape, loss, wrt, cotangent)
+    exact = target.exact()
     values = np.array(
-        [np.square(drawn(wanted, draw_key(key, number)) - exact).sum() for number in range(draws)], dtype=np.float64
+        [np.square(drawn(target, draw_key(key, number)) - exact).sum() for number in range(draws)], dtype=np.float64
     )
     off = np.abs(values - values.mean())
     limit = critical_mean(np.array(values.var()), np.array(2 * off.max()), draws, alpha)

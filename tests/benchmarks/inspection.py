@@ -7,7 +7,7 @@ from functools import partial
 from minigrad import inspect
 from minigrad.estimators import DiagonalSketch, Mask
 from minigrad.inspect.increments import increments
-from minigrad.inspect.leaves import Wanted
+from minigrad.inspect.leaves import InspectionTarget
 from minigrad.streams import draw_key
 
 from .perceptron import Problem, Sketches, model_of, record
@@ -22,17 +22,17 @@ SWEEPS = "sweeps of the variance"
 def inspected(what: str, sizes: tuple[int, ...], batch: int, sketches: Sketches, tiny: bool) -> Program:
     p = Problem(sizes, batch, tiny)
     tape, loss = record(model_of(p, sketches)[0], p)
-    wanted, draws = Wanted(tape, loss), 100 if tiny else DRAWS
+    target, draws = InspectionTarget(tape, loss), 100 if tiny else DRAWS
     keys = [draw_key(0, number) for number in range(draws)]
-    exact = wanted.exact_gradient()
+    exact = target.exact_gradient()
 
     def passes() -> None:
         for key in keys:
-            tape.gradients(loss, wanted.tensors, rng=key)
+            tape.gradients(loss, target.tensors, rng=key)
 
     def sweeps() -> None:
         for key in keys:
-            for _ in increments(wanted, key, exact):
+            for _ in increments(target, key, exact):
                 pass
 
     steps = {
