@@ -17,7 +17,7 @@ from minigrad.engine.node import Node
 from minigrad.structure import Cotangent, Structured, sum_to
 from minigrad.typing import Array
 
-__all__ = ["explain_read_only", "fit", "forward_output", "pulled", "read_only", "real", "returned"]
+__all__ = ["explain_read_only", "forward_output", "pulled", "read_only", "real", "returned", "sum_to_shape"]
 
 
 def returned(value: Any, who: str) -> Array:
@@ -130,7 +130,7 @@ def read_only(value: Any) -> Any:
     return value
 
 
-def fit(contribution: Cotangent, node: Node, edge: int) -> Cotangent:
+def sum_to_shape(contribution: Cotangent, node: Node, edge: int) -> Cotangent:
     """Sum a cotangent over the axes along which its input was broadcast."""
     shape = node.in_shapes[edge]
     if node.primitive.broadcasts and shape is not None:

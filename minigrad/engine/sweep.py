@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.arrays import wide
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.node import Node
-from minigrad.engine.results import explain_read_only, fit, pulled, read_only, real, returned
+from minigrad.engine.results import explain_read_only, pulled, read_only, real, returned, sum_to_shape
 from minigrad.engine.tensor import Tensor
 from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, Rows, Structured, add, dense
@@ -86,11 +86,11 @@ class Sweep:
             if node.primitive.direct:
                 for edge, parent in enumerate(node.parents):
                     if parent is not None:
-                        self.deliver(node, edge, rules[edge](g, node.saved), g)
+                        self.accumulate(node, edge, rules[edge](g, node.saved), g)
             else:
                 for edge, parent in enumerate(node.parents):
                     if parent is not None:
-                        self.deliver(node, edge, pulled(node, edge, rules, g), g)
+                        self.accumulate(node, edge, pulled(node, edge, rules, g), g)
         self.position = -1
         return None
 
@@ -100,12 +100,12 @@ class Sweep:
             if parent is None:
                 continue
             g, rules = node.primitive.rules_for(g)
-            self.deliver(node, edge, pulled(node, edge, rules, g), g)
+            self.accumulate(node, edge, pulled(node, edge, rules, g), g)
 
-    def deliver(self, node: Node, edge: int, contribution: Cotangent, g: Cotangent) -> None:
+    def accumulate(self, node: Node, edge: int, contribution: Cotangent, g: Cotangent) -> None:
         """Add a contribution to the cotangent of one input."""
         if contribution.shape != node.in_shapes[edge]:
-            contribution = fit(contribution, node, edge)
+            contribution = sum_to_shape(contribution, node, edge)
         if type(contribution) is Rows and not contribution.trailing:
             contribution = contribution.dense()  # entries of a vector are its one row's columns, not rows
         parent = node.parents[edge]
