@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.engine.rowwise import shortened
+from minigrad.engine.rowwise import rowwise_rule
 from minigrad.structure import Cotangent, Kept, Rows, Structured, dense
 from minigrad.typing import Array, Shape
 
@@ -93,7 +93,7 @@ class Primitive:
         self.wants_needs = "needs" in names
         self.rules: dict[type, tuple[Rule, ...]] = {np.ndarray: tuple(rules[name] for name in self.inputs)}
         if rowwise:
-            self.rules[Rows] = tuple(shortened(rules[name]) for name in self.inputs)
+            self.rules[Rows] = tuple(rowwise_rule(rules[name]) for name in self.inputs)
         # In the common case the inputs are the leading arguments, and no names have to be matched.
         self.leading = self.variadic or self.positional[: len(self.inputs)] == list(self.inputs)
         self.forward_flops: Callable[..., float] = output_size

@@ -14,13 +14,13 @@ import numpy as np
 
 from minigrad.structure import Cotangent, Rows
 
-__all__ = ["by_sample", "shortened", "take_saved"]
+__all__ = ["by_sample", "rowwise_rule", "take_saved"]
 
 SHAPES = ("kept", "shape")
 """Names under which primitives save shapes that begin with the number of samples."""
 
 
-def shortened(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]], Cotangent]:
+def rowwise_rule(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]], Cotangent]:
     """A VJP rule for Rows, made of the dense rule of an operation that treats every row alike.
 
     Parameters
@@ -47,7 +47,7 @@ def shortened(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]]
 def by_sample(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]], Cotangent]:
     """A VJP rule for Rows, made of the dense rule of an operation that treats every sample alike.
 
-    Unlike `shortened` it serves operations that change the shape, as a mean over pixels or pooling do, where sample s
+    Unlike `rowwise_rule` it serves operations that change the shape, as a mean over pixels or pooling do, where sample s
     of the output depends on sample s of the input alone. Where that does not hold for this call, because the first axis
     was reduced, or rows were kept and not samples, the cotangent is made dense.
 

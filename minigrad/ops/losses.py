@@ -13,7 +13,7 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.primitive import rows_kept
 from minigrad.engine.record import record
-from minigrad.engine.rowwise import shortened
+from minigrad.engine.rowwise import rowwise_rule
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.reductions import Axis, reduced_axes
 from minigrad.structure import Rows
@@ -271,7 +271,7 @@ def mse(prediction: TensorLike, target: TensorLike, reduction: Reduction = "mean
     return record(_mse, (prediction, target), {"reduction": reduction}, vjp=vjp)
 
 
-_softmax_rows, _log_softmax_rows = shortened(_softmax_x), shortened(_log_softmax_x)
+_softmax_rows, _log_softmax_rows = rowwise_rule(_softmax_x), rowwise_rule(_log_softmax_x)
 
 
 def _by_row(rule: Any, dense_rule: Any) -> Any:

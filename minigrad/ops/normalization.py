@@ -20,7 +20,7 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.primitive import Primitive, rows_kept
 from minigrad.engine.record import record
-from minigrad.engine.rowwise import shortened
+from minigrad.engine.rowwise import rowwise_rule
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.structure import Rows, column_sums, matrix
 from minigrad.typing import Array
@@ -115,7 +115,7 @@ def layer_norm(x: TensorLike, gain: TensorLike, bias: TensorLike, eps: float = 1
 # Kept rows: every row is normalised by itself.
 _layer_norm.structured(
     Rows,
-    x=shortened(_layer_x),
+    x=rowwise_rule(_layer_x),
     gain=lambda g, saved: _gain(g.values, {"normal": g.take(saved["normal"])}),
     bias=lambda g, saved: column_sums(matrix(g.values)),
 )
