@@ -137,7 +137,7 @@ def test_a_comparison_in_the_same_folder_trains_what_was_changed_anew(tmp_path):
         key(build, loader)
         lines = []
         mine = Configuration("mine", "mine", epochs=1, batch_size=20)
-        found = compare(mine, ["mask(0.5)"], seeds=1, out=tmp_path, told=lines.append, progress=False)
+        found = compare(mine, ["mask(0.5)"], seeds=1, out=tmp_path, log=lines.append, progress=False)
         return lines, found.runs[0].history.last.loss
 
     first = told(data(), model())

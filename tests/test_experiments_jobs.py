@@ -139,8 +139,8 @@ def test_a_run_is_kept_the_moment_it_arrives(tmp_path, monkeypatch, instant):
         assert len(run_jobs([second, first], Telling(tmp_path), executor=executor)) == 2
 
 
-@pytest.mark.parametrize("local", [True, False])
-def test_checkpoints_lie_in_the_store_where_workers_see_it(local, tmp_path, monkeypatch, instant):
+@pytest.mark.parametrize("shared_filesystem", [True, False])
+def test_checkpoints_lie_in_the_store_where_workers_see_it(shared_filesystem, tmp_path, monkeypatch, instant):
     instantly, seen = JOBS.train, []
 
     def train(*arguments):
@@ -149,8 +149,8 @@ def test_checkpoints_lie_in_the_store_where_workers_see_it(local, tmp_path, monk
 
     monkeypatch.setattr(JOBS, "train", train)
     store, job = Store(tmp_path), Job(TINY, MASK, 0)
-    run_jobs([job], store, local=local)
-    assert seen == [store.checkpoint(job.key) if local else None]
+    run_jobs([job], store, shared_filesystem=shared_filesystem)
+    assert seen == [store.checkpoint(job.key) if shared_filesystem else None]
 
 
 # Failures
@@ -263,7 +263,7 @@ def test_a_worker_of_a_dask_cluster_is_killed(tmp_path):
         pids = client.run(os.getpid)
         assert len(set(pids.values())) == 2 and os.getpid() not in pids.values()
         store = Killing(tmp_path)
-        runs = run_jobs(jobs, store, executor=executor, local=False)
+        runs = run_jobs(jobs, store, executor=executor, shared_filesystem=False)
         now = client.run(os.getpid)
     assert len(killed) == 1 and killed[0] not in now.values()
     assert set(runs) == {job.key for job in jobs} and sorted(store.seen) == sorted(runs)

@@ -30,7 +30,7 @@ def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch):
         compare_function(SMALL, ["mask", "lowrank"], seeds=2, out=tmp_path / "parts")
     second = counted(monkeypatch)
     told = []
-    parts = compare_function(SMALL, ["mask", "lowrank"], seeds=2, out=tmp_path / "parts", told=told.append)
+    parts = compare_function(SMALL, ["mask", "lowrank"], seeds=2, out=tmp_path / "parts", log=told.append)
     assert second == first[5:] + second[1:] and len(second) == 3  # the one under way, and the two after it
     assert told == ["5 of 8 runs were finished before and are kept"]
     assert timeless(parts) == timeless(whole)

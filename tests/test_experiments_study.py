@@ -60,7 +60,7 @@ def rows_of(path):
 
 def test_a_study(tmp_path, trained):
     told = []
-    result = reproduce(FEW, tmp_path, told=told.append)
+    result = reproduce(FEW, tmp_path, log=told.append)
     assert told == [
         "7 methods: 14 runs to choose learning rates (epochs: 1), then 14 (epochs: 1). Finished runs are kept in "
         f"{tmp_path}"

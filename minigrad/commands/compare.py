@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
             adaptive=options.adaptive,
             seeds=options.seeds,
             out=out,
-            told=tell,
+            log=tell,
             **workers,
         )
     show(comparison, written(out, ["convergence.png", "results.csv", "results.json"]))

@@ -91,7 +91,7 @@ def workers_of(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
     if options.dask is not None:
         with dask_executor(options.dask) as executor:
-            yield {"executor": executor, "local": False}
+            yield {"executor": executor, "shared_filesystem": False}
     elif options.jobs is not None:
         with process_executor(options.jobs) as executor:
             yield {"executor": executor}

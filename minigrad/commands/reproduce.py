@@ -56,6 +56,6 @@ def run(options: argparse.Namespace) -> int:
     study = dataclasses.replace(study, **{name: value for name, value in fields.items() if value is not None})
     out = options.out or Path("runs") / f"reproduce-{options.preset}"
     with workers_of(options) as workers:
-        result = reproduce(study, out, told=tell, **workers)
+        result = reproduce(study, out, log=tell, **workers)
     show(result, written(out, ["study.png", "study.csv", "study.json"]))
     return 0

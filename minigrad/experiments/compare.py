@@ -28,9 +28,9 @@ def compare(
     out: str | Path = "runs/compare",
     adaptive: Sequence[float] = (),
     executor: Executor | None = None,
-    local: bool = True,
+    shared_filesystem: bool = True,
     progress: bool | None = None,
-    told: Callable[[str], object] | None = None,
+    log: Callable[[str], object] | None = None,
 ) -> Comparison:
     """Train a model with exact and with randomised VJPs, and with exact ones on a smaller batch of equal cost.
 
@@ -54,11 +54,11 @@ def compare(
     adaptive : sequence of float
         Also diagonal sketches whose budgets follow the noise, at these fractions of the minibatch variance.
     executor : concurrent.futures.Executor, optional
-    local : bool, default True
+    shared_filesystem : bool, default True
         As for `run_jobs`.
     progress : bool, optional
         A progress bar; default: if standard error is a terminal.
-    told : callable, optional
+    log : callable, optional
         Called with a line of text when there is something to tell, such as how many runs were found finished.
 
     Returns
@@ -99,9 +99,9 @@ def compare(
     methods = with_baseline(configuration, methods, data)
     jobs = [Job(configuration, method, seed) for seed in range(seeds) for method in methods]
     found = {job.key for job in jobs if store.get(job.key) is not None}
-    if found and told is not None:
-        told(f"{len(found)} of {len(jobs)} runs were finished before and are kept")
-    by_key = run_jobs(jobs, store, executor=executor, local=local, progress=progress)
+    if found and log is not None:
+        log(f"{len(found)} of {len(jobs)} runs were finished before and are kept")
+    by_key = run_jobs(jobs, store, executor=executor, shared_filesystem=shared_filesystem, progress=progress)
     runs = [dataclasses.replace(by_key[job.key], label=job.method.label) for job in jobs]
     measurements = measure(configuration, methods, data)
     comparison = Comparison(configuration, methods, tuple(range(seeds)), tuple(runs), measurements)

@@ -61,7 +61,7 @@ def run_jobs(
     store: Store,
     *,
     executor: Executor | None = None,
-    local: bool = True,
+    shared_filesystem: bool = True,
     progress: bool | None = None,
     label: str = "",
 ) -> dict[str, Run]:
@@ -76,7 +76,7 @@ def run_jobs(
     executor : concurrent.futures.Executor, optional
         Where the jobs are done: processes (`process_executor`), a Dask cluster (`dask_executor`), or anything else
         with ``submit``. Default: here, one after another.
-    local : bool, default True
+    shared_filesystem : bool, default True
         Whether the executor's workers see the store's folder, so that runs under way can be checkpointed there.
     progress : bool, optional
         A progress bar with the time left; default: if standard error is a terminal.
@@ -102,7 +102,7 @@ def run_jobs(
     with (
         lenient_warnings(),
         progress_bar(len(by_key), len(runs), "run", progress, label) as bar,
-        closing(_finished(todo, store, executor, local)) as finished,
+        closing(_finished(todo, store, executor, shared_filesystem)) as finished,
     ):
         for key, run in finished:
             if run.key != key:
@@ -116,9 +116,9 @@ def run_jobs(
     return runs
 
 
-def _finished(todo: dict[str, Job], store: Store, executor: Executor | None, local: bool) -> Finished:
+def _finished(todo: dict[str, Job], store: Store, executor: Executor | None, shared_filesystem: bool) -> Finished:
     """The runs of some jobs, as they are finished."""
-    checkpoints = {key: store.checkpoint(key) if local else None for key in todo}
+    checkpoints = {key: store.checkpoint(key) if shared_filesystem else None for key in todo}
     if executor is None:
         for key, job in todo.items():
             run = job(checkpoints[key])

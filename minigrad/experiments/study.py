@@ -142,9 +142,9 @@ def reproduce(
     out: str | Path,
     *,
     executor: Executor | None = None,
-    local: bool = True,
+    shared_filesystem: bool = True,
     progress: bool | None = None,
-    told: Callable[[str], object] | None = None,
+    log: Callable[[str], object] | None = None,
 ) -> StudyResult:
     """Choose learning rates, train with every method at every budget, and write results and a figure.
 
@@ -156,11 +156,11 @@ def reproduce(
     out : path-like
         The folder of the results.
     executor : concurrent.futures.Executor, optional
-    local : bool, default True
+    shared_filesystem : bool, default True
         As for `run_jobs`.
     progress : bool, optional
         A progress bar; default: if standard error is a terminal.
-    told : callable, optional
+    log : callable, optional
         Called with a line of text that says how much there is to do, before it is begun.
 
     Returns
@@ -198,13 +198,13 @@ def reproduce(
     tuning = {
         (key, lr): Job(_tuning(study, lr), method, seed=1000) for key, method in methods.items() for lr in study.lrs
     }
-    if told is not None:
-        told(
+    if log is not None:
+        log(
             f"{len(methods)} methods: {len(tuning)} runs to choose learning rates (epochs: {study.tune_epochs}), then "
             f"{study.seeds * len(methods)} (epochs: {study.configuration.epochs}). Finished runs are kept in "
             f"{store.folder}"
         )
-    options: dict[str, Any] = {"executor": executor, "local": local, "progress": progress}
+    options: dict[str, Any] = {"executor": executor, "shared_filesystem": shared_filesystem, "progress": progress}
     tuned = run_jobs(list(tuning.values()), store, label="learning rates", **options)
     # Where all of them diverge, the smallest.
     rates = {key: min(study.lrs, key=lambda lr: (_held_out(tuned[tuning[key, lr].key]), lr)) for key in methods}
