@@ -47,9 +47,9 @@ def rowwise_rule(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, An
 def by_sample(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]], Cotangent]:
     """A VJP rule for Rows, made of the dense rule of an operation that treats every sample alike.
 
-    Unlike `rowwise_rule` it serves operations that change the shape, as a mean over pixels or pooling do, where sample s
-    of the output depends on sample s of the input alone. Where that does not hold for this call, because the first axis
-    was reduced, or rows were kept and not samples, the cotangent is made dense.
+    Unlike `rowwise_rule` it serves operations that change the shape, as a mean over pixels or pooling do, where
+    sample s of the output depends on sample s of the input alone. Where that does not hold for this call, because the
+    first axis was reduced, or rows were kept and not samples, the cotangent is made dense.
 
     Parameters
     ----------
