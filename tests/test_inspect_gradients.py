@@ -177,7 +177,7 @@ def test_reports_do_not_depend_on_the_scale_of_the_loss(scale):
         assert a.bias == pytest.approx(b.bias, rel=1e-3, abs=1e-6)
     assert scaled.relative == pytest.approx(spread.relative, rel=1e-5)
     assert scaled.cosine == pytest.approx(spread.cosine, rel=1e-5)
-    assert list(scaled.growth.values()) == pytest.approx(list(spread.growth.values()), rel=1e-5)
+    assert list(scaled.relative_noise.values()) == pytest.approx(list(spread.relative_noise.values()), rel=1e-5)
     (one, _), (other, _) = both(TopHalf())
     assert one.verdict == other.verdict == "failed" and one.worst_node == other.worst_node
 

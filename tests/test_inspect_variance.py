@@ -128,7 +128,7 @@ def test_one_uniform_mask_has_the_variance_of_the_formula():
         y = ops.linear(x, w, vjp=Mask(0.25))
     report = inspect.variance(tape, y, draws=1000, rng=0, cotangent=g)
     assert abs(report.total - 3 * np.sum((g.T @ x) ** 2)) <= Z * report.standard_error
-    assert report.growth == {0: 0.0}
+    assert report.relative_noise == {0: 0.0}
 
 
 def test_intermediate_tensors_see_only_the_noise_above_them():
@@ -321,7 +321,7 @@ def test_same_seed_same_numbers_and_too_few_draws():
 
 def test_the_noise_met_grows_towards_the_input():
     tape, loss, leaves = network(Mask(0.5), rows=8, widths=(8, 8, 8, 8))
-    growth = list(inspect.variance(tape, loss, leaves, draws=200, rng=0).growth.values())
+    growth = list(inspect.variance(tape, loss, leaves, draws=200, rng=0).relative_noise.values())
     assert growth[0] == 0 and growth[1] > 0.3 and growth[2] > growth[1]
 
 
@@ -341,5 +341,5 @@ def test_the_plot_shows_the_report():
     bottom, top = ax.get_ylim()
     assert bottom > top  # the loss, met first, is at the top
     (line,) = ax.figure.axes[1].get_lines()
-    np.testing.assert_allclose(line.get_xdata(), list(report.growth.values()))
+    np.testing.assert_allclose(line.get_xdata(), list(report.relative_noise.values()))
     close(ax)

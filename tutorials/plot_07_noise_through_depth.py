@@ -56,7 +56,7 @@ assert abs(noise - 7) < 1e-9
 
 # %%
 # For more layers we draw. ``inspect.variance`` reports, for each random node, the noise of the cotangent that
-# *arrives* there (its ``growth``).
+# *arrives* there (its ``relative_noise``).
 
 depth, rng = 8, np.random.default_rng(1)
 figure, ax = plt.subplots(figsize=(6.6, 3.9), layout="constrained")
@@ -64,7 +64,7 @@ for k, budget in enumerate((0.9, 0.75, 0.5)):
     tape, loss = chain(depth, 64, budget, rng)
     report = inspect.variance(tape, loss, draws=300, rng=0)
     passed = np.arange(1, depth)
-    met = np.array(list(report.growth.values()))[1:]  # the first one meets none
+    met = np.array(list(report.relative_noise.values()))[1:]  # the first one meets none
     ax.semilogy(
         passed,
         (1 / budget) ** passed - 1,

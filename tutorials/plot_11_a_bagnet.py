@@ -308,7 +308,7 @@ for k, (name, axis) in enumerate(AXES.items()):
     style = {"color": COLOURS[k + 1], "linestyle": STYLES[k], "marker": MARKERS[k], "markersize": 5}
     layers = [tape.nodes[index].layer for index in report.by_node]
     left.plot(np.array(list(report.by_node.values())) / report.norm**2, layers, label=name, **style)
-    right.plot([noise or np.nan for noise in report.growth.values()], layers, **style)
+    right.plot([noise or np.nan for noise in report.relative_noise.values()], layers, **style)
     print(f"{name:8s} backward work {spared[name]:.2f} of exact   noise / ‖g‖² = {report.relative:8.3g}")
 left.invert_yaxis()
 left.set(xscale="log", xlabel="variance that the layer adds / ‖g‖²", ylabel="input   ←   convolution   ←   loss")
@@ -344,7 +344,9 @@ for k, scale in enumerate((1.0, 0.1)):
     fresh[scale] = report.relative
     layers = [tape.nodes[index].layer for index in report.by_node]
     style = {"color": COLOURS[5 - 4 * k], "linestyle": STYLES[k], "marker": MARKERS[k]}
-    ax.plot([noise or np.nan for noise in report.growth.values()], layers, label=f"branch_scale={scale:g}", **style)
+    ax.plot(
+        [noise or np.nan for noise in report.relative_noise.values()], layers, label=f"branch_scale={scale:g}", **style
+    )
     print(f"branch_scale {scale:3g}: noise of the gradient / ‖g‖² = {report.relative:.3g}")
 ax.invert_yaxis()
 ax.axvline(1, color="black", linewidth=0.8)

@@ -131,7 +131,7 @@ def variance(
         effective_draws=total.effective,
         norm=norm,
         cosine=float(np.mean(cosines)),
-        growth={k: float(np.mean(v)) for k, v in met.items()},
+        relative_noise={k: float(np.mean(v)) for k, v in met.items()},
         labels={node.index: node.label for node in used},
         estimators={node.index: vjp_text(node) for node in used},
         draws=draws,

@@ -34,7 +34,7 @@ class Variance:
         ‖g‖ of the exact gradient.
     cosine : float
         Mean cosine of the angle between ĝ and g; 0 for a draw where either is 0.
-    growth : dict of int to float
+    relative_noise : dict of int to float
         For each random node, E‖ĝ_k − g_k‖² / ‖g_k‖² of the cotangent that arrives there, before its own estimator.
     labels, estimators : dict of int to str
         For each random node, its operation and its estimator.
@@ -71,7 +71,7 @@ class Variance:
     effective_draws: float
     norm: float
     cosine: float
-    growth: dict[int, float]
+    relative_noise: dict[int, float]
     labels: dict[int, str]
     estimators: dict[int, str]
     draws: int
@@ -107,7 +107,7 @@ class Variance:
         rows: list[list[Any]] = []
         for k, value in self.by_node.items():
             share = f"{100 * value / total:.1f} ± {100 * self.share_errors[k]:.1f}"
-            rows.append([k, self.labels[k], self.estimators[k], value, share.rjust(11), self.growth[k]])
+            rows.append([k, self.labels[k], self.estimators[k], value, share.rjust(11), self.relative_noise[k]])
         if self.residuals:
             share = f"{100 * self.residuals / total:.1f} ± {100 * self.residuals_share_error:.1f}"
             rows.append(["", "residual sketches", "", self.residuals, share.rjust(11), ""])

@@ -55,7 +55,7 @@ def noise_by_node(report: Variance, ax: Any = None) -> Any:
     ax.set_xlim(left=0)
     ax.set(xlabel="share of the variance (%)", ylabel="input  ←  loss")
     growth = ax.twiny()
-    growth.plot([report.growth[k] for k in nodes], places, color=COLOURS[5], marker="o", linestyle="--")
+    growth.plot([report.relative_noise[k] for k in nodes], places, color=COLOURS[5], marker="o", linestyle="--")
     growth.set_xlabel("relative noise of the cotangent that arrives (dashed)", color=COLOURS[5])
     growth.set_xlim(left=0)
     return ax
