@@ -14,7 +14,7 @@ from minigrad.inspect import gradients, pilot
 from minigrad.inspect.gradients import Directions, inner_product, rows_of, squared_distances, squared_norm
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget, as_vector, drawn, pulled
-from minigrad.inspect.pilot import Errors, Kept
+from minigrad.inspect.pilot import Errors, KeptShares
 from minigrad.streams import draw_key
 from minigrad.structure import Columns, Rows, dense
 
@@ -108,7 +108,7 @@ def test_what_the_pilot_counts():
     w = mg.Tensor(normal(7, 8, 3), requires_grad=True)
     with mg.Tape() as tape:
         loss = ops.linear(normal(8, 4, 3), w, vjp=Mask(0.25)).square().sum()
-    kept = Kept(InspectionTarget(tape, loss))
+    kept = KeptShares(InspectionTarget(tape, loss))
     (node,) = (node for node in tape.nodes if node.vjp is not None)
     for count in (1, 3):
         kept.add(node, np.eye(4, 8), [Columns(np.ones((4, count)), np.arange(count), (4, 8))] * 3)

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.inspect.bernstein import bernstein, detectable_bias
 from minigrad.inspect.leaves import InspectionTarget
-from minigrad.inspect.pilot import Errors, Kept
+from minigrad.inspect.pilot import Errors, KeptShares
 from minigrad.inspect.probes import Moments, Probes, drawn_moments
 from minigrad.inspect.rarity import known, rare_parts
 from minigrad.inspect.verdicts import row_text
@@ -53,7 +53,7 @@ class Evidence:
         The first direction is the exact gradient.
     rounding : ndarray
         Of each probe.
-    errors, kept : Errors, Kept
+    errors, kept : Errors, KeptShares
         Of the pilot.
     listed : Moments or None
         Over all outcomes, where they were listed.
@@ -75,7 +75,7 @@ class Evidence:
         probes: Probes,
         rounding: Array,
         errors: Errors,
-        kept: Kept,
+        kept: KeptShares,
         listed: Moments | None,
         alpha: float,
     ):

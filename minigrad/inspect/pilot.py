@@ -14,7 +14,7 @@ from minigrad.streams import Domain, child
 from minigrad.structure import Columns, Cotangent, Entries, Rows, dense
 from minigrad.typing import Array
 
-__all__ = ["Errors", "Kept", "pilot"]
+__all__ = ["Errors", "KeptShares", "pilot"]
 
 COUNTED = 100
 """Draws in which squares of errors are summed, and it is counted what each node keeps."""
@@ -105,7 +105,7 @@ class Errors:
         return [part.reshape(shape) for part, shape in zip(found, self._shapes, strict=True)]
 
 
-class Kept:
+class KeptShares:
     """How much of the cotangent the estimator of each node keeps, over draws of the whole sweep.
 
     Parameters
@@ -152,9 +152,9 @@ def _nonzero(g: Cotangent) -> int:
     return int(np.count_nonzero(g.values if isinstance(g, (Columns, Rows, Entries)) else dense(g)))
 
 
-def pilot(target: InspectionTarget, exact: Sequence[Array], key: int, draws: int) -> tuple[Errors, Kept]:
+def pilot(target: InspectionTarget, exact: Sequence[Array], key: int, draws: int) -> tuple[Errors, KeptShares]:
     """Draw, and take in the errors and, in the first hundred draws, what each node keeps."""
-    errors, kept = Errors(exact), Kept(target)
+    errors, kept = Errors(exact), KeptShares(target)
     for number in range(draws):
         number_key = child(Domain.PILOT, key, number)
         fresh = target.fresh(number_key)

@@ -17,7 +17,7 @@ import numpy as np
 from minigrad.engine.node import Node
 from minigrad.engine.results import read_only
 from minigrad.inspect.leaves import InspectionTarget
-from minigrad.inspect.pilot import Kept
+from minigrad.inspect.pilot import KeptShares
 from minigrad.structure import dense
 from minigrad.typing import Array
 
@@ -38,7 +38,9 @@ def known(target: InspectionTarget) -> bool:
     return says
 
 
-def rare_parts(target: InspectionTarget, exact: Sequence[Array], kept: Kept, draws: int, events: float) -> list[Array]:
+def rare_parts(
+    target: InspectionTarget, exact: Sequence[Array], kept: KeptShares, draws: int, events: float
+) -> list[Array]:
     """The size, entry by entry, of the parts of the exact gradient that so many draws may not show.
 
     Parameters
@@ -46,7 +48,7 @@ def rare_parts(target: InspectionTarget, exact: Sequence[Array], kept: Kept, dra
     target : InspectionTarget
     exact : sequence of ndarray
         The exact gradient.
-    kept : Kept
+    kept : KeptShares
         What arrived at each node, and what was left there.
     draws : int
     events : float
@@ -70,7 +72,7 @@ def rare_parts(target: InspectionTarget, exact: Sequence[Array], kept: Kept, dra
     return total
 
 
-def _parts(node: Node, g: Array, kept: Kept, draws: int, events: float) -> list[Array]:
+def _parts(node: Node, g: Array, kept: KeptShares, draws: int, events: float) -> list[Array]:
     """For each input of a node, the part of its cotangent that may not have been seen."""
     out = [np.zeros_like(g)] * len(node.parents)
     arrived, left = kept.arrived(node.index), kept.left(node.index)
