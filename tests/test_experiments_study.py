@@ -15,7 +15,7 @@ from minigrad import datasets, inspect, nn, ops
 from minigrad.engine.tape import Tape
 from minigrad.estimators import Exact, Mask
 from minigrad.experiments import PRESETS, Configuration, Method, Run, Study, StudyResult, reproduce
-from minigrad.experiments.study import FAMILIES, Line, methods_of
+from minigrad.experiments.study import FAMILIES, StudyLine, methods_of
 from minigrad.training import History
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
@@ -281,11 +281,11 @@ def test_presets():
 
 def result_of(families, budgets=(0.5, 0.02), diverged=0):
     study = Study(PRESETS["bagnet"].configuration, (0.01,), budgets, families)
-    lines = [Line("exact", 1.0, Method("exact"), 0.01, (0, 1, 2), (0.5, 0.6, 0.7), (0.1, 0.2, 0.3), 0, 1.0, 1.0)]
+    lines = [StudyLine("exact", 1.0, Method("exact"), 0.01, (0, 1, 2), (0.5, 0.6, 0.7), (0.1, 0.2, 0.3), 0, 1.0, 1.0)]
     for k, family in enumerate((*families, "exact, smaller batch")):
         for budget in budgets:
             accuracy = (0.3, 0.41, 0.51) if k else ()
-            lines.append(Line(family, budget, Method(family), 0.003, tuple(range(len(accuracy))), accuracy,
+            lines.append(StudyLine(family, budget, Method(family), 0.003, tuple(range(len(accuracy))), accuracy,
                               (12.345, 1e-4, 0.02)[: len(accuracy)], 3 - len(accuracy), budget, 0.7))  # fmt: skip
     return StudyResult(study, tuple(lines))
 

@@ -22,7 +22,7 @@ from minigrad.structure import matrix_shape
 from minigrad.threads import one_thread
 from minigrad.typing import Array
 
-__all__ = ["METHODS", "EqualCost", "Line", "equal_cost"]
+__all__ = ["METHODS", "EqualCost", "EqualCostLine", "equal_cost"]
 
 METHODS: dict[str, Callable[[float], Preset]] = {
     "column mask": lambda p: {"vjp": Mask(p)},
@@ -61,7 +61,7 @@ PILOT = 100
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
+class EqualCostLine:
     """One method on one product.
 
     Attributes
@@ -97,7 +97,7 @@ class EqualCost:
 
     Attributes
     ----------
-    lines : tuple of Line
+    lines : tuple of EqualCostLine
     cost : float
         The cost that was asked for.
     setting : dict
@@ -107,7 +107,7 @@ class EqualCost:
     --------
     A report of one line, whose noise is known in closed form: 1/p - 1 for a uniform mask of columns.
 
-    >>> line = Line("∂X", "column mask", "vjp", budget=0.25, cost=0.25, noise=1 / 0.25 - 1, error=0.0, unbiased=True)
+    >>> line = EqualCostLine("∂X", "column mask", "vjp", budget=0.25, cost=0.25, noise=1 / 0.25 - 1, error=0.0, unbiased=True)
     >>> found = EqualCost((line,), 0.25, {"layer": "2", "shape": [32, 64, 64], "draws": 400})
     >>> print(str(found).partition("layer")[0].rstrip())
     variance at equal cost 0.25
@@ -117,7 +117,7 @@ class EqualCost:
     3.0
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[EqualCostLine, ...]
     cost: float
     setting: dict[str, Any]
 
@@ -237,7 +237,7 @@ def budget_of_cost(place: Place, make: Callable[[float], Preset], cost: float, s
     return budget
 
 
-def measured(place: Place, preset: Preset, product: str, method: str, draws: int, seed: int) -> Line:
+def measured(place: Place, preset: Preset, product: str, method: str, draws: int, seed: int) -> EqualCostLine:
     """The noise and the cost of a preset at a place."""
     norm, noise, costs = float(np.square(place.exact, dtype=np.float64).sum()), [], []
     for number in range(draws):
@@ -247,7 +247,7 @@ def measured(place: Place, preset: Preset, product: str, method: str, draws: int
     estimators, (argument,) = estimators_of(preset), preset
     error = float(np.std(noise, ddof=1)) / math.sqrt(draws)
     # Of a mapping the first: the methods here give all inputs the same budget.
-    return Line(
+    return EqualCostLine(
         product, method, argument, estimators[0].budget, float(np.mean(costs)), float(np.mean(noise)),
         error if error > 1e-9 * np.mean(noise) else 0.0, all(e.unbiased for e in estimators),
     )  # fmt: skip

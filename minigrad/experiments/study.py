@@ -19,7 +19,7 @@ from minigrad.experiments.measure import equal_cost_batch
 from minigrad.experiments.method import Method, methods_from
 from minigrad.experiments.run import Run
 from minigrad.experiments.store import Store
-from minigrad.experiments.study_result import Line, StudyResult
+from minigrad.experiments.study_result import StudyLine, StudyResult
 
 __all__ = ["PRESETS", "Study", "StudyResult", "reproduce"]
 
@@ -252,14 +252,14 @@ def _held_out(run: Run) -> float:
     return math.inf if loss is None or not math.isfinite(loss) else loss
 
 
-def _line(family: str, budget: float, method: Method, lr: float, runs: Sequence[Run], exact: Run) -> Line:
+def _line(family: str, budget: float, method: Method, lr: float, runs: Sequence[Run], exact: Run) -> StudyLine:
     good = {run.seed: run.history.last for run in runs if run.diverged is None}
     last = list(good.values())
     spent = [(e.forward_flops / e.step, e.backward_flops / e.step) for e in last]
     reference = exact.history.last
     # By step, since the exact run may have ended early.
     forward, backward = reference.forward_flops / reference.step, reference.backward_flops / reference.step
-    return Line(
+    return StudyLine(
         family=family,
         budget=budget,
         method=method,

@@ -20,11 +20,11 @@ from minigrad.report import Table
 if TYPE_CHECKING:
     from minigrad.experiments.study import Study
 
-__all__ = ["Line", "StudyResult"]
+__all__ = ["StudyLine", "StudyResult"]
 
 
 @dataclass(frozen=True)
-class Line:
+class StudyLine:
     """One method at one budget.
 
     Attributes
@@ -63,7 +63,7 @@ class StudyResult:
     Attributes
     ----------
     study : Study
-    lines : tuple of Line
+    lines : tuple of StudyLine
 
     Examples
     --------
@@ -78,9 +78,9 @@ class StudyResult:
     """
 
     study: Study
-    lines: tuple[Line, ...]
+    lines: tuple[StudyLine, ...]
 
-    def at_end(self, line: Line) -> bool:
+    def at_end(self, line: StudyLine) -> bool:
         """Whether a line's learning rate is an end of the grid, so that a better one may lie beyond."""
         return len(set(self.study.lrs)) > 1 and line.lr in (min(self.study.lrs), max(self.study.lrs))
 
