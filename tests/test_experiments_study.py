@@ -50,7 +50,7 @@ def strict(path):
     return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
 
 
-def rows_of(path):
+def csv_rows(path):
     with open(path, encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
@@ -92,7 +92,7 @@ def test_a_study(tmp_path, trained):
     data = strict(tmp_path / "study.json")
     assert data == json.loads(json.dumps(result.to_dict())) and data["study"]["lrs"] == [0.01, 0.1]
     assert data["lines"][1]["method"]["vjp"] == "DiagonalSketch(0.5)" and "numpy" in data["versions"]
-    rows = rows_of(tmp_path / "study.csv")
+    rows = csv_rows(tmp_path / "study.csv")
     assert len(rows) == 14 and all(None not in row and None not in row.values() for row in rows)
     assert [(r["method"], float(r["budget"]), int(r["seed"])) for r in rows] == [
         (*w, s) for w in wanted for s in (0, 1)
@@ -196,7 +196,7 @@ def test_diverged_runs_are_reported(tmp_path, monkeypatch):
     assert by_name["exact", 1.0].backward == 1
     table = str(result)
     assert "diverged" in table and "div." in table
-    rows = rows_of(tmp_path / "study.csv")
+    rows = csv_rows(tmp_path / "study.csv")
     assert len(rows) == 2 * len(result.lines)  # those that diverged, too, under their own seeds
     for row in rows:
         lost = row["seed"] == "0" or (row["method"], row["budget"]) == ("mask", "0.1")
