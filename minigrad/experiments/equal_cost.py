@@ -107,7 +107,7 @@ class EqualCost:
     --------
     A report of one line, whose noise is known in closed form: 1/p - 1 for a uniform mask of columns.
 
-    >>> line = EqualCostLine("∂X", "column mask", "vjp", budget=0.25, cost=0.25, noise=1 / 0.25 - 1, error=0.0, unbiased=True)
+    >>> line = EqualCostLine("∂X", "column mask", "vjp", 0.25, cost=0.25, noise=1 / 0.25 - 1, error=0.0, unbiased=True)
     >>> found = EqualCost((line,), 0.25, {"layer": "2", "shape": [32, 64, 64], "draws": 400})
     >>> print(str(found).partition("layer")[0].rstrip())
     variance at equal cost 0.25
