@@ -4,7 +4,6 @@ from minigrad.plot.advice import budget_tradeoff
 from minigrad.plot.convergence import curves
 from minigrad.plot.distortion import distortion_by_budget
 from minigrad.plot.estimates import estimate_histogram, running_mean
-from minigrad.plot.graph import tape_graph
 from minigrad.plot.heatmap import cotangent_heatmap
 from minigrad.plot.kept import kept_by_node
 from minigrad.plot.noise import noise_by_node
@@ -22,5 +21,4 @@ __all__ = [
     "kept_by_node",
     "noise_by_node",
     "running_mean",
-    "tape_graph",
 ]

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 import minigrad as mg
-from minigrad import ops, plot
+from minigrad import ops
 from minigrad.estimators import DiagonalSketch, Mask
-from minigrad.plot.layers import _increasing, layered
+from minigrad.extras import tape_graph
+from minigrad.extras.graph_layout import _increasing, layered
 
 
 def leaf(*shape, name=None):
@@ -60,7 +61,7 @@ def apart(a, b):
 def test_the_graph_of_a_tape(make):
     tape = make()
     ax = Figure(figsize=(6, 8)).subplots()
-    assert plot.tape_graph(tape, ax) is ax
+    assert tape_graph(tape, ax) is ax
     found = boxes(ax)
     texts = [text for text, _ in found]
     assert texts[: len(tape.leaves)] == [f"{w.name}\n{w.shape}" for w in tape.leaves]
@@ -77,7 +78,7 @@ def test_the_graph_of_a_tape(make):
 def test_arrows_lead_downwards_from_what_is_read():
     tape = residual()
     ax = Figure(figsize=(6, 8)).subplots()
-    plot.tape_graph(tape, ax)
+    tape_graph(tape, ax)
     places = {text.split(":")[0].split("\n")[0]: box for text, box in boxes(ax)}
     ends = []
     for arrow in arrows(ax):
@@ -94,7 +95,7 @@ def test_arrows_lead_downwards_from_what_is_read():
 
 def test_random_nodes_are_named_and_framed():
     ax = Figure(figsize=(6, 8)).subplots()
-    plot.tape_graph(chain(), ax)
+    tape_graph(chain(), ax)
     shapes = [patch for patch in ax.patches if hasattr(patch, "get_boxstyle")]
     thick = [text.get_text() for text, box in zip(ax.texts, shapes, strict=True) if box.get_linewidth() > 2]
     assert len(thick) == 1 and thick[0].endswith("DiagonalSketch(0.5)")
@@ -105,13 +106,13 @@ def test_layers_and_long_estimators_are_written_out():
     with mg.Tape() as tape:
         ops.linear(np.ones((2, 2)), w, vjp={"x": Mask(0.5), "w": DiagonalSketch(0.5, axis="row")}).sum()
     ax = Figure().subplots()
-    plot.tape_graph(tape, ax)
+    tape_graph(tape, ax)
     assert "w: DiagonalSketch(" in ax.texts[1].get_text().replace("\n", " ")
 
 
 def test_an_empty_tape():
     ax = Figure().subplots()
-    plot.tape_graph(mg.Tape(), ax)
+    tape_graph(mg.Tape(), ax)
     assert not ax.texts
     ax.figure.savefig(io.BytesIO(), format="png")
 
@@ -120,8 +121,8 @@ def test_text_shrinks_with_the_axes_and_a_new_figure_is_as_large_as_the_graph():
     import matplotlib.pyplot as plt
 
     small = Figure(figsize=(2, 2)).subplots()
-    plot.tape_graph(chain(), small)
-    ax = plot.tape_graph(chain())
+    tape_graph(chain(), small)
+    ax = tape_graph(chain())
     assert ax.texts[0].get_fontsize() == 9 > small.texts[0].get_fontsize()
     ax.figure.canvas.draw()
     renderer = ax.figure.canvas.get_renderer()

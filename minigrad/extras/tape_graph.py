@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from minigrad.engine.node import vjp_text
+from minigrad.extras.graph_layout import Layout, layered
 from minigrad.plot.axes import COLOURS
-from minigrad.plot.layers import Layout, layered
-from minigrad.plot.noise import shorter
 
 if TYPE_CHECKING:
     from minigrad.engine.tape import Tape
@@ -62,7 +62,7 @@ def tape_graph(tape: Tape, ax: Any = None) -> Any:
     texts = [f"{leaf.name or 'leaf'}\n{leaf.shape}" for leaf in tape.leaves]
     edges = []
     for node in tape.nodes:
-        estimator = "" if node.vjp is None else f"\n{shorter(vjp_text(node))}"
+        estimator = "" if node.vjp is None else f"\n{textwrap.fill(vjp_text(node), 24)}"
         texts.append(f"{node.index}: {node.label}\n{node.shape}{estimator}")
         for parent in node.parents:
             if parent is not None:

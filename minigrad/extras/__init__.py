@@ -1,0 +1,5 @@
+"""Extras: what is not needed to use the rest, and what the rest does not know of."""
+
+from minigrad.extras.tape_graph import tape_graph
+
+__all__ = ["tape_graph"]
