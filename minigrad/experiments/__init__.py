@@ -3,7 +3,6 @@
 from minigrad.experiments.compare import compare
 from minigrad.experiments.comparison import Comparison
 from minigrad.experiments.configuration import Configuration
-from minigrad.experiments.equal_cost import EqualCost, equal_cost
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run, train
 from minigrad.experiments.study import PRESETS, Study, StudyResult, reproduce
@@ -12,13 +11,11 @@ __all__ = [
     "PRESETS",
     "Comparison",
     "Configuration",
-    "EqualCost",
     "Method",
     "Run",
     "Study",
     "StudyResult",
     "compare",
-    "equal_cost",
     "reproduce",
     "train",
 ]

@@ -14,7 +14,7 @@ from minigrad.estimators import DiagonalSketch, Mask, WinnerTakeAll, presets
 from minigrad.experiments.comparison import versions
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
-from minigrad.experiments.places import OneProduct, Place, Preset, WholeGradient, arrival, estimators_of
+from minigrad.extras.random_products import OneProduct, Place, Preset, WholeGradient, arrival, estimators_of
 from minigrad.naming import unknown
 from minigrad.report import Table, json_ready
 from minigrad.streams import Domain, child
@@ -189,7 +189,8 @@ def equal_cost(
 
     Examples
     --------
-    >>> from minigrad.experiments import Configuration, equal_cost
+    >>> from minigrad.experiments import Configuration
+    >>> from minigrad.extras import equal_cost
     >>> small = Configuration(train=64, test=20, epochs=1, batch_size=32)
     >>> found = equal_cost(small, 0.25, draws=5, methods=["column mask"])
     >>> [(line.product, line.method, abs(line.cost - 0.25) < 0.02) for line in found.lines]

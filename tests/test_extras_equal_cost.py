@@ -11,12 +11,13 @@ import pytest
 
 from minigrad import nn, theory
 from minigrad.estimators import Exact, LowRankSketch, Mask, RandomProjection, TopK
-from minigrad.experiments import Configuration, equal_cost
-from minigrad.experiments.equal_cost import METHODS, trained
-from minigrad.experiments.places import OneProduct, WholeGradient, arrival, work
+from minigrad.experiments import Configuration
+from minigrad.extras import equal_cost
+from minigrad.extras.equal_cost import METHODS, trained
+from minigrad.extras.random_products import OneProduct, WholeGradient, arrival, work
 from minigrad.structure import Columns, Entries, Factors, Rows
 
-EQUAL_COST = sys.modules["minigrad.experiments.equal_cost"]
+EQUAL_COST = sys.modules["minigrad.extras.equal_cost"]
 SMALL = Configuration(train=64, test=20, epochs=1, batch_size=32)
 
 
