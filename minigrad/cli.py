@@ -18,11 +18,11 @@ from typing import Any, TextIO
 import minigrad
 from minigrad.allocator import keep_memory
 from minigrad.commands.compare import add_compare
-from minigrad.commands.explore import add_explore
 from minigrad.commands.listing import add_list
 from minigrad.commands.reports import add_reports
 from minigrad.commands.reproduce import add_reproduce
 from minigrad.datasets.errors import DataError
+from minigrad.explore.command import add_explore
 from minigrad.report import wrapped
 from minigrad.terminal import Lenient
 from minigrad.threads import one_thread
