@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from minigrad.plot import curves
-from minigrad.plot.axes import COLOURS, MARKERS, STYLES, axes_or_new
+from minigrad.plot.style import COLOURS, MARKERS, STYLES, axes_or_new
 
 
 @pytest.fixture

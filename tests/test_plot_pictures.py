@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from minigrad import inspect, plot, theory
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection
-from minigrad.plot.axes import plain_log
 from minigrad.plot.heatmap import COLOUR_MAP, not_held
+from minigrad.plot.style import plain_log
 from minigrad.structure import Columns, Dense, Entries, Factors, Rows, dense
 
 G = np.random.default_rng(0).standard_normal((4, 3, 5))

@@ -12,7 +12,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import ops, testing
-from minigrad.plot.axes import COLOURS
+from minigrad.plot.style import COLOURS
 
 # %%
 # What a VJP is

@@ -23,7 +23,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import inspect, ops
 from minigrad.estimators import Mask, TopK
-from minigrad.plot.axes import COLOURS
+from minigrad.plot.style import COLOURS
 from minigrad.structure import Columns
 
 g = np.array([[3.0, -1.0, 2.0]])

@@ -18,7 +18,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import inspect, ops, theory
 from minigrad.estimators import Mask
-from minigrad.plot.axes import COLOURS
+from minigrad.plot.style import COLOURS
 
 # %%
 # Four kinds of unit

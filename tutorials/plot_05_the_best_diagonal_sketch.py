@@ -17,7 +17,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import datasets, nn, ops, theory
 from minigrad.estimators import DiagonalSketch, Mask
-from minigrad.plot.axes import COLOURS
+from minigrad.plot.style import COLOURS
 
 # %%
 # The problem

@@ -14,7 +14,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import datasets, inspect, ops, theory
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection
-from minigrad.plot.axes import COLOURS, MARKERS, STYLES
+from minigrad.plot.style import COLOURS, MARKERS, STYLES
 
 # %%
 # Singular directions

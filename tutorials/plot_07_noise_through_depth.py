@@ -14,7 +14,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import datasets, inspect, nn, ops, optim
 from minigrad.estimators import Exact, Mask
-from minigrad.plot.axes import COLOURS, MARKERS, STYLES
+from minigrad.plot.style import COLOURS, MARKERS, STYLES
 
 # %%
 # One over p to the power of depth

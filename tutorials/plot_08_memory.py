@@ -18,7 +18,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import ops, testing
 from minigrad.estimators import Mask
-from minigrad.plot.axes import COLOURS
+from minigrad.plot.style import COLOURS
 
 # %%
 # What is saved, and why

@@ -17,7 +17,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import datasets, inspect, nn, ops, optim, theory, training
 from minigrad.estimators import DiagonalSketch, Mask
-from minigrad.plot.axes import COLOURS, MARKERS, STYLES
+from minigrad.plot.style import COLOURS, MARKERS, STYLES
 
 FAST = bool(os.environ.get("MINIGRAD_FAST"))  # smaller sizes, for a quick look
 

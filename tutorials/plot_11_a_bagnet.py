@@ -25,7 +25,7 @@ from minigrad import datasets, inspect, nn, ops, optim, training
 from minigrad.datasets.images import FASHION_MNIST
 from minigrad.datasets.places import find
 from minigrad.estimators import DiagonalSketch
-from minigrad.plot.axes import COLOURS, MARKERS, STYLES
+from minigrad.plot.style import COLOURS, MARKERS, STYLES
 
 FAST = bool(os.environ.get("MINIGRAD_FAST"))  # smaller sizes, for a quick look
 

@@ -16,7 +16,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import datasets, inspect, ops, testing
 from minigrad.estimators import Mask
-from minigrad.plot.axes import COLOURS
+from minigrad.plot.style import COLOURS
 
 # %%
 # Two tools

@@ -16,7 +16,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import datasets, inspect, nn, ops, optim, testing, theory
 from minigrad.estimators import DiagonalSketch, Mask
-from minigrad.plot.axes import COLOURS, MARKERS, STYLES
+from minigrad.plot.style import COLOURS, MARKERS, STYLES
 
 # %%
 # Three ways to draw

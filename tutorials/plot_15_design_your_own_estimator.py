@@ -15,7 +15,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import datasets, inspect, nn, ops, testing, theory
 from minigrad.estimators import DiagonalSketch, Mask
-from minigrad.plot.axes import COLOURS
+from minigrad.plot.style import COLOURS
 from minigrad.structure import Columns, Kept
 
 # %%

@@ -10,11 +10,11 @@ import numpy as np
 from minigrad.estimators import RangeFinderSketch
 from minigrad.explore.units import all_of_it
 from minigrad.inspect.sparsity import counted
-from minigrad.plot.distortion import distortion_by_budget
+from minigrad.plot.distortion_curve import distortion_by_budget
 from minigrad.plot.estimates import estimate_histogram, running_mean
 from minigrad.plot.figure import new_figure
 from minigrad.plot.heatmap import cotangent_heatmap
-from minigrad.plot.probabilities import inclusion_probabilities
+from minigrad.plot.probability_bars import inclusion_probabilities
 from minigrad.structure import Structured, dense, matrix_shape
 from minigrad.typing import Array
 

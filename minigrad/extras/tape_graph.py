@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from minigrad.engine.node import vjp_text
 from minigrad.extras.graph_layout import Layout, layered
-from minigrad.plot.axes import COLOURS
+from minigrad.plot.style import COLOURS
 
 if TYPE_CHECKING:
     from minigrad.engine.tape import Tape

@@ -173,6 +173,6 @@ class Advice:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the predicted and the measured cost ratio against the budget on a Matplotlib Axes, and return it."""
-        from minigrad.plot.advice import budget_tradeoff
+        from minigrad.plot.measured_tradeoff import budget_tradeoff
 
         return budget_tradeoff(self, ax)

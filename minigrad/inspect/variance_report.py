@@ -142,6 +142,6 @@ class Variance:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the share of each node, from the loss to the input, and the growth of the noise with depth."""
-        from minigrad.plot.noise import noise_by_node
+        from minigrad.plot.noise_bars import noise_by_node
 
         return noise_by_node(self, ax)

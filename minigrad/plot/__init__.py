@@ -1,14 +1,14 @@
 """Pictures, each drawn on given Matplotlib Axes. Matplotlib is imported when the first is drawn."""
 
-from minigrad.plot.advice import budget_tradeoff
-from minigrad.plot.convergence import curves
-from minigrad.plot.distortion import distortion_by_budget
+from minigrad.plot.cost_curve import cost_by_budget
+from minigrad.plot.distortion_curve import distortion_by_budget
 from minigrad.plot.estimates import estimate_histogram, running_mean
 from minigrad.plot.heatmap import cotangent_heatmap
 from minigrad.plot.kept import kept_by_node
-from minigrad.plot.noise import noise_by_node
-from minigrad.plot.probabilities import inclusion_probabilities
-from minigrad.plot.tradeoff import cost_by_budget
+from minigrad.plot.measured_tradeoff import budget_tradeoff
+from minigrad.plot.noise_bars import noise_by_node
+from minigrad.plot.probability_bars import inclusion_probabilities
+from minigrad.plot.training_curves import curves
 
 __all__ = [
     "budget_tradeoff",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from minigrad.plot.axes import COLOURS, MARKERS, STYLES
+from minigrad.plot.style import COLOURS, MARKERS, STYLES
 
 if TYPE_CHECKING:
     from minigrad.experiments.study_result import StudyResult

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.plot.axes import axes_or_new
+from minigrad.plot.style import axes_or_new
 from minigrad.structure import Columns, Cotangent, Entries, Rows, Structured, dense, matrix_shape
 from minigrad.typing import Array
 

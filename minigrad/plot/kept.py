@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.plot.axes import COLOURS, axes_or_new
-from minigrad.plot.noise import shorter
+from minigrad.plot.noise_bars import shorter
+from minigrad.plot.style import COLOURS, axes_or_new
 
 if TYPE_CHECKING:
     from minigrad.inspect.sparsity import Sparsity

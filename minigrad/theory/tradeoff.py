@@ -203,6 +203,6 @@ class BudgetAdvice:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the cost against the budget, relative to exact VJPs, on a Matplotlib Axes, and return it."""
-        from minigrad.plot.tradeoff import cost_by_budget
+        from minigrad.plot.cost_curve import cost_by_budget
 
         return cost_by_budget(self, ax)

@@ -124,7 +124,7 @@ class History:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw training and test loss against epochs on a Matplotlib Axes, and return it."""
-        from minigrad.plot.axes import axes_or_new
+        from minigrad.plot.style import axes_or_new
 
         ax = axes_or_new(ax)
         epochs = self["epoch"]

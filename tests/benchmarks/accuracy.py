@@ -136,7 +136,7 @@ def write(runs: list[Run], folder: Path) -> None:
 def plot(runs: list[Run], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from minigrad.plot.axes import COLOURS, MARKERS, STYLES
+    from minigrad.plot.style import COLOURS, MARKERS, STYLES
 
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     ax = figure.subplots()

@@ -21,7 +21,7 @@ from benchmarks.measure import Measured, measure
 from benchmarks.run import about, heading, list_table, plain
 from benchmarks.scaling import METHODS, Series, series
 from benchmarks.slopes import Law, above_constant, power_law
-from minigrad.plot.axes import COLOURS, MARKERS, STYLES
+from minigrad.plot.style import COLOURS, MARKERS, STYLES
 
 
 @dataclass(frozen=True)

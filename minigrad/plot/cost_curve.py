@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.plot.axes import COLOURS, axes_or_new, plain_log
+from minigrad.plot.style import COLOURS, axes_or_new, plain_log
 
 if TYPE_CHECKING:
     from minigrad.theory.tradeoff import BudgetAdvice

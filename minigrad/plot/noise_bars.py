@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.plot.axes import COLOURS, axes_or_new
+from minigrad.plot.style import COLOURS, axes_or_new
 
 if TYPE_CHECKING:
     from minigrad.inspect.variance_report import Variance

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.plot.axes import COLOURS, axes_or_new
+from minigrad.plot.style import COLOURS, axes_or_new
 from minigrad.typing import Array
 
 __all__ = ["inclusion_probabilities"]
