@@ -13,10 +13,10 @@ import minigrad as mg
 from minigrad import inspect, nn, theory
 from minigrad.estimators import DiagonalSketch, Mask, TopK
 from minigrad.inspect.advice import WORTH
-from minigrad.inspect.batches import RecordedBatches
+from minigrad.inspect.cost_of_precision import interpolated, scatter
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.levels import measure_levels
-from minigrad.inspect.tradeoff import interpolated, scatter
+from minigrad.inspect.recorded_batches import RecordedBatches
 from minigrad.streams import Domain, generator
 
 X, Y = normal(1, 200, 16, dtype=np.float32), normal(2, 200, 2, dtype=np.float32)

@@ -11,8 +11,8 @@ from estimator_cases import normal
 import minigrad as mg
 from minigrad import inspect, nn
 from minigrad.estimators import Mask, TopK
-from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.measured import SMALLEST, Layers, MeasuredBatches, water_fill
+from minigrad.inspect.recorded_batches import RecordedBatches
 
 X, Y = normal(1, 60, 8, dtype=np.float32), normal(2, 60, 3, dtype=np.float32)
 

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
+from minigrad.inspect.cost_of_precision import Tradeoff, scatter
 from minigrad.inspect.levels import Levels
-from minigrad.inspect.tradeoff import Tradeoff, scatter
 
 
 def levels(gradients, added=None, budgets=(0.5, 0.25)):

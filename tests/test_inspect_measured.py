@@ -8,8 +8,8 @@ from estimator_cases import normal
 
 from minigrad import inspect, nn, ops
 from minigrad.estimators import Exact, Mask, TopK
-from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.measured import MeasuredBatches
+from minigrad.inspect.recorded_batches import RecordedBatches
 
 X, Y = normal(1, 40, 6, dtype=np.float32), normal(2, 40, 3, dtype=np.float32)
 HALF = {"0": 0.5, "2": 0.5}

@@ -11,8 +11,8 @@ import minigrad
 import minigrad as mg
 from minigrad import inspect, nn, ops, streams, training
 from minigrad.estimators import Mask, RandomProjection
-from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.measured import MeasuredBatches
+from minigrad.inspect.recorded_batches import RecordedBatches
 from minigrad.streams import Domain, as_generator, child, generator, key_of
 
 SEEDS = [0, 1, 2, 3, 7, 1000, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**63, 2**64 - 1, 2**64, 2**96 + 5, 2**128 - 1]
@@ -345,7 +345,7 @@ def test_measured_batches_give_the_variance_that_fresh_draws_have():
 
 
 def test_measured_batches_with_one_key_for_all_would_be_seen(monkeypatch):
-    batches, sweep = minigrad.inspect.batches, minigrad.engine.sweep
+    batches, sweep = minigrad.inspect.recorded_batches, minigrad.engine.sweep
     key_at = streams.draw_key
     monkeypatch.setattr(batches, "generator", lambda domain, key, number: np.random.default_rng(key_at(key, number)))
     monkeypatch.setattr(batches, "child", lambda domain, key, number: key_at(key, number))

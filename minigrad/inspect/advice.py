@@ -19,10 +19,10 @@ import numpy as np
 from minigrad import ops
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.advice_report import Advice
-from minigrad.inspect.batches import Data, Model, RecordedBatches
+from minigrad.inspect.cost_of_precision import scatter
 from minigrad.inspect.levels import Levels, measure_levels
 from minigrad.inspect.means import Mean
-from minigrad.inspect.tradeoff import scatter
+from minigrad.inspect.recorded_batches import Data, Model, RecordedBatches
 from minigrad.streams import Domain, generator
 from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
@@ -78,7 +78,7 @@ def advise(
 
     The standard error of the ratio adds in quadrature two errors: that of s²/σ² on the batches on which the advised
     budget was measured afresh, and how far the ratio would move with another advised budget, by the bootstrap over the
-    batches by which it was chosen (`minigrad.inspect.tradeoff.scatter`).
+    batches by which it was chosen (`minigrad.inspect.cost_of_precision.scatter`).
 
     Examples
     --------

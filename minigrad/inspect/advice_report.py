@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.inspect.tradeoff import Tradeoff
+from minigrad.inspect.cost_of_precision import Tradeoff
 from minigrad.report import Table, json_ready, si
 from minigrad.typing import Array
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from minigrad import ops
 from minigrad.engine.tensor import Tensor
-from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.means import Mean
 from minigrad.inspect.measured import Layers, MeasuredBatches, water_fill
+from minigrad.inspect.recorded_batches import Data, Model, RecordedBatches
 from minigrad.report import Table, si
 from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed

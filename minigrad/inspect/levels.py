@@ -15,10 +15,10 @@ import numpy as np
 
 from minigrad.engine.estimator import Estimator
 from minigrad.estimators import with_budget
-from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.cost import cost
 from minigrad.inspect.leaves import drawn
 from minigrad.inspect.means import Mean
+from minigrad.inspect.recorded_batches import RecordedBatches
 from minigrad.streams import draw_key
 from minigrad.typing import Array
 

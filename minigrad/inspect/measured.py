@@ -11,11 +11,11 @@ import numpy as np
 from minigrad.engine.node import Node
 from minigrad.estimators import with_budget
 from minigrad.estimators.budget import has_budget
-from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.cost import cost
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget, drawn
 from minigrad.inspect.means import Mean
+from minigrad.inspect.recorded_batches import RecordedBatches
 from minigrad.streams import draw_key
 from minigrad.theory import optimal_probabilities
 from minigrad.typing import Array

@@ -11,9 +11,9 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.engine.tensor import Tensor
-from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.leaves import drawn
 from minigrad.inspect.means import Mean
+from minigrad.inspect.recorded_batches import Data, Model, RecordedBatches
 from minigrad.report import Table, json_ready
 from minigrad.streams import draw_key
 from minigrad.threads import one_thread

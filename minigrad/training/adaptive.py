@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import nn
-from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.means import Mean
 from minigrad.inspect.measured import SMALLEST, Layers, MeasuredBatches, water_fill
+from minigrad.inspect.recorded_batches import RecordedBatches
 from minigrad.report import Table
 
 if TYPE_CHECKING:
