@@ -11,6 +11,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.ops import dispatch
 from minigrad.ops.arithmetic import absolute, add, divide, multiply, negative, power, square, subtract
 from minigrad.ops.conv import conv2d
+from minigrad.ops.deviation import std, var
 from minigrad.ops.einsum import einsum
 from minigrad.ops.functions import cos, exp, gelu, log, log1p, sigmoid, silu, sin, softplus, sqrt, tanh
 from minigrad.ops.indexing import getitem, take, take_along_axis
@@ -34,7 +35,6 @@ from minigrad.ops.shapes import (
     swapaxes,
     transpose,
 )
-from minigrad.ops.variance import std, var
 
 __all__ = [
     "abs", "absolute", "add", "astype", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "concatenate", "conv2d",
