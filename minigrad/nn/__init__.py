@@ -5,16 +5,16 @@ from minigrad.nn.activations import GELU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from minigrad.nn.attention import MultiHeadSelfAttention
 from minigrad.nn.blocks import Bottleneck
 from minigrad.nn.containers import Residual, Sequential
-from minigrad.nn.conv import Conv2d
+from minigrad.nn.conv_layer import Conv2d
 from minigrad.nn.dropout import Dropout
 from minigrad.nn.dtypes import DtypeWarning
 from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
 from minigrad.nn.initial import he_uniform, lecun_uniform
-from minigrad.nn.linear import Linear
+from minigrad.nn.linear_layer import Linear
 from minigrad.nn.models import bagnet, mlp, vit
 from minigrad.nn.module import Module
-from minigrad.nn.normalization import BatchNorm, LayerNorm
-from minigrad.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
+from minigrad.nn.norm_layers import BatchNorm, LayerNorm
+from minigrad.nn.pooling_layers import AvgPool2d, GlobalAvgPool, MaxPool2d
 from minigrad.nn.receptive import receptive_field
 from minigrad.nn.shaping import Flatten, Identity
 from minigrad.nn.sketch import Saving, Sketchable, set_budgets, set_save, set_vjp

@@ -12,11 +12,11 @@ from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor
 from minigrad.nn.activations import ReLU
 from minigrad.nn.containers import Sequential
-from minigrad.nn.conv import Conv2d
+from minigrad.nn.conv_layer import Conv2d
 from minigrad.nn.initial import rescale
-from minigrad.nn.linear import positive
+from minigrad.nn.linear_layer import positive
 from minigrad.nn.module import Module
-from minigrad.nn.normalization import BatchNorm
+from minigrad.nn.norm_layers import BatchNorm
 from minigrad.nn.shaping import tensor
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed

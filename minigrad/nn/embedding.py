@@ -13,7 +13,7 @@ from minigrad.engine.context import current_layer
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor
 from minigrad.nn.initial import lecun_uniform
-from minigrad.nn.linear import Linear, positive
+from minigrad.nn.linear_layer import Linear, positive
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
 from minigrad.ops.windows import Pair, pair

@@ -9,10 +9,10 @@ from minigrad.nn.activations import GELU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from minigrad.nn.blocks import Bottleneck
 from minigrad.nn.containers import Residual, Sequential
 from minigrad.nn.dropout import Dropout
-from minigrad.nn.linear import Linear
+from minigrad.nn.linear_layer import Linear
 from minigrad.nn.module import Module
-from minigrad.nn.normalization import BatchNorm, LayerNorm
-from minigrad.nn.pooling import GlobalAvgPool
+from minigrad.nn.norm_layers import BatchNorm, LayerNorm
+from minigrad.nn.pooling_layers import GlobalAvgPool
 from minigrad.nn.shaping import Identity
 
 __all__ = ["receptive_field"]

@@ -14,9 +14,9 @@ from minigrad.nn.attention import MultiHeadSelfAttention
 from minigrad.nn.containers import Sequential
 from minigrad.nn.dropout import Dropout
 from minigrad.nn.initial import lecun_uniform, rescale
-from minigrad.nn.linear import Linear
+from minigrad.nn.linear_layer import Linear
 from minigrad.nn.module import Module
-from minigrad.nn.normalization import LayerNorm
+from minigrad.nn.norm_layers import LayerNorm
 from minigrad.nn.shaping import tensor
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed

@@ -11,12 +11,12 @@ from minigrad.engine.estimator import VJP
 from minigrad.nn.activations import ReLU
 from minigrad.nn.blocks import Bottleneck, Padding
 from minigrad.nn.containers import Sequential
-from minigrad.nn.conv import Conv2d
-from minigrad.nn.linear import Linear, positive
+from minigrad.nn.conv_layer import Conv2d
+from minigrad.nn.linear_layer import Linear, positive
 from minigrad.nn.models.registry import register
 from minigrad.nn.module import Module
-from minigrad.nn.normalization import BatchNorm
-from minigrad.nn.pooling import GlobalAvgPool
+from minigrad.nn.norm_layers import BatchNorm
+from minigrad.nn.pooling_layers import GlobalAvgPool
 from minigrad.nn.sketch import set_vjp
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed, Shape

@@ -12,11 +12,11 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor
 from minigrad.nn.containers import Sequential
 from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
-from minigrad.nn.linear import Linear, positive
+from minigrad.nn.linear_layer import Linear, positive
 from minigrad.nn.models.registry import register
 from minigrad.nn.module import Module
-from minigrad.nn.normalization import LayerNorm
-from minigrad.nn.pooling import GlobalAvgPool
+from minigrad.nn.norm_layers import LayerNorm
+from minigrad.nn.pooling_layers import GlobalAvgPool
 from minigrad.nn.sketch import set_vjp
 from minigrad.nn.transformer import TransformerBlock
 from minigrad.ops.windows import Pair, pair

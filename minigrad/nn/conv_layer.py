@@ -11,7 +11,7 @@ from minigrad import ops
 from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.tensor import Tensor
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
-from minigrad.nn.linear import positive
+from minigrad.nn.linear_layer import positive
 from minigrad.nn.sketch import Saving
 from minigrad.ops.windows import Pair, pair
 from minigrad.typing import Seed

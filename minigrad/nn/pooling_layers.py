@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from minigrad import ops
 from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor
-from minigrad.nn.conv import short
+from minigrad.nn.conv_layer import short
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
 from minigrad.ops.windows import Pair, pair

@@ -12,7 +12,7 @@ from minigrad import ops
 from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor
 from minigrad.nn.initial import zeros
-from minigrad.nn.linear import positive
+from minigrad.nn.linear_layer import positive
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
 from minigrad.typing import Array
