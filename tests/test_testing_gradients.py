@@ -9,8 +9,8 @@ import minigrad as mg
 from minigrad import ops
 from minigrad.streams import Domain, generator
 from minigrad.testing import assert_gradients_close
-from minigrad.testing.differences import ridders
 from minigrad.testing.hints import hint
+from minigrad.testing.numerical_derivatives import ridders
 
 A = np.array([[0.3, -1.2, 0.8], [1.1, 0.4, -0.6]])
 B = np.array([[0.7, 0.2, -0.5], [-0.9, 1.3, 0.6]])

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from minigrad.arrays import plain
 from minigrad.engine.tensor import Tensor
 from minigrad.streams import Domain, generator
-from minigrad.testing.differences import ridders
 from minigrad.testing.hints import hint
+from minigrad.testing.numerical_derivatives import ridders
 from minigrad.transforms import vjp
 from minigrad.typing import Array
 
