@@ -10,8 +10,8 @@ from minigrad.theory.convergence import (
     step_size,
     steps_to_precision,
 )
-from minigrad.theory.designs import systematic_joint_probabilities
 from minigrad.theory.distortion import cotangent_distortion, input_distortion, weight_distortion
+from minigrad.theory.joint_probabilities import systematic_joint_probabilities
 from minigrad.theory.probabilities import minimal_distortion, optimal_probabilities
 from minigrad.theory.tradeoff import BudgetAdvice, optimal_budget, total_cost
 

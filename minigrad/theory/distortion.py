@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.theory.designs import arc_starts, overlaps
+from minigrad.theory.joint_probabilities import arc_starts, overlaps
 from minigrad.theory.projections import PROJECTIONS, input_factor, own_factor
 from minigrad.typing import Array
 
