@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain, wide
 from minigrad.engine.context import TapeError
-from minigrad.engine.listing import summary, to_dot
 from minigrad.engine.nesting import enter, foreign, leave, pull_inside, was_lent
 from minigrad.engine.node import Node
 from minigrad.engine.sweep import Sweep, draw
+from minigrad.engine.tape_text import summary, to_dot
 from minigrad.engine.tensor import Tensor, not_recorded, traced
 from minigrad.report import Table
 from minigrad.streams import Domain, as_generator, key_of
