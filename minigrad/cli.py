@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 import minigrad
 from minigrad.allocator import keep_memory
-from minigrad.commands.compare import add_compare
+from minigrad.commands.compare_command import add_compare
 from minigrad.commands.listing import add_list
 from minigrad.commands.reports import add_reports
 from minigrad.commands.reproduce import add_reproduce

@@ -19,7 +19,7 @@ from minigrad.experiments import Configuration
 from minigrad.training import CheckpointError
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
-MEASURE = sys.modules["minigrad.experiments.measure"]
+MEASURE = sys.modules["minigrad.experiments.measurement"]
 LONG = "DiagonalSketch(0.1, axis='row', target='both', design='systematic')"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import minigrad.experiments.files
+import minigrad.experiments.outputs
 from minigrad.cli import main
 from minigrad.experiments.inspection import Advising, Inspection
 
@@ -23,7 +23,7 @@ RESULTS = {"results.csv", "results.json", "convergence.png", "runs"}
 QUICK = """
 import functools, sys
 from minigrad import nn
-import minigrad.experiments.measure as measure
+import minigrad.experiments.measurement as measure
 import minigrad.cli
 
 measure.ROUNDS, measure.DRAWS = 2, 4
@@ -127,7 +127,7 @@ def test_a_report_is_printed_whether_or_not_it_can_be_drawn(command, fails, tmp_
     monkeypatch.setattr(sys.modules["minigrad.experiments.inspection"], name, lambda *arguments, **options: report)
     (tmp_path / picture).write_text("an earlier one")
     if fails:
-        monkeypatch.setattr(minigrad.experiments.files, "new_figure", no_figure)
+        monkeypatch.setattr(minigrad.experiments.outputs, "new_figure", no_figure)
     assert main([command, "--train", "64", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr()
     assert shown.out.startswith("a table") and ("written to" in shown.out) is not fails
@@ -159,7 +159,7 @@ def test_a_folder_that_cannot_be_is_found_before_the_work(command, out, tmp_path
 
 
 def test_a_folder_with_a_line_break_in_its_name(tmp_path):
-    assert minigrad.experiments.files.results_folder(tmp_path / "a\nb").is_dir()
+    assert minigrad.experiments.outputs.results_folder(tmp_path / "a\nb").is_dir()
 
 
 def test_a_home_that_there_is_not(capsys, monkeypatch):
@@ -178,7 +178,7 @@ def test_only_commands_that_keep_runs_say_that_they_do(capsys, monkeypatch):
     monkeypatch.setattr(sys.modules["minigrad.commands.reports"], "configuration_of", stop)
     assert main(["inspect"]) == 130
     assert capsys.readouterr().err == "\ninterrupted\n"
-    monkeypatch.setattr(sys.modules["minigrad.commands.compare"], "configuration_of", stop)
+    monkeypatch.setattr(sys.modules["minigrad.commands.compare_command"], "configuration_of", stop)
     assert main(["compare"]) == 130
     assert "finished runs are kept, and the same command goes on from there" in capsys.readouterr().err
 

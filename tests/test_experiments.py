@@ -21,7 +21,7 @@ from minigrad.experiments import compare as compare_function
 from minigrad.experiments.method import DEFAULT_VJPS, methods_from
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
-MEASURE = sys.modules["minigrad.experiments.measure"]
+MEASURE = sys.modules["minigrad.experiments.measurement"]
 SMALL = Configuration(epochs=2, batch_size=32)
 LONG = "diagonal(0.1, axis=row, target=both, design=systematic)"
 

@@ -17,7 +17,7 @@ from minigrad.experiments import Configuration
 from minigrad.experiments.inspection import advise_model, inspect_model
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
-MEASURE = sys.modules["minigrad.experiments.measure"]
+MEASURE = sys.modules["minigrad.experiments.measurement"]
 SMALL = Configuration(train=96, test=30, epochs=1, batch_size=16)
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -18,7 +18,7 @@ from minigrad import cli, inspect, nn, optim, training
 from minigrad.experiments import Configuration, Method, train
 from minigrad.experiments.inspection import advise_model, inspect_model
 from minigrad.experiments.jobs import Job, process_executor
-from minigrad.experiments.measure import equal_cost_batch, measure
+from minigrad.experiments.measurement import equal_cost_batch, measure
 from minigrad.extras import equal_cost
 from minigrad.nn.models.registry import _BUILDERS
 from minigrad.threads import one_thread

@@ -46,7 +46,7 @@ def _advise(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace, name: str, make: Callable[..., Any]) -> int:
-    from minigrad.experiments.files import results_folder
+    from minigrad.experiments.outputs import results_folder
 
     configuration = configuration_of(options)
     out = options.out or Path("runs") / f"{name}-{configuration.model}-{configuration.data}"

@@ -40,7 +40,7 @@ def add_reproduce(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what the arguments ask for."""
     from minigrad.experiments import PRESETS, reproduce
-    from minigrad.experiments.files import written
+    from minigrad.experiments.outputs import written
 
     study = PRESETS[options.preset]
     names = ("data", "epochs", "train", "test")

@@ -12,7 +12,7 @@ from minigrad.datasets import Dataset
 from minigrad.experiments.comparison import Comparison
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.jobs import Job, run_jobs
-from minigrad.experiments.measure import equal_cost_batch, measure
+from minigrad.experiments.measurement import equal_cost_batch, measure
 from minigrad.experiments.method import DEFAULT_VJPS, Method, methods_from
 from minigrad.experiments.store import Store
 

@@ -18,9 +18,9 @@ import scipy
 
 import minigrad
 from minigrad.experiments.configuration import Configuration
-from minigrad.experiments.files import write_picture
-from minigrad.experiments.measure import Measurement
+from minigrad.experiments.measurement import Measurement
 from minigrad.experiments.method import Method
+from minigrad.experiments.outputs import write_picture
 from minigrad.experiments.run import Run
 from minigrad.files import write_atomically
 from minigrad.report import Table, json_ready
@@ -202,7 +202,7 @@ class Comparison:
         -------
         matplotlib Figure
         """
-        from minigrad.experiments.picture import draw
+        from minigrad.experiments.comparison_picture import draw
 
         return draw(self, figure)
 

@@ -10,8 +10,8 @@ from minigrad import inspect, ops, training
 from minigrad.datasets import Dataset
 from minigrad.engine.tape import Tape
 from minigrad.experiments.configuration import Configuration
-from minigrad.experiments.files import results_folder, write_picture
 from minigrad.experiments.method import Method, methods_from
+from minigrad.experiments.outputs import results_folder, write_picture
 from minigrad.experiments.run import AUGMENTATION
 from minigrad.inspect import Advice, Allocation, Cost, GradientNoise, Sparsity, Unbiasedness, Variance
 from minigrad.nn.module import Module

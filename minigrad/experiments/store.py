@@ -8,7 +8,7 @@ import json
 import os
 from pathlib import Path
 
-from minigrad.experiments.files import results_folder
+from minigrad.experiments.outputs import results_folder
 from minigrad.experiments.run import Run
 from minigrad.files import regular, remove_stale, write_atomically
 

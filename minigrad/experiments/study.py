@@ -15,7 +15,7 @@ from minigrad.counts import MOST_EPOCHS, MOST_SEEDS, count
 from minigrad.estimators import parse
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.jobs import Job, run_jobs
-from minigrad.experiments.measure import equal_cost_batch
+from minigrad.experiments.measurement import equal_cost_batch
 from minigrad.experiments.method import Method, methods_from
 from minigrad.experiments.run import Run
 from minigrad.experiments.store import Store

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minigrad.experiments.comparison import versions
-from minigrad.experiments.files import write_picture
 from minigrad.experiments.method import Method
+from minigrad.experiments.outputs import write_picture
 from minigrad.files import write_atomically
 from minigrad.report import Table
 

@@ -64,8 +64,8 @@ def add_compare(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what the arguments ask for."""
     from minigrad.experiments import compare
-    from minigrad.experiments.files import written
     from minigrad.experiments.method import DEFAULT_VJPS
+    from minigrad.experiments.outputs import written
 
     configuration = configuration_of(options)
     out = options.out or Path("runs") / f"compare-{configuration.model}-{configuration.data}"
