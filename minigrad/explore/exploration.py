@@ -14,8 +14,8 @@ from minigrad.estimators import parse
 from minigrad.estimators.budget import states_budget
 from minigrad.explore.choices import DEFAULT, Choice, own_budget
 from minigrad.explore.curve import BudgetCurve, closed_form, through
+from minigrad.explore.exploration_table import data, table
 from minigrad.explore.measure import ALONG, Estimates, measure
-from minigrad.explore.report import data, table
 from minigrad.explore.subject import Subject
 from minigrad.explore.units import units_of
 from minigrad.report import Table
