@@ -8,13 +8,10 @@ given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.theory.joint_probabilities import arc_starts, overlaps
+from minigrad.theory.mask_atoms import Atoms, entry_blocks, masked, one_block
 from minigrad.theory.projections import PROJECTIONS, input_factor, own_factor
 from minigrad.typing import Array
 
@@ -22,17 +19,6 @@ __all__ = ["cotangent_distortion", "input_distortion", "weight_distortion"]
 
 _MASKS = ("element", "column", "row", "lowrank")
 _KINDS = (*_MASKS, *PROJECTIONS)
-
-
-class _Atoms(NamedTuple):
-    """What a mask keeps or drops one by one, seen through a linear map.
-
-    ``squares`` are the squared norms of their images. ``blocks`` are pairs (indices, Gram matrix of the
-    images), one for each group of atoms whose images need not be orthogonal; images of different groups are.
-    """
-
-    squares: Array
-    blocks: Iterator[tuple[Array, Array]] = iter(())
 
 
 def cotangent_distortion(
@@ -90,13 +76,13 @@ def cotangent_distortion(
     if kind in PROJECTIONS:
         return own_factor(kind, G.shape[1], _width(r, kind, G.shape[1])) * _square(G)
     if kind == "element":
-        return _masked(_Atoms(G.ravel() ** 2), p, kind, np.shape(g), design)
+        return masked(Atoms(G.ravel() ** 2), p, kind, np.shape(g), design)
     if kind == "column":
-        return _masked(_Atoms(_squares(G.T)), p, kind, G.shape[1:], design)
+        return masked(Atoms(_squares(G.T)), p, kind, G.shape[1:], design)
     if kind == "row":
-        return _masked(_Atoms(_squares(G)), p, kind, G.shape[:1], design)
+        return masked(Atoms(_squares(G)), p, kind, G.shape[:1], design)
     _, sigma, _ = _svd(G)
-    return _masked(_Atoms(sigma**2), p, kind, sigma.shape, design)
+    return masked(Atoms(sigma**2), p, kind, sigma.shape, design)
 
 
 def input_distortion(
@@ -166,13 +152,13 @@ def input_distortion(
         own, exact, diagonal = _square(G) * _square(W), _square(G @ W), float(_squares(G.T) @ norms)
         return input_factor(kind, G.shape[1], _width(r, kind, G.shape[1]), own, exact, diagonal)
     if kind == "element":
-        return _masked(_Atoms((G**2 * norms).ravel(), _entry_blocks(G, W)), p, kind, np.shape(g), design)
+        return masked(Atoms((G**2 * norms).ravel(), entry_blocks(G, W)), p, kind, np.shape(g), design)
     if kind == "column":
-        return _masked(_Atoms(_squares(G.T) * norms, _one_block(G.T, W)), p, kind, G.shape[1:], design)
+        return masked(Atoms(_squares(G.T) * norms, one_block(G.T, W)), p, kind, G.shape[1:], design)
     if kind == "row":
-        return _masked(_Atoms(_squares(G @ W)), p, kind, G.shape[:1], design)
+        return masked(Atoms(_squares(G @ W)), p, kind, G.shape[:1], design)
     _, sigma, vt = _svd(G)
-    return _masked(_Atoms(sigma**2 * _squares(vt @ W)), p, kind, sigma.shape, design)
+    return masked(Atoms(sigma**2 * _squares(vt @ W)), p, kind, sigma.shape, design)
 
 
 def weight_distortion(
@@ -233,59 +219,14 @@ def weight_distortion(
     if kind == "element":
         # The entries of a column of G are those of a row of Gᵀ: the same blocks, numbered in the order of G.
         order = np.arange(G.size).reshape(G.shape).T
-        atoms = _Atoms((G**2 * norms[:, None]).ravel(), _entry_blocks(G.T, X, order))
-        return _masked(atoms, p, kind, np.shape(g), design)
+        atoms = Atoms((G**2 * norms[:, None]).ravel(), entry_blocks(G.T, X, order))
+        return masked(atoms, p, kind, np.shape(g), design)
     if kind == "column":
-        return _masked(_Atoms(_squares(exact)), p, kind, G.shape[1:], design)
+        return masked(Atoms(_squares(exact)), p, kind, G.shape[1:], design)
     if kind == "row":
-        return _masked(_Atoms(_squares(G) * norms, _one_block(G, X)), p, kind, G.shape[:1], design)
+        return masked(Atoms(_squares(G) * norms, one_block(G, X)), p, kind, G.shape[:1], design)
     u, sigma, _ = _svd(G)
-    return _masked(_Atoms(sigma**2 * _squares(u.T @ X)), p, kind, sigma.shape, design)
-
-
-def _masked(atoms: _Atoms, p: ArrayLike | None, kind: str, shape: tuple[int, ...], design: str) -> float:
-    """Σ_ab (p_ab/(p_a p_b) − 1) ⟨image of a, image of b⟩, where p_aa = p_a."""
-    q = _probabilities(p, kind, shape, atoms.squares)
-    seen = q > 0.0
-    total = float(np.sum(atoms.squares[seen] * (1.0 - q[seen]) / q[seen]))
-    if design == "systematic":
-        start = arc_starts(q)
-        for index, gram in atoms.blocks:
-            kept = index[seen[index]]
-            inner = gram[np.ix_(seen[index], seen[index])]
-            excess = overlaps(start[kept], q[kept]) / np.outer(q[kept], q[kept]) - 1.0
-            np.fill_diagonal(excess, 0.0)  # the diagonal is `total` already
-            total += float(np.sum(excess * inner))
-    return total
-
-
-def _one_block(left: Array, right: Array) -> Iterator[tuple[Array, Array]]:
-    """Images left_a ⊗ right_a: their inner products are ⟨left_a, left_b⟩⟨right_a, right_b⟩."""
-    yield np.arange(left.shape[0]), (left @ left.T) * (right @ right.T)
-
-
-def _entry_blocks(G: Array, W: Array, order: Array | None = None) -> Iterator[tuple[Array, Array]]:
-    """The image of entry (i, j) is g_ij W_j in row i, so only the entries of one row meet."""
-    order = np.arange(G.size).reshape(G.shape) if order is None else order
-    gram = W @ W.T
-    for index, row in zip(order, G, strict=True):
-        yield index, np.outer(row, row) * gram
-
-
-def _probabilities(p: ArrayLike | None, kind: str, shape: tuple[int, ...], squares: Array) -> Array:
-    q = np.asarray(p, dtype=np.float64)
-    if q.ndim and q.shape != shape:
-        raise ValueError(f"kind={kind!r} takes a scalar p or one of shape {shape}, not {q.shape}.")
-    q = np.broadcast_to(q, shape).ravel()
-    if not (q.size == 0 or (q.min() >= 0.0 and q.max() <= 1.0)):
-        raise ValueError(f"p must be in [0, 1]: probabilities; got {q.min():.3g} to {q.max():.3g}.")
-    never = (q == 0.0) & (squares > 0.0)
-    if never.any():
-        raise ValueError(
-            f"p is 0 at {kind} {int(np.flatnonzero(never)[0])}, which is not 0: what is never kept makes the "
-            "estimate biased, and no probability of the others mends it. Give it a positive p."
-        )
-    return q
+    return masked(Atoms(sigma**2 * _squares(u.T @ X)), p, kind, sigma.shape, design)
 
 
 def _check(kind: str, p: ArrayLike | None, r: int | None, design: str) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from minigrad.typing import Array
 
-__all__ = ["systematic_joint_probabilities"]
+__all__ = ["arc_starts", "overlaps", "systematic_joint_probabilities"]
 
 
 def systematic_joint_probabilities(p: ArrayLike) -> Array:

@@ -6,18 +6,16 @@ w_j weight, c_j cost, l_j lower bound, p_j inclusion probability, τ the water l
 
 from __future__ import annotations
 
-import bisect
 import math
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.theory.water_filling import fill, fill_box, fill_floor
 from minigrad.typing import Array
 
 __all__ = ["minimal_distortion", "optimal_probabilities"]
 
-PASSES = 50
-"""Three to six are usual; behind that the slower search through all breakpoints takes over."""
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -96,11 +94,11 @@ def optimal_probabilities(
     if not (w.min() >= 0.0 and w.max() < math.inf):  # a NaN fails the first comparison
         _refuse_weights(w)
     if costs is None and lower is None:
-        p = _fill(np.sqrt(w), total)
+        p = fill(np.sqrt(w), total)
     elif costs is None and lower is not None and np.ndim(lower) == 0:
-        p = _fill_floor(np.sqrt(w), total, float(_floor(lower, np.ones(1), (1,))[0]))
+        p = fill_floor(np.sqrt(w), total, float(_floor(lower, np.ones(1), (1,))[0]))
     else:
-        p = _fill_box(w, _costs(costs, given.shape), _floor(lower, w, given.shape), total)
+        p = fill_box(w, _costs(costs, given.shape), _floor(lower, w, given.shape), total)
     if p.min() < _TINY:
         np.maximum(p, _TINY, out=p, where=w > 0.0)
     return p.reshape(given.shape)
@@ -153,110 +151,6 @@ def minimal_distortion(weights: ArrayLike, total: float, costs: ArrayLike | None
     return float(np.sum(w[seen] * (1.0 - p[seen]) / p[seen]))
 
 
-def _fill(q: Array, total: float) -> Array:
-    """Water-filling with unit costs and no lower bound: q = √w, one sort."""
-    n = q.size
-    if total >= np.count_nonzero(q):
-        return np.sign(q)
-    ordered = np.sort(q)
-    # With τ = ordered[i], the items 0..i are the tail and n−1−i are saturated; they cost at least `total`
-    # exactly where ordered[i]·(total − (n−1−i)) ≤ Σ_{j≤i} ordered[j]. That holds up to some i and no further.
-    room = np.arange(total - n + 1.0, total + 0.5)[:n]
-    tail = int(np.count_nonzero(ordered * room <= ordered.cumsum()))
-    level = float(ordered[:tail].sum()) / (total - (n - tail))
-    p: Array = np.minimum(q, level)  # before the division, which might overflow
-    p /= level
-    return p
-
-
-def _fill_floor(q: Array, total: float, floor: float) -> Array:
-    """Water-filling with unit costs and one lower bound for all positive weights: q = √w, one sort.
-
-    In increasing order the items that rest on the bound come first and the saturated ones last. A level τ tells which
-    are which, and they tell the level that would be theirs; where the two agree it is exact. Σ p_j falls as τ rises, so
-    every level that was tried is an end of the bracket that the next one must lie in.
-    """
-    count = int(np.count_nonzero(q))
-    if total >= count:
-        return np.sign(q)
-    if floor * count > total * (1.0 + 1e-12):
-        _refuse_floor(floor * count, total)
-    ordered = np.sort(q)[q.size - count :]
-    sums = np.concatenate([[0.0], ordered.cumsum()])
-    low, high, level = 0.0, math.inf, float(sums[-1]) / total
-    for _ in range(PASSES):
-        resting = int(ordered.searchsorted(floor * level, "right"))
-        certain = int(ordered.searchsorted(level, "left"))
-        between = float(sums[certain] - sums[resting])
-        left = total - floor * resting - (count - certain)
-        if between <= left * level:
-            high = level
-        else:
-            low = level
-        if between == 0.0 and abs(left) <= 1e-12 * total:  # every item is at one of its ends
-            break
-        theirs = between / left if left > 0.0 else math.inf
-        if abs(theirs - level) <= 2e-15 * level:
-            break
-        if not low < theirs < high:
-            theirs = 2.0 * low if high == math.inf else 0.5 * (low + high)
-        level = theirs
-    else:
-        p = np.zeros(q.size)
-        seen = q > 0.0
-        p[seen] = _fill_positive(q[seen], np.ones(count), np.full(count, floor), total)
-        return p
-    filled = np.minimum(q, level)  # before the division, which might overflow
-    filled /= level
-    return np.where(q > 0.0, np.maximum(filled, floor), 0.0)
-
-
-def _fill_box(w: Array, c: Array, floor: Array, total: float) -> Array:
-    """Water-filling with costs, between lower bounds and 1."""
-    need = float(c @ floor)
-    seen = w > 0.0
-    unbounded = bool(np.any(seen & (floor == 0.0)))
-    if need > total * (1.0 + 1e-12) or (unbounded and need >= total * (1.0 - 1e-12)):
-        _refuse_floor(need, total)
-    p: Array = floor.copy()
-    if seen.any():  # what has weight 0 gets just its bound, the rest shares what is left
-        left = total - float(c[~seen] @ floor[~seen])
-        p[seen] = _fill_positive(np.sqrt(w[seen]), c[seen], floor[seen], left)
-    return p
-
-
-def _fill_positive(root_w: Array, c: Array, floor: Array, total: float) -> Array:
-    """Water-filling between bounds for positive weights: the segment that holds τ, then τ by one division."""
-    root_c = np.sqrt(c)
-    # As the level τ rises, item j leaves 1 at τ = q_j and comes to rest on its bound at τ = q_j / floor_j.
-    q = root_w / root_c
-    with np.errstate(divide="ignore", over="ignore"):
-        rest = q / floor  # inf: never
-    breaks = np.unique(np.concatenate([q, rest]))
-    breaks = breaks[(breaks > 0.0) & (breaks < math.inf)]
-
-    def affordable(level: float) -> bool:
-        return float(c @ np.maximum(np.minimum(q, level) / level, floor)) <= total
-
-    # The cost falls as τ rises, so a search over the sorted breakpoints finds the two that τ lies between.
-    i = bisect.bisect_left(breaks.tolist(), True, key=affordable)
-    if i == 0:  # enough for everything
-        return np.ones(c.size)
-    low = float(breaks[i - 1])
-    high = float(breaks[i]) if i < breaks.size else math.inf
-    saturated, resting = q >= high, rest <= low
-    tail = ~saturated & ~resting
-    left = total - float(c[saturated].sum()) - float(c[resting] @ floor[resting])
-    if not tail.any():
-        level = low
-    elif left > 0.0:
-        level = min(max(float(root_w[tail] @ root_c[tail]) / left, low), high)
-    else:  # the tail is too light to be seen beside the rest
-        level = high
-    p: Array = np.maximum(np.minimum(q, level) / level, floor)
-    return p
-
-
 def _positive_total(total: float) -> float:
     if not float(total) > 0.0:
         raise ValueError(
@@ -271,13 +165,6 @@ def _refuse_weights(w: Array) -> None:
     raise ValueError(
         f"optimal_probabilities: weight {j} is {float(w[j])!r}; weights are squared norms and must be ≥ 0 "
         "and finite. Look for a NaN or an overflow in the cotangent they were computed from."
-    )
-
-
-def _refuse_floor(need: float, total: float) -> None:
-    raise ValueError(
-        f"optimal_probabilities: the lower bounds alone cost {need:.6g} of total={total:.6g}: more than "
-        "all of it, or nothing is left for items without a bound. Lower the bounds or raise the total."
     )
 
 
