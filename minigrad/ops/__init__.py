@@ -20,6 +20,7 @@ from minigrad.ops.linear import linear
 from minigrad.ops.losses import cross_entropy, log_softmax, mse, softmax
 from minigrad.ops.matmul import matmul
 from minigrad.ops.normalization import batch_norm, layer_norm
+from minigrad.ops.padding import pad
 from minigrad.ops.piecewise import clip, maximum, minimum, relu, where
 from minigrad.ops.pooling import avg_pool2d, max_pool2d
 from minigrad.ops.random import dropout
@@ -29,7 +30,6 @@ from minigrad.ops.shapes import (
     broadcast_to,
     expand_dims,
     moveaxis,
-    pad,
     reshape,
     squeeze,
     swapaxes,

@@ -18,8 +18,8 @@ from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.node import Node
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.linear import product_flops
 from minigrad.ops.patches import Patches, kernel_cotangent
+from minigrad.ops.product_costs import product_flops
 from minigrad.ops.windows import Pair, Windows, check_image, pair
 from minigrad.structure import (
     Cotangent,

@@ -12,7 +12,7 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.reductions import one_axis
+from minigrad.ops.axis_argument import one_axis
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array
 

@@ -12,8 +12,8 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.axis_argument import one_axis
 from minigrad.ops.indexing import getitem
-from minigrad.ops.reductions import one_axis
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array
 

@@ -16,8 +16,8 @@ from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.node import Node
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.product_costs import product_flops
 from minigrad.structure import (
-    Factors,
     Kept,
     column_sums,
     contract,
@@ -94,14 +94,6 @@ def linear(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, vjp: VJ
     [[11.5, 17.0]]
     """
     return record(_linear, (x, w, b), vjp=vjp, save=save)
-
-
-def product_flops(rows: int, inner: int, columns: int, kept: Kept) -> float:
-    """Operations of one of the two backward products, 2·rows·inner·columns when exact (THEORY.md §2)."""
-    if kept.structure is Factors:
-        rank = kept.fraction * min(rows, columns)
-        return 2.0 * rank * inner * (rows + columns)
-    return 2.0 * rows * inner * columns * min(kept.fraction, 1.0)
 
 
 def _forward_flops(node: Node) -> float:

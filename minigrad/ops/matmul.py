@@ -17,7 +17,7 @@ from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.node import Node
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.linear import product_flops
+from minigrad.ops.product_costs import product_flops
 from minigrad.structure import (
     Cotangent,
     Entries,

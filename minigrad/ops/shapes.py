@@ -1,8 +1,8 @@
-"""Shapes: the same values, arranged otherwise; and padding."""
+"""Shapes: the same values, arranged otherwise."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,12 @@ from numpy.typing import DTypeLike
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
-from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array, Shape
 
 __all__ = [
-    "astype", "broadcast_to", "expand_dims", "moveaxis", "pad", "reshape", "squeeze", "swapaxes", "transpose",
+    "astype", "broadcast_to", "expand_dims", "moveaxis", "reshape", "squeeze", "swapaxes", "transpose",
 ]  # fmt: skip
 
 Result = tuple[Array, dict[str, Any]]
@@ -239,43 +238,6 @@ def astype(x: TensorLike, dtype: DTypeLike, *, vjp: VJP = None) -> Tensor:
     return record(_astype, (x,), {"dtype": dtype}, vjp=vjp)
 
 
-def _pad_x(g: Array, saved: dict[str, Any]) -> Array:
-    return g[tuple(slice(before, n - after) for (before, after), n in zip(saved["width"], g.shape, strict=True))]
-
-
-@define(x=_pad_x)
-def _pad(x: Array, width: Any, value: float = 0.0) -> Result:
-    if isinstance(width, Mapping):
-        pairs = np.zeros((x.ndim, 2), int)
-        for axis, pair in width.items():
-            if not isinstance(axis, (int, np.integer)) or not -x.ndim <= axis < x.ndim:
-                raise ValueError(f"width={width!r} names {axis!r}, which is no axis of x")
-            pairs[axis] = pair
-        width = pairs
-    out = np.pad(x, width, constant_values=value)
-    return out, {"width": np.broadcast_to(np.asarray(width), (x.ndim, 2)).tolist()}
-
-
-@operation(_pad)
-def pad(x: TensorLike, width: Any, value: float = 0.0, *, vjp: VJP = None) -> Tensor:
-    """A frame of one constant value.
-
-    Parameters
-    ----------
-    x : Tensor or array_like
-    width : int, sequence of pairs of int, or dict
-        How many values before and after, for each axis, as in `numpy.pad`; a dict by the axes that are padded.
-    value : float, default 0
-
-    Examples
-    --------
-    >>> from minigrad import ops
-    >>> ops.pad([1.0, 2.0], (1, 2)).data.tolist()
-    [0.0, 1.0, 2.0, 0.0, 0.0]
-    """
-    return record(_pad, (x,), {"width": width, "value": value}, vjp=vjp)
-
-
 # A cotangent of few samples stays one where the first axis is left alone.
 
 
@@ -307,16 +269,8 @@ def _moveaxis_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
     return _transpose_rows(g, {"back": np.moveaxis(numbered, saved["destination"], saved["source"]).shape})
 
 
-_pad_samples = by_sample(_pad_x)
-
-
-def _pad_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
-    return _pad_samples(g, saved) if saved["width"][0] == [0, 0] else _pad_x(g.dense(), saved)
-
-
 for _primitive in (_reshape, _expand_dims, _squeeze):
     _primitive.structured(Rows, x=_reshape_rows)
 _transpose.structured(Rows, x=_transpose_rows)
 _swapaxes.structured(Rows, x=_swapaxes_rows)
 _moveaxis.structured(Rows, x=_moveaxis_rows)
-_pad.structured(Rows, x=_pad_rows)

@@ -1,0 +1,67 @@
+"""The argument ``axis=``: checked, counted from the front, and what it leaves of a shape."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from minigrad.typing import Array, Axis, Shape
+
+__all__ = ["counted", "drop", "kept_shape", "one_axis", "reduced_axes"]
+
+
+def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """The axes that are reduced, counted from the front.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        If an axis is out of range.
+    TypeError
+        If it is neither an int nor a tuple of ints.
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    axes = []
+    for a in axis if isinstance(axis, tuple) else (axis,):
+        try:
+            a = operator.index(a)
+        except TypeError:
+            hint = f"; write axis={tuple(axis)}" if isinstance(axis, list) else ""
+            raise TypeError(f"axis={axis!r} is not an int, a tuple of ints or None{hint}") from None
+        if not -ndim <= a < ndim:
+            raise np.exceptions.AxisError(a, ndim)
+        axes.append(a % ndim)
+    return tuple(axes)
+
+
+def one_axis(axis: Any, where: str = "") -> int:
+    """A single axis as a number; TypeError if it is anything else."""
+    try:
+        return operator.index(axis)
+    except TypeError:
+        hint = "; flatten with .reshape(-1) first" if axis is None else ""
+        raise TypeError(f"{where}axis={axis!r} must be an int{hint}") from None
+
+
+def kept_shape(shape: Shape, axis: Axis) -> Shape:
+    """The shape with the reduced axes left in as 1."""
+    axes = reduced_axes(axis, len(shape))
+    return tuple([1 if k in axes else n for k, n in enumerate(shape)])
+
+
+def drop(out: Array, axis: Axis, keepdims: bool) -> Array:
+    """Leave out the reduced axes of a result that still has them, unless they are to be kept."""
+    return out if keepdims else np.squeeze(out, axis=reduced_axes(axis, out.ndim))
+
+
+def counted(x: Array, axis: Axis) -> tuple[Shape, int]:
+    """The kept shape, and how many values each result is made of; raise if it is none."""
+    kept = kept_shape(x.shape, axis)
+    count = math.prod(x.shape[a] for a in reduced_axes(axis, x.ndim))
+    if count == 0:
+        raise ValueError(f"the axes reduced (axis={axis}) hold no values")
+    return kept, count
