@@ -17,8 +17,8 @@ from minigrad.engine.context import current_layer
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor
 from minigrad.nn.initial import lecun_uniform
-from minigrad.nn.linear_layer import Linear, positive
-from minigrad.nn.shaping import tensor
+from minigrad.nn.layer_arguments import as_tensor, positive
+from minigrad.nn.linear_layer import Linear
 from minigrad.nn.sketch import Sketchable
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed
@@ -94,7 +94,7 @@ class MultiHeadSelfAttention(Sketchable):
         self.vjp = vjp
 
     def forward(self, x: Any) -> Tensor:
-        x = tensor(x)
+        x = as_tensor(x)
         if x.ndim != 3 or x.shape[2] != self.width:
             where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(

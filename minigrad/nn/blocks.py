@@ -14,10 +14,9 @@ from minigrad.nn.activations import ReLU
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv_layer import Conv2d
 from minigrad.nn.initial import rescale
-from minigrad.nn.linear_layer import positive
+from minigrad.nn.layer_arguments import as_tensor, positive
 from minigrad.nn.module import Module
 from minigrad.nn.norm_layers import BatchNorm
-from minigrad.nn.shaping import tensor
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed
 
@@ -103,7 +102,7 @@ class Bottleneck(Module):
         self.shortcut = None if same else Sequential(*conv(in_channels, out_channels, step=stride))
 
     def forward(self, x: Any) -> Tensor:
-        x = tensor(x)
+        x = as_tensor(x)
         c = self.crop
         if c and min(x.shape[1:3]) <= 2 * c:
             where = f" in layer {current_layer()!r}" if current_layer() else ""

@@ -9,8 +9,8 @@ from typing import Any, overload
 from minigrad import ops
 from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor
+from minigrad.nn.layer_arguments import as_tensor, check_module
 from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
 
 __all__ = ["Residual", "Sequential"]
 
@@ -82,7 +82,7 @@ class Sequential(Module):
     def forward(self, x: Any) -> Any:
         for module in self._modules.values():
             x = module(x)
-        return x if self._modules else tensor(x)
+        return x if self._modules else as_tensor(x)
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -171,7 +171,7 @@ class Residual(Module):
         self.body = body
 
     def forward(self, x: Any) -> Tensor:
-        x = tensor(x)
+        x = as_tensor(x)
         out = self.body(x)
         if out.shape != x.shape:
             where = f" in layer {current_layer()!r}" if current_layer() else ""
@@ -180,18 +180,3 @@ class Residual(Module):
                 "output is added to its input"
             )
         return ops.add(x, out)
-
-
-def check_module(what: str, value: Any) -> None:
-    """Raise TypeError with a hint if a value is not a module."""
-    if isinstance(value, Module):
-        return
-    if isinstance(value, type) and issubclass(value, Module):
-        hint = f"this is the class; make one of it, as in {value.__name__}()"
-    elif isinstance(value, (list, tuple)):
-        hint = "pass the modules one by one, as in nn.Sequential(*modules)"
-    elif callable(value):
-        hint = "a plain function is no module; activations are nn.ReLU(), nn.Tanh(), …, or subclass nn.Module"
-    else:
-        hint = "see minigrad.nn, or subclass nn.Module"
-    raise TypeError(f"{what} is {value!r}, not a module; {hint}")

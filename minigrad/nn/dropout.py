@@ -6,8 +6,8 @@ from typing import Any
 
 from minigrad import ops
 from minigrad.engine.tensor import Tensor
+from minigrad.nn.layer_arguments import as_tensor
 from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
 
 __all__ = ["Dropout"]
 
@@ -41,7 +41,7 @@ class Dropout(Module):
     def forward(self, x: Any) -> Tensor:
         if self.training and self.rate:
             return ops.dropout(x, self.rate)
-        return tensor(x)
+        return as_tensor(x)
 
     def repr_arguments(self) -> str:
         return f"{self.rate:g}"

@@ -13,9 +13,9 @@ from minigrad.engine.context import current_layer
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor
 from minigrad.nn.initial import lecun_uniform
-from minigrad.nn.linear_layer import Linear, positive
+from minigrad.nn.layer_arguments import as_tensor, positive
+from minigrad.nn.linear_layer import Linear
 from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
 from minigrad.ops.windows import Pair, pair
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed, Shape
@@ -76,7 +76,7 @@ class PatchEmbedding(Module):
         self.projection = Linear(h * w * self.channels, width, vjp=vjp, rng=rng, dtype=dtype, init=lecun_uniform)
 
     def forward(self, x: Any) -> Tensor:
-        x = tensor(x)
+        x = as_tensor(x)
         h, w = self.patch_size
         if x.ndim != 4 or x.shape[3] != self.channels or x.shape[1] % h or x.shape[2] % w:
             where = f" in layer {current_layer()!r}" if current_layer() else ""
@@ -124,7 +124,7 @@ class PositionEmbedding(Module):
         self.weight = small_normal(shape, rng, dtype)
 
     def forward(self, x: Any) -> Tensor:
-        x = tensor(x)
+        x = as_tensor(x)
         if x.shape[-2:] != self.weight.shape:
             where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
@@ -161,7 +161,7 @@ class ClassToken(Module):
         self.weight = small_normal((positive("ClassToken: width", width),), rng, dtype)
 
     def forward(self, x: Any) -> Tensor:
-        x = tensor(x)
+        x = as_tensor(x)
         lead: Sequence[int] = x.shape[:-2]
         return ops.concatenate([ops.broadcast_to(self.weight, (*lead, 1, self.weight.shape[0])), x], axis=-2)
 

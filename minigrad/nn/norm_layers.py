@@ -12,9 +12,8 @@ from minigrad import ops
 from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor
 from minigrad.nn.initial import zeros
-from minigrad.nn.linear_layer import positive
+from minigrad.nn.layer_arguments import as_tensor, positive
 from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
 from minigrad.typing import Array
 
 __all__ = ["BatchNorm", "LayerNorm"]
@@ -123,7 +122,7 @@ class BatchNorm(Module):
     def forward(self, x: Any) -> Tensor:
         if not self.training:
             return ops.batch_norm(x, self.gain, self.bias, self.running_mean, self.running_var, self.eps)
-        x = tensor(x)
+        x = as_tensor(x)
         rows = math.prod(x.shape[:-1])
         if rows == 1:
             where = f" in layer {current_layer()!r}" if current_layer() else ""

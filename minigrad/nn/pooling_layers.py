@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 from minigrad import ops
 from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor
-from minigrad.nn.conv_layer import short
+from minigrad.nn.layer_arguments import as_tensor, short
 from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
 from minigrad.ops.windows import Pair, pair
 
 __all__ = ["AvgPool2d", "GlobalAvgPool", "MaxPool2d"]
@@ -97,7 +96,7 @@ class GlobalAvgPool(Module):
     """
 
     def forward(self, x: Any) -> Tensor:
-        x = tensor(x)
+        x = as_tensor(x)
         if x.ndim < 3:
             where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(

@@ -8,14 +8,10 @@ from typing import Any
 from minigrad import ops
 from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor
+from minigrad.nn.layer_arguments import as_tensor
 from minigrad.nn.module import Module
 
 __all__ = ["Flatten", "Identity"]
-
-
-def tensor(x: Any) -> Tensor:
-    """The value as a Tensor; an array becomes a constant."""
-    return x if isinstance(x, Tensor) else Tensor(x)
 
 
 class Identity(Module):
@@ -28,7 +24,7 @@ class Identity(Module):
     """
 
     def forward(self, x: Any) -> Tensor:
-        return tensor(x)
+        return as_tensor(x)
 
 
 class Flatten(Module):
@@ -47,7 +43,7 @@ class Flatten(Module):
     """
 
     def forward(self, x: Any) -> Tensor:
-        x = tensor(x)
+        x = as_tensor(x)
         if not x.ndim:
             where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(f"Flatten{where}: needs a batch, samples along the first axis, but got one number")

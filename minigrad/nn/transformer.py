@@ -14,10 +14,10 @@ from minigrad.nn.attention import MultiHeadSelfAttention
 from minigrad.nn.containers import Sequential
 from minigrad.nn.dropout import Dropout
 from minigrad.nn.initial import lecun_uniform, rescale
+from minigrad.nn.layer_arguments import as_tensor
 from minigrad.nn.linear_layer import Linear
 from minigrad.nn.module import Module
 from minigrad.nn.norm_layers import LayerNorm
-from minigrad.nn.shaping import tensor
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed
 
@@ -80,7 +80,7 @@ class TransformerBlock(Module):
         self.dropout = Dropout(dropout) if dropout else None
 
     def forward(self, x: Any) -> Tensor:
-        x = tensor(x)
+        x = as_tensor(x)
         x = ops.add(x, self._dropped(self.attention(self.norm1(x))))
         return ops.add(x, self._dropped(self.mlp(self.norm2(x))))
 

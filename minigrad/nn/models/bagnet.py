@@ -12,7 +12,8 @@ from minigrad.nn.activations import ReLU
 from minigrad.nn.blocks import Bottleneck, Padding
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv_layer import Conv2d
-from minigrad.nn.linear_layer import Linear, positive
+from minigrad.nn.layer_arguments import positive
+from minigrad.nn.linear_layer import Linear
 from minigrad.nn.models.registry import register
 from minigrad.nn.module import Module
 from minigrad.nn.norm_layers import BatchNorm

@@ -12,7 +12,8 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor
 from minigrad.nn.containers import Sequential
 from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
-from minigrad.nn.linear_layer import Linear, positive
+from minigrad.nn.layer_arguments import positive
+from minigrad.nn.linear_layer import Linear
 from minigrad.nn.models.registry import register
 from minigrad.nn.module import Module
 from minigrad.nn.norm_layers import LayerNorm

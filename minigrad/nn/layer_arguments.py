@@ -1,0 +1,61 @@
+"""Arguments of layers: whole numbers, modules and tensors, checked; and how a pair is shown."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from minigrad.engine.tensor import Tensor
+from minigrad.nn.module import Module
+
+__all__ = ["as_tensor", "check_module", "positive", "short"]
+
+
+def positive(what: str, value: Any) -> int:
+    """The value as an int; raise unless it is a positive whole number.
+
+    Examples
+    --------
+    >>> positive("Linear: in_features", 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: Linear: in_features=0 must be a whole number of at least 1
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what}={value!r} must be a whole number of at least 1") from None
+    if number < 1:
+        raise ValueError(f"{what}={number} must be a whole number of at least 1")
+    return number
+
+
+def check_module(what: str, value: Any) -> None:
+    """Raise TypeError with a hint if a value is not a module."""
+    if isinstance(value, Module):
+        return
+    if isinstance(value, type) and issubclass(value, Module):
+        hint = f"this is the class; make one of it, as in {value.__name__}()"
+    elif isinstance(value, (list, tuple)):
+        hint = "pass the modules one by one, as in nn.Sequential(*modules)"
+    elif callable(value):
+        hint = "a plain function is no module; activations are nn.ReLU(), nn.Tanh(), …, or subclass nn.Module"
+    else:
+        hint = "see minigrad.nn, or subclass nn.Module"
+    raise TypeError(f"{what} is {value!r}, not a module; {hint}")
+
+
+def as_tensor(x: Any) -> Tensor:
+    """The value as a Tensor; an array becomes a constant."""
+    return x if isinstance(x, Tensor) else Tensor(x)
+
+
+def short(both: tuple[int, int]) -> str:
+    """One number where both are the same.
+
+    Examples
+    --------
+    >>> short((2, 2)), short((2, 1))
+    ('2', '(2, 1)')
+    """
+    return str(both[0]) if both[0] == both[1] else str(both)
