@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike
 
 from minigrad.typing import Array
 
-__all__ = ["plain", "prepare", "wide"]
+__all__ = ["DOUBLE", "HALF", "SINGLE", "plain", "prepare", "restore", "wide"]
 
 HALF, SINGLE, DOUBLE = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
 

@@ -28,7 +28,7 @@ from minigrad.terminal import Lenient
 from minigrad.threads import one_thread
 from minigrad.training import CheckpointError, DivergenceError
 
-__all__ = ["main"]
+__all__ = ["console", "main"]
 
 RESUMES = "finished runs are kept, and the same command goes on from there"
 FULL = (errno.ENOSPC, errno.EDQUOT)

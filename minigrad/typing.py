@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Array", "Axis", "Seed", "Shape"]
+
 Array: TypeAlias = NDArray[Any]
 """A NumPy array of any dtype."""
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from minigrad.cli import main
 from minigrad.explore import DisplayError, Exploration, Explorer, Subject, example, explore
-from minigrad.explore.example import NODE
+from minigrad.explore.example import EXAMPLE_NODE
 
 
 def canvas():
@@ -126,7 +126,7 @@ def test_the_command_writes_a_picture(tmp_path, capsys):
     vjp = "diagonal(0.3, target=both)"
     assert main(["explore", "--save", str(path), "--vjp", vjp, "--draws", "30", "--seed", "4"]) == 0
     shown = capsys.readouterr()
-    exploration = Exploration.of(Subject(*example(), NODE), vjp, 0.3, draws=30, rng=4)
+    exploration = Exploration.of(Subject(*example(), EXAMPLE_NODE), vjp, 0.3, draws=30, rng=4)
     assert shown.err == "" and str(exploration) in shown.out and narrow(shown.out.replace(str(tmp_path), "."))
     from matplotlib.image import imread
 
@@ -204,7 +204,7 @@ def test_the_window_of_the_command_is_closed_again(monkeypatch):
 def test_the_file_that_is_named_is_the_file_that_is_written(tmp_path, capsys):
     assert main(["explore", "--save", str(tmp_path / "a"), "--draws", "3"]) == 0
     assert str(tmp_path / "a.png") in capsys.readouterr().out and (tmp_path / "a.png").exists()
-    exploration = Exploration.of(Subject(*example(), NODE), "mask", draws=3, rng=0)
+    exploration = Exploration.of(Subject(*example(), EXAMPLE_NODE), "mask", draws=3, rng=0)
     assert exploration.save(tmp_path / "b") == tmp_path / "b.png" and (tmp_path / "b.png").exists()
     with pytest.raises(IsADirectoryError, match="name a file in it"):
         exploration.save(tmp_path)

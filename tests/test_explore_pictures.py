@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from minigrad.estimators import Mask
 from minigrad.explore import Exploration, Subject, example, explore
-from minigrad.explore.example import NODE
+from minigrad.explore.example import EXAMPLE_NODE
 from minigrad.explore.measure import ALONG, ENTRY
 
 
@@ -19,7 +19,7 @@ def canvas():
 
 @pytest.mark.parametrize("view", [ALONG, ENTRY])
 def test_an_exploration_draws_itself_on_a_given_figure(view):
-    exploration = Exploration.of(Subject(*example(), NODE), Mask(0.5), draws=10, rng=0)
+    exploration = Exploration.of(Subject(*example(), EXAMPLE_NODE), Mask(0.5), draws=10, rng=0)
     figure = Figure(figsize=(12.8, 8))
     assert exploration.plot(figure, view) is figure and len([ax for ax in figure.axes if ax.get_title()]) == 6
     part = Figure().subfigures(1, 2)[0]

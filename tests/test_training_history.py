@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minigrad.training import Epoch, History
-from minigrad.training.history import correct
+from minigrad.training.evaluate import accuracy
 
 
 def epoch(number, **changes):
@@ -61,5 +61,5 @@ def test_the_plot_is_drawn_on_the_given_axes():
 
 def test_accuracy_from_labels_and_from_probabilities():
     logits = np.array([[0.0, 1.0], [2.0, 1.0], [0.0, 3.0]])
-    assert correct(logits, np.array([1, 0, 0])) == pytest.approx(2 / 3)
-    assert correct(logits, np.array([[0.1, 0.9], [0.8, 0.2], [0.7, 0.3]])) == pytest.approx(2 / 3)
+    assert accuracy(logits, np.array([1, 0, 0])) == pytest.approx(2 / 3)
+    assert accuracy(logits, np.array([[0.1, 0.9], [0.8, 0.2], [0.7, 0.3]])) == pytest.approx(2 / 3)

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-__all__ = ["CLOCK", "Recorder", "TapeError", "current_layer", "current_tape", "inside_layer"]
+__all__ = ["CLOCK", "CONTEXT", "Recorder", "TapeError", "current_layer", "current_tape", "inside_layer"]
 
 
 class TapeError(RuntimeError):

@@ -175,8 +175,3 @@ def vjp_text(node: Node) -> str:
 def check_vjp(of: Primitive, vjp: Any, edges: int) -> None:
     """Raise if ``vjp`` is not something that a node of this primitive can take."""
     Node(0, of, (None,) * edges, ((),) * edges, {}, (), np.dtype(float), "").vjp = vjp
-
-
-def quote(text: str) -> str:
-    """Escape text for a DOT label."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')

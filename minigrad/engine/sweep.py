@@ -21,7 +21,7 @@ from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, Rows, Structured, add, dense
 from minigrad.typing import Array
 
-__all__ = ["Sweep", "draw", "sketch"]
+__all__ = ["Sweep", "checked", "draw", "sketch"]
 
 
 class Sweep:

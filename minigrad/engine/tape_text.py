@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.engine.node import Node, quote, save_text, vjp_text
+from minigrad.engine.node import Node, save_text, vjp_text
 from minigrad.engine.tensor import Tensor
 from minigrad.report import Table, si
 from minigrad.typing import Array
@@ -43,12 +43,17 @@ def to_dot(nodes: Sequence[Node], leaves: Sequence[Tensor]) -> str:
     lines = ["digraph tape {", '  rankdir=LR; node [shape=box, fontname="sans-serif"];']
     numbers = {id(leaf): k for k, leaf in enumerate(leaves)}
     for k, leaf in enumerate(leaves):
-        lines.append(f'  l{k} [label="{quote(leaf.name or "leaf")}\\n{leaf.shape}", shape=ellipse];')
+        lines.append(f'  l{k} [label="{_quote(leaf.name or "leaf")}\\n{leaf.shape}", shape=ellipse];')
     for node in nodes:
-        text = "" if node.vjp is None else f"\\n{quote(vjp_text(node))}"
-        lines.append(f'  n{node.index} [label="{node.index}: {quote(node.label)}\\n{node.shape}{text}"];')
+        text = "" if node.vjp is None else f"\\n{_quote(vjp_text(node))}"
+        lines.append(f'  n{node.index} [label="{node.index}: {_quote(node.label)}\\n{node.shape}{text}"];')
         for parent in node.parents:
             if parent is not None:
                 source = f"n{parent}" if isinstance(parent, int) else f"l{numbers[id(parent)]}"
                 lines.append(f"  {source} -> n{node.index};")
     return "\n".join([*lines, "}"])
+
+
+def _quote(text: str) -> str:
+    """Escape text for a DOT label."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -16,7 +16,7 @@ from minigrad.arrays import plain
 from minigrad.engine.context import CLOCK, CONTEXT, Recorder, TapeError
 from minigrad.typing import Array, Seed, Shape
 
-__all__ = ["Tensor", "TensorLike"]
+__all__ = ["Tensor", "TensorLike", "not_recorded", "traced"]
 
 
 class Tensor:

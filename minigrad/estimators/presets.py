@@ -125,12 +125,9 @@ def column_row(budget: float) -> Cotangents:
     >>> tape.nodes[0].vjp["w"]
     WithReplacement(0.5, axis='row', target='weight')
     """
-    return {
-        "vjp": {
-            "x": WithReplacement(budget, axis="column", target="input"),
-            "w": WithReplacement(budget, axis="row", target="weight"),
-        }
-    }
+    terms_x = WithReplacement(budget, axis="column", target="input")
+    terms_w = WithReplacement(budget, axis="row", target="weight")
+    return {"vjp": {"x": terms_x, "w": terms_w}}
 
 
 def winner_take_all(budget: float, where: str = "save") -> Cotangents | Residuals:
@@ -226,12 +223,8 @@ def vcas(budget: float, weight_budget: float | None = None) -> Cotangents:
     50 True
     """
     rows = budget if weight_budget is None else weight_budget
-    return {
-        "vjp": {
-            "x": DiagonalSketch(budget, axis="sample"),
-            "w": DiagonalSketch(rows, axis="row", target="weight"),
-        }
-    }
+    samples = DiagonalSketch(budget, axis="sample")
+    return {"vjp": {"x": samples, "w": DiagonalSketch(rows, axis="row", target="weight")}}
 
 
 def meprop(budget: float) -> Cotangents:

@@ -13,7 +13,7 @@ from minigrad.experiments.method import Method
 from minigrad.threads import one_thread
 from minigrad.training import History
 
-__all__ = ["Run", "train"]
+__all__ = ["AUGMENTATION", "Run", "train"]
 
 AUGMENTATION = training.Augment(training.random_crop(2), training.random_flip())
 

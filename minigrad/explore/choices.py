@@ -11,7 +11,7 @@ from minigrad.engine.estimator import Estimator
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection, TopK, parse, with_budget
 from minigrad.estimators.budget import has_budget, states_budget
 
-__all__ = ["DEFAULT", "STANDARD", "Choice", "Offer", "choices_from"]
+__all__ = ["DEFAULT", "STANDARD", "Choice", "Offer", "choices_from", "different", "find", "own_budget"]
 
 DEFAULT = 0.25
 """The budget where none is given."""

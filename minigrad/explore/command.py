@@ -48,7 +48,7 @@ def add_explore(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what the arguments ask for."""
     from minigrad.explore.choices import STANDARD
-    from minigrad.explore.example import NODE, example
+    from minigrad.explore.example import EXAMPLE_NODE, example
     from minigrad.explore.exploration import Exploration
     from minigrad.explore.opening import explore
     from minigrad.explore.picture import destination
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     file = None if options.save is None else destination(options.save)
     estimator = None if options.vjp is None else _parsed(options.vjp, options.budget)
     if file is not None:
-        subject = Subject(*example(), NODE)
+        subject = Subject(*example(), EXAMPLE_NODE)
         exploration = Exploration.of(
             subject, estimator or STANDARD[0], options.budget, draws=options.draws, rng=options.seed
         )

@@ -15,7 +15,7 @@ from minigrad.explore.subject import Subject
 from minigrad.structure import dense
 from minigrad.typing import Array
 
-__all__ = ["BudgetCurve"]
+__all__ = ["BudgetCurve", "closed_form", "distortion_unit", "squared_error", "through"]
 
 POINTS = 7
 """So many of the budgets are measured."""
@@ -105,7 +105,7 @@ def through(curve: BudgetCurve, budget: float, distortion: float | None) -> Budg
     return dataclasses.replace(curve, budgets=np.insert(curve.budgets, at, budget), closed_form=closed)
 
 
-def unit(subject: Subject) -> float:
+def distortion_unit(subject: Subject) -> float:
     """What distortions are relative to: ‖G‖², or 1 where that is 0."""
     return float(np.square(subject.cotangent, dtype=np.float64).sum()) or 1.0
 
@@ -113,17 +113,17 @@ def unit(subject: Subject) -> float:
 def closed_form(subject: Subject, estimator: Estimator) -> float | None:
     """E‖Ĝ − G‖² / ‖G‖², or None where the estimator knows no closed form."""
     try:
-        return float(estimator.distortion(subject.cotangent, subject.node)) / unit(subject)
+        return float(estimator.distortion(subject.cotangent, subject.node)) / distortion_unit(subject)
     except NotImplementedError:
         return None
 
 
 def squared_errors(subject: Subject, estimator: Estimator, draws: int, key: int) -> Array:
     """‖Ĝ − G‖² / ‖G‖² of each draw."""
-    scale = unit(subject)
-    return np.array([error(subject, dense(subject.draw(estimator, k, key))) / scale for k in range(draws)])
+    scale = distortion_unit(subject)
+    return np.array([squared_error(subject, dense(subject.draw(estimator, k, key))) / scale for k in range(draws)])
 
 
-def error(subject: Subject, drawn: Array) -> float:
+def squared_error(subject: Subject, drawn: Array) -> float:
     """‖Ĝ − G‖² of one draw."""
     return float(np.square(np.subtract(drawn, subject.cotangent, dtype=np.float64)).sum())

@@ -10,10 +10,10 @@ from minigrad.engine.tensor import Tensor
 from minigrad.streams import Domain, generator
 from minigrad.typing import Array
 
-__all__ = ["example"]
+__all__ = ["EXAMPLE_NODE", "example"]
 
 SAMPLES, STRIPS, PIXELS, FEATURES, CLASSES = 8, 4, 16, 20, 10
-NODE = 2
+EXAMPLE_NODE = 2
 """The second linear layer: the input of this one, unlike that of the first, needs a gradient."""
 
 STEPS, BATCH, RATE = 60, 32, 0.3

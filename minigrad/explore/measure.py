@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.counts import MOST_DRAWS, count
 from minigrad.engine.estimator import Estimator
-from minigrad.explore.curve import error, unit
+from minigrad.explore.curve import distortion_unit, squared_error
 from minigrad.explore.subject import Subject
 from minigrad.explore.units import Units, units_of
 from minigrad.structure import Cotangent, dense
@@ -86,7 +86,7 @@ def measure(subject: Subject, estimator: Estimator, draws: int, key: int) -> Mea
     if draws < 2:
         raise ValueError(f"explore: draws={draws}; give at least 2, which a standard error needs")
     count("explore: draws", draws, MOST_DRAWS, "draws")
-    exact, scale = subject.gradient, unit(subject)
+    exact, scale = subject.gradient, distortion_unit(subject)
     direction, largest = _views(exact)
     first = subject.draw(estimator, 0, key)
     units = units_of(estimator, subject.cotangent, subject.node, first)
@@ -96,7 +96,7 @@ def measure(subject: Subject, estimator: Estimator, draws: int, key: int) -> Mea
     for k in range(draws):
         drawn = subject.draw(estimator, k, key)
         counts += units.kept(drawn)
-        squares[k] = error(subject, dense(drawn)) / scale
+        squares[k] = squared_error(subject, dense(drawn)) / scale
         estimate = subject.estimate(drawn)
         along[k] = float(np.vdot(estimate, direction))
         entry[k] = estimate[largest]

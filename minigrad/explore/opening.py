@@ -13,7 +13,7 @@ from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.estimators import parse
 from minigrad.explore.choices import DEFAULT, Choice, Offer, choices_from, find, own_budget
-from minigrad.explore.example import NODE, example
+from minigrad.explore.example import EXAMPLE_NODE, example
 from minigrad.explore.exploration import BUDGETS
 from minigrad.explore.explorer import Explorer
 from minigrad.explore.subject import Subject
@@ -120,7 +120,7 @@ def explore(
         raise TypeError("explore: give a tape and the loss that was recorded on it, or neither")
     if tape is None or loss is None:
         tape, loss = example()
-        node = NODE if node is None else node
+        node = EXAMPLE_NODE if node is None else node
     subject = Subject(tape, loss, node, wrt, cotangent=cotangent)
     choices = choices_from(estimators)
     own = subject.node.vjp

@@ -21,7 +21,7 @@ from minigrad.report import Table, json_ready
 from minigrad.structure import Cotangent
 from minigrad.typing import Array
 
-__all__ = ["LIMIT", "ExactMoments", "exact_moments", "outcomes"]
+__all__ = ["LIMIT", "ExactMoments", "count_outcomes", "exact_moments", "node_outcomes", "outcomes", "paths"]
 
 LIMIT = 200_000
 """How many joint outcomes are enumerated unless told otherwise."""

@@ -12,7 +12,7 @@ from minigrad.inspect.probes import Probes, Row
 from minigrad.report import Table, json_ready
 from minigrad.typing import Array
 
-__all__ = ["ParameterVerdict", "Unbiasedness", "by_parameter"]
+__all__ = ["ParameterVerdict", "Unbiasedness", "by_parameter", "row_text"]
 
 
 @dataclass(frozen=True)

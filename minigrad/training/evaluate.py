@@ -11,10 +11,9 @@ from minigrad.engine.tensor import Tensor
 from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.nn.module import Module
 from minigrad.threads import one_thread
-from minigrad.training.history import correct
 from minigrad.typing import Array
 
-__all__ = ["Loss", "evaluate"]
+__all__ = ["Loss", "accuracy", "evaluate"]
 
 Loss: TypeAlias = Callable[[Any, Array], Tensor]
 """``loss(logits, labels)``, a scalar: the mean over the batch."""
@@ -65,7 +64,14 @@ def evaluate(
             part = slice(first, first + batch_size)
             logits = model(fed(x[part], dtype))
             total += loss(logits, fed(labels[part], dtype)).item() * len(labels[part])
-            right += correct(logits.data, labels[part]) * len(labels[part])
+            right += accuracy(logits.data, labels[part]) * len(labels[part])
     finally:
         model.train(was_training)
     return total / len(x), right / len(x)
+
+
+def accuracy(logits: Array, labels: Array) -> float:
+    """The fraction of rows whose largest logit is that of the label, or of the most probable label."""
+    if labels.ndim == logits.ndim:
+        labels = labels.argmax(axis=-1)
+    return float((logits.argmax(axis=-1) == labels).mean())

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from minigrad.report import Table, si
-from minigrad.typing import Array
 
 __all__ = ["Epoch", "History"]
 
@@ -134,13 +133,6 @@ class History:
         ax.set(xlabel="epoch", ylabel="loss (nats)")
         ax.legend()
         return ax
-
-
-def correct(logits: Array, labels: Array) -> float:
-    """The fraction of rows whose largest logit is that of the label, or of the most probable label."""
-    if labels.ndim == logits.ndim:
-        labels = labels.argmax(axis=-1)
-    return float((logits.argmax(axis=-1) == labels).mean())
 
 
 def _to_json(value: Any) -> Any:

@@ -17,8 +17,8 @@ from minigrad.optim import Optimizer, clip_grad_norm
 from minigrad.streams import Domain, child, generator, key_of
 from minigrad.structure import dense
 from minigrad.training.batches import Batches
-from minigrad.training.evaluate import Loss, evaluate
-from minigrad.training.history import Epoch, History, correct
+from minigrad.training.evaluate import Loss, accuracy, evaluate
+from minigrad.training.history import Epoch, History
 from minigrad.typing import Array, Seed
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Loop:
         self.optimizer.step([next(found) if p.requires_grad else p.data for p in self.optimizer.parameters])
         self._count(tape)
         self.step += 1
-        return value, correct(logits.data, y), backward
+        return value, accuracy(logits.data, y), backward
 
     def _count(self, tape: Tape) -> None:
         """Add the operations of a step; they are counted afresh only when a tape looks different."""
