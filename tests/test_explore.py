@@ -12,7 +12,7 @@ from minigrad import nn, ops
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask
 from minigrad.explore import Exploration, Subject, example
 from minigrad.explore.choices import STANDARD, choices_from, find
-from minigrad.explore.example import NODE
+from minigrad.explore.example import EXAMPLE_NODE
 
 
 class Coin(mg.Estimator):
@@ -53,7 +53,7 @@ def test_the_example_is_small_quick_and_the_same_each_time():
     again, same = example()
     assert loss.data == same.data and len(tape.nodes) == len(again.nodes) == 7
     assert loss.data < math.log(10)  # it has learned something
-    assert tape.nodes[NODE].name == "linear" and tape.nodes[NODE].shape == (8, 4, 20)
+    assert tape.nodes[EXAMPLE_NODE].name == "linear" and tape.nodes[EXAMPLE_NODE].shape == (8, 4, 20)
     assert example(rng=1)[1].data != loss.data
 
 

@@ -10,7 +10,7 @@ import minigrad as mg
 from minigrad import ops
 from minigrad.estimators import DiagonalSketch, Mask
 from minigrad.explore import Exploration, Subject, example, explore
-from minigrad.explore.example import NODE
+from minigrad.explore.example import EXAMPLE_NODE
 
 
 def canvas():
@@ -49,7 +49,7 @@ class LastColumn(mg.Estimator):
 
 @pytest.fixture(scope="module")
 def subject():
-    return Subject(*example(), NODE)
+    return Subject(*example(), EXAMPLE_NODE)
 
 
 def test_an_estimator_without_a_budget_is_counted_and_not_taken_for_exact(subject):

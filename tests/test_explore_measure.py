@@ -12,7 +12,7 @@ import minigrad as mg
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
 from minigrad.explore import BudgetCurve, Choice, Exploration, Subject, example
 from minigrad.explore.choices import STANDARD
-from minigrad.explore.example import NODE
+from minigrad.explore.example import EXAMPLE_NODE
 from minigrad.explore.measure import ALONG, ENTRY
 from minigrad.explore.units import units_of
 from minigrad.structure import dense
@@ -41,7 +41,7 @@ class Wrong(Mask):
 
 @pytest.fixture(scope="module")
 def subject():
-    return Subject(*example(), NODE)
+    return Subject(*example(), EXAMPLE_NODE)
 
 
 # --- units
