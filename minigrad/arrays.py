@@ -154,6 +154,6 @@ def common(arrays: Sequence[Array | None], weak: Sequence[int], as_is: bool) -> 
 
 
 def restore(saved: dict[str, Any], given: list[Array | None], arrays: list[Array | None]) -> dict[str, Any]:
-    """What a float16 operation saved, with its inputs as they were given: no copy in float32 stays on the tape."""
+    """Put back the inputs that a float16 operation saved, as they were given: no float32 copy stays on the tape."""
     back = {id(array): old for array, old in zip(arrays, given, strict=True) if array is not None}
     return {name: back.get(id(value), value) for name, value in saved.items()}

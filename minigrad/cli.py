@@ -126,7 +126,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _shown_by(usual: Callable[..., Any]) -> Callable[..., Any]:
-    """How warnings are shown: those meant for users in words alone, the others as usual, with their place."""
+    """Show warnings: those meant for users in words alone, the others as usual, with their place."""
 
     def show(
         message: Warning | str,

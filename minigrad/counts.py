@@ -1,4 +1,4 @@
-"""How many of something: a whole number that can be meant."""
+"""Counts: whole numbers that can be meant."""
 
 from __future__ import annotations
 

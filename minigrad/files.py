@@ -180,7 +180,7 @@ def _locked_file(path: Path) -> tuple[IO[bytes], Path]:
 
 
 def _lock(handle: int) -> bool | None:
-    """Whether the lock of an open file could be had; None where there are none."""
+    """True if the lock of an open file could be had; None where there are none."""
     if fcntl is None:
         return None
     try:

@@ -32,10 +32,10 @@ MARK = 0x6D696E6967726164
 
 @unique
 class Domain(Enum):
-    """What random numbers are for: a number that never changes, and how many places tell streams apart."""
+    """A purpose of random numbers: a number that never changes, and how many places tell its streams apart."""
 
     FORWARD = 0, 0
-    """What a tape draws while it records, as dropout does: ``Tape(rng=seed)``."""
+    """Draws of a tape while it records, as those of dropout: ``Tape(rng=seed)``."""
     RESIDUAL = 1, 2
     """A residual sketch; by node and saved input."""
     BACKWARD = 2, 2
@@ -81,7 +81,7 @@ class Domain(Enum):
     PLACE = 22, 1
     """Such a draw for its noise; by number."""
     RESAMPLE = 24, 0
-    """Which measured batches a bootstrap takes again, for the error of a number that was chosen."""
+    """The measured batches that a bootstrap takes again, for the error of a number that was chosen."""
     LISTENED = 25, 0
     """Calls of an estimator that find out whether it draws at all."""
     PARTS = 23, 0
@@ -125,7 +125,7 @@ def key_of(rng: Seed) -> int:
 
 
 def as_generator(domain: Domain, rng: Seed) -> np.random.Generator:
-    """What a ``rng=`` argument takes, as a generator: one that is handed in stays what it is.
+    """Turn a ``rng=`` argument into a generator: one that is handed in stays what it is.
 
     Parameters
     ----------

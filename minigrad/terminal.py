@@ -1,4 +1,4 @@
-"""What is written to the screen: where it cannot be written, words are lost, and never the work."""
+"""Words on the screen: where they cannot be written they are lost, and never the work."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Lenient(io.TextIOBase):
 
 
 def watched() -> bool:
-    """Whether standard error is a terminal.
+    """True if standard error is a terminal.
 
     Examples
     --------

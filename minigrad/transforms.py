@@ -209,7 +209,7 @@ def _values(value: Any, what: str, position: int) -> Array:
 
 
 def structure_hint(what: str, value: Any) -> str:
-    """How to differentiate by the arrays of a dict or a list today."""
+    """Advice on how to differentiate by the arrays of a dict or a list today."""
     call = "vjp(" if what == "vjp" else "grad("
     end = ", a, b)" if what == "vjp" else ", argnums=(0, 1))(a, b)"
     inside = "{'a': a, 'b': b}" if isinstance(value, dict) else "[a, b]"

@@ -16,7 +16,7 @@ Shape: TypeAlias = tuple[int, ...]
 """The shape of an array."""
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
-"""What ``axis=`` of a reduction takes: one axis, several, or None for all."""
+"""The argument ``axis=`` of a reduction: one axis, several, or None for all."""
 
 Seed: TypeAlias = "np.random.Generator | int | None"
-"""What every ``rng=`` takes: a generator, a seed, or None for fresh entropy from the system."""
+"""The argument ``rng=``: a generator, a seed, or None for fresh entropy from the system."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import inspect
 import re
 import types
+from pathlib import Path
 from typing import Any
 
 import pytest
-from test_docs import NAMES
+from test_docs import NAMES, ROOT
 
 DOWNLOADED = {f"minigrad.datasets.{name}" for name in ("cifar10", "cifar10_subset", "fashion_mnist", "mnist")}
 """What needs files from elsewhere: the example is shown, and not run."""
@@ -58,6 +60,30 @@ def test_docstring(name: str) -> None:
     found = lacking(thing)
     assert not found, f"{name}: {', '.join(found)}"
     assert name in DOWNLOADED or examples(thing), f"{name}: its example is not run"
+
+
+QUESTION = re.compile(r"(What|Whether|Which|How) ")
+
+
+def questions(text: str) -> list[str]:
+    """Strings that stand by themselves in a source text and begin like a question: they do not say what a thing is."""
+    statements = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr))
+    values = (node.value.value for node in statements if isinstance(node.value, ast.Constant))
+    return [value.split("\n")[0] for value in values if isinstance(value, str) and QUESTION.match(value)]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "minigrad").rglob("*.py")), ids=lambda path: path.stem)
+def test_a_summary_says_what_a_thing_is_or_does(path: Path) -> None:
+    assert questions(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_summary_that_is_a_question_is_found() -> None:
+    planted = (
+        '"""What f is."""\nA = 1\n"""How many."""\ndef f():\n    """Whether so.\n\n    More."""\n    "Which it is."\n'
+    )
+    assert questions(planted) == ["What f is.", "How many.", "Whether so.", "Which it is."]
+    sound = '"""Whatever f is."""\ndef f():\n    """The thing.\n\n    What it is."""\n    return "What "\n'
+    assert questions(sound) == []
 
 
 def test_a_poor_docstring_is_found() -> None:

@@ -1,4 +1,4 @@
-"""What is known beforehand of a file that a data set needs: its name, its address, its content's hash."""
+"""A file that a data set needs, as it is known beforehand: its name, its address, its content's hash."""
 
 from __future__ import annotations
 

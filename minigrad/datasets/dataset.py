@@ -118,7 +118,7 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are.
+        """The number of classes.
 
         Examples
         --------
@@ -242,7 +242,7 @@ class Dataset:
 
 
 def _part(name: str, count: int | None, available: int, rng: np.random.Generator | None) -> Array | slice:
-    """What to keep of one part: an index for its arrays, which copies, so that the rest of them can be freed."""
+    """The samples to keep of one part: an index for its arrays, which copies, so that the rest can be freed."""
     if count is None:
         return slice(None)
     try:

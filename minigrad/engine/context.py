@@ -1,4 +1,4 @@
-"""What is going on in this thread: which tape is recording, and which layer is being computed."""
+"""The state of this thread: which tape is recording, and which layer is being computed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TapeError(RuntimeError):
 
 
 class Recorder(Protocol):
-    """What tensors, and what records them, know of a `minigrad.Tape`."""
+    """A `minigrad.Tape` as far as tensors, and what records them, know it."""
 
     nodes: list[Any]
     since: list[int]

@@ -137,7 +137,7 @@ class Estimator:
         return None
 
     def kept(self, shape: Shape) -> Kept:
-        """What is expected to be kept of a cotangent of this shape; the cost model reads it."""
+        """The part that is expected to be kept of a cotangent of this shape; the cost model reads it."""
         return Kept(Dense, 1.0)
 
     def overhead(self, shape: Shape) -> float:
@@ -146,15 +146,15 @@ class Estimator:
 
 
 VJP: TypeAlias = "Estimator | Mapping[str, Estimator] | None"
-"""What ``vjp=`` takes: None is exact; one estimator makes one draw that serves every input; a mapping by
+"""The argument ``vjp=``: None is exact; one estimator makes one draw that serves every input; a mapping by
 the name of the input makes one draw for each input it names, and leaves the others exact."""
 
 Save: TypeAlias = "Estimator | Mapping[str, Estimator] | None"
-"""What ``save=`` takes: None saves all; one estimator draws for each saved input by itself; or a mapping by name."""
+"""The argument ``save=``: None saves all; one estimator draws for each saved input by itself; or a mapping by name."""
 
 
 def estimator_hint(value: Any, argument: str) -> str:
-    """What to write in place of something that is no estimator."""
+    """Advice on what to write in place of something that is no estimator."""
     if isinstance(value, str):
         return f"write {argument}=minigrad.estimators.parse({value!r})"
     if isinstance(value, type) and issubclass(value, Estimator):

@@ -76,14 +76,14 @@ def lend(inner: Recorder, outer: Recorder) -> None:
 
 
 def is_foreign(value: Tensor, tape: Recorder) -> bool:
-    """Whether ``tape``, which is recording, must not read a tensor that requires a gradient."""
+    """True if ``tape``, which is recording, must not read a tensor that requires a gradient."""
     if value.tape is not None:
         return value.tape is not tape
     return value.born < tape.since[-1] or was_lent(value, tape)
 
 
 def was_lent(leaf: Tensor, tape: Recorder) -> bool:
-    """Whether a block within ``tape`` has read a leaf."""
+    """True if a block within ``tape`` has read a leaf."""
     return tape.lent is not None and tape.lent.get(id(leaf)) is leaf
 
 

@@ -109,7 +109,7 @@ class Node:
 
     @property
     def vjp(self) -> VJP:
-        """How the incoming cotangent is replaced before the VJP rules see it; None is exact.
+        """The estimator that replaces the incoming cotangent before the VJP rules see it; None is exact.
 
         Raises
         ------
@@ -159,7 +159,7 @@ class Node:
 
 
 def save_text(node: Node) -> str:
-    """What was sketched of the residuals, for tables; empty where nothing was."""
+    """The sketches of the residuals as text, for tables; empty where there are none."""
     return "".join(f", {name}: {estimator!r}" for name, estimator in node.save.items())
 
 

@@ -146,7 +146,7 @@ class Primitive:
         return rules[0](g, saved, edge) if self.variadic else rules[edge](g, saved)
 
     def takes(self, structure: type[Structured]) -> bool:
-        """Whether cotangents of this structure are not made dense first."""
+        """True if cotangents of this structure are not made dense first."""
         return structure in self.rules or (self.bilinear and structure.multiplies)
 
     def written_out(self) -> Primitive:
@@ -188,5 +188,5 @@ def rows_kept(kept: Kept) -> float:
 
 
 def is_own(function: Callable[..., Any]) -> bool:
-    """Whether a function is of this package."""
+    """True if a function is of this package."""
     return str(getattr(function, "__module__", None)).partition(".")[0] == __name__.partition(".")[0]

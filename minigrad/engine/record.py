@@ -143,7 +143,7 @@ def record(
 
 
 def made(data: Array, tape: Recorder | None, node: int | None) -> Tensor:
-    """What an operation returns, without the checks that a tensor made by hand needs."""
+    """Make the tensor that an operation returns, without the checks that one made by hand needs."""
     result = Tensor.__new__(Tensor)
     result.data = data
     result.grad = result.name = None

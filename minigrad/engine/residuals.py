@@ -79,7 +79,7 @@ def sketch_residuals(node: Node, save: Mapping[str, Estimator], tape: Recorder) 
 
 @contextmanager
 def saving(sketched: bool) -> Iterator[None]:
-    """Whether operations heed ``save=`` in this block: ``saving(False)`` records the exact reference of a sketch.
+    """Set whether operations heed ``save=`` in this block: ``saving(False)`` records the exact reference of a sketch.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What forward functions, VJP rules and estimators hand back: what is let through, and what is refused.
+"""The results of forward functions, VJP rules and estimators: what is let through, and what is refused.
 
 The library's own rules keep to the contract, which its tests see to. The rules of anybody else's primitives are called
 here, with views of the cotangent and of what was saved that cannot be written to: other nodes, later draws and the
@@ -63,7 +63,7 @@ def forward_output(name: str, answer: Any) -> tuple[Array, dict[str, Any]]:
 
 
 def real(contribution: Cotangent, node: Node, edge: int) -> Cotangent:
-    """What a rule returned in another dtype than that of its input, if real numbers; raise if not."""
+    """The result of a rule in another dtype than that of its input, if real numbers; raise if not."""
     if contribution.dtype.kind not in "fiub":
         raise TypeError(
             f"{node.label}: its VJP rule for {node.primitive.edge_name(edge)!r} returned values of dtype "

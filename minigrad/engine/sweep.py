@@ -128,7 +128,7 @@ class Sweep:
             self.leaves[id(leaf)] = (leaf, contribution, own)
 
     def gradient(self, leaf: Tensor) -> Cotangent | None:
-        """What has arrived at a leaf, as an array or a structured cotangent; None where nothing has."""
+        """The gradient that has arrived at a leaf, as an array or a structured cotangent; None where nothing has."""
         entry = self.leaves.get(id(leaf))
         if entry is None:
             return None

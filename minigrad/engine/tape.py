@@ -90,7 +90,7 @@ class Tape:
 
     @property
     def key(self) -> int:
-        """What the draws of residual sketches (``save=``) are keyed by, together with the node."""
+        """The key of the draws of residual sketches (``save=``), together with the node."""
         if self._key is None:
             self._key = key_of(self._seed)
         return self._key

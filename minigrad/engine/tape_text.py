@@ -13,7 +13,7 @@ __all__ = ["summary", "to_dot"]
 
 
 def summary(nodes: Sequence[Node]) -> Table:
-    """What each node computed, from what, and what it saved."""
+    """A table of nodes: what each computed, from what, and what it saved."""
     rows = []
     for node in nodes:
         sources = [f"#{p}" if isinstance(p, int) else "·" if p is None else p.name or "leaf" for p in node.parents]

@@ -253,11 +253,11 @@ class Tensor:
 
 
 TensorLike: TypeAlias = "Tensor | ArrayLike"
-"""What an operation takes as an input: a tensor, an array, nested lists or a number."""
+"""An input of an operation: a tensor, an array, nested lists or a number."""
 
 
 def traced(x: Tensor) -> bool:
-    """Whether a gradient by this tensor is, or may be, under way: it is recorded, or a leaf while a tape records."""
+    """True if a gradient by this tensor is, or may be, under way: it is recorded, or a leaf while a tape records."""
     return x.requires_grad and (x.tape is not None or bool(CONTEXT.tapes))
 
 

@@ -1,4 +1,4 @@
-"""What a unit is: one column, one row, one sample or one entry of a cotangent.
+"""The units of an axis: one column, one row, one sample or one entry of a cotangent.
 
 Index conventions: G has shape (…, m); j runs over its m columns, i over its rows (all leading axes flattened),
 s over the samples of its first axis.

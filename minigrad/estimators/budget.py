@@ -60,7 +60,7 @@ def budget_of(vjp: VJP) -> float:
 
 
 def has_budget(vjp: VJP) -> bool:
-    """Whether a choice of VJP has a budget that can be changed; `Exact` and None have none.
+    """True if a choice of VJP has a budget that can be changed; `Exact` and None have none.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def has_budget(vjp: VJP) -> bool:
 
 
 def states_budget(estimator: Estimator) -> bool:
-    """Whether an estimator says what its budget is; one that leaves it at the default of the base class does not.
+    """True if an estimator says what its budget is; one that leaves it at the default of the base class does not.
 
     Examples
     --------

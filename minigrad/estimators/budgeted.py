@@ -1,4 +1,4 @@
-"""What every estimator with a budget does first: take any cotangent, and hand on untouched what must not be sampled."""
+"""The base of estimators with a budget: it takes any cotangent, and hands on untouched what must not be sampled."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def as_cotangent(g: Any) -> Array:
 
 
 def all_finite(g: Array) -> bool:
-    """Whether there is no NaN and no infinity; one sum tells in nearly all cases.
+    """True if there is no NaN and no infinity; one sum tells in nearly all cases.
 
     Examples
     --------

@@ -91,7 +91,7 @@ class DiagonalSketch(Selection):
         check_choice(self, "target", self.target, TARGETS)
 
     def scores(self, g: Array, node: Node | None = None) -> Array:
-        """What the inclusion probabilities are made for: one score for each unit, up to a common factor.
+        """The scores that the inclusion probabilities are made for: one for each unit, up to a common factor.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class DiagonalSketch(Selection):
         return p
 
     def _not_zero(self, g: Array, indices: Array) -> Array:
-        """Which of some units have an entry that is not zero, even one whose square vanishes."""
+        """Find the units that have an entry which is not zero, even one whose square vanishes."""
         gathered = AXES[self.axis].gather(g, indices, np.ones(indices.size, g.dtype)).parts[0]
         if self.axis == "column":
             return np.asarray(gathered.any(axis=0))

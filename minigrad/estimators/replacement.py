@@ -31,7 +31,7 @@ __all__ = ["Plan", "WithReplacement"]
 
 
 class Plan(NamedTuple):
-    """What will be drawn from a cotangent.
+    """The plan of what will be drawn from a cotangent.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class WithReplacement(Budgeted):
         return max(1, round(self.budget * AXES[self.axis].count(shape)))
 
     def plan(self, g: Array, node: Node | None = None) -> Plan:
-        """What is kept for certain, and the chances in each draw.
+        """Plan what is kept for certain, and the chances in each draw.
 
         Parameters
         ----------

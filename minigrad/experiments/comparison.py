@@ -31,7 +31,7 @@ __all__ = ["Comparison", "versions"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What every method gave over the seeds.
+    """The results of every method over the seeds.
 
     Attributes
     ----------
@@ -111,14 +111,14 @@ class Comparison:
         return Table(heads, rows, title=self.title(), notes=self.notes())
 
     def title(self) -> str:
-        """What was compared, in one line."""
+        """The title: what was compared, in one line."""
         c = self.configuration
         seeds = f"{len(self.seeds)} seed" + ("" if len(self.seeds) == 1 else "s")
         epochs = f"{c.epochs} epoch" + ("" if c.epochs == 1 else "s")
         return f"{c.model} on {c.data}: {epochs}, batch {c.batch_size}, lr {c.lr:g}, {seeds}"
 
     def notes(self) -> list[str]:
-        """How the table is to be read."""
+        """Notes on how the table is to be read."""
         notes = [
             "accuracy on the test data, mean ± sd over seeds; loss: training, last epoch",
             "flops, time: of the backward pass, relative to exact (time: medians)",

@@ -31,7 +31,7 @@ __all__ = ["Configuration"]
 
 @dataclass(frozen=True)
 class Configuration:
-    """What all runs of a comparison share.
+    """The settings that all runs of a comparison share.
 
     Parameters
     ----------

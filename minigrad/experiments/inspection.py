@@ -1,4 +1,4 @@
-"""What ``minigrad inspect`` and ``minigrad advise`` show: reports on a model of which some epochs were trained."""
+"""``minigrad inspect`` and ``minigrad advise``: reports on a model of which some epochs were trained."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Advising:
-    """What to choose instead.
+    """Advice on what to choose instead.
 
     Attributes
     ----------

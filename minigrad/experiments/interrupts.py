@@ -71,6 +71,6 @@ class QuietProcess(SpawnProcess):
 
 
 class QuietContext(SpawnContext):
-    """What makes them; for a pool of processes."""
+    """The function that makes them; for a pool of processes."""
 
     Process = QuietProcess

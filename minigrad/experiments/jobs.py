@@ -191,7 +191,7 @@ def _end(executor: ProcessPoolExecutor, others: set[Any]) -> None:
 
 
 def _begin() -> None:
-    """What a worker does first: it leaves Ctrl-C to the process that started it, and ends when that does."""
+    """Begin a worker: leave Ctrl-C to the process that started it, and end when that does."""
     from tqdm import tqdm
 
     tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a worker that is ended leaves behind

@@ -1,4 +1,4 @@
-"""What a method costs and how noisy it is, measured on one batch of a partly trained model."""
+"""The cost and the noise of a method, measured on one batch of a partly trained model."""
 
 from __future__ import annotations
 

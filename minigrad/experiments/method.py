@@ -54,7 +54,7 @@ class Method:
 
     @property
     def exact(self) -> bool:
-        """Whether its VJPs are exact."""
+        """True if its VJPs are exact."""
         return isinstance(self.estimator, Exact) or self.estimator.budget == 1
 
 

@@ -98,7 +98,7 @@ def write_picture(path: Path, draw: Callable[[Any], object], **options: Any) -> 
 
 
 def written(folder: Path, names: Sequence[str]) -> str:
-    """Which of these files there are, in words.
+    """Name those of these files that there are, in words.
 
     Examples
     --------

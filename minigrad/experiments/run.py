@@ -23,7 +23,7 @@ CHECKPOINT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Run:
-    """What one run gave.
+    """The results of one run.
 
     Attributes
     ----------

@@ -38,7 +38,7 @@ FAMILIES = (
 
 @dataclass(frozen=True)
 class Study:
-    """Which runs make up a study.
+    """The runs that make up a study.
 
     Parameters
     ----------

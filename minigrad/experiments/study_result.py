@@ -1,4 +1,4 @@
-"""What a study found: its lines, as a table, as files and as a picture."""
+"""The result of a study: its lines, as a table, as files and as a picture."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class StudyLine:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a study found.
+    """The result of a study.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class StudyResult:
     lines: tuple[StudyLine, ...]
 
     def at_end(self, line: StudyLine) -> bool:
-        """Whether a line's learning rate is an end of the grid, so that a better one may lie beyond."""
+        """True if a line's learning rate is an end of the grid, so that a better one may lie beyond."""
         return len(set(self.study.lrs)) > 1 and line.lr in (min(self.study.lrs), max(self.study.lrs))
 
     def table(self) -> Table:

@@ -1,4 +1,4 @@
-"""Which estimators the explorer offers: a label for each, and how to make one with a given budget."""
+"""The estimators that the explorer offers: a label for each, and how to make one with a given budget."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _remade(estimator: Estimator, budget: float) -> Estimator:
 
 
 def _without_budget(estimator: Estimator) -> str:
-    """How an estimator is written, without its budget, wherever that stands."""
+    """The text of an estimator, without its budget, wherever that stands."""
     unusual = 0.3141592653589793  # found again in the text, where 0.5 may be the value of something else
     text = repr(_remade(estimator, unusual))
     text = re.sub(rf"(, )?(?:\w+=)?{unusual}(, )?", lambda found: ", " if all(found.groups()) else "", text)
@@ -123,7 +123,7 @@ STANDARD: tuple[Choice, ...] = (
     Choice("projection", RandomProjection),
     Choice("top-k (biased)", TopK),
 )
-"""What is offered where nothing else is asked for. The targets of a diagonal sketch of columns."""
+"""The choices where nothing else is asked for. The targets of a diagonal sketch of columns."""
 
 
 def choices_from(offers: Mapping[str, Offer] | Sequence[Offer | Choice] | None) -> list[Choice]:

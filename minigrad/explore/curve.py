@@ -106,7 +106,7 @@ def through(curve: BudgetCurve, budget: float, distortion: float | None) -> Budg
 
 
 def distortion_unit(subject: Subject) -> float:
-    """What distortions are relative to: ‖G‖², or 1 where that is 0."""
+    """The unit of distortions: ‖G‖², or 1 where that is 0."""
     return float(np.square(subject.cotangent, dtype=np.float64).sum()) or 1.0
 
 

@@ -1,4 +1,4 @@
-"""What the explorer shows, computed: one estimator at one budget on one node. Nothing is drawn here."""
+"""The contents of the explorer, computed: one estimator at one budget on one node. Nothing is drawn here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BUDGETS = tuple(k / 20 for k in range(1, 21))
 
 @dataclass(frozen=True)
 class Exploration:
-    """What an estimator does at a node: to the cotangent, in one draw and in many, and to a gradient below.
+    """The effects of an estimator at a node: on the cotangent, in one draw and in many, and on a gradient below.
 
     All gradients are of the loss as it was recorded: under a mean over the batch they are those of the mean.
 
@@ -196,7 +196,7 @@ class Exploration:
 
     @property
     def draws(self) -> int:
-        """How many draws were made."""
+        """The number of draws made."""
         return int(self.errors.size)
 
     @property

@@ -129,7 +129,7 @@ class Explorer:
 
     @property
     def exploration(self) -> Exploration:
-        """What is shown now."""
+        """The exploration that is shown now."""
         if self._failure is not None:
             raise RuntimeError(
                 f"the explorer shows no exploration: {self._asked()} failed with {type(self._failure).__name__}: "

@@ -57,7 +57,7 @@ class Estimates:
 
 @dataclass(frozen=True)
 class Measured:
-    """What `measure` found; see `minigrad.explore.Exploration`."""
+    """The result of `measure`; see `minigrad.explore.Exploration`."""
 
     units: Units
     first: Cotangent

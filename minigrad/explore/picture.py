@@ -109,7 +109,7 @@ def draw(exploration: Exploration, figure: Any, view: str) -> Any:
 
 
 def _kept(exploration: Exploration) -> str:
-    """How much a draw kept, in words."""
+    """The part that a draw kept, in words."""
     if all_of_it(exploration.drawn, exploration.subject.cotangent):
         return "all of it"
     if not isinstance(exploration.drawn, Structured):

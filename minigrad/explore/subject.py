@@ -1,4 +1,4 @@
-"""What is looked at: one node of a tape, the cotangent that arrives there, and one gradient below it."""
+"""The subject that is looked at: one node of a tape, the cotangent that arrives there, and one gradient below it."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Subject:
         return self._rest + self._through(drawn)
 
     def _through(self, g: Cotangent) -> Array:
-        """What a cotangent of the node contributes to the gradient of the tensor."""
+        """The contribution of a cotangent of the node to the gradient of the tensor."""
         sweep = Sweep(self._nodes, self.node.index, self.cotangent, self._keep)
         sweep.pending[self.node.index] = g
         sweep.advance()

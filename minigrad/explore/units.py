@@ -1,4 +1,4 @@
-"""What an estimator keeps or leaves out as one: the units, how likely each is to be kept, and which a draw kept."""
+"""The units that an estimator keeps or leaves out as one: how likely each is to be kept, and which a draw kept."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def units_of(estimator: Estimator, g: Array, node: Node, drawn: Cotangent) -> Un
 
 
 def _axis_of(drawn: Cotangent) -> str | None:
-    """What a cotangent shows of the unit; for a dense one, columns that are all zero count as left out."""
+    """The units that a cotangent shows; for a dense one, columns that are all zero count as left out."""
     if isinstance(drawn, Rows):
         return "row" if len(drawn.trailing) == 1 else "sample"
     if isinstance(drawn, Entries):
@@ -82,7 +82,7 @@ def _axis_of(drawn: Cotangent) -> str | None:
 
 
 def all_of_it(drawn: Cotangent, g: Array) -> bool:
-    """Whether a draw is the cotangent itself, all zeros of it included.
+    """True if a draw is the cotangent itself, all zeros of it included.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def all_of_it(drawn: Cotangent, g: Array) -> bool:
 
 
 def _exact(estimator: Estimator, g: Array, drawn: Cotangent) -> bool:
-    """Whether a budget of 1 is meant; the default of the base class, 1, says nothing."""
+    """True if a budget of 1 is meant; the default of the base class, 1, says nothing."""
     return states_budget(estimator) and estimator.budget == 1 and all_of_it(drawn, g)
 
 
@@ -108,7 +108,7 @@ def _kept(drawn: Cotangent, g: Array, axis: str, count: int) -> Array:
 
 
 def _directions(drawn: Cotangent, right: Array) -> Array:
-    """Which of the singular directions a draw holds: its factor has copies of them."""
+    """Find the singular directions that a draw holds: its factor has copies of them."""
     kept = np.ones(len(right), bool)
     if isinstance(drawn, Factors):
         kept[:] = False

@@ -1,4 +1,4 @@
-"""Whether and how a figure comes to a screen."""
+"""The way of a figure to a screen, where there is one."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def show(figure: Any, block: bool | None = None) -> None:
 
 
 def _advice(reason: str) -> str:
-    """What to do instead."""
+    """Advice on what to do instead."""
     screen = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ or sys.platform in ("win32", "darwin")
     missing = (
         "Install a toolkit (`pip install PySide6`, or your system's python3-tk), and see that DISPLAY leads to a screen"

@@ -93,7 +93,7 @@ class EqualCostLine:
 
 @dataclasses.dataclass(frozen=True)
 class EqualCost:
-    """What `equal_cost` found; ``print`` shows a table.
+    """The result of `equal_cost`; ``print`` shows a table.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ SWEEPS = 24
 """Down and up so many times; small graphs settle in a few."""
 
 BESIDE = 0.02
-"""How much a box without lines on one side (a leaf, mostly) pulls at its neighbours; others pull by 1."""
+"""The pull of a box without lines on one side (a leaf, mostly) at its neighbours; others pull by 1."""
 
 BEND = 0.12
 """The width that a passing line takes up."""
@@ -132,7 +132,7 @@ def _ordered(layers: list[list[int]], above: list[list[int]], below: list[list[i
 
 
 def _crossings(layers: list[list[int]], below: list[list[int]]) -> int:
-    """How many pairs of lines cross."""
+    """The number of pairs of lines that cross."""
     place = {v: k for layer in layers for k, v in enumerate(layer)}
     total = 0
     for layer in layers:

@@ -1,4 +1,4 @@
-"""What a preset makes random: one product of a linear node, or the gradient of a network; drawn, and metered.
+"""The products that a preset makes random: one of a linear node, or the gradient of a network; drawn, and metered.
 
 Index conventions are those of `minigrad.ops.linear`: X is B×n, W is m×n, G is B×m; ∂X = G W and ∂W = GᵀX take 2Bmn
 operations each. The cost of a draw is what the products of its sketches take, and their own work, over that.
@@ -32,7 +32,7 @@ class Place(Protocol):
     exact: Array
 
     def takes(self, preset: Preset) -> bool:
-        """Whether the preset makes all of it random."""
+        """True if the preset makes all of it random."""
 
     def draw(self, preset: Preset, key: int, value: bool = True) -> tuple[Array, float]:
         """One draw, and its cost; the value may be left out."""

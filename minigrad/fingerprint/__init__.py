@@ -1,4 +1,4 @@
-"""What an object computes, as data that can be compared with that of another process.
+"""Fingerprints: what an object computes, as data that can be compared with that of another process.
 
 `describe` turns values, arrays, functions and objects into JSON-ready data which are equal where the same is computed,
 and `differences` names what is not. Of

@@ -1,4 +1,4 @@
-"""What an object holds."""
+"""The attributes of an object: all that it holds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def attributes(value: Any) -> dict[str, Any] | None:
 
 
 def shows_all(cls: type) -> bool:
-    """Whether the attributes or entries of an instance show all that it holds: not those of a class written in C."""
+    """True if the attributes or entries of an instance show all that it holds: not those of a class written in C."""
     if cls.__module__ in ("builtins", "abc", "collections") and cls not in _OPAQUE:
         return True
     return not any(isinstance(member, types.MethodDescriptorType) for member in vars(cls).values())

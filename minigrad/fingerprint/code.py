@@ -1,4 +1,4 @@
-"""What functions do, as a checksum of their code."""
+"""Functions as a checksum of their code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PYTHON = ".".join(map(str, sys.version_info[:2]))
 
 
 def cell_content(cell: Any) -> Any:
-    """What an enclosed variable holds."""
+    """The value of an enclosed variable."""
     try:
         return cell.cell_contents
     except ValueError:  # nothing yet

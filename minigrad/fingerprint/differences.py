@@ -1,4 +1,4 @@
-"""What differs between two descriptions, by name."""
+"""Differences between two descriptions, by name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 __all__ = ["differences"]
 
 SHOWN = 6
-"""How many differences a message names."""
+"""The number of differences that a message names."""
 
 _NONE = object()
 
 
 def differences(old: Any, new: Any) -> list[str]:
-    """What differs between two descriptions, one line for each difference, by name.
+    """The differences between two descriptions, one line for each, by name.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which code is not the user's own: it is told by its name and version."""
+"""Code that is not the user's own: it is told by its name and version."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def name_of(value: Any) -> str:
 
 
 def is_named(value: Any) -> bool:
-    """Whether a function or class is what its module has under its name.
+    """True if a function or class is what its module has under its name.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def is_named(value: Any) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def in_library(name: str | None) -> bool:
-    """Whether a module is Python's own, minigrad's, or that of an installed package."""
+    """True if a module is Python's own, minigrad's, or that of an installed package."""
     if name in ("__main__", "__mp_main__"):  # a script, a notebook, or the script of the parent process
         return False
     if name is None or name in sys.builtin_module_names:

@@ -1,4 +1,4 @@
-"""Which budget: the trade-off between cost per step and noise, measured on a model and its data.
+"""Advice on the budget: the trade-off between cost per step and noise, measured on a model and its data.
 
 In the noise-dominated regime the total cost of reaching a precision is proportional to (cost of a step) × (variance of
 a step) (THEORY.md §5). V(p) = a + b/p holds for one uniformly masked node; with several layers noise compounds, and
@@ -116,7 +116,7 @@ def advise(
 
 
 def _caution(measured: Levels, fresh: Levels) -> str | None:
-    """What to do where the noise at the advised budget was seen on too few batches, there or at the next below it."""
+    """Advice where the noise at the advised budget was seen on too few batches, there or at the next below it."""
     (budget,) = fresh.budgets
     below = next(k for k, p in enumerate(measured.budgets) if p <= budget * (1 + 1e-9))
     for p, added, levels in (
@@ -130,7 +130,7 @@ def _caution(measured: Levels, fresh: Levels) -> str | None:
 
 
 def _without_choice(measured: Levels, batch_size: int) -> Advice:
-    """What was measured, and the advice not to sketch."""
+    """The report of what was measured, with the advice not to sketch."""
     sigma2 = measured.minibatch()
     if not sigma2.value > 1e-12 * measured.norm_squared:
         raise ValueError(
@@ -166,7 +166,7 @@ def _without_choice(measured: Levels, batch_size: int) -> Advice:
 
 
 def _compounding(levels: Sequence[float], added: Sequence[Mean]) -> float:
-    """How much faster s² grows from the largest budget to the smallest than 1/p − 1; 1 where that cannot be told.
+    """The ratio by which s² outgrows 1/p − 1 from the largest budget to the smallest; 1 where that cannot be told.
 
     Budgets next to 1 are passed over: hardly a draw leaves anything out, and s² is rounding.
     """

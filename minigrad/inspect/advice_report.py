@@ -19,7 +19,7 @@ COMPOUNDS = 1.5
 
 @dataclass(frozen=True)
 class Advice:
-    """Which budget to train with.
+    """Advice on the budget to train with.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Advice:
 
     @property
     def worth_it(self) -> bool:
-        """Whether sketching is predicted to lower the total cost."""
+        """True if sketching is predicted to lower the total cost."""
         return self.budget < 1
 
     @property
@@ -101,7 +101,7 @@ class Advice:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What to change where noise compounds, and where what was measured does not suffice."""
+        """Advice where noise compounds, and where what was measured does not suffice."""
         found = []
         if self.sketched > 1 and self.compounding > COMPOUNDS:
             found.append(

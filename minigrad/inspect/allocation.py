@@ -1,4 +1,4 @@
-"""How a total cost is best shared among the layers of a network."""
+"""The best share of a total cost among the layers of a network."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def fixed(target: InspectionTarget, before: Mapping[int, bytes]) -> set[int]:
 
 
 def sketches_draw_nothing(target: InspectionTarget) -> bool:
-    """Whether no sketch of a residual draws anything; true where there are none."""
+    """True if no sketch of a residual draws anything; true where there are none."""
     fresh = target.fresh(0)
     for node, exact in zip(fresh.tape.nodes, target.tape.nodes, strict=True):
         for name, estimator in node.save.items():
@@ -78,7 +78,7 @@ def _draws_nothing(estimator: Estimator, g: Array, node: Node) -> bool:
 
 
 def _state(rng: np.random.Generator) -> tuple[str, int]:
-    """What changes when a generator draws, or makes others."""
+    """The state of a generator, which changes when it draws, or makes others."""
     return repr(rng.bit_generator.state), int(rng.bit_generator.seed_seq.n_children_spawned)  # type: ignore[attr-defined]
 
 
@@ -113,7 +113,7 @@ def biased_alone(
 
 
 def _worth_pulling(node: Node, g: Array) -> bool:
-    """Whether the outcomes of a node can be listed, and are few, or have another mean than its cotangent."""
+    """True if the outcomes of a node can be listed, and are few, or have another mean than its cotangent."""
     try:
         count = count_outcomes(node, g, LISTED)
         if count <= PULLED or count > LISTED:

@@ -11,7 +11,7 @@ from minigrad.typing import Array
 __all__ = ["POWER", "bernstein", "critical_mean", "detectable_bias"]
 
 POWER = 0.9
-"""How often a bias of the stated size is found, at least."""
+"""The least frequency with which a bias of the stated size is found."""
 
 QUANTILE = 1.6449
 """The normal quantile of .95: above that of `POWER`, since variance and range are those of other draws."""

@@ -1,4 +1,4 @@
-"""What a backward pass costs: floating-point operations, bytes on the tape, bytes on a wire.
+"""The cost of a backward pass: floating-point operations, bytes on the tape, bytes on a wire.
 
 Counts are of multiplications and additions, two for each multiply-add, as the primitives state them. They depend on
 shapes and budgets only, not on how a loss is reduced.
@@ -193,7 +193,7 @@ def cost(tape: Tape) -> Cost:
 
 @dataclass(frozen=True)
 class _Arrival:
-    """What is expected of the cotangent at a node: how much of it was kept, and which node's estimator kept it."""
+    """The expected state of the cotangent at a node: how much of it was kept, and by which node's estimator."""
 
     kept: Kept
     source: int
@@ -222,7 +222,7 @@ def _handed_on(node: Node, arrived: _Arrival) -> list[tuple[int, _Arrival]]:
 
 
 def _same_rows(node: Node, shape: Shape, samples: bool) -> bool:
-    """Whether what was kept of the output is kept of an input of this shape."""
+    """True if what was kept of the output is kept of an input of this shape."""
     if samples:
         return shape[:1] == node.shape[:1]
     return shape[:-1] == node.shape[:-1] and node.name not in MIXES_ROWS
@@ -259,7 +259,7 @@ def _node_cost(node: Node, arrived: Kept) -> NodeCost:
 
 
 def usable(estimator: Estimator, node: Node) -> Kept:
-    """What the VJP rules of a node can make use of; everything else is made dense first."""
+    """The structure that the VJP rules of a node can make use of; everything else is made dense first."""
     kept = estimator.kept(node.shape)
     if len(node.shape) == 2 and kept.structure is Rows:
         kept = replace(kept, samples=True)  # the rows of a matrix are its samples

@@ -101,7 +101,7 @@ def interpolated(p: Array, s2: Array, at: Array) -> Array:
 
 
 def scatter(curve: Tradeoff, levels: Levels, worth: float, rng: np.random.Generator, resamples: int = 200) -> float:
-    """How far the ratio at the advised budget scatters because another one would have been advised on other batches.
+    """The scatter of the ratio at the advised budget because another would have been advised on other batches.
 
     The bootstrap (Efron, 1979): batches are drawn from those measured with replacement, and each time the best budget
     is found anew. What is returned is the standard deviation of the predicted ratio, by the curve of all batches, at

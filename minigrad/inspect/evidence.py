@@ -1,4 +1,4 @@
-"""What draws are worth as evidence of a bias: what they must forgive, what they could have seen, how many it takes."""
+"""The worth of draws as evidence of a bias: what they forgive, what they could have seen, how many it takes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MORE = 1.05
 
 
 class Evidence:
-    """How the draws of a gradient are to be judged.
+    """The standards by which the draws of a gradient are judged.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Evidence:
         return np.maximum(WIDEN * seen.top if self.listed is None else self.listed.top, self.rounding)
 
     def rare(self, draws: int) -> Array:
-        """What the parts that so many draws may not show can put on the mean of each probe."""
+        """The most that parts which so many draws may not show can put on the mean of each probe."""
         if self.listed is not None:
             return np.zeros(self.probes.size)
         if draws not in self._rare:
@@ -109,7 +109,7 @@ class Evidence:
         return self._rare[draws]
 
     def excess(self, seen: Moments) -> Array:
-        """How far the mean of each probe is from where it may lie: rounding, and what may be too rare, are forgiven."""
+        """The distance of each probe's mean from where it may lie: rounding, and what may be too rare, are forgiven."""
         room = self.rounding + self.rare(seen.count)
         return np.maximum(np.maximum(seen.mean - self._above, self._below - seen.mean) - room, 0.0)
 
@@ -118,7 +118,7 @@ class Evidence:
         return self.probes.size * bernstein(excess, self.variance(seen), self.bound(seen), seen.count)
 
     def telling(self, seen: Moments, times: float = 1.0) -> Array:
-        """Which probes may condemn: those that saw enough events, and those where something frequent is missing.
+        """The probes that may condemn: those that saw enough events, and those where something frequent is missing.
 
         With ``times``, after so many times the draws.
         """
@@ -156,7 +156,7 @@ class Evidence:
         return np.where(size > self.rounding[along], found, np.nan)
 
     def needed(self, seen: Moments, detect: float, most: int) -> tuple[float, int]:
-        """How many draws it takes to detect a bias everywhere, and the probe that takes most."""
+        """The number of draws that detect a bias everywhere, and the probe that takes most."""
         fewest, probe = seen.count, 0
         draws = fewest
         while draws < max(1e9, 2.0 * most):

@@ -29,7 +29,7 @@ LEAST, MOST = 1e-25, 1e35
 
 
 def rows_of(g: Cotangent) -> tuple[Array | None, Array]:
-    """Which rows of a gradient are there (None for all), and these rows as a matrix; the others are zero.
+    """The rows of a gradient that are there (None for all), and these rows as a matrix; the others are zero.
 
     Examples
     --------

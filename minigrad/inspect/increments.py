@@ -22,7 +22,7 @@ __all__ = ["Increment", "increments"]
 
 @dataclass(frozen=True)
 class Increment:
-    """What the estimator of one node adds to the error of a draw, H_k − H_{k−1}.
+    """The error that the estimator of one node adds to a draw, H_k − H_{k−1}.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which tensors an inspection looks at, what they are called, and their gradients as one vector."""
+"""The tensors that an inspection looks at, what they are called, and their gradients as one vector."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class InspectionTarget:
         self.slices = [slice(a, b) for a, b in itertools.pairwise(ends)]
 
     def fresh(self, key: int) -> InspectionTarget:
-        """What one draw is made on: this tape, unless each draw is recorded afresh (``record=``)."""
+        """The target that one draw is made on: this tape, unless each draw is recorded afresh (``record=``)."""
         return self
 
     def sweep(self, random: Sequence[int] | None = None) -> Sweep:
@@ -89,7 +89,7 @@ class InspectionTarget:
         return sweep
 
     def gradient(self, sweep: Sweep) -> list[Cotangent]:
-        """What has arrived in a finished sweep, as it arrived: one array or structured cotangent for each tensor."""
+        """The gradients of a finished sweep, as they arrived: one array or structured cotangent for each tensor."""
         return [self.tape.arrived(sweep, tensor) for tensor in self.tensors]
 
     def vector(self, sweep: Sweep) -> Array:
@@ -107,7 +107,7 @@ class InspectionTarget:
         return as_vector(self.exact_gradient())
 
     def rounding(self, exact: Sequence[Array]) -> list[Array]:
-        """How far exact sweeps from rescaled cotangents are from the exact gradient, entry by entry: their rounding.
+        """The distance of exact sweeps from rescaled cotangents to the exact gradient, by entry: their rounding.
 
         It is not small beside an entry that is 0 on paper, such as the gradient of what a softmax does not see.
         """

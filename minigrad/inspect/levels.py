@@ -27,7 +27,7 @@ __all__ = ["Levels", "measure_levels"]
 
 @dataclass(frozen=True)
 class Levels:
-    """What was measured at a few budgets.
+    """The measurements at a few budgets.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Levels:
 
     @property
     def batches(self) -> int:
-        """How many."""
+        """The number of them."""
         return len(self.products)
 
     def deviations(self) -> Array:

@@ -74,11 +74,11 @@ class Mean:
 
     @property
     def reliable(self) -> bool:
-        """Whether the standard error is at most an eighth of the mean (`RELIABLE`)."""
+        """True if the standard error is at most an eighth of the mean (`RELIABLE`)."""
         return not self.error > RELIABLE * self.value
 
     def warning(self, what: str, numbers: str, take: str) -> str | None:
-        """What to do where the mean is not reliable; else None.
+        """Advice where the mean is not reliable; else None.
 
         Examples
         --------

@@ -28,7 +28,7 @@ SMALLEST = 0.01
 
 @dataclass(frozen=True)
 class Layers:
-    """What sketched layers add to variance and cost.
+    """The variance and the cost that sketched layers add.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class MeasuredBatches:
         return np.array(errors)
 
     def layers(self, budgets: Mapping[str, float]) -> Layers:
-        """What each layer adds, measured with given budgets; at 1/2 where a budget is larger."""
+        """Measure what each layer adds with given budgets; at 1/2 where a budget is larger."""
         measured = {name: min(0.5, budgets[name]) for name in self.names}
         added = dict.fromkeys(self.names, 0.0)
         for number, target in enumerate(self.targets):
@@ -166,5 +166,5 @@ def sketched_nodes(target: InspectionTarget) -> list[Node]:
 
 
 def layer_name(node: Node) -> str:
-    """What an allocation calls the layer of a node."""
+    """The name of a node's layer in an allocation."""
     return node.layer or f"#{node.index}"

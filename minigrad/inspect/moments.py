@@ -24,7 +24,7 @@ from minigrad.typing import Array
 __all__ = ["LIMIT", "ExactMoments", "count_outcomes", "exact_moments", "node_outcomes", "outcomes", "paths"]
 
 LIMIT = 200_000
-"""How many joint outcomes are enumerated unless told otherwise."""
+"""The number of joint outcomes that are enumerated unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def outcomes(
 
 
 def paths(target: InspectionTarget, limit: int) -> list[int]:
-    """How many outcomes each random node has if what arrives there is exact; at most a little over ``limit`` each."""
+    """The number of outcomes of each random node if what arrives is exact; at most a little over ``limit`` each."""
     counts = []
     sweep = target.sweep()
     while (stop := sweep.advance()) is not None:

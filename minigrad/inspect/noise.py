@@ -72,7 +72,7 @@ class GradientNoise:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """How many batches to take, where there were too few for a standard error to hold."""
+        """Advice on the number of batches, where there were too few for a standard error to hold."""
         means = {
             "the minibatch's noise": Mean(self.minibatch, self.minibatch_error, self.minibatch_effective, self.batches),
             "the estimators' noise": Mean(self.estimator, self.estimator_error, self.estimator_effective, self.batches),

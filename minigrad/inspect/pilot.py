@@ -106,7 +106,7 @@ class Errors:
 
 
 class KeptShares:
-    """How much of the cotangent the estimator of each node keeps, over draws of the whole sweep.
+    """The share of the cotangent that the estimator of each node keeps, over draws of the whole sweep.
 
     Parameters
     ----------
@@ -133,11 +133,11 @@ class KeptShares:
         self.kept[node.index] += least / max(self.exact[node.index], 1)
 
     def arrived(self, node: int) -> float:
-        """Which part of the entries that are not 0 arrives at a node, as a mean over draws of the whole sweep."""
+        """The share of the entries that are not 0 which arrives at a node, as a mean over draws of the whole sweep."""
         return min(1.0, self.came.get(node, 0.0) / self.draws) if self.exact.get(node) else 1.0
 
     def left(self, node: int) -> float:
-        """Which part of them its estimator leaves, likewise."""
+        """The share of them that its estimator leaves, likewise."""
         return min(1.0, self.kept.get(node, 0.0) / self.draws) if self.exact.get(node) else 1.0
 
 

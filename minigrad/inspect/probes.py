@@ -195,7 +195,7 @@ def listed_moments(
 
 
 def surely_off(listed: Moments, rounding: Array) -> Array:
-    """Which probes are off by more than rounding: their own, and that of the probabilities, which are float64."""
+    """The probes that are off by more than rounding: their own, and that of the probabilities, which are float64."""
     return np.asarray(np.abs(listed.mean) > rounding + 64 * float(np.finfo(np.float64).eps) * listed.top)
 
 
@@ -220,7 +220,7 @@ def pilot_direction(mean: Sequence[Array], second: Sequence[Array]) -> list[Arra
 
 
 def rounding_of(target: InspectionTarget, exact: Sequence[Array], second: Sequence[Array], probes: Probes) -> Array:
-    """What rounding alone may put on the mean of each probe; ``second`` is the mean square of the error."""
+    """The most that rounding alone may put on the mean of each probe; ``second`` is the mean square of the error."""
     dtypes = {tensor.dtype for tensor in target.tensors} | {node.dtype for node in target.tape.nodes}
     units = 64 * max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
     each = zip(exact, second, target.rounding(exact), strict=True)

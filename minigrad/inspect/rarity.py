@@ -1,4 +1,4 @@
-"""What draws cannot judge, because it may be too rare to have been seen.
+"""The parts that draws cannot judge, because they may be too rare to have been seen.
 
 An unbiased estimator may hide any part of its mean in events that are rarer than one in as many draws as there were,
 and draws without them look like those of a biased one. Two things tell how much there may be:
@@ -28,7 +28,7 @@ SEEN = 20.0
 
 
 def known(target: InspectionTarget) -> bool:
-    """Whether all estimators on the tape say what is rare."""
+    """True if all estimators on the tape say what is rare."""
     sweep = target.sweep()
     says = target.least == 1.0
     while says and (stop := sweep.advance()) is not None:

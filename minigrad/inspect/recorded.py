@@ -76,7 +76,7 @@ def inspection_target(
     cotangent: Array | None,
     record: Record | None,
 ) -> InspectionTarget:
-    """What an inspection looks at: the given tape, or with ``record=`` one that is made afresh for each draw."""
+    """The target of an inspection: the given tape, or with ``record=`` one that is made afresh for each draw."""
     if record is not None:
         return Recorded(record, wrt, cotangent)
     if tape is None or loss is None:

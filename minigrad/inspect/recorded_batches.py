@@ -22,7 +22,7 @@ Data: TypeAlias = "tuple[Array, Array] | Any"
 
 
 class Model(Protocol):
-    """What a model must offer: its output for a batch, and its parameters."""
+    """A model, as far as it is asked: its output for a batch, and its parameters."""
 
     def __call__(self, x: Any) -> Tensor: ...
 

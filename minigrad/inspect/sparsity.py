@@ -1,4 +1,4 @@
-"""What each node kept of its cotangent, over draws."""
+"""The part of its cotangent that each node kept, over draws."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["NodeSparsity", "Sparsity", "counted", "sparsity"]
 
 @dataclass(frozen=True)
 class NodeSparsity:
-    """What one estimator of one node kept.
+    """The part that one estimator of one node kept.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class NodeSparsity:
 
 @dataclass(frozen=True)
 class Sparsity:
-    """What all random nodes of a tape kept.
+    """The parts that all random nodes of a tape kept.
 
     Attributes
     ----------
@@ -205,7 +205,7 @@ def _summary(tape: Tape, index: int, k: int, drawn: Sequence[Cotangent]) -> Node
 
 
 def counted(g: Cotangent) -> tuple[str, int, int]:
-    """What is counted, how many there are, and how many were kept."""
+    """The unit that is counted, how many there are, and how many were kept."""
     rows, columns = matrix_shape(g.shape)
     if not isinstance(g, Structured):
         return "dense", math.prod(g.shape), int(np.count_nonzero(g))

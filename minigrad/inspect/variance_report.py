@@ -14,7 +14,7 @@ __all__ = ["Variance"]
 
 @dataclass(frozen=True)
 class Variance:
-    """How noisy a gradient is, and whose fault it is.
+    """The variance of a gradient, and the nodes that cause it.
 
     All variances are sums over the entries of all inspected tensors, for the loss as it was recorded: under a mean over
     the batch they are those of the mean gradient.
@@ -97,7 +97,7 @@ class Variance:
 
     @property
     def warning(self) -> str | None:
-        """How many draws to take, where there were too few for the standard errors to hold; else None."""
+        """Advice on the number of draws, where there were too few for the standard errors to hold; else None."""
         mean = Mean(self.total, self.standard_error, self.effective_draws, self.draws)
         return mean.warning("the total", "draws", "draws=")
 

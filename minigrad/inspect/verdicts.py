@@ -1,4 +1,4 @@
-"""What a test of unbiasedness found out: of each parameter, from its probes, and as a whole."""
+"""The verdicts of a test of unbiasedness: on each parameter, from its probes, and on the whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ParameterVerdict", "Unbiasedness", "by_parameter", "row_text"]
 
 @dataclass(frozen=True)
 class ParameterVerdict:
-    """What was found out about one parameter. A row is an entry of its first axis, or a tap of a convolution.
+    """The verdict on one parameter. A row is an entry of its first axis, or a tap of a convolution.
 
     Attributes
     ----------

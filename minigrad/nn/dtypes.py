@@ -56,7 +56,7 @@ def notice(layer: str, inputs: Iterable[Any], parameters: Mapping[str, Tensor], 
 
 
 def _outside() -> int:
-    """How far up the stack the first line is that is not of minigrad, as ``stacklevel`` counts from `notice`."""
+    """The distance up the stack to the first line that is not minigrad's, as ``stacklevel`` counts from `notice`."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         level, frame = level + 1, frame.f_back

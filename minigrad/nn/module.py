@@ -72,7 +72,7 @@ class Module:
         return self
 
     def forward(self, *args: Any, **settings: Any) -> Any:
-        """What the module computes; write it in a subclass.
+        """Compute the output; write it in a subclass.
 
         Raises
         ------

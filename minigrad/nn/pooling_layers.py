@@ -16,7 +16,7 @@ __all__ = ["AvgPool2d", "GlobalAvgPool", "MaxPool2d"]
 
 
 class _Pool(Module):
-    """What both poolings share."""
+    """The base of both poolings."""
 
     operation: ClassVar[Callable[..., Tensor]]
 

@@ -20,7 +20,7 @@ __all__ = ["receptive_field"]
 POINTWISE = (
     BatchNorm, Dropout, GELU, Identity, LayerNorm, Linear, ReLU, SiLU, Sigmoid, Softplus, Tanh,
 )  # fmt: skip
-"""What looks at one pixel at a time. BatchNorm in training sees the whole batch: the field is that of ``eval()``."""
+"""Modules that look at one pixel at a time. BatchNorm in training sees the whole batch: the field is for ``eval()``."""
 
 
 def receptive_field(model: Module) -> int:

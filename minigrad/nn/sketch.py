@@ -16,7 +16,7 @@ from minigrad.nn.module import Module
 __all__ = ["Saving", "Sketchable", "Where", "set_budgets", "set_save", "set_vjp"]
 
 Where: TypeAlias = "type[Module] | tuple[type[Module], ...] | Callable[[str, Module], bool] | None"
-"""Which layers: classes, or ``(path, module) -> bool``, or None for all."""
+"""A choice of layers: classes, or ``(path, module) -> bool``, or None for all."""
 
 
 class Sketchable(Module):
@@ -216,7 +216,7 @@ NOTHING_TO_SET = {
 
 
 def _condition(what: str, where: Any, able: Mapping[str, Module]) -> Callable[[str, Module], bool]:
-    """What ``where`` says, as a function of path and module."""
+    """The argument ``where`` as a function of path and module."""
     if where is None:
         return lambda path, module: True
     kinds = where if isinstance(where, tuple) else (where,)

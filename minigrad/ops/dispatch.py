@@ -1,4 +1,4 @@
-"""What NumPy's own functions do with a tensor: hand it back to minigrad, or say which function to use.
+"""NumPy's own functions on a tensor: they hand it back to minigrad, or say which function to use.
 
 NumPy asks `Tensor.__array_ufunc__` (for `np.sin`, and for ``array + tensor``) and `Tensor.__array_function__` (for
 `np.sum`, `np.concatenate` …) before it does anything with a tensor.
@@ -64,7 +64,7 @@ def install(tensor: type[Tensor], names: set[str], binary: Mapping[str, Callable
 
 
 def refusal(name: str, names: set[str]) -> str:
-    """What to use instead of a NumPy function."""
+    """Advice on what to use instead of a NumPy function."""
     if name in names:
         instead = f"use minigrad.ops.{name}, or np.{name} of its `.data` if the values alone are meant"
     else:

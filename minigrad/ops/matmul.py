@@ -70,7 +70,7 @@ def _b(g: Cotangent, saved: Saved) -> Any:
 
 
 def _one_b(saved: Saved, g: Cotangent) -> bool:
-    """Whether one matrix B serves every batch, so that all batches are rows of one product."""
+    """True if one matrix B serves every batch, so that all batches are rows of one product."""
     a_shape, b_shape = saved["shapes"]
     one = len(b_shape) == 2 or (math.prod(b_shape[:-2]) == 1 and not isinstance(saved.get("b"), Structured))
     return one and a_shape[:-1] == g.shape[:-1]
@@ -130,7 +130,7 @@ def _forward_flops(node: Node) -> float:
 
 
 def _spares(a: Shape, shape: Shape, kept: Kept) -> bool:
-    """Whether the rules leave out what was not kept of many products, or take them whole."""
+    """True if the rules leave out what was not kept of many products, and do not take them whole."""
     if kept.structure is Rows:
         return kept.samples or visits_pay(shape[-2], a[-1], shape[-1], kept.fraction)
     return kept.structure is not Entries or kept.fraction <= SPARSE

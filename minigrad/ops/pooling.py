@@ -24,7 +24,7 @@ Result = tuple[Array, dict[str, Any]]
 
 
 LOWEST = -math.inf
-"""What is never the largest of a window: the padding of images."""
+"""The value that is never the largest of a window: the padding of images."""
 
 
 def _windows(x: Array, kernel: Pair, stride: Pair | None, padding: Pair) -> Windows:

@@ -1,4 +1,4 @@
-"""What a sketched product costs, in operations."""
+"""Costs of sketched products, in operations."""
 
 from __future__ import annotations
 

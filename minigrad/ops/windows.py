@@ -95,7 +95,7 @@ class Windows:
 
     @property
     def single(self) -> bool:
-        """Whether each window is one pixel and all are used once: im2col is then the image itself."""
+        """True if each window is one pixel and all are used once: im2col is then the image itself."""
         return self.size == self.stride == (1, 1) and self.padding == (0, 0)
 
     def _axes(self) -> Iterator[tuple[int, int, int, int]]:

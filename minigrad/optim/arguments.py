@@ -1,4 +1,4 @@
-"""What optimisers, schedules and clipping are given: parameters and numbers, checked."""
+"""Arguments of optimisers, schedules and clipping: parameters and numbers, checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minigrad.engine.tensor import Tensor
 __all__ = ["Parameters", "fraction", "named", "not_negative"]
 
 Parameters: TypeAlias = "Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Any"
-"""What an optimiser takes: a Module, tensors, or pairs of name and tensor."""
+"""The parameters of an optimiser: a Module, tensors, or pairs of name and tensor."""
 
 
 def named(parameters: Parameters, owner: str) -> list[tuple[str, Tensor]]:

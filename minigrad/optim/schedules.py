@@ -18,7 +18,7 @@ from minigrad.optim.arguments import not_negative
 __all__ = ["Constant", "Cosine", "Schedule", "StepDecay", "Warmup"]
 
 Schedule: TypeAlias = Callable[[int], float]
-"""What training takes: any function from the number of the step to the learning rate."""
+"""A schedule: any function from the number of the step to the learning rate."""
 
 
 @dataclass(frozen=True)

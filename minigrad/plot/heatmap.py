@@ -102,7 +102,7 @@ def cotangent_heatmap(
 
 
 def not_held(g: Cotangent) -> Array:
-    """Which entries of a cotangent, as a matrix, are zero because a structure does not hold them.
+    """Find the entries of a cotangent, as a matrix, that are zero because a structure does not hold them.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What each node kept, over draws."""
+"""A picture of what each node kept, over draws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all pictures share: where to draw, and colours that everyone can tell apart."""
+"""The style of all pictures: where to draw, and colours that everyone can tell apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every structured matrix offers: what is stored, and the products that it takes part in.
+"""The base of structured matrices: what is stored, and the products that it takes part in.
 
 Index conventions: the last axis of G holds its m *columns* (features); all axes before it, flattened, are its B *rows*;
 the first axis holds the *samples*. Values are stored already rescaled, so that a structured matrix simply *is* the
@@ -39,7 +39,7 @@ class Structured:
     __slots__ = ("shape",)
     shape: Shape
     multiplies: ClassVar[bool] = False
-    """Whether products with it take fewer operations than those of the dense matrix; the cost model reads it."""
+    """True if products with it take fewer operations than those of the dense matrix; the cost model reads it."""
 
     @property
     def parts(self) -> tuple[Array, ...]:
@@ -146,7 +146,7 @@ class Structured:
 
 
 Cotangent: TypeAlias = Array | Structured
-"""What travels backwards: a plain array, or a structured one."""
+"""A cotangent, which travels backwards: a plain array, or a structured one."""
 
 
 class Dense(Structured):
@@ -182,7 +182,7 @@ class Dense(Structured):
 
 @dataclass(frozen=True)
 class Kept:
-    """What an estimator is expected to keep: the structure, and how much of it.
+    """The expected outcome of an estimator: the structure it keeps, and how much of it.
 
     Parameters
     ----------

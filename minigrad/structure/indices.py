@@ -1,4 +1,4 @@
-"""Which kept numbers meet which: what the products of index sets are made of."""
+"""Meetings of kept numbers: what the products of index sets are made of."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def common(ours: Array, theirs: Array) -> tuple[Array, Array]:
 
 
 def placed(numbers: Array, indices: Array) -> tuple[Array, Array]:
-    """Which numbers are among increasing indices, and where they stand there.
+    """Find which numbers are among increasing indices, and where they stand there.
 
     Examples
     --------

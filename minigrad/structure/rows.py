@@ -25,7 +25,7 @@ VISIT = 3e5
 
 
 def visits_pay(rows: int, inner: int, columns: int, fraction: float) -> bool:
-    """Whether visiting batches for a fraction of their rows is faster than the product of all rows of all batches."""
+    """True if visiting batches for a fraction of their rows is faster than the product of all rows of all batches."""
     return 2.0 * rows * inner * columns * (1 - fraction) > VISIT
 
 
@@ -69,7 +69,7 @@ class Rows(Structured):
 
     @property
     def whole_samples(self) -> bool:
-        """Whether what was kept are samples: entries of the first axis.
+        """True if what was kept are samples: entries of the first axis.
 
         Examples
         --------
@@ -190,7 +190,7 @@ class Rows(Structured):
     # Rows differ from batch to batch. Kept samples are whole batches; else batches are visited one by one.
 
     def own_samples(self, other: Cotangent) -> bool:
-        """Whether whole samples were kept, and every sample has an operand of its own, as in attention."""
+        """True if whole samples were kept, and every sample has an operand of its own, as in attention."""
         return self.whole_samples and len(self.shape) > 2 and other.shape[:-2] == self.shape[:-2]
 
     def multiply_batches(self, b: Cotangent) -> Any:
@@ -230,7 +230,7 @@ class Rows(Structured):
         return out
 
     def _few(self, inner: int) -> bool:
-        """Whether so little was kept that batches are visited one by one; without batches there is one visit."""
+        """True if so little was kept that batches are visited one by one; without batches there is one visit."""
         lead = self.shape[:-1]
         fraction = len(self.indices) * math.prod(self.trailing[:-1]) / max(math.prod(lead), 1)
         return math.prod(lead[:-1]) == 1 or visits_pay(lead[-1], inner, self.shape[-1], fraction)

@@ -1,4 +1,4 @@
-"""What `assert_unbiased` says of a bias: where it is, how large, whose, and what to look at."""
+"""The words of `assert_unbiased` on a bias: where it is, how large, whose, and what to look at."""
 
 from __future__ import annotations
 

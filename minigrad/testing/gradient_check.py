@@ -121,7 +121,7 @@ class Mismatch:
     kink: bool
 
     def message(self, label: str) -> str:
-        """What is wrong, where it is worst, and what to look at."""
+        """The message: what is wrong, where it is worst, and what to look at."""
         with np.errstate(all="ignore"):
             relative = np.abs(self.got - self.expected) / np.maximum(np.abs(self.got), np.abs(self.expected))
         # A NaN is the worst; among relative errors that are much alike show the largest derivative.
@@ -175,7 +175,7 @@ def _compare(
 
 
 def _has_kink(along: Callable[[float], Array], cotangent: Array, gap: float) -> bool:
-    """Whether the slopes to the right and to the left differ by as much as the VJP does, however small the step."""
+    """True if the slopes to the right and to the left differ by as much as the VJP does, however small the step."""
     middle = along(0.0)
     with np.errstate(all="ignore"):
         jumps = [float(np.sum(cotangent * (along(h) - 2 * middle + along(-h)))) / h for h in (2.0**-14, 2.0**-18)]

@@ -1,4 +1,4 @@
-"""What a wrong gradient looks like: guesses at the mistake behind it."""
+"""Hints: guesses at the mistake behind a wrong gradient, from what it looks like."""
 
 from __future__ import annotations
 

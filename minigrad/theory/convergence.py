@@ -1,4 +1,4 @@
-"""How many noisy gradient steps reach a precision: a bound for smooth functions, the truth for quadratics.
+"""The noisy gradient steps that reach a precision: a bound for smooth functions, the truth for quadratics.
 
 Index conventions: t steps, T their number, i coordinates. f is L-smooth, Δ = f(x_0) − inf f, η the step size,
 ĝ the gradient used, g_B the exact minibatch gradient, σ² = E‖g_B − ∇f‖².

@@ -1,4 +1,4 @@
-"""What a mask keeps or drops one by one, seen through a linear map, and the distortion that comes of it."""
+"""The atoms of a mask, which it keeps or drops one by one, seen through a linear map, and their distortion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Atoms", "entry_blocks", "masked", "one_block"]
 
 
 class Atoms(NamedTuple):
-    """What a mask keeps or drops one by one, seen through a linear map.
+    """The parts that a mask keeps or drops one by one, seen through a linear map.
 
     ``squares`` are the squared norms of their images. ``blocks`` are pairs (indices, Gram matrix of the
     images), one for each group of atoms whose images need not be orthogonal; images of different groups are.

@@ -133,7 +133,7 @@ def optimal_budget(c0: float, c1: float, a: float, b: float, *, smallest: float 
 
 @dataclass(frozen=True)
 class BudgetAdvice:
-    """What `optimal_budget` advises, and why.
+    """The advice of `optimal_budget`, and its reasons.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ class BudgetAdvice:
 
     @property
     def worth_it(self) -> bool:
-        """Whether a budget below 1 makes training cheaper."""
+        """True if a budget below 1 makes training cheaper."""
         return self.budget < 1.0 and self.cost_ratio < 1.0
 
     @property

@@ -117,7 +117,7 @@ class AdaptiveBudget:
         return self.log[-1]["budgets"] if self.log else dict.fromkeys(measured.names, 0.25)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps, as JSON-ready data."""
+        """The state that a checkpoint keeps, as JSON-ready data."""
         return {"log": self.log, "minibatch": self._minibatch}
 
     def load_state_dict(self, state: dict[str, Any], loop: Loop) -> None:

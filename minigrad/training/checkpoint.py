@@ -166,7 +166,7 @@ def _parts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 
 def _head(archive: zipfile.ZipFile) -> dict[str, Any]:
-    """What is not arrays."""
+    """The parts that are not arrays."""
     head = json.loads(archive.read(META))
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         found = repr(head.get("format")) if isinstance(head, dict) else "that is not known"
@@ -188,7 +188,7 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[Shape, np.
 
 
 def _refusal(path: str | os.PathLike[str], error: Exception) -> Exception:
-    """What is raised in place of an error, for damage shows in many ways: as a bad CRC, as encryption, ...."""
+    """The error raised in place of another, for damage shows in many ways: as a bad CRC, as encryption, ...."""
     if isinstance(error, (FileNotFoundError, PermissionError)):
         return error
     reason = f"there is no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"

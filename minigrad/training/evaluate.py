@@ -1,4 +1,4 @@
-"""How good a model is on data that it is not trained on at this moment."""
+"""Evaluate a model on data that it is not trained on at this moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training run is: all that decides its numbers, as data that a checkpoint keeps and a run is compared with.
+"""The identity of a run: all that decides its numbers, as data that a checkpoint keeps and a run is compared with.
 
 What the checkpoint restores is left out: values of parameters and buffers, the optimiser's state, the learning rate
 where a schedule sets it. So is the number of epochs: a run may be made longer. What depends on it, such as the length

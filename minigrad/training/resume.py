@@ -154,14 +154,14 @@ class Saved:
         return arrays
 
     def _beside(self) -> dict[str, Tensor]:
-        """What the optimiser trains beside the model, such as a parameter of the loss."""
+        """The parameters that the optimiser trains beside the model, such as one of the loss."""
         own = {id(tensor) for tensor in self.loop.model.parameters()}
         pairs = zip(self.loop.optimizer.names, self.loop.optimizer.parameters, strict=True)
         return {name: tensor for name, tensor in pairs if id(tensor) not in own}
 
 
 def _made_with() -> dict[str, str]:
-    """What decides the last digits, but not what is computed."""
+    """The settings that decide the last digits, but not what is computed."""
     return {"NumPy": np.__version__, "Python": platform.python_version(), "processor": platform.machine()}
 
 

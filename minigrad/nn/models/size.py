@@ -1,4 +1,4 @@
-"""How large a model is."""
+"""The size of a model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Size", "size"]
 
 
 class Size(NamedTuple):
-    """What `size` returns.
+    """The size of a model, as `size` returns it.
 
     Parameters
     ----------
