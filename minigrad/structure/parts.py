@@ -32,7 +32,13 @@ def matrix(array: Array) -> Array:
 
 
 def swap(array: Array) -> Array:
-    """The last two axes exchanged (a view)."""
+    """The last two axes exchanged (a view).
+
+    Examples
+    --------
+    >>> swap(np.ones((4, 2, 3))).shape
+    (4, 3, 2)
+    """
     return np.swapaxes(array, -1, -2)
 
 
@@ -90,7 +96,15 @@ def row_squares(x: Cotangent) -> Array:
 
 
 def transpose(g: Cotangent) -> Any:
-    """Gᵀ of a matrix with two axes."""
+    """Gᵀ of a matrix with two axes.
+
+    Examples
+    --------
+    >>> from minigrad.structure import Columns
+    >>> kept = transpose(Columns(np.array([[3.0], [4.0]]), np.array([1]), (2, 3)))
+    >>> type(kept).__name__, kept.shape
+    ('Rows', (3, 2))
+    """
     if isinstance(g, Structured):
         out = g.transposed()
         if out is not NotImplemented:
@@ -150,7 +164,13 @@ def take_columns(g: Cotangent, indices: Array) -> Any:
 
 
 def take_samples(g: Cotangent, indices: Array) -> Any:
-    """Some samples, shape (k, …, m); ``indices`` increase."""
+    """Some samples, shape (k, …, m); ``indices`` increase.
+
+    Examples
+    --------
+    >>> take_samples(np.array([[1.0], [2.0], [3.0]]), np.array([0, 2])).tolist()
+    [[1.0], [3.0]]
+    """
     if isinstance(g, Structured):
         out = g.take_samples(indices)
         if out is not NotImplemented:
