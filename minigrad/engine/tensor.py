@@ -208,7 +208,7 @@ class Tensor(Methods["Tensor"]):
             "Build a new one (ops.where, ops.concatenate, ops.pad), or change `.data` outside of a tape"
         )
 
-    def backward(self, cotangent: ArrayLike | None = None, rng: Seed = None) -> None:
+    def backward(self, cotangent: TensorLike | None = None, rng: Seed = None) -> None:
         """Add the gradient of this tensor to ``.grad`` of every leaf below it.
 
         The same as ``tape.backward(self, cotangent, rng=rng)`` on the tape that recorded it.
