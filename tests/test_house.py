@@ -159,7 +159,9 @@ def not_given_out(house: House) -> list[str]:
             home = each.source.rpartition(".")[0]
             if each.by == home or (each.by.startswith(home + ".") and home != house.package):
                 continue
-        elif not each.name or each.name == "__version__" or each.name in (house.public[each.source] or ()):
+        elif each.name in ("", "__version__", *(house.public[each.source] or ())) or (
+            each.name == "*" and house.public[each.source] is not None
+        ):
             continue
         users[f"{each.source}.{each.name}".rstrip(".")].add(each.by)
     return [f"{name}, used by {', '.join(sorted(by))}" for name, by in sorted(users.items())]
@@ -207,7 +209,7 @@ SOUND = {
     "from minigrad.engine._inside import _own\n__all__ = ['Tape']\nclass Tape: ...\n",
     "engine/node.py": "import numpy as np\n",
     "engine/_inside.py": "_own = 1\n",
-    "nn/__init__.py": "from minigrad import Tape, __version__\n",
+    "nn/__init__.py": "from minigrad import Tape, __version__\nfrom minigrad.engine.tape import *\n",
 }
 
 
@@ -221,7 +223,7 @@ def built(folder: Path, files: dict[str, str]) -> House:
 
 def test_a_sound_house_has_nothing_to_report(tmp_path):
     house = built(tmp_path, {})
-    assert len(house.imports) == 6
+    assert len(house.imports) == 7
     assert [rule(house) for rule in RULES] == [[]] * len(RULES)
 
 
@@ -283,6 +285,7 @@ def test_a_long_file_is_found(tmp_path):
         ("nn/linear.py", "from minigrad.engine import _inside", "minigrad.engine._inside"),
         ("nn/linear.py", "from minigrad.arrays import _wide", "minigrad.arrays._wide"),
         ("streams.py", "from minigrad.arrays import _wide", "minigrad.arrays._wide"),
+        ("nn/linear.py", "from minigrad.engine.node import *", "minigrad.engine.node.*"),  # has no __all__
     ],
 )
 def test_a_name_that_is_not_given_out_is_found(source, text, found, tmp_path):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain, wide
 from minigrad.engine.context import TapeError
-from minigrad.engine.tensor import Tensor, traced
+from minigrad.engine.tensor import Tensor, TensorLike, traced
 from minigrad.typing import Array
 
 __all__ = ["start_cotangent"]
 
 
-def start_cotangent(y: Tensor, cotangent: ArrayLike | None, name: str) -> Array:
+def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str) -> Array:
     """The cotangent that a sweep from ``y`` begins with, in its dtype; for float16 in float32."""
     if cotangent is None:
         if y.data.ndim:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Literal, NoReturn, overload
 from weakref import WeakValueDictionary
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from minigrad.engine.context import TapeError
 from minigrad.engine.nesting import enter, foreign, leave, pull_inside, was_lent
@@ -15,7 +14,7 @@ from minigrad.engine.node import Node
 from minigrad.engine.start_cotangent import start_cotangent
 from minigrad.engine.sweep import Sweep, draw
 from minigrad.engine.tape_text import summary, to_dot
-from minigrad.engine.tensor import Tensor, not_recorded
+from minigrad.engine.tensor import Tensor, TensorLike, not_recorded
 from minigrad.report import Table
 from minigrad.streams import Domain, as_generator, key_of
 from minigrad.structure import Cotangent, dense
@@ -120,7 +119,7 @@ class Tape:
             if id(leaf) not in self._leaves:
                 self._leaves[id(leaf)] = (leaf, leaf.version, leaf.data)
 
-    def backward(self, loss: Tensor, cotangent: ArrayLike | None = None, rng: Seed = None) -> None:
+    def backward(self, loss: Tensor, cotangent: TensorLike | None = None, rng: Seed = None) -> None:
         """Add the gradient of ``loss`` to ``.grad`` of every leaf on this tape.
 
         Calling it twice adds twice: set ``.grad = None`` (or call ``optimizer.zero_grad()``) in between. Leaves
@@ -156,14 +155,20 @@ class Tape:
                 gradient = dense(arrived)
                 leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
 
+    @overload
+    def gradients(self, y: Tensor, wrt: Sequence[Tensor], cotangent: TensorLike | None = None, rng: Seed = None,
+                  structured: Literal[False] = False) -> tuple[Array, ...]: ...  # fmt: skip
+    @overload
+    def gradients(self, y: Tensor, wrt: Sequence[Tensor], cotangent: TensorLike | None = None, rng: Seed = None, *,
+                  structured: bool) -> tuple[Cotangent, ...]: ...  # fmt: skip
     def gradients(
         self,
         y: Tensor,
         wrt: Sequence[Tensor],
-        cotangent: ArrayLike | None = None,
+        cotangent: TensorLike | None = None,
         rng: Seed = None,
         structured: bool = False,
-    ) -> tuple[Any, ...]:
+    ) -> tuple[Cotangent, ...]:
         """Return the gradients of ``y`` with respect to some tensors; ``.grad`` is left alone.
 
         Parameters
@@ -181,7 +186,7 @@ class Tape:
 
         Returns
         -------
-        tuple of ndarray
+        tuple of ndarray, or of structured cotangents where ``structured`` is true
             One for each tensor of ``wrt``, of its shape and dtype; zeros where ``y`` does not depend on it.
 
         Raises
@@ -195,7 +200,7 @@ class Tape:
         found = [self.arrived(sweep, tensor) for tensor in wrt]
         return tuple(found) if structured else tuple([np.asarray(dense(g)) for g in found])
 
-    def sweep(self, y: Tensor, cotangent: ArrayLike | None = None, keep: frozenset[int] = frozenset()) -> Sweep:
+    def sweep(self, y: Tensor, cotangent: TensorLike | None = None, keep: frozenset[int] = frozenset()) -> Sweep:
         """A backward sweep that is ready to go from ``y``; inspection drives it node by node."""
         if not isinstance(y, Tensor):
             raise TypeError(

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigrad.engine.estimator import TooManyOutcomes
+from minigrad.theory.joint_probabilities import DesignName
 from minigrad.typing import Array
 
-__all__ = ["DESIGNS", "LISTED_BITS", "Design"]
+__all__ = ["DESIGNS", "LISTED_BITS", "Design", "DesignName"]
 
 LISTED_BITS = 20
 """Outcomes are listed up to two to this power: those of Poisson sampling of so many uncertain units."""

@@ -14,7 +14,7 @@ each input name them x and w, as `minigrad.ops.linear` and `minigrad.ops.conv2d`
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Literal, TypedDict, overload
 
 from minigrad.engine.estimator import Estimator
 from minigrad.estimators.diagonal import DiagonalSketch
@@ -40,7 +40,7 @@ class Residuals(TypedDict):
     save: Estimator
 
 
-def rad(budget: float, kind: str = "features") -> Residuals:
+def rad(budget: float, kind: Literal["features", "entries", "projection"] = "features") -> Residuals:
     """Randomised automatic differentiation: keep a random part of the input for ∂W. Unbiased.
 
     ∂Ŵ = Gᵀ X̂ with E X̂ = X, drawn in the forward pass: the tape holds X̂ in place of X. ∂X stays exact.
@@ -111,7 +111,6 @@ def column_row(budget: float) -> Cotangents:
     -----
     E‖∂X̂ − ∂X‖² = ((Σ_j ‖G_j‖‖W_j‖)² − ‖∂X‖²)/r, and so for ∂W, where no q_j rests on the floor of `WithReplacement`,
     which is not in the paper; where one term dwarfs the others the variance is larger.
-
     Drineas, Kannan, Mahoney (2006), *Fast Monte Carlo Algorithms for Matrices I*, SIAM J. Comput. 36(1).
 
     Examples
@@ -130,7 +129,11 @@ def column_row(budget: float) -> Cotangents:
     return {"vjp": {"x": terms_x, "w": terms_w}}
 
 
-def winner_take_all(budget: float, where: str = "save") -> Cotangents | Residuals:
+@overload
+def winner_take_all(budget: float, where: Literal["save"] = "save") -> Residuals: ...
+@overload
+def winner_take_all(budget: float, where: Literal["vjp"]) -> Cotangents: ...
+def winner_take_all(budget: float, where: Literal["save", "vjp"] = "save") -> Cotangents | Residuals:
     """Winner-take-all column-row sampling: the largest terms of ∂W for certain, the rest with replacement. Unbiased.
 
     ∂Ŵ = Σ_winners G_iᵀ X_i + (1/(r−t)) Σ_draws G_iᵀ X_i/q_i, with t winners and q over the other rows.
@@ -157,8 +160,7 @@ def winner_take_all(budget: float, where: str = "save") -> Cotangents | Residual
     -----
     With ``where="vjp"``, E‖∂Ŵ − ∂W‖² = ((Σ_tail ‖G_i‖‖X_i‖)² − ‖Σ_tail G_iᵀX_i‖²)/(r − t), where no q_i rests on the
     floor of `WithReplacement`, which is not in the paper. Liu et al. (2023),
-    *Winner-Take-All Column Row Sampling for Memory Efficient Adaptation of Language Model*, NeurIPS,
-    arXiv:2305.15265.
+    *Winner-Take-All Column Row Sampling for Memory Efficient Adaptation of Language Model*, NeurIPS, arXiv:2305.15265.
 
     Examples
     --------

@@ -8,21 +8,26 @@ given.
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias, get_args
+
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.theory.joint_probabilities import DesignName
 from minigrad.theory.mask_atoms import Atoms, entry_blocks, masked, one_block
-from minigrad.theory.projections import PROJECTIONS, input_factor, own_factor
+from minigrad.theory.projections import PROJECTIONS, Projection, input_factor, own_factor
 from minigrad.typing import Array
 
 __all__ = ["cotangent_distortion", "input_distortion", "weight_distortion"]
 
-_MASKS = ("element", "column", "row", "lowrank")
+Masked: TypeAlias = Literal["element", "column", "row", "lowrank"]
+Kind: TypeAlias = Masked | Projection
+_MASKS: tuple[Masked, ...] = get_args(Masked)
 _KINDS = (*_MASKS, *PROJECTIONS)
 
 
 def cotangent_distortion(
-    g: ArrayLike, kind: str, *, p: ArrayLike | None = None, r: int | None = None, design: str = "poisson"
+    g: ArrayLike, kind: Kind, *, p: ArrayLike | None = None, r: int | None = None, design: DesignName = "poisson"
 ) -> float:
     """Return E‖Ĝ − G‖² for an unbiased random Ĝ.
 
@@ -88,11 +93,11 @@ def cotangent_distortion(
 def input_distortion(
     g: ArrayLike,
     w: ArrayLike,
-    kind: str,
+    kind: Kind,
     *,
     p: ArrayLike | None = None,
     r: int | None = None,
-    design: str = "poisson",
+    design: DesignName = "poisson",
 ) -> float:
     """Return E‖ĜW − GW‖², the distortion of ∂loss/∂X.
 
@@ -164,11 +169,11 @@ def input_distortion(
 def weight_distortion(
     g: ArrayLike,
     x: ArrayLike,
-    kind: str,
+    kind: Kind,
     *,
     p: ArrayLike | None = None,
     r: int | None = None,
-    design: str = "poisson",
+    design: DesignName = "poisson",
 ) -> float:
     """Return E‖ĜᵀX − GᵀX‖², the distortion of ∂loss/∂W.
 
