@@ -7,7 +7,7 @@ on a copy of the sweep.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,25 +82,27 @@ class Sweep:
             if node._vjp is not None and (random is None or index in random):
                 self.position = index - 1
                 return node, dense(g)
-            g, rules = node.primitive.rules_for(g)
-            if node.primitive.direct:
-                for edge, parent in enumerate(node.parents):
-                    if parent is not None:
-                        self.deliver(node, edge, rules[edge](g, node.saved), g)
-            else:
-                for edge, parent in enumerate(node.parents):
-                    if parent is not None:
-                        self.deliver(node, edge, pulled(node, edge, rules, g), g)
+            self.pull(node, g, range(len(node.parents)))
         self.position = -1
         return None
 
     def apply(self, node: Node, cotangents: Sequence[Cotangent]) -> None:
         """Answer a stop: pull one cotangent for each input back through the node."""
         for edge, (parent, g) in enumerate(zip(node.parents, cotangents, strict=True)):
-            if parent is None:
-                continue
-            g, rules = node.primitive.rules_for(g)
-            self.deliver(node, edge, pulled(node, edge, rules, g), g)
+            if parent is not None:
+                self.pull(node, g, (edge,))
+
+    def pull(self, node: Node, g: Cotangent, edges: Iterable[int]) -> None:
+        """Apply the VJP rules of a node to its cotangent, and hand the results on to these inputs."""
+        primitive, saved, parents = node.primitive, node.saved, node.parents
+        rules = primitive.rules.get(type(g))
+        if rules is None:
+            g, rules = primitive.fallback(g)
+        for edge in edges:
+            if parents[edge] is not None:
+                # The library's own rules need no checks of what they get and return.
+                found = rules[edge](g, saved) if primitive.direct else pulled(node, edge, rules, g)
+                self.deliver(node, edge, found, g)
 
     def deliver(self, node: Node, edge: int, contribution: Cotangent, g: Cotangent) -> None:
         """Add a contribution to the cotangent of one input."""

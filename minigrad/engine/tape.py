@@ -9,8 +9,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.arrays import plain, wide
-from minigrad.engine.context import TapeError
+from minigrad.arrays import HALF, SINGLE, plain, wide
+from minigrad.engine.context import CONTEXT, TapeError
 from minigrad.engine.listing import summary, to_dot
 from minigrad.engine.nesting import enter, foreign, leave, pull_inside, was_lent
 from minigrad.engine.node import Node
@@ -18,7 +18,7 @@ from minigrad.engine.sweep import Sweep, draw
 from minigrad.engine.tensor import Tensor, not_recorded, traced
 from minigrad.report import Table
 from minigrad.streams import Domain, as_generator, key_of
-from minigrad.structure import Cotangent, dense
+from minigrad.structure import Cotangent, Structured, dense
 from minigrad.typing import Array, Seed
 
 __all__ = ["Tape"]
@@ -153,7 +153,7 @@ class Tape:
             if arrived is None:
                 arrived = np.zeros_like(leaf.data) if leaf.grad is None else None
             if arrived is not None:
-                gradient = dense(arrived)
+                gradient = arrived.dense() if isinstance(arrived, Structured) else arrived
                 leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
 
     def gradients(
@@ -216,7 +216,8 @@ class Tape:
                     f"{name}: the leaf {leaf.name or 'of shape ' + str(leaf.shape)} {how} after this tape recorded "
                     "it, so what was saved no longer holds. Record a new tape"
                 )
-        pull_inside(self)
+        if CONTEXT.tapes:
+            pull_inside(self)
         return Sweep(self.nodes, y.node, start_cotangent(y, cotangent, name), keep)
 
     def run(self, sweep: Sweep, rng: Seed) -> None:
@@ -297,7 +298,7 @@ def start_cotangent(y: Tensor, cotangent: ArrayLike | None, name: str) -> Array:
                 f"{name}: this tensor has shape {y.shape}, and only a scalar has a gradient without a cotangent. "
                 f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
             )
-        return np.ones((), wide(y.data.dtype))
+        return np.ones((), y.data.dtype if y.data.dtype != HALF else SINGLE)
     if isinstance(cotangent, Tensor):
         if traced(cotangent):
             raise TypeError(
