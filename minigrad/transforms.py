@@ -12,7 +12,7 @@ from minigrad.arrays import plain
 from minigrad.engine.context import TapeError
 from minigrad.engine.define import primitive
 from minigrad.engine.nesting import foreign, is_foreign
-from minigrad.engine.start_cotangent import start_cotangent
+from minigrad.engine.sweep import start_cotangent
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor, TensorLike, traced
 from minigrad.typing import Array, Seed

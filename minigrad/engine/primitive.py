@@ -131,18 +131,15 @@ class Primitive:
             for name, rule in zip(self.inputs, dense_rules, strict=True)
         )
 
-    def rules_for(self, g: Cotangent) -> tuple[Cotangent, tuple[Rule, ...]]:
-        """The rules, one for each input, that take this cotangent, and it in the form in which they take it."""
-        rules = self.rules.get(type(g))
-        if rules is None:
-            if not self.bilinear:
-                g = np.asarray(dense(g))
-            rules = self.rules[np.ndarray]
-        return g, rules
+    def fallback(self, g: Cotangent) -> tuple[Cotangent, tuple[Rule, ...]]:
+        """The ordinary rules, for a structure without rules of its own, and the cotangent as they take it."""
+        return g if self.bilinear else np.asarray(dense(g)), self.rules[np.ndarray]
 
     def pull(self, g: Cotangent, saved: Saved, edge: int) -> Cotangent:
         """One VJP: the cotangent of the input at position ``edge``, from that of the output, of any structure."""
-        g, rules = self.rules_for(g)
+        rules = self.rules.get(type(g))
+        if rules is None:
+            g, rules = self.fallback(g)
         return rules[0](g, saved, edge) if self.variadic else rules[edge](g, saved)
 
     def takes(self, structure: type[Structured]) -> bool:

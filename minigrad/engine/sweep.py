@@ -7,21 +7,22 @@ on a copy of the sweep.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from minigrad.arrays import wide
+from minigrad.arrays import HALF, SINGLE, plain, wide
+from minigrad.engine.context import TapeError
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.node import Node
 from minigrad.engine.results import explain_read_only, pulled, read_only, real, returned, sum_to_shape
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike, traced
 from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, Rows, Structured, add, dense
 from minigrad.typing import Array
 
-__all__ = ["Sweep", "checked", "draw", "sketch"]
+__all__ = ["Sweep", "checked", "draw", "sketch", "start_cotangent"]
 
 
 class Sweep:
@@ -82,25 +83,27 @@ class Sweep:
             if node._vjp is not None and (random is None or index in random):
                 self.position = index - 1
                 return node, dense(g)
-            g, rules = node.primitive.rules_for(g)
-            if node.primitive.direct:
-                for edge, parent in enumerate(node.parents):
-                    if parent is not None:
-                        self.accumulate(node, edge, rules[edge](g, node.saved), g)
-            else:
-                for edge, parent in enumerate(node.parents):
-                    if parent is not None:
-                        self.accumulate(node, edge, pulled(node, edge, rules, g), g)
+            self.pull(node, g, range(len(node.parents)))
         self.position = -1
         return None
 
     def apply(self, node: Node, cotangents: Sequence[Cotangent]) -> None:
         """Answer a stop: pull one cotangent for each input back through the node."""
         for edge, (parent, g) in enumerate(zip(node.parents, cotangents, strict=True)):
-            if parent is None:
-                continue
-            g, rules = node.primitive.rules_for(g)
-            self.accumulate(node, edge, pulled(node, edge, rules, g), g)
+            if parent is not None:
+                self.pull(node, g, (edge,))
+
+    def pull(self, node: Node, g: Cotangent, edges: Iterable[int]) -> None:
+        """Apply the VJP rules of a node to its cotangent, and hand the results on to these inputs."""
+        primitive, saved, parents = node.primitive, node.saved, node.parents
+        rules = primitive.rules.get(type(g))
+        if rules is None:
+            g, rules = primitive.fallback(g)
+        for edge in edges:
+            if parents[edge] is not None:
+                # The library's own rules need no checks of what they get and return.
+                found = rules[edge](g, saved) if primitive.direct else pulled(node, edge, rules, g)
+                self.accumulate(node, edge, found, g)
 
     def accumulate(self, node: Node, edge: int, contribution: Cotangent, g: Cotangent) -> None:
         """Add a contribution to the cotangent of one input."""
@@ -185,3 +188,27 @@ def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:
         raise TypeError(f"{node.label}: {estimator!r} returned values of dtype {out.dtype}, not real numbers")
     cotangent: Cotangent = out if out.dtype == g.dtype else out.astype(g.dtype)
     return cotangent
+
+
+def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str) -> Array:
+    """The cotangent that a sweep from ``y`` begins with, in its dtype; for float16 in float32."""
+    if cotangent is None:
+        if y.data.ndim:
+            raise TapeError(
+                f"{name}: this tensor has shape {y.shape}, and only a scalar has a gradient without a cotangent. "
+                f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
+            )
+        return np.ones((), y.data.dtype if y.data.dtype != HALF else SINGLE)
+    if isinstance(cotangent, Tensor):
+        if traced(cotangent):
+            raise TypeError(
+                f"{name}: the cotangent is a tensor that is being differentiated itself, and derivatives of "
+                "derivatives are not supported. Pass its `.data` if its values alone are meant"
+            )
+        cotangent = cotangent.data
+    g = plain(cotangent, f"{name}: the cotangent")
+    if g.shape != y.shape:
+        raise ValueError(f"{name}: the cotangent has shape {g.shape}, but the tensor has shape {y.shape}")
+    if g.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: the cotangent has dtype {g.dtype}; it must hold real numbers")
+    return g.astype(wide(y.data.dtype), copy=False)

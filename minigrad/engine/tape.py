@@ -8,16 +8,15 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from minigrad.engine.context import TapeError
+from minigrad.engine.context import CONTEXT, TapeError
 from minigrad.engine.nesting import enter, foreign, leave, pull_inside, was_lent
 from minigrad.engine.node import Node
-from minigrad.engine.start_cotangent import start_cotangent
-from minigrad.engine.sweep import Sweep, draw
+from minigrad.engine.sweep import Sweep, draw, start_cotangent
 from minigrad.engine.tape_text import summary, to_dot
 from minigrad.engine.tensor import Tensor, TensorLike, not_recorded
 from minigrad.report import Table
 from minigrad.streams import Domain, as_generator, key_of
-from minigrad.structure import Cotangent, dense
+from minigrad.structure import Cotangent, Structured, dense
 from minigrad.typing import Array, Seed
 
 __all__ = ["Tape"]
@@ -152,7 +151,7 @@ class Tape:
             if arrived is None:
                 arrived = np.zeros_like(leaf.data) if leaf.grad is None else None
             if arrived is not None:
-                gradient = dense(arrived)
+                gradient = arrived.dense() if isinstance(arrived, Structured) else arrived
                 leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
 
     @overload
@@ -221,7 +220,8 @@ class Tape:
                     f"{name}: the leaf {leaf.name or 'of shape ' + str(leaf.shape)} {how} after this tape recorded "
                     "it, so what was saved no longer holds. Record a new tape"
                 )
-        pull_inside(self)
+        if CONTEXT.tapes:
+            pull_inside(self)
         return Sweep(self.nodes, y.node, start_cotangent(y, cotangent, name), keep)
 
     def run(self, sweep: Sweep, rng: Seed) -> None:

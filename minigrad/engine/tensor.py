@@ -1,8 +1,8 @@
 """Tensor: an array that operations can record, and a place for its gradient.
 
 The arithmetic operators and the NumPy-like methods (``x + y``, ``x.sum(axis=0)``, ``x.tanh()`` …) are the
-functions of `minigrad.ops`; that package hangs them on this class when it is imported, and `minigrad.engine.tensor_methods`
-declares them.
+functions of `minigrad.ops`; that package hangs them on this class when it is imported, and
+`minigrad.engine.tensor_methods` declares them.
 """
 
 from __future__ import annotations

@@ -13,18 +13,24 @@ from minigrad.structure.factors import Factors
 from minigrad.structure.parts import (
     add,
     column_sums,
-    matrix,
-    reshape_rows,
     row_squares,
     scale,
     sum_to,
-    swap,
     take_columns,
     take_rows,
     take_samples,
     transpose,
 )
-from minigrad.structure.products import contract, contract_batches, multiply, multiply_batches, narrow
+from minigrad.structure.products import (
+    contract,
+    contract_batches,
+    matrix,
+    multiply,
+    multiply_batches,
+    narrow,
+    reshape_rows,
+    swap,
+)
 from minigrad.structure.rows import Rows
 from minigrad.structure.squares import squared_norms
 

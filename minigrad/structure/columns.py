@@ -13,8 +13,8 @@ from numpy.typing import DTypeLike
 
 from minigrad.structure.base import Cotangent, Structured, dense, matrix_shape
 from minigrad.structure.indices import common, spread_columns
-from minigrad.structure.parts import column_sums, matrix, reshape_rows, row_squares, take_columns, take_rows
-from minigrad.structure.products import contract, contract_batches, multiply, multiply_batches
+from minigrad.structure.parts import column_sums, row_squares, take_columns, take_rows
+from minigrad.structure.products import contract, contract_batches, matrix, multiply, multiply_batches, reshape_rows
 from minigrad.structure.rows import Rows
 from minigrad.typing import Array, Shape
 

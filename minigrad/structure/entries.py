@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from minigrad.structure.base import Cotangent, Structured, dense, matrix_shape
 from minigrad.structure.indices import placed
-from minigrad.structure.parts import matrix, reshape_rows, swap
+from minigrad.structure.products import matrix, reshape_rows, swap
 from minigrad.typing import Array, Shape
 
 __all__ = ["SPARSE", "Entries"]

@@ -8,8 +8,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad.structure.base import Cotangent, Structured, dense
-from minigrad.structure.parts import column_sums, matrix, reshape_rows, swap, take_columns, take_rows, take_samples
-from minigrad.structure.products import contract, contract_batches, multiply, multiply_batches
+from minigrad.structure.parts import column_sums, take_columns, take_rows, take_samples
+from minigrad.structure.products import (
+    contract,
+    contract_batches,
+    matrix,
+    multiply,
+    multiply_batches,
+    reshape_rows,
+    swap,
+)
 from minigrad.typing import Array, Shape
 
 __all__ = ["Factors"]

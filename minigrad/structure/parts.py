@@ -10,54 +10,15 @@ from typing import Any
 import numpy as np
 
 from minigrad.arrays import wide
-from minigrad.structure.base import Cotangent, Structured, dense, matrix_shape
+from minigrad.structure.base import Cotangent, Structured, dense
+from minigrad.structure.products import matrix
 from minigrad.structure.squares import squared_norms
 from minigrad.typing import Array, Shape
 
 __all__ = [
-    "add", "column_sums", "matrix", "reshape_rows", "row_squares", "scale", "sum_to", "swap", "take_columns",
+    "add", "column_sums", "row_squares", "scale", "sum_to", "take_columns",
     "take_rows", "take_samples", "transpose",
 ]  # fmt: skip
-
-
-def matrix(array: Array) -> Array:
-    """An array as a matrix: all axes but the last are rows.
-
-    Examples
-    --------
-    >>> matrix(np.ones((2, 3, 5))).shape
-    (6, 5)
-    """
-    return array if array.ndim == 2 else array.reshape(matrix_shape(array.shape))
-
-
-def swap(array: Array) -> Array:
-    """The last two axes exchanged (a view).
-
-    Examples
-    --------
-    >>> swap(np.ones((4, 2, 3))).shape
-    (4, 3, 2)
-    """
-    return np.swapaxes(array, -1, -2)
-
-
-def reshape_rows(g: Any, lead: Shape) -> Any:
-    """The same rows along other leading axes; where nothing changes the same object, not a view of it.
-
-    Examples
-    --------
-    >>> reshape_rows(np.ones((6, 5)), (2, 3)).shape
-    (2, 3, 5)
-    """
-    if g.shape[:-1] == lead:
-        return g
-    if isinstance(g, Structured):
-        out = g.reshaped(lead)
-        if out is not NotImplemented:
-            return out
-        g = g.dense()
-    return g.reshape(*lead, g.shape[-1])
 
 
 def column_sums(g: Cotangent) -> Array:

@@ -16,11 +16,52 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.structure.base import Cotangent, Structured, dense
-from minigrad.structure.parts import matrix, reshape_rows, swap
-from minigrad.typing import Array
+import numpy as np
 
-__all__ = ["contract", "contract_batches", "multiply", "multiply_batches", "narrow"]
+from minigrad.structure.base import Cotangent, Structured, dense, matrix_shape
+from minigrad.typing import Array, Shape
+
+__all__ = ["contract", "contract_batches", "matrix", "multiply", "multiply_batches", "narrow", "reshape_rows", "swap"]
+
+
+def matrix(array: Array) -> Array:
+    """An array as a matrix: all axes but the last are rows.
+
+    Examples
+    --------
+    >>> matrix(np.ones((2, 3, 5))).shape
+    (6, 5)
+    """
+    return array if array.ndim == 2 else array.reshape(matrix_shape(array.shape))
+
+
+def swap(array: Array) -> Array:
+    """The last two axes exchanged (a view).
+
+    Examples
+    --------
+    >>> swap(np.ones((4, 2, 3))).shape
+    (4, 3, 2)
+    """
+    return np.swapaxes(array, -1, -2)
+
+
+def reshape_rows(g: Any, lead: Shape) -> Any:
+    """The same rows along other leading axes; where nothing changes the same object, not a view of it.
+
+    Examples
+    --------
+    >>> reshape_rows(np.ones((6, 5)), (2, 3)).shape
+    (2, 3, 5)
+    """
+    if g.shape[:-1] == lead:
+        return g
+    if isinstance(g, Structured):
+        out = g.reshaped(lead)
+        if out is not NotImplemented:
+            return out
+        g = g.dense()
+    return g.reshape(*lead, g.shape[-1])
 
 
 def multiply(g: Cotangent, w: Cotangent) -> Any:
@@ -37,7 +78,6 @@ def multiply(g: Cotangent, w: Cotangent) -> Any:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from minigrad.structure import Rows
     >>> multiply(Rows(np.array([[1.0, 2.0]]), np.array([3]), (5, 2)), np.ones((2, 4)))
     Rows(shape=(5, 4), dtype=float64, stored 1×4, 1)
@@ -50,7 +90,10 @@ def multiply(g: Cotangent, w: Cotangent) -> Any:
         out = w.multiply_into(g)
         if out is not NotImplemented:
             return out
-    return reshape_rows(matrix(dense(g)) @ dense(w), g.shape[:-1])
+        w = w.dense()
+    if isinstance(g, Structured):
+        g = g.dense()
+    return reshape_rows(matrix(g) @ w, g.shape[:-1])
 
 
 def contract(g: Cotangent, x: Cotangent) -> Any:
@@ -68,7 +111,6 @@ def contract(g: Cotangent, x: Cotangent) -> Any:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from minigrad.structure import Columns
     >>> contract(Columns(np.ones((4, 1)), np.array([2]), (4, 3)), np.ones((4, 2)))
     Rows(shape=(3, 2), dtype=float64, stored 1×2, 1)
@@ -81,7 +123,10 @@ def contract(g: Cotangent, x: Cotangent) -> Any:
         out = x.contract_into(g)
         if out is not NotImplemented:
             return out
-    return matrix(dense(g)).T @ matrix(dense(x))
+        x = x.dense()
+    if isinstance(g, Structured):
+        g = g.dense()
+    return matrix(g).T @ matrix(x)
 
 
 def multiply_batches(g: Cotangent, b: Cotangent) -> Any:
@@ -99,7 +144,6 @@ def multiply_batches(g: Cotangent, b: Cotangent) -> Any:
 
     Examples
     --------
-    >>> import numpy as np
     >>> multiply_batches(np.ones((7, 4, 3)), np.ones((7, 2, 3))).shape
     (7, 4, 2)
     """
@@ -129,7 +173,6 @@ def contract_batches(a: Cotangent, g: Cotangent) -> Any:
 
     Examples
     --------
-    >>> import numpy as np
     >>> contract_batches(np.ones((7, 4, 2)), np.ones((7, 4, 3))).shape
     (7, 2, 3)
     """
@@ -159,7 +202,6 @@ def narrow(g: Cotangent, w: Array) -> tuple[Array, Array]:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from minigrad.structure import Columns
     >>> l, v = narrow(Columns(np.ones((4, 1)), np.array([2]), (4, 3)), np.ones((5, 3)))
     >>> l.shape, v.shape

@@ -14,8 +14,8 @@ from numpy.typing import DTypeLike
 
 from minigrad.structure.base import Cotangent, Structured, dense
 from minigrad.structure.indices import common
-from minigrad.structure.parts import column_sums, matrix, row_squares, take_columns, take_rows, take_samples
-from minigrad.structure.products import contract, contract_batches, multiply, multiply_batches
+from minigrad.structure.parts import column_sums, row_squares, take_columns, take_rows, take_samples
+from minigrad.structure.products import contract, contract_batches, matrix, multiply, multiply_batches
 from minigrad.typing import Array, Shape
 
 __all__ = ["Rows", "visits_pay"]
