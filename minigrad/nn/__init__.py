@@ -18,13 +18,13 @@ from minigrad.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from minigrad.nn.receptive import receptive_field
 from minigrad.nn.shaping import Flatten, Identity
 from minigrad.nn.sketch import Saving, Sketchable, set_budgets, set_save, set_vjp
-from minigrad.nn.state import Differences
+from minigrad.nn.state import IncompatibleKeys
 from minigrad.nn.transformer import TransformerBlock
 
 __all__ = [
-    "GELU", "AvgPool2d", "BatchNorm", "Bottleneck", "ClassToken", "Conv2d", "Differences", "Dropout", "DtypeWarning",
-    "Flatten", "GlobalAvgPool", "Identity", "LayerNorm", "Linear", "MaxPool2d", "Module", "MultiHeadSelfAttention",
-    "PatchEmbedding", "PositionEmbedding", "ReLU", "Residual", "Saving", "Sequential", "SiLU", "Sigmoid",
-    "Sketchable", "Softplus", "Tanh", "TransformerBlock", "bagnet", "he_uniform", "lecun_uniform", "mlp", "models",
-    "receptive_field", "set_budgets", "set_save", "set_vjp", "vit",
+    "GELU", "AvgPool2d", "BatchNorm", "Bottleneck", "ClassToken", "Conv2d", "Dropout", "DtypeWarning", "Flatten",
+    "GlobalAvgPool", "Identity", "IncompatibleKeys", "LayerNorm", "Linear", "MaxPool2d", "Module",
+    "MultiHeadSelfAttention", "PatchEmbedding", "PositionEmbedding", "ReLU", "Residual", "Saving", "Sequential",
+    "SiLU", "Sigmoid", "Sketchable", "Softplus", "Tanh", "TransformerBlock", "bagnet", "he_uniform",
+    "lecun_uniform", "mlp", "models", "receptive_field", "set_budgets", "set_save", "set_vjp", "vit",
 ]  # fmt: skip

@@ -79,7 +79,7 @@ class Sequential(Module):
         self._become(modules)
         return self
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         for module in self._modules.values():
             x = module(x)
         return x if self._modules else tensor(x)
@@ -126,7 +126,7 @@ class Sequential(Module):
         for module in modules:
             self.append(module)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def _assign(self, name: str, value: Any) -> None:
         if name in self._modules or name == str(len(self)):
             check_module(f"Sequential: number {name}", value)
         elif isinstance(value, Module) or name.isdecimal():
@@ -135,7 +135,7 @@ class Sequential(Module):
                 "append(module), insert(index, module) or model[index] = module; for a forward pass of another kind "
                 "subclass nn.Module"
             )
-        super().__setattr__(name, value)
+        super()._assign(name, value)
 
     def __delattr__(self, name: str) -> None:
         if name in self._modules:
