@@ -7,7 +7,6 @@ values V are laid out as (N, h, T, d). A = softmax(Q Kᵀ/√d) has one row for 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,7 +14,7 @@ from numpy.typing import DTypeLike
 from minigrad import ops
 from minigrad.engine.context import current_layer
 from minigrad.engine.estimator import VJP
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import lecun_uniform
 from minigrad.nn.linear import Linear, positive
 from minigrad.nn.shaping import tensor
@@ -93,7 +92,7 @@ class MultiHeadSelfAttention(Sketchable):
         self.query, self.key, self.value, self.out = square(), square(), square(), square()
         self.vjp = vjp
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         if x.ndim != 3 or x.shape[2] != self.width:
             where = f" in layer {current_layer()!r}" if current_layer() else ""

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.activations import ReLU
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv import Conv2d
@@ -102,7 +102,7 @@ class Bottleneck(Module):
         same = in_channels == out_channels and stride == 1
         self.shortcut = None if same else Sequential(*conv(in_channels, out_channels, step=stride))
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         c = self.crop
         if c and min(x.shape[1:3]) <= 2 * c:

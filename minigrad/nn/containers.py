@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from minigrad import ops
 from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
 
@@ -79,10 +79,11 @@ class Sequential(Module):
         self._become(modules)
         return self
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
+        out: Any = x if self._modules else tensor(x)
         for module in self._modules.values():
-            x = module(x)
-        return x if self._modules else tensor(x)
+            out = module(out)
+        return out
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -170,7 +171,7 @@ class Residual(Module):
         check_module("Residual: body", body)
         self.body = body
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         out = self.body(x)
         if out.shape != x.shape:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.engine.estimator import VJP, Save
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
 from minigrad.nn.linear import positive
 from minigrad.nn.sketch import Saving
@@ -96,7 +94,7 @@ class Conv2d(Saving):
         self.vjp = vjp
         self.save = save
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, vjp=self._vjp, save=self._save)
 
     def windows(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from minigrad import ops
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
 
@@ -38,7 +36,7 @@ class Dropout(Module):
             raise ValueError(f"Dropout: rate={rate} must lie in [0, 1); it is the probability that a value is set to 0")
         self.rate = float(rate)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         if self.training and self.rate:
             return ops.dropout(x, self.rate)
         return tensor(x)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,7 +10,7 @@ from numpy.typing import DTypeLike
 from minigrad import ops
 from minigrad.engine.context import current_layer
 from minigrad.engine.estimator import VJP
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import lecun_uniform
 from minigrad.nn.linear import Linear, positive
 from minigrad.nn.module import Module
@@ -75,7 +74,7 @@ class PatchEmbedding(Module):
         h, w = self.patch_size
         self.projection = Linear(h * w * self.channels, width, vjp=vjp, rng=rng, dtype=dtype, init=lecun_uniform)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         h, w = self.patch_size
         if x.ndim != 4 or x.shape[3] != self.channels or x.shape[1] % h or x.shape[2] % w:
@@ -123,7 +122,7 @@ class PositionEmbedding(Module):
         shape = positive("PositionEmbedding: tokens", tokens), positive("PositionEmbedding: width", width)
         self.weight = small_normal(shape, rng, dtype)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         if x.shape[-2:] != self.weight.shape:
             where = f" in layer {current_layer()!r}" if current_layer() else ""
@@ -160,7 +159,7 @@ class ClassToken(Module):
     def __init__(self, width: int, *, rng: Seed = None, dtype: DTypeLike = np.float32):
         self.weight = small_normal((positive("ClassToken: width", width),), rng, dtype)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         lead: Sequence[int] = x.shape[:-2]
         return ops.concatenate([ops.broadcast_to(self.weight, (*lead, 1, self.weight.shape[0])), x], axis=-2)

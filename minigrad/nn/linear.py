@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.engine.estimator import VJP, Save
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
 from minigrad.nn.sketch import Saving
 from minigrad.typing import Seed
@@ -80,7 +80,7 @@ class Linear(Saving):
         self.vjp = vjp
         self.save = save
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.linear(x, self.weight, self.bias, vjp=self._vjp, save=self._save)
 
     def repr_arguments(self) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import zeros
 from minigrad.nn.linear import positive
 from minigrad.nn.module import Module
@@ -53,7 +52,7 @@ class LayerNorm(Module):
         self.gain = ones(self.features, dtype)
         self.bias = zeros((self.features,), dtype)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.layer_norm(x, self.gain, self.bias, self.eps)
 
     def repr_arguments(self) -> str:
@@ -120,7 +119,7 @@ class BatchNorm(Module):
         self.buffer("running_mean", np.zeros(self.features, dtype))
         self.buffer("running_var", np.ones(self.features, dtype))
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         if not self.training:
             return ops.batch_norm(x, self.gain, self.bias, self.running_mean, self.running_var, self.eps)
         x = tensor(x)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from minigrad import ops
 from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.conv import short
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import tensor
@@ -27,7 +27,7 @@ class _Pool(Module):
         self.stride = self.kernel_size if stride is None else pair(f"{what}: stride", stride)
         self.padding = pair(f"{what}: padding", padding, 0)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         return type(self).operation(x, self.kernel_size, self.stride, self.padding)
 
     def windows(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
@@ -96,7 +96,7 @@ class GlobalAvgPool(Module):
     (2, 3)
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         if x.ndim < 3:
             where = f" in layer {current_layer()!r}" if current_layer() else ""

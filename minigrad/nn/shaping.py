@@ -7,7 +7,7 @@ from typing import Any
 
 from minigrad import ops
 from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.module import Module
 
 __all__ = ["Flatten", "Identity"]
@@ -27,7 +27,7 @@ class Identity(Module):
     [1.0]
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         return tensor(x)
 
 
@@ -46,7 +46,7 @@ class Flatten(Module):
     (5, 64)
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         if not x.ndim:
             where = f" in layer {current_layer()!r}" if current_layer() else ""
