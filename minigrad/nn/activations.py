@@ -18,6 +18,8 @@ class ReLU(Module):
     [0.0, 2.0]
     """
 
+    per_pixel = True
+
     def forward(self, x: TensorLike) -> Tensor:
         return ops.relu(x)
 
@@ -30,6 +32,8 @@ class GELU(Module):
     >>> round(GELU()(1.0).item(), 4)
     0.8413
     """
+
+    per_pixel = True
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.gelu(x)
@@ -44,6 +48,8 @@ class SiLU(Module):
     0.7311
     """
 
+    per_pixel = True
+
     def forward(self, x: TensorLike) -> Tensor:
         return ops.silu(x)
 
@@ -56,6 +62,8 @@ class Sigmoid(Module):
     >>> Sigmoid()(0.0).item()
     0.5
     """
+
+    per_pixel = True
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.sigmoid(x)
@@ -70,6 +78,8 @@ class Softplus(Module):
     0.6931
     """
 
+    per_pixel = True
+
     def forward(self, x: TensorLike) -> Tensor:
         return ops.softplus(x)
 
@@ -82,6 +92,8 @@ class Tanh(Module):
     >>> Tanh()(0.0).item()
     0.0
     """
+
+    per_pixel = True
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.tanh(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from minigrad.nn.containers import Sequential
 from minigrad.nn.conv import Conv2d
 from minigrad.nn.initial import rescale
 from minigrad.nn.linear import positive
-from minigrad.nn.module import Module
+from minigrad.nn.module import Module, Window
 from minigrad.nn.normalization import BatchNorm
 from minigrad.nn.shaping import tensor
 from minigrad.streams import Domain, as_generator
@@ -115,6 +116,9 @@ class Bottleneck(Module):
         if self.shortcut is not None:
             beside = self.shortcut(beside)
         return ops.relu(ops.add(beside, self.body(x)))
+
+    def windows(self) -> Iterable[Window]:
+        return self.body.windows()  # the shortcut's 1×1 kernel stands on the middle of what the body sees
 
     def repr_arguments(self) -> str:
         return "padding='valid'" if self.crop else ""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, overload
 
 from minigrad import ops
 from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.nn.module import Module
+from minigrad.nn.module import Module, Window
 from minigrad.nn.shaping import tensor
 
 __all__ = ["Residual", "Sequential"]
@@ -84,6 +84,10 @@ class Sequential(Module):
         for module in self._modules.values():
             out = module(out)
         return out
+
+    def windows(self) -> Iterator[Window]:
+        for module in self:
+            yield from module.windows()
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -181,6 +185,9 @@ class Residual(Module):
                 "output is added to its input"
             )
         return ops.add(x, out)
+
+    def windows(self) -> Iterable[Window]:
+        return self.body.windows()
 
 
 def check_module(what: str, value: Any) -> None:

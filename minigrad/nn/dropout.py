@@ -31,6 +31,8 @@ class Dropout(Module):
     [1.0, 2.0]
     """
 
+    per_pixel = True
+
     def __init__(self, rate: float = 0.5):
         if not 0 <= rate < 1:
             raise ValueError(f"Dropout: rate={rate} must lie in [0, 1); it is the probability that a value is set to 0")

@@ -59,6 +59,7 @@ class Linear(Saving):
     Linear(3, 2)  8 parameters
     """
 
+    per_pixel = True
     operation = ops.linear
 
     def __init__(

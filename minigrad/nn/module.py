@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -17,9 +17,12 @@ from minigrad.nn.state import IncompatibleKeys, load_state
 from minigrad.nn.tree import tree
 from minigrad.typing import Array
 
-__all__ = ["Module"]
+__all__ = ["Module", "Window"]
 
 Self = TypeVar("Self", bound="Module")
+
+Window: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+"""A kernel (height, width), and the stride (down, across) with which it moves over an image."""
 
 
 class Module(Members["Module"]):
@@ -39,6 +42,8 @@ class Module(Members["Module"]):
     ----------
     training : bool
         Whether the module behaves as in training (Dropout draws); set by `train` and `eval`. True at first.
+    per_pixel : bool
+        Of the class: whether it works on each pixel by itself, so that it widens no receptive field. False unless said.
 
     Examples
     --------
@@ -59,6 +64,7 @@ class Module(Members["Module"]):
     """
 
     training: bool = True
+    per_pixel: ClassVar[bool] = False
 
     def forward(self, *args: Any, **settings: Any) -> Tensor:
         """What the module computes; write it in a subclass.
@@ -99,6 +105,36 @@ class Module(Members["Module"]):
             return self(*args, **settings)
         finally:
             ACTIVE.paths = outer
+
+    def windows(self) -> Iterable[Window]:
+        """The windows through which it looks at an image, in order, for `minigrad.nn.receptive_field`.
+
+        None where ``per_pixel`` is True. A layer that looks further, or is made of others, says so in a method of its
+        own.
+
+        Returns
+        -------
+        iterable of ((height, width), (down, across))
+            Kernels and strides. A stride of 0 means that a single output is left, as of a mean over all pixels.
+
+        Raises
+        ------
+        TypeError
+            If the layer does not say how far it looks.
+
+        Examples
+        --------
+        >>> from minigrad import nn
+        >>> list(nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU(), nn.MaxPool2d(2)).windows())
+        [((3, 3), (1, 1)), ((2, 2), (2, 2))]
+        """
+        if self.per_pixel:
+            return ()
+        raise TypeError(
+            f"receptive_field: how far does {type(self).__name__} look? Set per_pixel = True in its class if it works "
+            "on each pixel by itself; or give it a method windows() that returns pairs of (height, width) and (stride, "
+            "stride); or ask for the part of the model before it"
+        )
 
     # Modes
 

@@ -46,6 +46,8 @@ class LayerNorm(Module):
     [[-1.0, 1.0]]
     """
 
+    per_pixel = True
+
     def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
         self.features = positive("LayerNorm: features", features)
         self.eps = float(eps)
@@ -104,6 +106,7 @@ class BatchNorm(Module):
     0.0
     """
 
+    per_pixel = True
     running_mean: Array
     running_var: Array
 

@@ -9,7 +9,7 @@ from minigrad import ops
 from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.conv import short
-from minigrad.nn.module import Module
+from minigrad.nn.module import Module, Window
 from minigrad.nn.shaping import tensor
 from minigrad.ops.windows import Pair, pair
 
@@ -30,8 +30,7 @@ class _Pool(Module):
     def forward(self, x: TensorLike) -> Tensor:
         return type(self).operation(x, self.kernel_size, self.stride, self.padding)
 
-    def windows(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-        """Kernel size and stride, for `minigrad.nn.receptive_field`."""
+    def windows(self) -> list[Window]:
         return [(self.kernel_size, self.stride)]
 
     def repr_arguments(self) -> str:
@@ -105,3 +104,6 @@ class GlobalAvgPool(Module):
                 "average between samples and channels"
             )
         return ops.mean(x, axis=tuple(range(1, x.ndim - 1)))
+
+    def windows(self) -> list[Window]:
+        return [((1, 1), (0, 0))]  # what comes after it sees everything: here the count ends

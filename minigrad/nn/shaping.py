@@ -27,6 +27,8 @@ class Identity(Module):
     [1.0]
     """
 
+    per_pixel = True
+
     def forward(self, x: TensorLike) -> Tensor:
         return tensor(x)
 
