@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.activations import ReLU
+from minigrad.nn.arguments import place, positive, tensor
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv import Conv2d
 from minigrad.nn.initial import rescale
-from minigrad.nn.linear import positive
 from minigrad.nn.module import Module, Window
 from minigrad.nn.normalization import BatchNorm
-from minigrad.nn.shaping import tensor
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed
 
@@ -107,9 +105,8 @@ class Bottleneck(Module):
         x = tensor(x)
         c = self.crop
         if c and min(x.shape[1:3]) <= 2 * c:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"Bottleneck{where}: images of shape {x.shape} are smaller than the {2 * c + 1}×{2 * c + 1} kernel; "
+                f"{place(self)}: images of shape {x.shape} are smaller than the {2 * c + 1}×{2 * c + 1} kernel; "
                 "use larger images, fewer such blocks, or padding='same'"
             )
         beside = ops.getitem(x, (slice(None), slice(c, -c), slice(c, -c))) if c else x

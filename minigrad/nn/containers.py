@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, overload
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import check_module, place, tensor
 from minigrad.nn.module import Module, Window
-from minigrad.nn.shaping import tensor
 
 __all__ = ["Residual", "Sequential"]
 
@@ -179,27 +178,11 @@ class Residual(Module):
         x = tensor(x)
         out = self.body(x)
         if out.shape != x.shape:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"Residual{where}: the body made shape {out.shape} of shape {x.shape}; it must keep the shape, for its "
+                f"{place(self)}: the body made shape {out.shape} of shape {x.shape}; it must keep the shape, for its "
                 "output is added to its input"
             )
         return ops.add(x, out)
 
     def windows(self) -> Iterable[Window]:
         return self.body.windows()
-
-
-def check_module(what: str, value: Any) -> None:
-    """Raise TypeError with a hint if a value is not a module."""
-    if isinstance(value, Module):
-        return
-    if isinstance(value, type) and issubclass(value, Module):
-        hint = f"this is the class; make one of it, as in {value.__name__}()"
-    elif isinstance(value, (list, tuple)):
-        hint = "pass the modules one by one, as in nn.Sequential(*modules)"
-    elif callable(value):
-        hint = "a plain function is no module; activations are nn.ReLU(), nn.Tanh(), …, or subclass nn.Module"
-    else:
-        hint = "see minigrad.nn, or subclass nn.Module"
-    raise TypeError(f"{what} is {value!r}, not a module; {hint}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from minigrad import ops
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import tensor
 from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
 
 __all__ = ["Dropout"]
 

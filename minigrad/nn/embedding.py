@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import place, positive, tensor
 from minigrad.nn.initial import lecun_uniform
-from minigrad.nn.linear import Linear, positive
+from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
 from minigrad.ops.windows import Pair, pair
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed, Shape
@@ -78,9 +77,8 @@ class PatchEmbedding(Module):
         x = tensor(x)
         h, w = self.patch_size
         if x.ndim != 4 or x.shape[3] != self.channels or x.shape[1] % h or x.shape[2] % w:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"PatchEmbedding{where}: needs images (N, H, W, {self.channels}) whose height is a multiple of {h} and "
+                f"{place(self)}: needs images (N, H, W, {self.channels}) whose height is a multiple of {h} and "
                 f"whose width is a multiple of {w}, but got {x.shape}"
             )
         n, down, across = x.shape[0], x.shape[1] // h, x.shape[2] // w
@@ -125,9 +123,8 @@ class PositionEmbedding(Module):
     def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         if x.shape[-2:] != self.weight.shape:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"PositionEmbedding{where}: needs shape (N, {', '.join(map(str, self.weight.shape))}), tokens and "
+                f"{place(self)}: needs shape (N, {', '.join(map(str, self.weight.shape))}), tokens and "
                 f"their width, but got {x.shape}; images of another size make another number of tokens"
             )
         return ops.add(x, self.weight)

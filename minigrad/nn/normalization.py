@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import place, positive, tensor
 from minigrad.nn.initial import zeros
-from minigrad.nn.linear import positive
 from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
 from minigrad.typing import Array
 
 __all__ = ["BatchNorm", "LayerNorm"]
@@ -128,9 +126,8 @@ class BatchNorm(Module):
         x = tensor(x)
         rows = math.prod(x.shape[:-1])
         if rows == 1:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"BatchNorm{where}: one row of shape {x.shape} has no variance. Train on batches of at least two "
+                f"{place(self)}: one row of shape {x.shape} has no variance. Train on batches of at least two "
                 "samples (or larger images), or call eval() to use the running statistics"
             )
 

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.nn.conv import short
+from minigrad.nn.arguments import place, short, tensor
 from minigrad.nn.module import Module, Window
-from minigrad.nn.shaping import tensor
 from minigrad.ops.windows import Pair, pair
 
 __all__ = ["AvgPool2d", "GlobalAvgPool", "MaxPool2d"]
@@ -98,9 +96,8 @@ class GlobalAvgPool(Module):
     def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         if x.ndim < 3:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"GlobalAvgPool{where}: needs shape (N, H, W, C) or (N, T, C), but got {x.shape}: there is nothing to "
+                f"{place(self)}: needs shape (N, H, W, C) or (N, T, C), but got {x.shape}: there is nothing to "
                 "average between samples and channels"
             )
         return ops.mean(x, axis=tuple(range(1, x.ndim - 1)))
