@@ -38,11 +38,12 @@ def _bias(g: Array, saved: Saved) -> Array:
     return column_sums(matrix(g))
 
 
-def _check(x: Array, gain: Array, bias: Array, eps: float) -> None:
+def _check(x: Array, eps: float, **parameters: Array) -> None:
     if not x.ndim or not x.shape[-1]:
         raise ValueError("x must have features along its last axis")
-    if gain.shape != x.shape[-1:] or bias.shape != x.shape[-1:]:
-        raise ValueError(f"gain and bias must have shape ({x.shape[-1]},), one number for each feature of x")
+    if any(values.shape != x.shape[-1:] for values in parameters.values()):
+        names = " and ".join(parameters)
+        raise ValueError(f"{names} must have shape ({x.shape[-1]},), one number for each feature of x")
     if not eps >= 0:
         raise ValueError(f"eps={eps} must not be negative")
 
@@ -69,7 +70,7 @@ def _layer_x(g: Array, saved: Saved) -> Array:
 def _layer_norm(
     x: Array, gain: Array, bias: Array, eps: float = 1e-5, needs: tuple[bool, ...] = (True, True)
 ) -> tuple[Array, Saved]:
-    _check(x, gain, bias, eps)
+    _check(x, eps, gain=gain, bias=bias)
     normal = x - x.mean(axis=-1, keepdims=True)
     variance = np.einsum("...i,...i->...", normal, normal)[..., None] / x.shape[-1]
     inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
@@ -143,7 +144,7 @@ def _batch_norm(
     observe: Callable[[Array, Array], None] | None = None,
     needs: tuple[bool, ...] = (True, True),
 ) -> tuple[Array, Saved]:
-    _check(x, gain, bias, eps)
+    _check(x, eps, gain=gain, bias=bias)
     rows = matrix(x)
     training = mean is None
     if (mean is None) != (var is None):
