@@ -14,7 +14,7 @@ from minigrad.nn.initial import zeros
 from minigrad.nn.module import Module
 from minigrad.typing import Array
 
-__all__ = ["BatchNorm", "LayerNorm"]
+__all__ = ["BatchNorm", "LayerNorm", "RMSNorm"]
 
 
 def ones(features: int, dtype: DTypeLike) -> Tensor:
@@ -54,6 +54,49 @@ class LayerNorm(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         return ops.layer_norm(x, self.gain, self.bias, self.eps)
+
+    def repr_arguments(self) -> str:
+        return str(self.features) if self.eps == 1e-5 else f"{self.features}, eps={self.eps:g}"
+
+
+class RMSNorm(Module):
+    """Divide each row by its root mean square, then scale: `minigrad.ops.rms_norm`.
+
+    Zhang, Sennrich (2019), *Root Mean Square Layer Normalization*, NeurIPS.
+
+    Parameters
+    ----------
+    features : int
+        The length n of the last axis.
+    eps : float, default 1e-5
+        Added to the mean square.
+    dtype : dtype, default float32
+
+    Attributes
+    ----------
+    gain : Tensor, shape (n,)
+        1 at first.
+
+    Raises
+    ------
+    ValueError
+        If the number of features is not positive. When called: if the last axis of x does not have length n.
+
+    Examples
+    --------
+    >>> RMSNorm(2)(np.array([[1.0, 7.0]])).data.round(3).tolist()
+    [[0.2, 1.4]]
+    """
+
+    per_pixel = True
+
+    def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
+        self.features = positive("RMSNorm: features", features)
+        self.eps = float(eps)
+        self.gain = ones(self.features, dtype)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ops.rms_norm(x, self.gain, self.eps)
 
     def repr_arguments(self) -> str:
         return str(self.features) if self.eps == 1e-5 else f"{self.features}, eps={self.eps:g}"
