@@ -20,7 +20,7 @@ TensorT = TypeVar("TensorT")
 
 
 class Methods(Generic[TensorT]):
-    """What `minigrad.ops` adds to a class of tensors, which names itself as the parameter."""
+    """The methods that `minigrad.ops` adds to a class of tensors, which names itself as the parameter."""
 
     __slots__ = ()
 

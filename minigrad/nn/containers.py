@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, overload
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
-from minigrad.nn.layer_arguments import as_tensor, check_module
-from minigrad.nn.module import Module
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.layer_arguments import as_tensor, check_module, place
+from minigrad.nn.module import Module, Window
 
 __all__ = ["Residual", "Sequential"]
 
@@ -79,10 +78,15 @@ class Sequential(Module):
         self._become(modules)
         return self
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: TensorLike) -> Tensor:
+        out: Any = x if self._modules else as_tensor(x)
         for module in self._modules.values():
-            x = module(x)
-        return x if self._modules else as_tensor(x)
+            out = module(out)
+        return out
+
+    def windows(self) -> Iterator[Window]:
+        for module in self:
+            yield from module.windows()
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -126,7 +130,7 @@ class Sequential(Module):
         for module in modules:
             self.append(module)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def _assign(self, name: str, value: Any) -> None:
         if name in self._modules or name == str(len(self)):
             check_module(f"Sequential: number {name}", value)
         elif isinstance(value, Module) or name.isdecimal():
@@ -135,7 +139,7 @@ class Sequential(Module):
                 "append(module), insert(index, module) or model[index] = module; for a forward pass of another kind "
                 "subclass nn.Module"
             )
-        super().__setattr__(name, value)
+        super()._assign(name, value)
 
     def __delattr__(self, name: str) -> None:
         if name in self._modules:
@@ -170,13 +174,15 @@ class Residual(Module):
         check_module("Residual: body", body)
         self.body = body
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
         out = self.body(x)
         if out.shape != x.shape:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"Residual{where}: the body made shape {out.shape} of shape {x.shape}; it must keep the shape, for its "
+                f"{place(self)}: the body made shape {out.shape} of shape {x.shape}; it must keep the shape, for its "
                 "output is added to its input"
             )
         return ops.add(x, out)
+
+    def windows(self) -> Iterable[Window]:
+        return self.body.windows()

@@ -1,14 +1,33 @@
-"""Arguments of layers: whole numbers, modules and tensors, checked; and how a pair is shown."""
+"""What layers check of their arguments and inputs, and how they name themselves when these do not fit."""
 
 from __future__ import annotations
 
 import operator
 from typing import Any
 
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.context import current_layer
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.module import Module
 
-__all__ = ["as_tensor", "check_module", "positive", "short"]
+__all__ = ["as_tensor", "check_module", "place", "positive", "short"]
+
+
+def as_tensor(x: TensorLike) -> Tensor:
+    """The value as a Tensor; an array becomes a constant."""
+    return x if isinstance(x, Tensor) else Tensor(x)
+
+
+def place(layer: Module) -> str:
+    """The class of a layer and where it stands in the model that is being computed, for messages.
+
+    Examples
+    --------
+    >>> from minigrad import nn
+    >>> place(nn.ReLU())
+    'ReLU'
+    """
+    path = current_layer()
+    return type(layer).__name__ + (f" in layer {path!r}" if path else "")
 
 
 def positive(what: str, value: Any) -> int:
@@ -30,6 +49,17 @@ def positive(what: str, value: Any) -> int:
     return number
 
 
+def short(both: tuple[int, int]) -> str:
+    """One number where both are the same.
+
+    Examples
+    --------
+    >>> short((2, 2)), short((2, 1))
+    ('2', '(2, 1)')
+    """
+    return str(both[0]) if both[0] == both[1] else str(both)
+
+
 def check_module(what: str, value: Any) -> None:
     """Raise TypeError with a hint if a value is not a module."""
     if isinstance(value, Module):
@@ -43,19 +73,3 @@ def check_module(what: str, value: Any) -> None:
     else:
         hint = "see minigrad.nn, or subclass nn.Module"
     raise TypeError(f"{what} is {value!r}, not a module; {hint}")
-
-
-def as_tensor(x: Any) -> Tensor:
-    """The value as a Tensor; an array becomes a constant."""
-    return x if isinstance(x, Tensor) else Tensor(x)
-
-
-def short(both: tuple[int, int]) -> str:
-    """One number where both are the same.
-
-    Examples
-    --------
-    >>> short((2, 2)), short((2, 1))
-    ('2', '(2, 1)')
-    """
-    return str(both[0]) if both[0] == both[1] else str(both)

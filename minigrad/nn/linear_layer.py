@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.engine.estimator import VJP, Save
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
 from minigrad.nn.layer_arguments import positive
 from minigrad.nn.sketch import Saving
@@ -59,6 +57,7 @@ class Linear(Saving):
     Linear(3, 2)  8 parameters
     """
 
+    per_pixel = True
     operation = ops.linear
 
     def __init__(
@@ -80,7 +79,7 @@ class Linear(Saving):
         self.vjp = vjp
         self.save = save
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.linear(x, self.weight, self.bias, vjp=self._vjp, save=self._save)
 
     def repr_arguments(self) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
-from minigrad.nn.layer_arguments import as_tensor
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.layer_arguments import as_tensor, place
 from minigrad.nn.module import Module
 
 __all__ = ["Flatten", "Identity"]
@@ -23,7 +21,9 @@ class Identity(Module):
     [1.0]
     """
 
-    def forward(self, x: Any) -> Tensor:
+    per_pixel = True
+
+    def forward(self, x: TensorLike) -> Tensor:
         return as_tensor(x)
 
 
@@ -42,9 +42,8 @@ class Flatten(Module):
     (5, 64)
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
         if not x.ndim:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
-            raise ValueError(f"Flatten{where}: needs a batch, samples along the first axis, but got one number")
+            raise ValueError(f"{place(self)}: needs a batch, samples along the first axis, but got one number")
         return ops.reshape(x, (x.shape[0], math.prod(x.shape[1:])))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.activations import GELU
 from minigrad.nn.attention import MultiHeadSelfAttention
 from minigrad.nn.containers import Sequential
@@ -79,7 +79,7 @@ class TransformerBlock(Module):
             rescale(last.weight, branch_scale)
         self.dropout = Dropout(dropout) if dropout else None
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
         x = ops.add(x, self._dropped(self.attention(self.norm1(x))))
         return ops.add(x, self._dropped(self.mlp(self.norm2(x))))

@@ -1,4 +1,4 @@
-"""Operators and methods of `Tensor`: operations hung on the class, as `minigrad.engine.tensor_methods` declares them."""
+"""Operators and methods of `Tensor`: operations are hung on it, as `minigrad.engine.tensor_methods` declares them."""
 
 from __future__ import annotations
 
