@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     --------
     >>> main(["list"])  # doctest: +ELLIPSIS
     models
-      mlp ...
+      bagnet ...
     0
     """
     for stream in (sys.stdout, sys.stderr):

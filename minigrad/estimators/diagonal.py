@@ -9,8 +9,9 @@ import numpy as np
 
 from minigrad.estimators.axes import AXES
 from minigrad.estimators.budgeted import all_finite
-from minigrad.estimators.registry import check_choice, register
+from minigrad.estimators.named import check_choice
 from minigrad.estimators.selection import Selection
+from minigrad.estimators.text import register
 from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Shape
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigrad.estimators.axes import AXES
-from minigrad.estimators.registry import register
 from minigrad.estimators.selection import Selection
+from minigrad.estimators.text import register
 from minigrad.typing import Array
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.estimators.axes import AXES
 from minigrad.estimators.budgeted import Budgeted, all_finite, as_cotangent
 from minigrad.estimators.designs import DESIGNS
-from minigrad.estimators.registry import check_budget, check_choice
+from minigrad.estimators.named import check_budget, check_choice
 from minigrad.streams import Domain, as_generator
 from minigrad.structure import Cotangent, Kept, Structured, dense
 from minigrad.typing import Array, Seed, Shape

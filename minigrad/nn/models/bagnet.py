@@ -13,7 +13,7 @@ from minigrad.nn.blocks import Bottleneck, Padding
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv import Conv2d
 from minigrad.nn.linear import Linear, positive
-from minigrad.nn.models.registry import register
+from minigrad.nn.models.building import register
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import BatchNorm
 from minigrad.nn.pooling import GlobalAvgPool

@@ -14,7 +14,7 @@ from minigrad.nn.activations import ReLU
 from minigrad.nn.containers import Sequential, check_module
 from minigrad.nn.dropout import Dropout
 from minigrad.nn.linear import Linear, positive
-from minigrad.nn.models.registry import register
+from minigrad.nn.models.building import register
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import Flatten
 from minigrad.streams import Domain, as_generator

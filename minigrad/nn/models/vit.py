@@ -13,7 +13,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.nn.containers import Sequential
 from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
 from minigrad.nn.linear import Linear, positive
-from minigrad.nn.models.registry import register
+from minigrad.nn.models.building import register
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import LayerNorm
 from minigrad.nn.pooling import GlobalAvgPool
