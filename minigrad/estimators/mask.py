@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,10 +53,6 @@ class Mask(Selection):
     >>> Mask(0.5).distortion(g)
     4.0
     """
-
-    budget: float = field()
-    axis: str = "column"
-    design: str = "poisson"
 
     def probabilities(self, g: Array, node: Node | None = None) -> Array:
         return np.full(AXES[self.axis].count(g.shape), self.budget)
