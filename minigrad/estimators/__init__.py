@@ -9,8 +9,9 @@ from minigrad.estimators.lowrank import LowRankSketch
 from minigrad.estimators.mask import Mask
 from minigrad.estimators.projection import RandomProjection
 from minigrad.estimators.rangefinder import RangeFinderSketch
-from minigrad.estimators.registry import describe, names, parse, register
 from minigrad.estimators.replacement import WithReplacement
+from minigrad.estimators.selection import Selection
+from minigrad.estimators.text import describe, names, parse, register
 from minigrad.estimators.topk import TopK
 from minigrad.estimators.winner import WinnerTakeAll
 
@@ -22,6 +23,7 @@ __all__ = [
     "Mask",
     "RandomProjection",
     "RangeFinderSketch",
+    "Selection",
     "TopK",
     "WinnerTakeAll",
     "WithReplacement",

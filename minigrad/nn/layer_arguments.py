@@ -1,4 +1,4 @@
-"""What layers check of their arguments and inputs, and how they name themselves when these do not fit."""
+"""Arguments and inputs of layers, checked, and the words by which a layer names itself when these do not fit."""
 
 from __future__ import annotations
 

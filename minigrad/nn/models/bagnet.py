@@ -14,7 +14,7 @@ from minigrad.nn.containers import Sequential
 from minigrad.nn.conv_layer import Conv2d
 from minigrad.nn.layer_arguments import positive
 from minigrad.nn.linear_layer import Linear
-from minigrad.nn.models.registry import register
+from minigrad.nn.models.building import register
 from minigrad.nn.module import Module
 from minigrad.nn.norm_layers import BatchNorm
 from minigrad.nn.pooling_layers import GlobalAvgPool
