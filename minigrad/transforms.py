@@ -13,7 +13,8 @@ from minigrad.arrays import plain
 from minigrad.engine.context import TapeError
 from minigrad.engine.define import primitive
 from minigrad.engine.nesting import foreign, is_foreign
-from minigrad.engine.tape import Tape, start_cotangent
+from minigrad.engine.start import start_cotangent
+from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor, traced
 from minigrad.typing import Array, Seed
 

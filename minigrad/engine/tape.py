@@ -9,13 +9,13 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.arrays import plain, wide
 from minigrad.engine.context import TapeError
-from minigrad.engine.listing import summary, to_dot
+from minigrad.engine.listing import graph, summary, to_dot
 from minigrad.engine.nesting import enter, foreign, leave, pull_inside, was_lent
 from minigrad.engine.node import Node
+from minigrad.engine.start import start_cotangent
 from minigrad.engine.sweep import Sweep, draw
-from minigrad.engine.tensor import Tensor, not_recorded, traced
+from minigrad.engine.tensor import Tensor, not_recorded
 from minigrad.report import Table
 from minigrad.streams import Domain, as_generator, key_of
 from minigrad.structure import Cotangent, dense
@@ -266,6 +266,23 @@ class Tape:
         """
         return summary(self.nodes)
 
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the tape as a graph of boxes, from the leaves to the loss (`minigrad.plot.tape_graph`).
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Default: those of a new figure that is as large as the graph. Some dozens of nodes can be read; `summary`
+            lists more.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from minigrad.plot.graph import tape_graph
+
+        return tape_graph(*graph(self.nodes, self.leaves), ax, leaves=len(self.leaves))
+
     def to_dot(self) -> str:
         r"""The tape as a graph in the DOT language, for Graphviz.
 
@@ -287,27 +304,3 @@ class Tape:
 
     def __repr__(self) -> str:
         return f"<Tape of {len(self.nodes)} node{'' if len(self.nodes) == 1 else 's'}>"
-
-
-def start_cotangent(y: Tensor, cotangent: ArrayLike | None, name: str) -> Array:
-    """The cotangent that a sweep from ``y`` begins with, in its dtype; for float16 in float32."""
-    if cotangent is None:
-        if y.data.ndim:
-            raise TapeError(
-                f"{name}: this tensor has shape {y.shape}, and only a scalar has a gradient without a cotangent. "
-                f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
-            )
-        return np.ones((), wide(y.data.dtype))
-    if isinstance(cotangent, Tensor):
-        if traced(cotangent):
-            raise TypeError(
-                f"{name}: the cotangent is a tensor that is being differentiated itself, and derivatives of "
-                "derivatives are not supported. Pass its `.data` if its values alone are meant"
-            )
-        cotangent = cotangent.data
-    g = plain(cotangent, f"{name}: the cotangent")
-    if g.shape != y.shape:
-        raise ValueError(f"{name}: the cotangent has shape {g.shape}, but the tensor has shape {y.shape}")
-    if g.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: the cotangent has dtype {g.dtype}; it must hold real numbers")
-    return g.astype(wide(y.data.dtype), copy=False)
