@@ -16,7 +16,7 @@ _imported: list[str] = []
 
 
 def imported() -> tuple[str, ...]:
-    """What was imported by `import_extension`, in order: files by their whole path.
+    """The modules imported by `import_extension`, in order: files by their whole path.
 
     A job of an experiment carries it to the process where it is done.
     """

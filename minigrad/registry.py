@@ -152,7 +152,7 @@ class Registry(Generic[T]):
         return found
 
     def find(self, name: str) -> T:
-        """What has a name; raises as `canonical`."""
+        """The entry of a name; raises as `canonical`."""
         thing: T = self._entries[self.canonical(name)].thing
         return thing
 

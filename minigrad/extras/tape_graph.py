@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import textwrap
 from typing import TYPE_CHECKING, Any
 
-from minigrad.engine.node import vjp_text
+from minigrad.engine.tape_text import graph
 from minigrad.extras.graph_layout import Layout, layered
-from minigrad.plot.style import COLOURS
+from minigrad.plot.style import COLOURS, shorter
 
 if TYPE_CHECKING:
     from minigrad.engine.tape import Tape
@@ -58,25 +57,17 @@ def tape_graph(tape: Tape, ax: Any = None) -> Any:
     """
     from matplotlib.patches import FancyBboxPatch
 
-    leaves = {id(leaf): k for k, leaf in enumerate(tape.leaves)}
-    texts = [f"{leaf.name or 'leaf'}\n{leaf.shape}" for leaf in tape.leaves]
-    edges = []
-    for node in tape.nodes:
-        estimator = "" if node.vjp is None else f"\n{textwrap.fill(vjp_text(node), 24)}"
-        texts.append(f"{node.index}: {node.label}\n{node.shape}{estimator}")
-        for parent in node.parents:
-            if parent is not None:
-                start = len(leaves) + parent if isinstance(parent, int) else leaves[id(parent)]
-                edges.append((start, len(leaves) + node.index))
+    leaves = len(tape.leaves)
+    labels, estimators, edges = graph(tape.nodes, tape.leaves)
     edges = list(dict.fromkeys(edges))  # w * w reads w twice
+    texts = [f"{name}\n{shorter(vjp)}" if vjp else name for name, vjp in zip(labels, estimators, strict=True)]
     sizes = [_size(text) for text in texts]
     layout = layered(sizes, edges)
     ax, font = _axes(ax, layout)
     for line, (start, end) in zip(layout.lines, edges, strict=True):
         _arrow(ax, line, sizes[start][1] / 2, sizes[end][1] / 2)
     for k, ((x, y), (width, height), text) in enumerate(zip(layout.places, sizes, texts, strict=True)):
-        leaf = k < len(leaves)
-        random = not leaf and tape.nodes[k - len(leaves)].vjp is not None
+        leaf, random = k < leaves, bool(estimators[k])
         style = f"round,pad=0,rounding_size={height / 2.2}" if leaf else "square,pad=0"
         box = FancyBboxPatch(
             (x - width / 2, y - height / 2), width, height, boxstyle=style, zorder=2,

@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from minigrad.report import Table, si
+from minigrad.plot.style import axes_or_new
+from minigrad.report import Report, Table, si
 
 __all__ = ["Epoch", "History"]
 
@@ -56,8 +57,8 @@ class Epoch:
     backward_flops: float
 
 
-@dataclass
-class History:
+@dataclass(repr=False)
+class History(Report):
     """The epochs of a run.
 
     Attributes
@@ -102,12 +103,6 @@ class History:
         ]
         return Table(heads, rows)
 
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
     def to_dict(self) -> dict[str, list[dict[str, Any]]]:
         """The history as JSON-ready data; `from_dict` reads it.
 
@@ -123,8 +118,6 @@ class History:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw training and test loss against epochs on a Matplotlib Axes, and return it."""
-        from minigrad.plot.style import axes_or_new
-
         ax = axes_or_new(ax)
         epochs = self["epoch"]
         ax.plot(epochs, self["loss"], label="training")
