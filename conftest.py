@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 from minigrad.datasets.registry import _LOADERS
 from minigrad.estimators.registry import _CLASSES, _LINES
 from minigrad.nn.models.registry import _BUILDERS
+
+# A shell ignores Ctrl-C in what it runs in the background; the examples and tests of Ctrl-C listen there, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
