@@ -269,6 +269,7 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "gelu": unary(ops.gelu),
     "getitem": indexed(),
     "layer_norm": normalised(ops.layer_norm),
+    "rms_norm": normalised(ops.rms_norm),
     "linear": linear(),
     "log": unary(ops.log, 0.2),
     "log1p": unary(ops.log1p, -0.8),

@@ -69,6 +69,18 @@ def test_pooling_layers_are_their_operations():
         nn.MaxPool2d(0)
 
 
+def test_rms_norm_layer():
+    layer = nn.RMSNorm(4, eps=1e-3, dtype=np.float64)
+    x = normal(0, 2, 3, 4)
+    layer.gain.data[:] = [1, 2, 3, 4]
+    np.testing.assert_array_equal(layer(x).data, ops.rms_norm(x, np.arange(1.0, 5), 1e-3).data)
+    assert repr(layer) == "RMSNorm(4, eps=0.001)  4 parameters" and nn.RMSNorm(4).gain.dtype == np.float32
+    with mg.Tape() as tape:
+        nn.Sequential(layer)(x)
+    assert [node.label for node in tape.nodes] == ["0/rms_norm"]
+    assert nn.receptive_field(nn.Sequential(nn.Conv2d(1, 4, 3, rng=0), layer)) == 3
+
+
 def test_layer_norm_layer():
     layer = nn.LayerNorm(4, eps=1e-3, dtype=np.float64)
     x = normal(0, 2, 3, 4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import numpy as np
 import pytest
 from estimator_cases import normal
@@ -76,6 +78,51 @@ def test_receptive_field_of_other_networks():
     assert nn.receptive_field(nn.Sequential()) == 1
     with pytest.raises(TypeError, match="how far does MultiHeadSelfAttention look"):
         nn.receptive_field(nn.Sequential(nn.MultiHeadSelfAttention(2, rng=0)))
+
+
+class Cross(nn.Module):
+    """What a user writes of a layer that looks at a row of three pixels."""
+
+    def forward(self, x):
+        return x
+
+    def windows(self):
+        return [((1, 3), (1, 2))]
+
+
+class Own(nn.Module):
+    per_pixel = True
+
+    def forward(self, x):
+        return x
+
+
+class Silent(Own):
+    per_pixel = False
+
+
+def test_a_layer_says_itself_how_far_it_looks():
+    assert nn.receptive_field(nn.Sequential(Own(), Cross(), nn.Residual(nn.Sequential(Cross(), Own())))) == 3 + 2 * 2
+    for parts in ([Silent()], [Cross(), Silent(), nn.GlobalAvgPool()], [nn.Residual(Silent())]):
+        with pytest.raises(TypeError, match="how far does Silent look.*per_pixel = True"):
+            nn.receptive_field(nn.Sequential(*parts))
+    assert nn.receptive_field(nn.Sequential(Cross(), nn.GlobalAvgPool(), Silent(), Cross())) == 3  # sees everything
+
+
+PER_PIXEL = [kind for kind in vars(nn).values() if isinstance(kind, type) and getattr(kind, "per_pixel", False)]
+
+
+@pytest.mark.parametrize("kind", PER_PIXEL, ids=lambda kind: kind.__name__)
+def test_what_says_per_pixel_moves_one_pixel_only(kind):
+    sizes = [
+        2 for p in signature(kind).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty
+    ]
+    layer = kind(*sizes).eval()
+    x = np.abs(normal(0, 1, 3, 3, 2, dtype=np.float32))
+    moved = x.copy()
+    moved[0, 1, 1] += [1.0, -2.0]
+    changed = np.argwhere((layer(x).data != layer(moved).data).any(axis=-1))
+    assert changed.tolist() == [[0, 1, 1]]
 
 
 def test_three_by_three_kernels_are_where_the_paper_has_them():

@@ -1,4 +1,4 @@
-"""layer_norm and batch_norm: against their definitions, and against the same written with other operations."""
+"""layer_norm, rms_norm and batch_norm: against their definitions, and against the same made of others."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from test_structure import every
 
 import minigrad as mg
 from minigrad import nn, ops
+from minigrad.structure import Rows
 
 LEADS = [(5,), (2, 3), (2, 3, 2)]
 
@@ -37,6 +38,30 @@ def test_values_and_vjps_against_other_operations(operation, lead):
     g = normal(3, *y.shape)
     for got, expected in zip(pullback(g), other(g), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("lead", [(), *LEADS])
+def test_rms_norm_against_other_operations(lead):
+    arrays = [3 + 2 * normal(0, *lead, 4), normal(1, 4)]
+    y, pullback = mg.vjp(lambda x, gain: ops.rms_norm(x, gain, eps=1e-3), *arrays)
+    x, gain = arrays
+    np.testing.assert_allclose(y, x / np.sqrt(np.square(x).mean(axis=-1, keepdims=True) + 1e-3) * gain, rtol=1e-12)
+    composed = lambda x, gain: x / (ops.square(x).mean(axis=-1, keepdims=True) + 1e-3).sqrt() * gain  # noqa: E731
+    g = normal(3, *y.shape)
+    for got, expected in zip(pullback(g), mg.vjp(composed, *arrays)[1](g), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-12)
+
+
+def test_rms_norm_forgets_the_size_of_a_row():
+    """Without eps the gradient is orthogonal to the row; of rows with mean 0 it is layer_norm."""
+    x, gain, g = normal(0, 6, 4), normal(1, 4), normal(2, 6, 4)
+    y, pullback = mg.vjp(lambda a: ops.rms_norm(a, gain, eps=0.0), x)
+    np.testing.assert_allclose(ops.rms_norm(7 * x, gain, eps=0.0).data, y, rtol=1e-12)
+    np.testing.assert_allclose((pullback(g)[0] * x).sum(axis=1), 0, atol=1e-12)
+    x -= x.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        ops.rms_norm(x, gain).data, ops.layer_norm(x, gain, np.zeros(4)).data, rtol=1e-12, atol=1e-12
+    )
 
 
 def test_what_is_normalised_has_mean_0_and_variance_1():
@@ -75,10 +100,13 @@ def test_the_statistics_of_the_batch_are_told():
     assert len(seen) == 1
 
 
-def test_kept_rows_of_layer_norm_stay_few():
-    leaves = [mg.Tensor(normal(k, *s), requires_grad=True) for k, s in enumerate([(3, 2, 4), (4,), (4,)])]
+@pytest.mark.parametrize(("operation", "parameters"), [(ops.layer_norm, 2), (ops.rms_norm, 1)])
+def test_kept_rows_stay_few(operation, parameters):
+    shapes = [(3, 2, 4), *[(4,)] * parameters]
+    leaves = [mg.Tensor(normal(k, *s), requires_grad=True) for k, s in enumerate(shapes)]
     with mg.Tape() as tape:
-        ops.layer_norm(*leaves)
+        operation(*leaves)
+    assert tape.nodes[0].primitive.takes(Rows)
     for seed in range(3):
         for g, _ in every((3, 2, 4), seed):
             if tape.nodes[0].primitive.takes(type(g)):
@@ -101,7 +129,8 @@ def test_only_what_is_needed_is_saved():
         ops.layer_norm(x.data, gain.data, bias)
         ops.batch_norm(x.data, gain.data, bias)
         ops.batch_norm(x, gain.data, bias, np.zeros(3), np.ones(3))
-    assert [node.nbytes for node in tape.nodes] == [0, 0, 48]
+        ops.rms_norm(x.data, gain)
+    assert [node.nbytes for node in tape.nodes] == [0, 0, 48, 120]
 
 
 @pytest.mark.parametrize("operation", [ops.layer_norm, ops.batch_norm])
@@ -113,6 +142,16 @@ def test_errors_teach(operation):
         operation(np.ones(()), np.ones(()), np.ones(()))
     with pytest.raises(ValueError, match="eps=-1 must not be negative"):
         operation(np.ones((2, 3)), np.ones(3), np.ones(3), eps=-1)
+
+
+def test_errors_of_rms_norm():
+    for shape in [(2,), (1, 3), ()]:
+        with pytest.raises(ValueError, match=r"rms_norm: gain must have shape \(3,\), one number for each feature"):
+            ops.rms_norm(np.ones((5, 3)), np.ones(shape))
+    with pytest.raises(ValueError, match="features along its last axis"):
+        ops.rms_norm(np.ones(()), np.ones(()))
+    with pytest.raises(ValueError, match="eps=-1 must not be negative"):
+        ops.rms_norm(np.ones((2, 3)), np.ones(3), eps=-1)
 
 
 def test_errors_of_batch_norm():
@@ -137,3 +176,4 @@ def test_whole_numbers():
     use = ops.batch_norm([[1, 2]], [1, 1], [0, 0], mean=[0.5, 0.5], var=[1.5, 1.5]).data
     np.testing.assert_allclose(use, [[0.5 / 1.5**0.5, 1.5 / 1.5**0.5]], rtol=1e-5)
     assert nn.BatchNorm(1).eval()(np.array([[1], [2]])).shape == (2, 1)
+    np.testing.assert_array_equal(ops.rms_norm([[1, 7]], [1, 2]).data, ops.rms_norm([[1.0, 7.0]], [1.0, 2.0]).data)

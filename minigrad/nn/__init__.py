@@ -1,30 +1,42 @@
-"""Neural networks: modules, layers and models."""
+"""Neural networks: modules, layers and models.
 
-import minigrad.nn.models as models
-from minigrad.nn.activations import GELU, ReLU, Sigmoid, SiLU, Softplus, Tanh
-from minigrad.nn.attention import MultiHeadSelfAttention
-from minigrad.nn.blocks import Bottleneck
-from minigrad.nn.containers import Residual, Sequential
-from minigrad.nn.conv import Conv2d
-from minigrad.nn.dropout import Dropout
-from minigrad.nn.dtypes import DtypeWarning
-from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
-from minigrad.nn.initial import he_uniform, lecun_uniform
-from minigrad.nn.linear import Linear
-from minigrad.nn.models import bagnet, mlp, vit
-from minigrad.nn.module import Module
-from minigrad.nn.normalization import BatchNorm, LayerNorm
-from minigrad.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
-from minigrad.nn.receptive import receptive_field
-from minigrad.nn.shaping import Flatten, Identity
-from minigrad.nn.sketch import Saving, Sketchable, set_budgets, set_save, set_vjp
-from minigrad.nn.state import Differences
-from minigrad.nn.transformer import TransformerBlock
+The layers of a file are those of its ``__all__``: a layer is added there, and a file of layers here.
+"""
 
-__all__ = [
-    "GELU", "AvgPool2d", "BatchNorm", "Bottleneck", "ClassToken", "Conv2d", "Differences", "Dropout", "DtypeWarning",
-    "Flatten", "GlobalAvgPool", "Identity", "LayerNorm", "Linear", "MaxPool2d", "Module", "MultiHeadSelfAttention",
-    "PatchEmbedding", "PositionEmbedding", "ReLU", "Residual", "Saving", "Sequential", "SiLU", "Sigmoid",
-    "Sketchable", "Softplus", "Tanh", "TransformerBlock", "bagnet", "he_uniform", "lecun_uniform", "mlp", "models",
-    "receptive_field", "set_budgets", "set_save", "set_vjp", "vit",
-]  # fmt: skip
+from typing import TYPE_CHECKING
+
+from minigrad.nn import models as models
+from minigrad.nn.activations import *
+from minigrad.nn.attention import *
+from minigrad.nn.blocks import Bottleneck as Bottleneck
+from minigrad.nn.containers import *
+from minigrad.nn.conv import *
+from minigrad.nn.dropout import *
+from minigrad.nn.dtypes import DtypeWarning as DtypeWarning
+from minigrad.nn.embedding import *
+from minigrad.nn.initial import he_uniform as he_uniform
+from minigrad.nn.initial import lecun_uniform as lecun_uniform
+from minigrad.nn.linear import *
+from minigrad.nn.models import bagnet as bagnet
+from minigrad.nn.models import mlp as mlp
+from minigrad.nn.models import vit as vit
+from minigrad.nn.module import Module as Module
+from minigrad.nn.normalization import *
+from minigrad.nn.pooling import *
+from minigrad.nn.receptive import *
+from minigrad.nn.shaping import *
+from minigrad.nn.sketch import Saving as Saving
+from minigrad.nn.sketch import Sketchable as Sketchable
+from minigrad.nn.sketch import set_budgets as set_budgets
+from minigrad.nn.sketch import set_save as set_save
+from minigrad.nn.sketch import set_vjp as set_vjp
+from minigrad.nn.state import IncompatibleKeys as IncompatibleKeys
+from minigrad.nn.transformer import *
+
+# Type checkers follow the imports above; mypy takes no `__all__` that is computed.
+if not TYPE_CHECKING:
+    __all__ = sorted(
+        name
+        for name, it in globals().items()
+        if it is models or getattr(it, "__module__", "").startswith("minigrad.nn.")
+    )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from minigrad import ops
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.module import Module
 
 __all__ = ["GELU", "ReLU", "SiLU", "Sigmoid", "Softplus", "Tanh"]
@@ -20,7 +18,9 @@ class ReLU(Module):
     [0.0, 2.0]
     """
 
-    def forward(self, x: Any) -> Tensor:
+    per_pixel = True
+
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.relu(x)
 
 
@@ -33,7 +33,9 @@ class GELU(Module):
     0.8413
     """
 
-    def forward(self, x: Any) -> Tensor:
+    per_pixel = True
+
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.gelu(x)
 
 
@@ -46,7 +48,9 @@ class SiLU(Module):
     0.7311
     """
 
-    def forward(self, x: Any) -> Tensor:
+    per_pixel = True
+
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.silu(x)
 
 
@@ -59,7 +63,9 @@ class Sigmoid(Module):
     0.5
     """
 
-    def forward(self, x: Any) -> Tensor:
+    per_pixel = True
+
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.sigmoid(x)
 
 
@@ -72,7 +78,9 @@ class Softplus(Module):
     0.6931
     """
 
-    def forward(self, x: Any) -> Tensor:
+    per_pixel = True
+
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.softplus(x)
 
 
@@ -85,5 +93,7 @@ class Tanh(Module):
     0.0
     """
 
-    def forward(self, x: Any) -> Tensor:
+    per_pixel = True
+
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.tanh(x)

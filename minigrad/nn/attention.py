@@ -7,18 +7,16 @@ values V are laid out as (N, h, T, d). A = softmax(Q Kᵀ/√d) has one row for 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
 from minigrad.engine.estimator import VJP
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import place, positive, tensor
 from minigrad.nn.initial import lecun_uniform
-from minigrad.nn.linear import Linear, positive
-from minigrad.nn.shaping import tensor
+from minigrad.nn.linear import Linear
 from minigrad.nn.sketch import Sketchable
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed
@@ -93,13 +91,10 @@ class MultiHeadSelfAttention(Sketchable):
         self.query, self.key, self.value, self.out = square(), square(), square(), square()
         self.vjp = vjp
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         if x.ndim != 3 or x.shape[2] != self.width:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
-            raise ValueError(
-                f"MultiHeadSelfAttention{where}: needs tokens of shape (N, T, {self.width}), but got {x.shape}"
-            )
+            raise ValueError(f"{place(self)}: needs tokens of shape (N, T, {self.width}), but got {x.shape}")
         n, t, _ = x.shape
         d = self.width // self.heads
 

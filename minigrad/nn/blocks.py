@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.activations import ReLU
+from minigrad.nn.arguments import place, positive, tensor
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv import Conv2d
 from minigrad.nn.initial import rescale
-from minigrad.nn.linear import positive
-from minigrad.nn.module import Module
+from minigrad.nn.module import Module, Window
 from minigrad.nn.normalization import BatchNorm
-from minigrad.nn.shaping import tensor
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed
 
@@ -102,19 +101,21 @@ class Bottleneck(Module):
         same = in_channels == out_channels and stride == 1
         self.shortcut = None if same else Sequential(*conv(in_channels, out_channels, step=stride))
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         c = self.crop
         if c and min(x.shape[1:3]) <= 2 * c:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"Bottleneck{where}: images of shape {x.shape} are smaller than the {2 * c + 1}×{2 * c + 1} kernel; "
+                f"{place(self)}: images of shape {x.shape} are smaller than the {2 * c + 1}×{2 * c + 1} kernel; "
                 "use larger images, fewer such blocks, or padding='same'"
             )
         beside = ops.getitem(x, (slice(None), slice(c, -c), slice(c, -c))) if c else x
         if self.shortcut is not None:
             beside = self.shortcut(beside)
         return ops.relu(ops.add(beside, self.body(x)))
+
+    def windows(self) -> Iterable[Window]:
+        return self.body.windows()  # the shortcut's 1×1 kernel stands on the middle of what the body sees
 
     def repr_arguments(self) -> str:
         return "padding='valid'" if self.crop else ""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, overload
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
-from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import check_module, place, tensor
+from minigrad.nn.module import Module, Window
 
 __all__ = ["Residual", "Sequential"]
 
@@ -79,10 +78,15 @@ class Sequential(Module):
         self._become(modules)
         return self
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: TensorLike) -> Tensor:
+        out: Any = x if self._modules else tensor(x)
         for module in self._modules.values():
-            x = module(x)
-        return x if self._modules else tensor(x)
+            out = module(out)
+        return out
+
+    def windows(self) -> Iterator[Window]:
+        for module in self:
+            yield from module.windows()
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -126,7 +130,7 @@ class Sequential(Module):
         for module in modules:
             self.append(module)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def _assign(self, name: str, value: Any) -> None:
         if name in self._modules or name == str(len(self)):
             check_module(f"Sequential: number {name}", value)
         elif isinstance(value, Module) or name.isdecimal():
@@ -135,7 +139,7 @@ class Sequential(Module):
                 "append(module), insert(index, module) or model[index] = module; for a forward pass of another kind "
                 "subclass nn.Module"
             )
-        super().__setattr__(name, value)
+        super()._assign(name, value)
 
     def __delattr__(self, name: str) -> None:
         if name in self._modules:
@@ -170,28 +174,15 @@ class Residual(Module):
         check_module("Residual: body", body)
         self.body = body
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         out = self.body(x)
         if out.shape != x.shape:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"Residual{where}: the body made shape {out.shape} of shape {x.shape}; it must keep the shape, for its "
+                f"{place(self)}: the body made shape {out.shape} of shape {x.shape}; it must keep the shape, for its "
                 "output is added to its input"
             )
         return ops.add(x, out)
 
-
-def check_module(what: str, value: Any) -> None:
-    """Raise TypeError with a hint if a value is not a module."""
-    if isinstance(value, Module):
-        return
-    if isinstance(value, type) and issubclass(value, Module):
-        hint = f"this is the class; make one of it, as in {value.__name__}()"
-    elif isinstance(value, (list, tuple)):
-        hint = "pass the modules one by one, as in nn.Sequential(*modules)"
-    elif callable(value):
-        hint = "a plain function is no module; activations are nn.ReLU(), nn.Tanh(), …, or subclass nn.Module"
-    else:
-        hint = "see minigrad.nn, or subclass nn.Module"
-    raise TypeError(f"{what} is {value!r}, not a module; {hint}")
+    def windows(self) -> Iterable[Window]:
+        return self.body.windows()

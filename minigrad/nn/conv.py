@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.engine.estimator import VJP, Save
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import positive, short
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
-from minigrad.nn.linear import positive
+from minigrad.nn.module import Window
 from minigrad.nn.sketch import Saving
 from minigrad.ops.windows import Pair, pair
 from minigrad.typing import Seed
@@ -96,11 +95,10 @@ class Conv2d(Saving):
         self.vjp = vjp
         self.save = save
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, vjp=self._vjp, save=self._save)
 
-    def windows(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-        """Kernel size and stride, for `minigrad.nn.receptive_field`."""
+    def windows(self) -> list[Window]:
         return [(self.kernel_size, self.stride)]
 
     def repr_arguments(self) -> str:
@@ -109,14 +107,3 @@ class Conv2d(Saving):
         padding = "" if self.padding == (0, 0) else f", padding={short(self.padding)}"
         bias = "" if self.bias is not None else ", bias=False"
         return f"{self.in_channels}, {self.out_channels}, {h}×{w}{stride}{padding}{bias}{self.repr_vjp()}"
-
-
-def short(both: tuple[int, int]) -> str:
-    """One number where both are the same.
-
-    Examples
-    --------
-    >>> short((2, 2)), short((2, 1))
-    ('2', '(2, 1)')
-    """
-    return str(both[0]) if both[0] == both[1] else str(both)

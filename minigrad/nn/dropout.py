@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from minigrad import ops
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import tensor
 from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
 
 __all__ = ["Dropout"]
 
@@ -33,12 +31,14 @@ class Dropout(Module):
     [1.0, 2.0]
     """
 
+    per_pixel = True
+
     def __init__(self, rate: float = 0.5):
         if not 0 <= rate < 1:
             raise ValueError(f"Dropout: rate={rate} must lie in [0, 1); it is the probability that a value is set to 0")
         self.rate = float(rate)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         if self.training and self.rate:
             return ops.dropout(x, self.rate)
         return tensor(x)

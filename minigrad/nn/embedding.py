@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
 from minigrad.engine.estimator import VJP
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import place, positive, tensor
 from minigrad.nn.initial import lecun_uniform
-from minigrad.nn.linear import Linear, positive
+from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
 from minigrad.ops.windows import Pair, pair
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed, Shape
@@ -75,13 +73,12 @@ class PatchEmbedding(Module):
         h, w = self.patch_size
         self.projection = Linear(h * w * self.channels, width, vjp=vjp, rng=rng, dtype=dtype, init=lecun_uniform)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         h, w = self.patch_size
         if x.ndim != 4 or x.shape[3] != self.channels or x.shape[1] % h or x.shape[2] % w:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"PatchEmbedding{where}: needs images (N, H, W, {self.channels}) whose height is a multiple of {h} and "
+                f"{place(self)}: needs images (N, H, W, {self.channels}) whose height is a multiple of {h} and "
                 f"whose width is a multiple of {w}, but got {x.shape}"
             )
         n, down, across = x.shape[0], x.shape[1] // h, x.shape[2] // w
@@ -123,12 +120,11 @@ class PositionEmbedding(Module):
         shape = positive("PositionEmbedding: tokens", tokens), positive("PositionEmbedding: width", width)
         self.weight = small_normal(shape, rng, dtype)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         if x.shape[-2:] != self.weight.shape:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"PositionEmbedding{where}: needs shape (N, {', '.join(map(str, self.weight.shape))}), tokens and "
+                f"{place(self)}: needs shape (N, {', '.join(map(str, self.weight.shape))}), tokens and "
                 f"their width, but got {x.shape}; images of another size make another number of tokens"
             )
         return ops.add(x, self.weight)
@@ -160,7 +156,7 @@ class ClassToken(Module):
     def __init__(self, width: int, *, rng: Seed = None, dtype: DTypeLike = np.float32):
         self.weight = small_normal((positive("ClassToken: width", width),), rng, dtype)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         lead: Sequence[int] = x.shape[:-2]
         return ops.concatenate([ops.broadcast_to(self.weight, (*lead, 1, self.weight.shape[0])), x], axis=-2)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.engine.estimator import VJP, Save
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import positive
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
 from minigrad.nn.sketch import Saving
 from minigrad.typing import Seed
@@ -59,6 +57,7 @@ class Linear(Saving):
     Linear(3, 2)  8 parameters
     """
 
+    per_pixel = True
     operation = ops.linear
 
     def __init__(
@@ -80,28 +79,9 @@ class Linear(Saving):
         self.vjp = vjp
         self.save = save
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.linear(x, self.weight, self.bias, vjp=self._vjp, save=self._save)
 
     def repr_arguments(self) -> str:
         bias = "" if self.bias is not None else ", bias=False"
         return f"{self.in_features}, {self.out_features}{bias}{self.repr_vjp()}"
-
-
-def positive(what: str, value: Any) -> int:
-    """The value as an int; raise unless it is a positive whole number.
-
-    Examples
-    --------
-    >>> positive("Linear: in_features", 0)
-    Traceback (most recent call last):
-        ...
-    ValueError: Linear: in_features=0 must be a whole number of at least 1
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{what}={value!r} must be a whole number of at least 1") from None
-    if number < 1:
-        raise ValueError(f"{what}={number} must be a whole number of at least 1")
-    return number

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from minigrad.arrays import plain
 from minigrad.engine.context import CONTEXT
 from minigrad.engine.tensor import Tensor
 from minigrad.nn.dtypes import notice
-from minigrad.nn.paths import ACTIVE, paths_below, structure_changed
-from minigrad.nn.state import Differences, load_state
+from minigrad.nn.members import Members
+from minigrad.nn.paths import ACTIVE, paths_below
+from minigrad.nn.state import IncompatibleKeys, load_state
 from minigrad.nn.tree import tree
 from minigrad.typing import Array
 
-__all__ = ["Module"]
+__all__ = ["Module", "Window"]
 
 Self = TypeVar("Self", bound="Module")
 
+Window: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+"""A kernel (height, width), and the stride (down, across) with which it moves over an image."""
 
-class Module:
+
+class Module(Members["Module"]):
     """Base of all layers and models. Write ``forward``, and assign what it needs to attributes.
 
     Assigning a Tensor with ``requires_grad=True`` registers a *parameter*, assigning a Module registers a *child*,
@@ -39,6 +42,8 @@ class Module:
     ----------
     training : bool
         Whether the module behaves as in training (Dropout draws); set by `train` and `eval`. True at first.
+    per_pixel : bool
+        Of the class: whether it works on each pixel by itself, so that it widens no receptive field. False unless said.
 
     Examples
     --------
@@ -59,19 +64,9 @@ class Module:
     """
 
     training: bool = True
-    not_fingerprinted: ClassVar[tuple[str, ...]] = ("_parameters", "_modules", "_buffers")  # they are attributes, too
-    _parameters: dict[str, Tensor]
-    _modules: dict[str, Module]
-    _buffers: dict[str, Array]
+    per_pixel: ClassVar[bool] = False
 
-    def __new__(cls, *args: Any, **settings: Any) -> Module:
-        # Here rather than in __init__, so that a subclass need not call super().__init__().
-        self = super().__new__(cls)
-        for registry in ("_parameters", "_modules", "_buffers"):
-            object.__setattr__(self, registry, {})
-        return self
-
-    def forward(self, *args: Any, **settings: Any) -> Any:
+    def forward(self, *args: Any, **settings: Any) -> Tensor:
         """What the module computes; write it in a subclass.
 
         Raises
@@ -83,7 +78,7 @@ class Module:
             f"{type(self).__name__} has no forward pass. Write `def forward(self, x)` that returns a Tensor"
         )
 
-    def __call__(self, *args: Any, **settings: Any) -> Any:
+    def __call__(self, *args: Any, **settings: Any) -> Tensor:
         """Compute `forward` under the path of this module."""
         path = ACTIVE.paths.get(id(self))
         if path is None:
@@ -102,7 +97,7 @@ class Module:
                     break
         return out
 
-    def _as_root(self, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    def _as_root(self, args: tuple[Any, ...], settings: dict[str, Any]) -> Tensor:
         """The call of a module that is no part of the model that is being computed, if there is one."""
         outer = ACTIVE.paths
         ACTIVE.paths = paths_below(self, CONTEXT.layers[-1])
@@ -111,124 +106,35 @@ class Module:
         finally:
             ACTIVE.paths = outer
 
-    # Registration
+    def windows(self) -> Iterable[Window]:
+        """The windows through which it looks at an image, in order, for `minigrad.nn.receptive_field`.
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _METHODS:
-            raise AttributeError(
-                f"{type(self).__name__}.{name}: {name} is a method of every module; give the attribute another name"
-            )
-        if name in self._buffers:
-            value = self._checked_buffer(name, value)
-            self._buffers[name] = value
-        elif isinstance(value, Module):
-            self._parameters.pop(name, None)
-            self._modules[name] = value  # one that is replaced keeps its place
-            structure_changed()
-        elif isinstance(value, Tensor) and value.tape is None and (value.requires_grad or name in self._parameters):
-            if self._modules.pop(name, None) is not None:
-                structure_changed()
-            self._parameters[name] = value
-            if value.name is None:
-                value.name = name
-        else:
-            if isinstance(value, (list, tuple, dict)):
-                self._refuse_hidden(name, value)
-            self._forget(name)
-        super().__setattr__(name, value)
+        None where ``per_pixel`` is True. A layer that looks further, or is made of others, says so in a method of its
+        own.
 
-    def __delattr__(self, name: str) -> None:
-        self._forget(name)
-        self._buffers.pop(name, None)
-        super().__delattr__(name)
+        Returns
+        -------
+        iterable of ((height, width), (down, across))
+            Kernels and strides. A stride of 0 means that a single output is left, as of a mean over all pixels.
 
-    def _forget(self, name: str) -> None:
-        self._parameters.pop(name, None)
-        if self._modules.pop(name, None) is not None:
-            structure_changed()
-
-    def _refuse_hidden(self, name: str, value: Any) -> None:
-        """Raise for modules and parameters in a list: they would be neither trained nor saved."""
-        where = f"{type(self).__name__}.{name}: %s in a {type(value).__name__} are not found by parameters(). "
-        for item in value.values() if isinstance(value, dict) else value:
-            if isinstance(item, Module):
-                hint = "Use nn.Sequential(*modules); it has a length and can be indexed and looped over"
-                raise TypeError(where % "modules" + hint)
-            if isinstance(item, Tensor) and item.requires_grad and item.tape is None:
-                raise TypeError(where % "parameters" + "Assign each to an attribute of its own")
-
-    def buffer(self, name: str, values: ArrayLike) -> None:
-        """Register an array that is part of the state but is not trained, such as running statistics.
-
-        It is then the attribute ``name``; assign a new array of its shape and dtype to change it.
-
-        Parameters
-        ----------
-        name : str
-        values : array_like
-            Copied.
+        Raises
+        ------
+        TypeError
+            If the layer does not say how far it looks.
 
         Examples
         --------
-        >>> module = Module()
-        >>> module.buffer("mean", np.zeros(2))
-        >>> module.mean = 0.5 * module.mean + 1
-        >>> module.state_dict()
-        {'mean': array([1., 1.])}
+        >>> from minigrad import nn
+        >>> list(nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU(), nn.MaxPool2d(2)).windows())
+        [((3, 3), (1, 1)), ((2, 2), (2, 2))]
         """
-        if hasattr(self, name) and name not in self._buffers:
-            raise ValueError(f"{type(self).__name__} has an attribute {name!r} already; choose another name")
-        array = np.array(plain(values, f"{type(self).__name__}.{name}"))
-        self._buffers[name] = array
-        super().__setattr__(name, array)
-
-    def _checked_buffer(self, name: str, value: Any) -> Array:
-        array, old = plain(value, f"{type(self).__name__}.{name}"), self._buffers[name]
-        if array.shape != old.shape or array.dtype != old.dtype:
-            raise ValueError(
-                f"{type(self).__name__}.{name}: the buffer has shape {old.shape} and dtype {old.dtype}, but was "
-                f"assigned shape {array.shape} and dtype {array.dtype}; delete it and call buffer() anew to change them"
-            )
-        return array
-
-    # Walking
-
-    def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """The module itself (path ``""``) and all below it, each once: pairs of path and module, parents first."""
-        seen: set[int] = set()
-        todo: list[tuple[str, Module]] = [("", self)]
-        while todo:
-            path, module = todo.pop()
-            if id(module) in seen:
-                continue
-            seen.add(id(module))
-            yield path, module
-            below = [(f"{path}.{name}" if path else name, child) for name, child in module._modules.items()]
-            todo.extend(reversed(below))
-
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """All parameters, each once: pairs of path and tensor. The tensors take the paths as their names."""
-        seen: set[int] = set()
-        for path, module in self.named_modules():
-            for name, tensor in module._parameters.items():
-                if id(tensor) in seen:
-                    continue
-                seen.add(id(tensor))
-                full = f"{path}.{name}" if path else name
-                # A part of a model knows only the end of the path, and must not cut it down to that.
-                if tensor.name is None or full.endswith(f".{tensor.name}"):
-                    tensor.name = full
-                yield full, tensor
-
-    def parameters(self) -> list[Tensor]:
-        """All parameters, each once, in the order of `named_parameters`."""
-        return [tensor for _, tensor in self.named_parameters()]
-
-    def named_buffers(self) -> Iterator[tuple[str, Array]]:
-        """All buffers: pairs of path and array."""
-        for path, module in self.named_modules():
-            for name, array in module._buffers.items():
-                yield f"{path}.{name}" if path else name, array
+        if self.per_pixel:
+            return ()
+        raise TypeError(
+            f"receptive_field: how far does {type(self).__name__} look? Set per_pixel = True in its class if it works "
+            "on each pixel by itself; or give it a method windows() that returns pairs of (height, width) and (stride, "
+            "stride); or ask for the part of the model before it"
+        )
 
     # Modes
 
@@ -284,7 +190,7 @@ class Module:
         state.update((path, array.copy()) for path, array in self.named_buffers())
         return state
 
-    def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> Differences:
+    def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> IncompatibleKeys:
         """Copy the values that `state_dict` gave into the parameters and buffers, in place.
 
         Parameters
@@ -295,7 +201,7 @@ class Module:
 
         Returns
         -------
-        Differences
+        IncompatibleKeys
             The paths that were ``missing`` from the state, and the ``extra`` ones that no parameter has.
 
         Raises
@@ -309,9 +215,10 @@ class Module:
         >>> from minigrad import nn
         >>> layer = nn.Linear(2, 1, rng=0)
         >>> layer.load_state_dict({"weight": np.ones((1, 2), np.float32)}, strict=False)
-        Differences(missing=['bias'], extra=[])
+        IncompatibleKeys(missing=['bias'], extra=[])
         """
-        return load_state(self, state, strict)
+        parameters, buffers = dict(self.named_parameters()), dict(self.named_buffers())
+        return load_state(type(self).__name__, parameters, buffers, state, strict)
 
     # Display
 
@@ -324,4 +231,4 @@ class Module:
 
 
 # An attribute of one of these names would hide the method. A forward pass may be replaced.
-_METHODS = frozenset(name for name in vars(Module) if not name.startswith("_")) - {"forward", "training"}
+Module._reserved = frozenset(name for name in dir(Module) if not name.startswith("_")) - {"forward", "training"}

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import place, positive, tensor
 from minigrad.nn.initial import zeros
-from minigrad.nn.linear import positive
 from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
 from minigrad.typing import Array
 
-__all__ = ["BatchNorm", "LayerNorm"]
+__all__ = ["BatchNorm", "LayerNorm", "RMSNorm"]
 
 
 def ones(features: int, dtype: DTypeLike) -> Tensor:
@@ -47,14 +44,59 @@ class LayerNorm(Module):
     [[-1.0, 1.0]]
     """
 
+    per_pixel = True
+
     def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
         self.features = positive("LayerNorm: features", features)
         self.eps = float(eps)
         self.gain = ones(self.features, dtype)
         self.bias = zeros((self.features,), dtype)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.layer_norm(x, self.gain, self.bias, self.eps)
+
+    def repr_arguments(self) -> str:
+        return str(self.features) if self.eps == 1e-5 else f"{self.features}, eps={self.eps:g}"
+
+
+class RMSNorm(Module):
+    """Divide each row by its root mean square, then scale: `minigrad.ops.rms_norm`.
+
+    Zhang, Sennrich (2019), *Root Mean Square Layer Normalization*, NeurIPS.
+
+    Parameters
+    ----------
+    features : int
+        The length n of the last axis.
+    eps : float, default 1e-5
+        Added to the mean square.
+    dtype : dtype, default float32
+
+    Attributes
+    ----------
+    gain : Tensor, shape (n,)
+        1 at first.
+
+    Raises
+    ------
+    ValueError
+        If the number of features is not positive. When called: if the last axis of x does not have length n.
+
+    Examples
+    --------
+    >>> RMSNorm(2)(np.array([[1.0, 7.0]])).data.round(3).tolist()
+    [[0.2, 1.4]]
+    """
+
+    per_pixel = True
+
+    def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
+        self.features = positive("RMSNorm: features", features)
+        self.eps = float(eps)
+        self.gain = ones(self.features, dtype)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ops.rms_norm(x, self.gain, self.eps)
 
     def repr_arguments(self) -> str:
         return str(self.features) if self.eps == 1e-5 else f"{self.features}, eps={self.eps:g}"
@@ -105,6 +147,7 @@ class BatchNorm(Module):
     0.0
     """
 
+    per_pixel = True
     running_mean: Array
     running_var: Array
 
@@ -120,15 +163,14 @@ class BatchNorm(Module):
         self.buffer("running_mean", np.zeros(self.features, dtype))
         self.buffer("running_var", np.ones(self.features, dtype))
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         if not self.training:
             return ops.batch_norm(x, self.gain, self.bias, self.running_mean, self.running_var, self.eps)
         x = tensor(x)
         rows = math.prod(x.shape[:-1])
         if rows == 1:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"BatchNorm{where}: one row of shape {x.shape} has no variance. Train on batches of at least two "
+                f"{place(self)}: one row of shape {x.shape} has no variance. Train on batches of at least two "
                 "samples (or larger images), or call eval() to use the running statistics"
             )
 

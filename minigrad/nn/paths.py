@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import itertools
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-if TYPE_CHECKING:
-    from minigrad.nn.module import Module
-
 __all__ = ["ACTIVE", "paths_below", "structure_changed"]
+
+
+class Model(Protocol):
+    """What is asked for its paths: a `minigrad.nn.Module`."""
+
+    def named_modules(self) -> Iterable[tuple[str, Any]]: ...
+
+    def named_parameters(self) -> Iterable[tuple[str, Any]]: ...
 
 
 class _Active(threading.local):
@@ -29,7 +35,7 @@ ACTIVE = _Active()
 
 _changes = itertools.count(1)
 _latest = 0
-_known: WeakKeyDictionary[Module, tuple[int, str, dict[int, str]]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Model, tuple[int, str, dict[int, str]]] = WeakKeyDictionary()
 
 
 def structure_changed(*_: Any) -> None:
@@ -38,7 +44,7 @@ def structure_changed(*_: Any) -> None:
     _latest = next(_changes)
 
 
-def paths_below(root: Module, base: str) -> dict[int, str]:
+def paths_below(root: Model, base: str) -> dict[int, str]:
     """The paths of a model's modules by identity; ``base`` is the path of the model itself."""
     found = _known.get(root)
     if found is not None and found[:2] == (_latest, base):

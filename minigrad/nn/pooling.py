@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
-from minigrad.nn.conv import short
-from minigrad.nn.module import Module
-from minigrad.nn.shaping import tensor
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import place, short, tensor
+from minigrad.nn.module import Module, Window
 from minigrad.ops.windows import Pair, pair
 
 __all__ = ["AvgPool2d", "GlobalAvgPool", "MaxPool2d"]
@@ -27,11 +25,10 @@ class _Pool(Module):
         self.stride = self.kernel_size if stride is None else pair(f"{what}: stride", stride)
         self.padding = pair(f"{what}: padding", padding, 0)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         return type(self).operation(x, self.kernel_size, self.stride, self.padding)
 
-    def windows(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-        """Kernel size and stride, for `minigrad.nn.receptive_field`."""
+    def windows(self) -> list[Window]:
         return [(self.kernel_size, self.stride)]
 
     def repr_arguments(self) -> str:
@@ -96,12 +93,14 @@ class GlobalAvgPool(Module):
     (2, 3)
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         if x.ndim < 3:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
             raise ValueError(
-                f"GlobalAvgPool{where}: needs shape (N, H, W, C) or (N, T, C), but got {x.shape}: there is nothing to "
+                f"{place(self)}: needs shape (N, H, W, C) or (N, T, C), but got {x.shape}: there is nothing to "
                 "average between samples and channels"
             )
         return ops.mean(x, axis=tuple(range(1, x.ndim - 1)))
+
+    def windows(self) -> list[Window]:
+        return [((1, 1), (0, 0))]  # what comes after it sees everything: here the count ends

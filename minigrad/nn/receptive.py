@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-from minigrad.nn.activations import GELU, ReLU, Sigmoid, SiLU, Softplus, Tanh
-from minigrad.nn.blocks import Bottleneck
-from minigrad.nn.containers import Residual, Sequential
-from minigrad.nn.dropout import Dropout
-from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
-from minigrad.nn.normalization import BatchNorm, LayerNorm
-from minigrad.nn.pooling import GlobalAvgPool
-from minigrad.nn.shaping import Identity
 
 __all__ = ["receptive_field"]
-
-POINTWISE = (
-    BatchNorm, Dropout, GELU, Identity, LayerNorm, Linear, ReLU, SiLU, Sigmoid, Softplus, Tanh,
-)  # fmt: skip
-"""What looks at one pixel at a time. BatchNorm in training sees the whole batch: the field is that of ``eval()``."""
 
 
 def receptive_field(model: Module) -> int:
@@ -32,8 +16,8 @@ def receptive_field(model: Module) -> int:
     Parameters
     ----------
     model : Module
-        Sequences of convolutions, poolings, bottleneck blocks and layers that look at one pixel at a time. A layer of
-        your own takes part if it has a method ``windows() -> [((height, width), (stride, stride)), …]``.
+        Each layer says how far it looks, by `Module.windows` or ``per_pixel = True``; so can one of your own. BatchNorm
+        counts as in ``eval()``: in training it sees the whole batch.
 
     Returns
     -------
@@ -42,7 +26,7 @@ def receptive_field(model: Module) -> int:
     Raises
     ------
     TypeError
-        If it is not known how far a layer looks.
+        If a layer does not say how far it looks.
 
     Examples
     --------
@@ -51,37 +35,10 @@ def receptive_field(model: Module) -> int:
     8
     """
     side, jump = [1, 1], [1, 1]
-    for module in chain(model):
-        for kernel, stride in windows(module):
-            for axis in (0, 1):
-                side[axis] += (kernel[axis] - 1) * jump[axis]
-                jump[axis] *= stride[axis]
+    for kernel, stride in model.windows():
+        for axis in (0, 1):
+            side[axis] += (kernel[axis] - 1) * jump[axis]
+            jump[axis] *= stride[axis]
+        if not any(jump):  # one output is left, which has no neighbours
+            break
     return max(side)
-
-
-def chain(model: Module) -> Iterator[Module]:
-    """The layers of a model in the order of execution, up to a global average."""
-    todo = [model]
-    while todo:
-        module = todo.pop()
-        if isinstance(module, GlobalAvgPool):
-            return
-        if isinstance(module, Sequential):
-            todo.extend(reversed(list(module)))
-        elif isinstance(module, (Bottleneck, Residual)):
-            todo.append(module.body)  # beside it is at most a 1×1 convolution, on the middle of what it sees
-        else:
-            yield module
-
-
-def windows(module: Any) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """The kernels and strides of one layer."""
-    if hasattr(module, "windows"):
-        found: list[tuple[tuple[int, int], tuple[int, int]]] = module.windows()
-        return found
-    if isinstance(module, POINTWISE):
-        return []
-    raise TypeError(
-        f"receptive_field: how far does {type(module).__name__} look? Give it a method windows() that returns pairs of "
-        "(height, width) and (stride, stride), or ask for the part of the model before it"
-    )

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from minigrad import ops
-from minigrad.engine.context import current_layer
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import place, tensor
 from minigrad.nn.module import Module
 
 __all__ = ["Flatten", "Identity"]
-
-
-def tensor(x: Any) -> Tensor:
-    """The value as a Tensor; an array becomes a constant."""
-    return x if isinstance(x, Tensor) else Tensor(x)
 
 
 class Identity(Module):
@@ -27,7 +21,9 @@ class Identity(Module):
     [1.0]
     """
 
-    def forward(self, x: Any) -> Tensor:
+    per_pixel = True
+
+    def forward(self, x: TensorLike) -> Tensor:
         return tensor(x)
 
 
@@ -46,9 +42,8 @@ class Flatten(Module):
     (5, 64)
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         if not x.ndim:
-            where = f" in layer {current_layer()!r}" if current_layer() else ""
-            raise ValueError(f"Flatten{where}: needs a batch, samples along the first axis, but got one number")
+            raise ValueError(f"{place(self)}: needs a batch, samples along the first axis, but got one number")
         return ops.reshape(x, (x.shape[0], math.prod(x.shape[1:])))

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.arrays import plain
+from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array
 
-if TYPE_CHECKING:
-    from minigrad.nn.module import Module
-
-__all__ = ["Differences", "load_state"]
+__all__ = ["IncompatibleKeys", "load_state"]
 
 
-class Differences(NamedTuple):
+class IncompatibleKeys(NamedTuple):
     """The paths in which a state and a model differ.
 
     Examples
@@ -24,22 +22,26 @@ class Differences(NamedTuple):
     >>> from minigrad import nn
     >>> layer = nn.Linear(3, 2, rng=0)
     >>> layer.load_state_dict({"weight": layer.weight.data, "scale": layer.bias.data}, strict=False)
-    Differences(missing=['bias'], extra=['scale'])
+    IncompatibleKeys(missing=['bias'], extra=['scale'])
     """
 
     missing: list[str]
     extra: list[str]
 
 
-def load_state(module: Module, state: Mapping[str, Any], strict: bool) -> Differences:
-    """See `Module.load_state_dict`."""
+def load_state(
+    model: str, tensors: Mapping[str, Tensor], buffers: Mapping[str, Array], state: Mapping[str, Any], strict: bool
+) -> IncompatibleKeys:
+    """Copy a state into the parameters and buffers of a model, whose class is named in messages.
+
+    See `minigrad.nn.Module.load_state_dict`.
+    """
     if not isinstance(state, Mapping):
         raise TypeError(f"load_state_dict: takes a mapping from paths to arrays, got {type(state).__name__}")
-    tensors = dict(module.named_parameters())
-    buffers = dict(module.named_buffers())
     wanted: dict[str, Array] = {**{path: tensor.data for path, tensor in tensors.items()}, **buffers}
     given = {path: plain(value, f"load_state_dict: {path}") for path, value in state.items()}
-    found = Differences([path for path in wanted if path not in given], [path for path in given if path not in wanted])
+    missing = [path for path in wanted if path not in given]
+    extra = [path for path in given if path not in wanted]
     wrong = [
         f"{path} has shape {array.shape} and dtype {array.dtype} in the state, but shape {wanted[path].shape} "
         f"and dtype {wanted[path].dtype} in the model"
@@ -48,12 +50,12 @@ def load_state(module: Module, state: Mapping[str, Any], strict: bool) -> Differ
     ]
     lines = list(wrong)
     if strict:
-        lines += [f"missing from the state: {', '.join(found.missing)}"] if found.missing else []
-        lines += [f"in the state, but not in the model: {', '.join(found.extra)}"] if found.extra else []
+        lines += [f"missing from the state: {', '.join(missing)}"] if missing else []
+        lines += [f"in the state, but not in the model: {', '.join(extra)}"] if extra else []
     if lines:
-        remedy = " (strict=False skips missing and extra paths)" if strict and (found.missing or found.extra) else ""
+        remedy = " (strict=False skips missing and extra paths)" if strict and (missing or extra) else ""
         raise ValueError(
-            f"load_state_dict: the state does not fit the {type(module).__name__}{remedy}; nothing was changed:\n  "
+            f"load_state_dict: the state does not fit the {model}{remedy}; nothing was changed:\n  "
             + "\n  ".join(lines)
         )
     for path, tensor in tensors.items():
@@ -63,4 +65,4 @@ def load_state(module: Module, state: Mapping[str, Any], strict: bool) -> Differ
     for path, array in buffers.items():
         if path in given:
             np.copyto(array, given[path])
-    return found
+    return IncompatibleKeys(missing, extra)

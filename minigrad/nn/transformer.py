@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.activations import GELU
+from minigrad.nn.arguments import tensor
 from minigrad.nn.attention import MultiHeadSelfAttention
 from minigrad.nn.containers import Sequential
 from minigrad.nn.dropout import Dropout
@@ -17,7 +18,6 @@ from minigrad.nn.initial import lecun_uniform, rescale
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import LayerNorm
-from minigrad.nn.shaping import tensor
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed
 
@@ -79,7 +79,7 @@ class TransformerBlock(Module):
             rescale(last.weight, branch_scale)
         self.dropout = Dropout(dropout) if dropout else None
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         x = tensor(x)
         x = ops.add(x, self._dropped(self.attention(self.norm1(x))))
         return ops.add(x, self._dropped(self.mlp(self.norm2(x))))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from minigrad.nn.module import Module
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 __all__ = ["tree"]
 
 
-def tree(module: Module) -> str:
+class Branch(Protocol):
+    """What a tree is drawn of: a `minigrad.nn.Module`."""
+
+    def named_children(self) -> Iterable[tuple[str, Branch]]: ...
+
+    def parameters(self) -> Iterable[Any]: ...
+
+    def repr_arguments(self) -> str: ...
+
+
+def tree(module: Branch) -> str:
     """The text that ``repr`` of a module shows.
 
     Parameters in several places are counted once in each total.
@@ -26,7 +34,7 @@ def tree(module: Module) -> str:
     """
     lines: list[tuple[str, int]] = []
     first: dict[int, str] = {}
-    todo: list[tuple[int, str, str, Module]] = [(0, "", "", module)]
+    todo: list[tuple[int, str, str, Branch]] = [(0, "", "", module)]
     while todo:
         depth, name, path, current = todo.pop()
         label = "  " * depth + (f"{name}: " if name else "") + heading(current)
@@ -35,7 +43,7 @@ def tree(module: Module) -> str:
             continue
         first[id(current)] = path
         lines.append((label, sum(tensor.size for tensor in current.parameters())))
-        children = [(depth + 1, n, f"{path}.{n}" if path else n, child) for n, child in current._modules.items()]
+        children = [(depth + 1, n, f"{path}.{n}" if path else n, child) for n, child in current.named_children()]
         todo.extend(reversed(children))
     width = max(len(label) for label, _ in lines)
     total = f"{lines[0][1]:,}"
@@ -45,8 +53,8 @@ def tree(module: Module) -> str:
     return "\n".join(line.rstrip() for line in shown)
 
 
-def heading(module: Module) -> str:
+def heading(module: Branch) -> str:
     """The class of a module with its arguments; containers without any have no brackets."""
     arguments = module.repr_arguments()
-    brackets = f"({arguments})" if arguments or not module._modules else ""
+    brackets = f"({arguments})" if arguments or not any(module.named_children()) else ""
     return f"{type(module).__name__}{brackets}"

@@ -4,6 +4,7 @@ Index conventions: rows are all axes but the last, columns the n features of the
 the statistics of each row, batch normalisation those of each column. With X̂ the normalised values and 1/s the inverse
 standard deviation, the VJP is ∂X = (A − mean(A) − X̂·mean(A·X̂)) / s, A = G·gain, with means along the same axis:
 the mean and the spread of X̂ are fixed, so what would change them flows nowhere.
+Root-mean-square normalisation divides rows by √mean(X²) and has neither means nor a bias.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.structure import Rows, column_sums, matrix
 from minigrad.typing import Array
 
-__all__ = ["batch_norm", "layer_norm"]
+__all__ = ["batch_norm", "layer_norm", "rms_norm"]
 
 Saved = dict[str, Any]
 
@@ -38,11 +39,12 @@ def _bias(g: Array, saved: Saved) -> Array:
     return column_sums(matrix(g))
 
 
-def _check(x: Array, gain: Array, bias: Array, eps: float) -> None:
+def _check(x: Array, eps: float, **parameters: Array) -> None:
     if not x.ndim or not x.shape[-1]:
         raise ValueError("x must have features along its last axis")
-    if gain.shape != x.shape[-1:] or bias.shape != x.shape[-1:]:
-        raise ValueError(f"gain and bias must have shape ({x.shape[-1]},), one number for each feature of x")
+    if any(values.shape != x.shape[-1:] for values in parameters.values()):
+        names = " and ".join(parameters)
+        raise ValueError(f"{names} must have shape ({x.shape[-1]},), one number for each feature of x")
     if not eps >= 0:
         raise ValueError(f"eps={eps} must not be negative")
 
@@ -69,7 +71,7 @@ def _layer_x(g: Array, saved: Saved) -> Array:
 def _layer_norm(
     x: Array, gain: Array, bias: Array, eps: float = 1e-5, needs: tuple[bool, ...] = (True, True)
 ) -> tuple[Array, Saved]:
-    _check(x, gain, bias, eps)
+    _check(x, eps, gain=gain, bias=bias)
     normal = x - x.mean(axis=-1, keepdims=True)
     variance = np.einsum("...i,...i->...", normal, normal)[..., None] / x.shape[-1]
     inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
@@ -121,6 +123,62 @@ _layer_norm.structured(
 )
 
 
+def _rms_x(g: Array, saved: Saved) -> Array:
+    normal = saved["normal"]
+    out = np.asarray(g * saved["gain"])
+    out -= normal * (np.einsum("...i,...i->...", out, normal)[..., None] / normal.shape[-1])
+    out *= saved["inverse"]
+    return out
+
+
+@define(x=_rms_x, gain=_gain)
+def _rms_norm(x: Array, gain: Array, eps: float = 1e-5, needs: tuple[bool, ...] = (True, True)) -> tuple[Array, Saved]:
+    _check(x, eps, gain=gain)
+    inverse = 1 / np.sqrt(np.einsum("...i,...i->...", x, x)[..., None] / x.shape[-1] + x.dtype.type(eps))
+    normal = x * inverse
+    saved: Saved = {"normal": normal} if any(needs) else {}
+    if needs[0]:
+        saved.update(inverse=inverse, gain=gain)
+    return normal * gain, saved
+
+
+@operation(_rms_norm)
+def rms_norm(x: TensorLike, gain: TensorLike, eps: float = 1e-5, *, vjp: VJP = None) -> Tensor:
+    """Each row divided by its root mean square, times ``gain``: √(Σx²/n + eps) for rows of length n.
+
+    Unlike `layer_norm` it subtracts no mean: ∂X = (A − X̂·mean(A·X̂)) / s, with A = G·gain and s the root. Zhang,
+    Sennrich (2019), *Root Mean Square Layer Normalization*, NeurIPS.
+
+    Parameters
+    ----------
+    x : Tensor or array_like, shape (..., n)
+    gain : Tensor or array_like, shape (n,)
+    eps : float, default 1e-5
+        Added to the mean square before its root is taken.
+
+    Returns
+    -------
+    Tensor, shape (..., n)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, or ``eps`` is negative.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.rms_norm([[1.0, 7.0]], [1.0, 2.0], eps=0.0).data.round(3).tolist()
+    [[0.2, 2.8]]
+    """
+    return record(_rms_norm, (x, gain), {"eps": eps}, vjp=vjp)
+
+
+_rms_norm.structured(
+    Rows, x=shortened(_rms_x), gain=lambda g, saved: _gain(g.values, {"normal": g.take(saved["normal"])})
+)
+
+
 def _batch_x(g: Array, saved: Saved) -> Array:
     if not saved["training"]:
         return np.asarray(g * (saved["gain"] * saved["inverse"]))
@@ -143,7 +201,7 @@ def _batch_norm(
     observe: Callable[[Array, Array], None] | None = None,
     needs: tuple[bool, ...] = (True, True),
 ) -> tuple[Array, Saved]:
-    _check(x, gain, bias, eps)
+    _check(x, eps, gain=gain, bias=bias)
     rows = matrix(x)
     training = mean is None
     if (mean is None) != (var is None):
@@ -224,12 +282,13 @@ def batch_norm(
     return record(_batch_norm, (x, gain, bias), {"mean": mean, "var": var, "eps": eps, "observe": observe}, vjp=vjp)
 
 
-def _per_entry(of: Primitive, forward: float, backward: tuple[float, float, float]) -> None:
-    """So many operations for each entry of x that is worked on: forward, and for ∂x, ∂gain and ∂bias."""
+def _per_entry(of: Primitive, forward: float, backward: tuple[float, ...]) -> None:
+    """So many operations for each entry of x that is worked on: forward, and for ∂x, ∂gain and any ∂bias."""
     of.forward_flops = lambda node: forward * math.prod(node.shape)
     of.backward_flops = lambda node, edge, kept: backward[edge] * rows_kept(kept) * math.prod(node.shape)
 
 
 # Mean, difference, sum of squares, and three more to scale; ∂x as many, and the product with the gain.
 _per_entry(_layer_norm, 7.0, (9.0, 2.0, 1.0))
+_per_entry(_rms_norm, 4.0, (6.0, 2.0))
 _per_entry(_batch_norm, 7.0, (8.0, 2.0, 1.0))

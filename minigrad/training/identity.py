@@ -105,7 +105,7 @@ def describe_model(model: Module, where: str, known: Mapping[int, Any] | None = 
         others = {key: value for key, value in inside.items() if key not in own}
         described = describe(module, f"{where}.{path}" if path else where, others)
         described.pop("training", None)  # fit sets it
-        names = list(module._modules)
+        names = [name for name, _ in module.named_children()]
         found[path] = {**described, **({"children": names} if names else {})}
     return found
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.engine.estimator import VJP
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.nn.arguments import positive
 from minigrad.nn.containers import Sequential
 from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
-from minigrad.nn.linear import Linear, positive
+from minigrad.nn.linear import Linear
 from minigrad.nn.models.registry import register
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import LayerNorm
@@ -35,7 +36,7 @@ class FirstToken(Module):
     (2, 16)
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         return ops.getitem(x, (slice(None), 0))
 
 

@@ -1,0 +1,88 @@
+"""Operators and methods of `Tensor`: operations are hung on the class, as `minigrad.engine.methods` declares them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minigrad.engine.estimator import VJP
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops import dispatch
+from minigrad.ops.arithmetic import absolute, add, divide, multiply, negative, power, subtract
+from minigrad.ops.indexing import getitem
+from minigrad.ops.matmul import matmul
+from minigrad.ops.shapes import reshape, transpose
+from minigrad.typing import Array, Shape
+
+__all__ = ["METHODS", "install"]
+
+METHODS = (
+    "abs", "astype", "broadcast_to", "clip", "cos", "exp", "expand_dims", "gelu", "log", "log1p",
+    "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis", "norm", "relu", "sigmoid", "silu",
+    "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "std", "sum", "swapaxes", "take",
+    "tanh", "var",
+)  # fmt: skip
+"""Methods of Tensor that are operations of the same name."""
+
+BINARY: dict[str, Callable[..., Tensor]] = {
+    "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "pow": power, "matmul": matmul
+}  # fmt: skip
+
+
+def install(operations: Mapping[str, Callable[..., Any]]) -> None:
+    """Hang operators and methods on Tensor.
+
+    Parameters
+    ----------
+    operations : mapping
+        The functions of `minigrad.ops`, by name.
+    """
+    methods: dict[str, Any] = {
+        "reshape": spread_reshape,
+        "transpose": spread_transpose,
+        "T": property(transpose, doc="The axes reversed."),
+        "__neg__": negative,
+        "__abs__": absolute,
+        "__getitem__": getitem,
+    }
+    for name, operation in BINARY.items():
+        methods |= {f"__{name}__": operation, f"__r{name}__": _reflected(operation)}
+    for compare in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne):
+        methods[f"__{compare.__name__}__"] = _comparison(compare)
+    for name in METHODS:
+        methods[name] = operations[name]
+    for name, method in methods.items():
+        setattr(Tensor, name, method)
+    dispatch.install(Tensor, set(operations), BINARY)
+
+
+def spread_reshape(x: Tensor, *shape: int | Shape, vjp: VJP = None) -> Tensor:
+    """The same values, in the same order, in another shape; ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
+    return reshape(x, _one(shape), vjp=vjp)
+
+
+def spread_transpose(x: Tensor, *axes: int | Sequence[int] | None, vjp: VJP = None) -> Tensor:
+    """The axes in another order, by default reversed; ``x.transpose(1, 0)`` or ``x.transpose((1, 0))``."""
+    return transpose(x, _one(axes) if axes else None, vjp=vjp)
+
+
+def _one(args: tuple[Any, ...]) -> Any:
+    """Let ``x.reshape(2, 3)`` mean ``x.reshape((2, 3))``, as in NumPy."""
+    return args[0] if len(args) == 1 and not isinstance(args[0], (int, np.integer)) else args
+
+
+def _reflected(operation: Callable[..., Tensor]) -> Callable[[Tensor, ArrayLike], Tensor]:
+    return lambda self, other: operation(other, self)
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Tensor, TensorLike], Array]:
+    def method(self: Tensor, other: TensorLike) -> Array:
+        out: Array = compare(self.data, other.data if isinstance(other, Tensor) else other)
+        return out
+
+    method.__doc__ = f"`{compare.__name__}` of the values: an array of bool."
+    return method
