@@ -313,4 +313,4 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "where": where(),
 }
 
-ALIASES = {"abs": "absolute", "expand": "expand_dims", "gather": "take", "neg": "negative"}
+ALIASES = {"abs": "absolute", "neg": "negative"}
