@@ -1,5 +1,9 @@
 """minigrad: reverse-mode automatic differentiation in pure NumPy, with exact or unbiased random VJPs."""
 
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 import minigrad.ops as ops
 from minigrad.allocator import keep_memory
 from minigrad.engine.context import TapeError
@@ -16,3 +20,21 @@ __all__ = [
     "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
+
+PACKAGES = (
+    "datasets", "estimators", "experiments", "explore", "fingerprint", "inspect", "nn", "optim", "plot", "structure",
+    "testing", "theory", "training",
+)  # fmt: skip
+"""The public packages beside `ops`. Each is imported when it is first asked for: ``import minigrad`` stays light."""
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *PACKAGES, "__version__"])
+
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name for a module
+
+    def __getattr__(name: str) -> ModuleType:
+        if name in PACKAGES:
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain
 from minigrad.engine.context import TapeError
 from minigrad.engine.define import primitive
 from minigrad.engine.nesting import foreign, is_foreign
-from minigrad.engine.tape import Tape, start_cotangent
-from minigrad.engine.tensor import Tensor, traced
+from minigrad.engine.sweep import start_cotangent
+from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor, TensorLike, traced
 from minigrad.typing import Array, Seed
 
 __all__ = ["grad", "value_and_grad", "vjp"]
@@ -26,7 +26,13 @@ def identity(x: Array) -> tuple[Array, dict[str, Any]]:
     return x, {}
 
 
-def vjp(fn: Callable[..., Tensor], *arrays: ArrayLike) -> tuple[Array, Callable[..., tuple[Array, ...]]]:
+class Pullback(Protocol):
+    """Pulls a cotangent of the value back to every input."""
+
+    def __call__(self, g: TensorLike, rng: Seed = None) -> tuple[Array, ...]: ...
+
+
+def vjp(fn: Callable[..., Tensor], *arrays: TensorLike) -> tuple[Array, Pullback]:
     """Evaluate ``fn(*arrays)`` and return its value with a function that pulls cotangents back.
 
     Parameters
@@ -61,7 +67,7 @@ def vjp(fn: Callable[..., Tensor], *arrays: ArrayLike) -> tuple[Array, Callable[
     """
     tape, leaves, out = _record(fn, arrays, {}, range(len(arrays)), "vjp")
 
-    def pullback(g: ArrayLike, rng: Seed = None) -> tuple[Array, ...]:
+    def pullback(g: TensorLike, rng: Seed = None) -> tuple[Array, ...]:
         if out.tape is None:
             start_cotangent(out, g, "vjp")  # a wrong shape is a mistake here, too
             return tuple([np.zeros_like(leaf.data) for leaf in leaves])
@@ -70,6 +76,12 @@ def vjp(fn: Callable[..., Tensor], *arrays: ArrayLike) -> tuple[Array, Callable[
     return out.data, pullback
 
 
+@overload
+def value_and_grad(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., tuple[Array, Array]]: ...
+@overload
+def value_and_grad(
+    fn: Callable[..., Tensor], argnums: Sequence[int]
+) -> Callable[..., tuple[Array, tuple[Array, ...]]]: ...
 def value_and_grad(fn: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Array, Any]]:
     """Make a function that returns the value of ``fn`` and its gradient.
 
@@ -127,6 +139,10 @@ def value_and_grad(fn: Callable[..., Tensor], argnums: int | Sequence[int] = 0) 
     return evaluate
 
 
+@overload
+def grad(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Array]: ...
+@overload
+def grad(fn: Callable[..., Tensor], argnums: Sequence[int]) -> Callable[..., tuple[Array, ...]]: ...
 def grad(fn: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Make a function that returns the gradient of ``fn``.
 
@@ -146,7 +162,7 @@ def grad(fn: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callabl
     >>> mg.grad(lambda x, y: x * y, argnums=1)(3.0, 2.0).item()
     3.0
     """
-    evaluate = value_and_grad(fn, argnums)
+    evaluate: Callable[..., tuple[Array, Any]] = value_and_grad(fn, argnums)
 
     def gradient(*args: Any, rng: Seed = None, **kwargs: Any) -> Any:
         return evaluate(*args, rng=rng, **kwargs)[1]

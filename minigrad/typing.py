@@ -13,5 +13,8 @@ Array: TypeAlias = NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 """The shape of an array."""
 
+Axis: TypeAlias = "int | tuple[int, ...] | None"
+"""What ``axis=`` of a reduction takes: one axis, several, or None for all."""
+
 Seed: TypeAlias = "np.random.Generator | int | None"
 """What every ``rng=`` takes: a generator, a seed, or None for fresh entropy from the system."""

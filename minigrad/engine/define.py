@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
+from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.primitive import Primitive, Rule
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor
@@ -20,7 +21,7 @@ class Operation(Protocol):
     primitive: Primitive
     __name__: str
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+    def __call__(self, *args: Any, vjp: VJP = None, save: Save = None, **settings: Any) -> Tensor: ...
 
 
 def define(
@@ -153,7 +154,7 @@ def primitive(
         made = Primitive(forward, rules, broadcasts, rowwise, bilinear, as_is, tuple(residuals))
 
         @functools.wraps(forward)
-        def apply(*args: Any, vjp: Any = None, save: Any = None, **settings: Any) -> Tensor:
+        def apply(*args: Any, vjp: VJP = None, save: Save = None, **settings: Any) -> Tensor:
             inputs, settings = bind(made, args, settings)
             return record(made, inputs, settings, vjp, save)
 

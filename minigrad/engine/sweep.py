@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.arrays import wide
+from minigrad.arrays import HALF, SINGLE, plain, wide
+from minigrad.engine.context import TapeError
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.node import Node
 from minigrad.engine.results import explain_read_only, fit, pulled, read_only, real, returned
-from minigrad.engine.tensor import Tensor
+from minigrad.engine.tensor import Tensor, TensorLike, traced
 from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, Rows, Structured, add, dense
 from minigrad.typing import Array
 
-__all__ = ["Sweep", "draw", "sketch"]
+__all__ = ["Sweep", "draw", "sketch", "start_cotangent"]
 
 
 class Sweep:
@@ -146,6 +147,30 @@ def travelling(g: Cotangent, dtype: np.dtype[Any]) -> Cotangent:
     """A cotangent in the dtype of what it belongs to; for float16 in float32, for it may be added to others."""
     dtype = wide(dtype)
     return g if g.dtype == dtype else g.astype(dtype)
+
+
+def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str) -> Array:
+    """The cotangent that a sweep from ``y`` begins with, in its dtype; for float16 in float32."""
+    if cotangent is None:
+        if y.data.ndim:
+            raise TapeError(
+                f"{name}: this tensor has shape {y.shape}, and only a scalar has a gradient without a cotangent. "
+                f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
+            )
+        return np.ones((), y.data.dtype if y.data.dtype != HALF else SINGLE)
+    if isinstance(cotangent, Tensor):
+        if traced(cotangent):
+            raise TypeError(
+                f"{name}: the cotangent is a tensor that is being differentiated itself, and derivatives of "
+                "derivatives are not supported. Pass its `.data` if its values alone are meant"
+            )
+        cotangent = cotangent.data
+    g = plain(cotangent, f"{name}: the cotangent")
+    if g.shape != y.shape:
+        raise ValueError(f"{name}: the cotangent has shape {g.shape}, but the tensor has shape {y.shape}")
+    if g.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: the cotangent has dtype {g.dtype}; it must hold real numbers")
+    return g.astype(wide(y.data.dtype), copy=False)
 
 
 def draw(node: Node, g: Array, key: int) -> list[Cotangent]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Literal, NoReturn, overload
 from weakref import WeakValueDictionary
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from minigrad.arrays import HALF, SINGLE, plain, wide
 from minigrad.engine.context import CONTEXT, TapeError
 from minigrad.engine.listing import summary, to_dot
 from minigrad.engine.nesting import enter, foreign, leave, pull_inside, was_lent
 from minigrad.engine.node import Node
-from minigrad.engine.sweep import Sweep, draw
-from minigrad.engine.tensor import Tensor, not_recorded, traced
+from minigrad.engine.sweep import Sweep, draw, start_cotangent
+from minigrad.engine.tensor import Tensor, TensorLike, not_recorded
 from minigrad.report import Table
 from minigrad.streams import Domain, as_generator, key_of
 from minigrad.structure import Cotangent, Structured, dense
@@ -120,7 +118,7 @@ class Tape:
             if id(leaf) not in self._leaves:
                 self._leaves[id(leaf)] = (leaf, leaf.version, leaf.data)
 
-    def backward(self, loss: Tensor, cotangent: ArrayLike | None = None, rng: Seed = None) -> None:
+    def backward(self, loss: Tensor, cotangent: TensorLike | None = None, rng: Seed = None) -> None:
         """Add the gradient of ``loss`` to ``.grad`` of every leaf on this tape.
 
         Calling it twice adds twice: set ``.grad = None`` (or call ``optimizer.zero_grad()``) in between. Leaves
@@ -156,14 +154,20 @@ class Tape:
                 gradient = arrived.dense() if isinstance(arrived, Structured) else arrived
                 leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
 
+    @overload
+    def gradients(self, y: Tensor, wrt: Sequence[Tensor], cotangent: TensorLike | None = None, rng: Seed = None,
+                  structured: Literal[False] = False) -> tuple[Array, ...]: ...  # fmt: skip
+    @overload
+    def gradients(self, y: Tensor, wrt: Sequence[Tensor], cotangent: TensorLike | None = None, rng: Seed = None, *,
+                  structured: bool) -> tuple[Cotangent, ...]: ...  # fmt: skip
     def gradients(
         self,
         y: Tensor,
         wrt: Sequence[Tensor],
-        cotangent: ArrayLike | None = None,
+        cotangent: TensorLike | None = None,
         rng: Seed = None,
         structured: bool = False,
-    ) -> tuple[Any, ...]:
+    ) -> tuple[Cotangent, ...]:
         """Return the gradients of ``y`` with respect to some tensors; ``.grad`` is left alone.
 
         Parameters
@@ -181,7 +185,7 @@ class Tape:
 
         Returns
         -------
-        tuple of ndarray
+        tuple of ndarray, or of structured cotangents where ``structured`` is true
             One for each tensor of ``wrt``, of its shape and dtype; zeros where ``y`` does not depend on it.
 
         Raises
@@ -195,7 +199,7 @@ class Tape:
         found = [self.arrived(sweep, tensor) for tensor in wrt]
         return tuple(found) if structured else tuple([np.asarray(dense(g)) for g in found])
 
-    def sweep(self, y: Tensor, cotangent: ArrayLike | None = None, keep: frozenset[int] = frozenset()) -> Sweep:
+    def sweep(self, y: Tensor, cotangent: TensorLike | None = None, keep: frozenset[int] = frozenset()) -> Sweep:
         """A backward sweep that is ready to go from ``y``; inspection drives it node by node."""
         if not isinstance(y, Tensor):
             raise TypeError(
@@ -288,27 +292,3 @@ class Tape:
 
     def __repr__(self) -> str:
         return f"<Tape of {len(self.nodes)} node{'' if len(self.nodes) == 1 else 's'}>"
-
-
-def start_cotangent(y: Tensor, cotangent: ArrayLike | None, name: str) -> Array:
-    """The cotangent that a sweep from ``y`` begins with, in its dtype; for float16 in float32."""
-    if cotangent is None:
-        if y.data.ndim:
-            raise TapeError(
-                f"{name}: this tensor has shape {y.shape}, and only a scalar has a gradient without a cotangent. "
-                f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
-            )
-        return np.ones((), y.data.dtype if y.data.dtype != HALF else SINGLE)
-    if isinstance(cotangent, Tensor):
-        if traced(cotangent):
-            raise TypeError(
-                f"{name}: the cotangent is a tensor that is being differentiated itself, and derivatives of "
-                "derivatives are not supported. Pass its `.data` if its values alone are meant"
-            )
-        cotangent = cotangent.data
-    g = plain(cotangent, f"{name}: the cotangent")
-    if g.shape != y.shape:
-        raise ValueError(f"{name}: the cotangent has shape {g.shape}, but the tensor has shape {y.shape}")
-    if g.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: the cotangent has dtype {g.dtype}; it must hold real numbers")
-    return g.astype(wide(y.data.dtype), copy=False)

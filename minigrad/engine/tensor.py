@@ -1,7 +1,8 @@
 """Tensor: an array that operations can record, and a place for its gradient.
 
 The arithmetic operators and the NumPy-like methods (``x + y``, ``x.sum(axis=0)``, ``x.tanh()`` …) are the
-functions of `minigrad.ops`; that package hangs them on this class when it is imported.
+functions of `minigrad.ops`; that package hangs them on this class when it is imported, and `minigrad.engine.methods`
+declares them.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.arrays import plain
 from minigrad.engine.context import CLOCK, CONTEXT, Recorder, TapeError
+from minigrad.engine.methods import Methods
 from minigrad.typing import Array, Seed, Shape
 
 __all__ = ["Tensor", "TensorLike"]
 
 
-class Tensor:
+class Tensor(Methods["Tensor"]):
     """An array with a gradient.
 
     Parameters
@@ -194,9 +196,11 @@ class Tensor:
     def __bool__(self) -> bool:
         return bool(self.data)
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-        keep_on_tape(self, "NumPy", "array")
-        return np.array(self.data, dtype=dtype, copy=True) if copy else np.asarray(self.data, dtype=dtype)
+    if not TYPE_CHECKING:  # a checker that saw it would take ``array @ tensor`` for an array
+
+        def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+            keep_on_tape(self, "NumPy", "array")
+            return np.array(self.data, dtype=dtype, copy=True) if copy else np.asarray(self.data, dtype=dtype)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise TypeError(
@@ -204,7 +208,7 @@ class Tensor:
             "Build a new one (ops.where, ops.concatenate, ops.pad), or change `.data` outside of a tape"
         )
 
-    def backward(self, cotangent: ArrayLike | None = None, rng: Seed = None) -> None:
+    def backward(self, cotangent: TensorLike | None = None, rng: Seed = None) -> None:
         """Add the gradient of this tensor to ``.grad`` of every leaf below it.
 
         The same as ``tape.backward(self, cotangent, rng=rng)`` on the tape that recorded it.
@@ -224,32 +228,6 @@ class Tensor:
         if self.tape is None:
             raise TapeError(f"backward: {not_recorded(self)}")
         self.tape.backward(self, cotangent, rng=rng)
-
-    # minigrad.ops assigns these; they stand here for the type checker and for the reader.
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any: ...
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __rpow__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __rmatmul__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __abs__(self) -> Tensor: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any: ...
-        def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any: ...
-        def __lt__(self, other: Any) -> Array: ...
-        def __le__(self, other: Any) -> Array: ...
-        def __gt__(self, other: Any) -> Array: ...
-        def __ge__(self, other: Any) -> Array: ...
 
 
 TensorLike: TypeAlias = "Tensor | ArrayLike"

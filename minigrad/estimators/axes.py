@@ -9,13 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from minigrad.structure import Columns, Entries, Rows, Structured, matrix_shape, squared_norms
 from minigrad.typing import Array, Shape
 
-__all__ = ["AXES", "Axis"]
+__all__ = ["AXES", "Axis", "AxisName"]
+
+AxisName: TypeAlias = Literal["column", "row", "sample", "element"]
+"""The names of `AXES`."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigrad.engine.estimator import TooManyOutcomes
+from minigrad.theory.designs import DesignName
 from minigrad.typing import Array
 
-__all__ = ["DESIGNS", "Design"]
+__all__ = ["DESIGNS", "Design", "DesignName"]
 
 LARGEST = 20
 """Poisson sampling of more uncertain units than this has too many outcomes to list."""

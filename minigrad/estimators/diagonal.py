@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from minigrad.estimators.axes import AXES
+from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import all_finite
+from minigrad.estimators.designs import DesignName
 from minigrad.estimators.registry import check_choice, register
 from minigrad.estimators.selection import Selection
 from minigrad.theory.probabilities import optimal_probabilities
@@ -22,7 +23,8 @@ __all__ = ["FLOOR", "DiagonalSketch"]
 FLOOR = 0.1
 """The least probability of a unit that is not zero, as a fraction of the budget."""
 
-TARGETS = ("cotangent", "input", "weight", "both")
+Target: TypeAlias = Literal["cotangent", "input", "weight", "both"]
+TARGETS: tuple[Target, ...] = get_args(Target)
 
 
 @register("diagonal", "columns, rows, … with the probabilities that minimise the variance")
@@ -82,9 +84,9 @@ class DiagonalSketch(Selection):
     """
 
     budget: float = field()
-    axis: str = "column"
-    target: str = "cotangent"
-    design: str = "poisson"
+    axis: AxisName = "column"
+    target: Target = "cotangent"
+    design: DesignName = "poisson"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigrad.estimators.budgeted import Budgeted
-from minigrad.estimators.designs import DESIGNS
+from minigrad.estimators.designs import DESIGNS, DesignName
 from minigrad.estimators.registry import check_budget, check_choice, register
 from minigrad.structure import Cotangent, Factors, Kept, matrix_shape, squared_norms
 from minigrad.theory.probabilities import optimal_probabilities
@@ -60,7 +60,7 @@ class LowRankSketch(Budgeted):
     """
 
     budget: float = field()
-    design: str = "poisson"
+    design: DesignName = "poisson"
 
     def __post_init__(self) -> None:
         check_budget(self, self.budget)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigrad.estimators.axes import AXES
+from minigrad.estimators.axes import AXES, AxisName
+from minigrad.estimators.designs import DesignName
 from minigrad.estimators.registry import register
 from minigrad.estimators.selection import Selection
 from minigrad.typing import Array
@@ -55,8 +56,8 @@ class Mask(Selection):
     """
 
     budget: float = field()
-    axis: str = "column"
-    design: str = "poisson"
+    axis: AxisName = "column"
+    design: DesignName = "poisson"
 
     def probabilities(self, g: Array, node: Node | None = None) -> Array:
         return np.full(AXES[self.axis].count(g.shape), self.budget)

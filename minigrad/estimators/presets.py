@@ -14,7 +14,7 @@ each input name them x and w, as `minigrad.ops.linear` and `minigrad.ops.conv2d`
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Literal, TypedDict, overload
 
 from minigrad.engine.estimator import Estimator
 from minigrad.estimators.diagonal import DiagonalSketch
@@ -40,7 +40,7 @@ class Residuals(TypedDict):
     save: Estimator
 
 
-def rad(budget: float, kind: str = "features") -> Residuals:
+def rad(budget: float, kind: Literal["features", "entries", "projection"] = "features") -> Residuals:
     """Randomised automatic differentiation: keep a random part of the input for ∂W. Unbiased.
 
     ∂Ŵ = Gᵀ X̂ with E X̂ = X, drawn in the forward pass: the tape holds X̂ in place of X. ∂X stays exact.
@@ -133,7 +133,11 @@ def column_row(budget: float) -> Cotangents:
     }
 
 
-def winner_take_all(budget: float, where: str = "save") -> Cotangents | Residuals:
+@overload
+def winner_take_all(budget: float, where: Literal["save"] = "save") -> Residuals: ...
+@overload
+def winner_take_all(budget: float, where: Literal["vjp"]) -> Cotangents: ...
+def winner_take_all(budget: float, where: Literal["save", "vjp"] = "save") -> Cotangents | Residuals:
     """Winner-take-all column-row sampling: the largest terms of ∂W for certain, the rest with replacement. Unbiased.
 
     ∂Ŵ = Σ_winners G_iᵀ X_i + (1/(r−t)) Σ_draws G_iᵀ X_i/q_i, with t winners and q over the other rows.

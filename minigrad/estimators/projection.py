@@ -15,6 +15,7 @@ from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import LARGEST
 from minigrad.estimators.registry import check_budget, check_choice, register
 from minigrad.structure import Cotangent, Factors, Kept, matrix_shape
+from minigrad.theory.projections import Projection
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class RandomProjection(Budgeted):
     """
 
     budget: float = field()
-    kind: str = "gaussian"
+    kind: Projection = "gaussian"
 
     def __post_init__(self) -> None:
         check_budget(self, self.budget)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from minigrad.estimators.budgeted import Budgeted
-from minigrad.estimators.designs import DESIGNS
+from minigrad.estimators.designs import DESIGNS, DesignName
 from minigrad.estimators.lowrank import LowRankSketch
 from minigrad.estimators.registry import check_budget, check_choice, register
 from minigrad.streams import Domain, as_generator, generator
@@ -125,7 +125,7 @@ class RangeFinderSketch(Budgeted):
     budget: float = field()
     oversampling: int = 8
     power: int = 1
-    design: str = "poisson"
+    design: DesignName = "poisson"
 
     def __post_init__(self) -> None:
         check_budget(self, self.budget)

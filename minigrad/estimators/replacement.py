@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from minigrad.engine.estimator import TooManyOutcomes
-from minigrad.estimators.axes import AXES
+from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import LARGEST
-from minigrad.estimators.diagonal import TARGETS, DiagonalSketch
+from minigrad.estimators.diagonal import TARGETS, DiagonalSketch, Target
 from minigrad.estimators.registry import check_budget, check_choice, register
 from minigrad.structure import Cotangent, Kept, dense
 from minigrad.typing import Array, Shape
@@ -89,8 +89,8 @@ class WithReplacement(Budgeted):
     """
 
     budget: float = field()
-    axis: str = "column"
-    target: str = "cotangent"
+    axis: AxisName = "column"
+    target: Target = "cotangent"
 
     def __post_init__(self) -> None:
         check_budget(self, self.budget)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.estimators.axes import AXES
+from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import Budgeted, all_finite, as_cotangent
-from minigrad.estimators.designs import DESIGNS
+from minigrad.estimators.designs import DESIGNS, DesignName
 from minigrad.estimators.registry import check_budget, check_choice
 from minigrad.streams import Domain, as_generator
 from minigrad.structure import Cotangent, Kept, Structured, dense
@@ -28,8 +28,8 @@ class Selection(Budgeted):
     kept the whole cotangent is handed on untouched, as the exact VJP would take it.
     """
 
-    axis: str
-    design: str
+    axis: AxisName
+    design: DesignName
 
     def __post_init__(self) -> None:
         check_budget(self, self.budget)

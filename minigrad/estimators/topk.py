@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigrad.estimators.axes import AXES
+from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.registry import check_budget, check_choice, register
 from minigrad.structure import Cotangent, Kept
@@ -53,7 +53,7 @@ class TopK(Budgeted):
     """
 
     budget: float = field()
-    axis: str = "column"
+    axis: AxisName = "column"
     unbiased = False
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -78,7 +78,7 @@ class Configuration:
     lr: float = 0.01
     momentum: float = 0.9
     max_norm: float | None = None
-    optimizer: str = "sgd"
+    optimizer: Literal["sgd", "adam"] = "sgd"
     train: int | None = None
     test: int | None = None
     standardise: bool = False

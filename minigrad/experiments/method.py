@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from minigrad.estimators import Estimator, Exact, parse
 
@@ -44,7 +45,7 @@ class Method:
     vjp: str = "Exact()"
     batch_size: int | None = None
     equal_cost_to: str | None = None
-    where: str = "hidden"
+    where: Literal["hidden", "last"] = "hidden"
     adaptive: float | None = None
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from minigrad import ops
 from minigrad.engine.tensor import Tensor
@@ -53,7 +53,7 @@ class Allocation:
     """
 
     budgets: dict[str, float]
-    chosen: str
+    chosen: Literal["water-filled", "common"]
     water_filled: dict[str, float]
     common: float
     water_filled_variance: float

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from minigrad.structure import Columns, Cotangent, Entries, Factors, Rows, Struc
 from minigrad.typing import Array, Seed
 
 __all__ = ["NodeSparsity", "Sparsity", "counted", "sparsity"]
+
+Unit: TypeAlias = Literal["columns", "rows", "samples", "entries", "rank", "dense"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class NodeSparsity:
     node: int
     name: str
     vjp: str
-    unit: str
+    unit: Unit
     of: int
     counts: dict[int, int]
     nbytes: float
@@ -204,7 +206,7 @@ def _summary(tape: Tape, index: int, k: int, drawn: Sequence[Cotangent]) -> Node
     )
 
 
-def counted(g: Cotangent) -> tuple[str, int, int]:
+def counted(g: Cotangent) -> tuple[Unit, int, int]:
     """What is counted, how many there are, and how many were kept."""
     rows, columns = matrix_shape(g.shape)
     if not isinstance(g, Structured):

@@ -23,7 +23,7 @@ from minigrad.inspect.probes import (
     surely_off,
 )
 from minigrad.inspect.recorded import Record, wanted_of
-from minigrad.inspect.verdicts import ParameterVerdict, Unbiasedness, by_parameter
+from minigrad.inspect.verdicts import ParameterVerdict, Unbiasedness, Verdict, by_parameter
 from minigrad.streams import Domain, child, key_of
 from minigrad.typing import Array, Seed
 
@@ -188,7 +188,7 @@ def unbiasedness(
     unclear += sorted({name for (name, _), is_odd in zip(probes.labels, odd, strict=True) if is_odd} - {*unclear})
     if detect is not None and figure > detect:
         unclear += [v.name for v in verdicts if v.detectable > detect and v.name not in unclear]
-    verdict = "failed" if failed else "inconclusive" if unclear else "passed"
+    verdict: Verdict = "failed" if failed else "inconclusive" if unclear else "passed"
     node = None
     if failed and record is None:
         worst = int(order[0])

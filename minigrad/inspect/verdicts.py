@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from minigrad.report import Table, json_ready
 from minigrad.typing import Array
 
 __all__ = ["ParameterVerdict", "Unbiasedness", "by_parameter"]
+
+Verdict: TypeAlias = Literal["passed", "failed", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Unbiasedness:
     """
 
     passed: bool
-    verdict: str
+    verdict: Verdict
     p_value: float
     alpha: float
     method: str

@@ -15,9 +15,9 @@ from minigrad.engine.primitive import rows_kept
 from minigrad.engine.record import record
 from minigrad.engine.rowwise import shortened
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.reductions import Axis, reduced_axes
+from minigrad.ops.reductions import reduced_axes
 from minigrad.structure import Rows
-from minigrad.typing import Array
+from minigrad.typing import Array, Axis
 
 __all__ = ["cross_entropy", "log_softmax", "mse", "softmax"]
 

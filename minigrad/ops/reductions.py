@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +15,11 @@ from minigrad.engine.record import record
 from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.structure import Rows
-from minigrad.typing import Array, Shape
+from minigrad.typing import Array, Axis, Shape
 
 __all__ = ["logsumexp", "max", "mean", "min", "norm", "sum"]
 
 Result = tuple[Array, dict[str, Any]]
-Axis: TypeAlias = "int | tuple[int, ...] | None"
 
 
 def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:

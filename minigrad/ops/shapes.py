@@ -135,7 +135,7 @@ def _expand_dims(x: Array, axis: int | Shape) -> Result:
 
 @operation(_expand_dims)
 def expand_dims(x: TensorLike, axis: int | Shape, *, vjp: VJP = None) -> Tensor:
-    """New axes of length 1. Also called ``expand``.
+    """New axes of length 1.
 
     Parameters
     ----------

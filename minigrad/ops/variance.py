@@ -11,9 +11,9 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.reductions import Axis, counted, drop, scaled_down
+from minigrad.ops.reductions import counted, drop, scaled_down
 from minigrad.structure import Rows
-from minigrad.typing import Array, Shape
+from minigrad.typing import Array, Axis, Shape
 
 __all__ = ["std", "var"]
 

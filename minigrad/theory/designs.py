@@ -6,12 +6,17 @@ that j and k are both kept.
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.typing import Array
 
-__all__ = ["systematic_joint_probabilities"]
+__all__ = ["DesignName", "systematic_joint_probabilities"]
+
+DesignName: TypeAlias = Literal["poisson", "systematic"]
+"""How a set of items is drawn: independently, or with one number for all."""
 
 
 def systematic_joint_probabilities(p: ArrayLike) -> Array:

@@ -9,18 +9,20 @@ given.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.theory.designs import arc_starts, overlaps
-from minigrad.theory.projections import PROJECTIONS, input_factor, own_factor
+from minigrad.theory.designs import DesignName, arc_starts, overlaps
+from minigrad.theory.projections import PROJECTIONS, Projection, input_factor, own_factor
 from minigrad.typing import Array
 
 __all__ = ["cotangent_distortion", "input_distortion", "weight_distortion"]
 
-_MASKS = ("element", "column", "row", "lowrank")
+Masked: TypeAlias = Literal["element", "column", "row", "lowrank"]
+Kind: TypeAlias = Masked | Projection
+_MASKS: tuple[Masked, ...] = get_args(Masked)
 _KINDS = (*_MASKS, *PROJECTIONS)
 
 
@@ -36,7 +38,7 @@ class _Atoms(NamedTuple):
 
 
 def cotangent_distortion(
-    g: ArrayLike, kind: str, *, p: ArrayLike | None = None, r: int | None = None, design: str = "poisson"
+    g: ArrayLike, kind: Kind, *, p: ArrayLike | None = None, r: int | None = None, design: DesignName = "poisson"
 ) -> float:
     """Return E‖Ĝ − G‖² for an unbiased random Ĝ.
 
@@ -102,11 +104,11 @@ def cotangent_distortion(
 def input_distortion(
     g: ArrayLike,
     w: ArrayLike,
-    kind: str,
+    kind: Kind,
     *,
     p: ArrayLike | None = None,
     r: int | None = None,
-    design: str = "poisson",
+    design: DesignName = "poisson",
 ) -> float:
     """Return E‖ĜW − GW‖², the distortion of ∂loss/∂X.
 
@@ -178,11 +180,11 @@ def input_distortion(
 def weight_distortion(
     g: ArrayLike,
     x: ArrayLike,
-    kind: str,
+    kind: Kind,
     *,
     p: ArrayLike | None = None,
     r: int | None = None,
-    design: str = "poisson",
+    design: DesignName = "poisson",
 ) -> float:
     """Return E‖ĜᵀX − GᵀX‖², the distortion of ∂loss/∂W.
 

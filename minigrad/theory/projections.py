@@ -7,9 +7,12 @@ diag(K).
 
 from __future__ import annotations
 
-__all__ = ["PROJECTIONS", "input_factor", "own_factor"]
+from typing import Literal, TypeAlias, get_args
 
-PROJECTIONS = ("gaussian", "rademacher", "countsketch", "orthogonal")
+__all__ = ["PROJECTIONS", "Projection", "input_factor", "own_factor"]
+
+Projection: TypeAlias = Literal["gaussian", "rademacher", "countsketch", "orthogonal"]
+PROJECTIONS: tuple[Projection, ...] = get_args(Projection)
 
 
 def own_factor(kind: str, m: int, r: int) -> float:
