@@ -57,7 +57,14 @@ def row_squares(x: Cotangent) -> Array:
 
 
 def transpose(g: Cotangent) -> Any:
-    """Gᵀ of a matrix with two axes."""
+    """Gᵀ of a matrix with two axes.
+
+    Examples
+    --------
+    >>> from minigrad.structure import Columns
+    >>> transpose(Columns(np.ones((4, 1)), np.array([2]), (4, 3)))
+    Rows(shape=(3, 4), dtype=float64, stored 1×4, 1)
+    """
     if isinstance(g, Structured):
         out = g.transposed()
         if out is not NotImplemented:
@@ -117,7 +124,13 @@ def take_columns(g: Cotangent, indices: Array) -> Any:
 
 
 def take_samples(g: Cotangent, indices: Array) -> Any:
-    """Some samples, shape (k, …, m); ``indices`` increase."""
+    """Some samples, shape (k, …, m); ``indices`` increase.
+
+    Examples
+    --------
+    >>> take_samples(np.array([[1.0], [2.0], [3.0]]), np.array([0, 2])).tolist()
+    [[1.0], [3.0]]
+    """
     if isinstance(g, Structured):
         out = g.take_samples(indices)
         if out is not NotImplemented:

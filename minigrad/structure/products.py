@@ -36,7 +36,13 @@ def matrix(array: Array) -> Array:
 
 
 def swap(array: Array) -> Array:
-    """The last two axes exchanged (a view)."""
+    """The last two axes exchanged (a view).
+
+    Examples
+    --------
+    >>> swap(np.ones((2, 3, 5))).shape
+    (2, 5, 3)
+    """
     return np.swapaxes(array, -1, -2)
 
 
