@@ -14,8 +14,8 @@ from numpy.typing import DTypeLike
 from minigrad import ops
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.nn.arguments import place, positive, tensor
 from minigrad.nn.initial import lecun_uniform
+from minigrad.nn.layer_arguments import place, positive, tensor
 from minigrad.nn.linear import Linear
 from minigrad.nn.sketch import Sketchable
 from minigrad.streams import Domain, as_generator

@@ -11,10 +11,10 @@ from numpy.typing import DTypeLike
 from minigrad import ops
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.activations import ReLU
-from minigrad.nn.arguments import place, positive, tensor
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv import Conv2d
 from minigrad.nn.initial import rescale
+from minigrad.nn.layer_arguments import place, positive, tensor
 from minigrad.nn.module import Module, Window
 from minigrad.nn.normalization import BatchNorm
 from minigrad.streams import Domain, as_generator

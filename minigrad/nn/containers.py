@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from minigrad import ops
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.nn.arguments import check_module, place, tensor
+from minigrad.nn.layer_arguments import check_module, place, tensor
 from minigrad.nn.module import Module, Window
 
 __all__ = ["Residual", "Sequential"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigrad import ops
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.nn.arguments import tensor
+from minigrad.nn.layer_arguments import tensor
 from minigrad.nn.module import Module
 
 __all__ = ["Dropout"]

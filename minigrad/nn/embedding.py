@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike
 from minigrad import ops
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.nn.arguments import place, positive, tensor
 from minigrad.nn.initial import lecun_uniform
+from minigrad.nn.layer_arguments import place, positive, tensor
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.ops.windows import Pair, pair

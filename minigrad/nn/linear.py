@@ -8,8 +8,8 @@ from numpy.typing import DTypeLike
 from minigrad import ops
 from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.nn.arguments import positive
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
+from minigrad.nn.layer_arguments import positive
 from minigrad.nn.sketch import Saving
 from minigrad.typing import Seed
 

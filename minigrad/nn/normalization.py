@@ -9,8 +9,8 @@ from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.nn.arguments import place, positive, tensor
 from minigrad.nn.initial import zeros
+from minigrad.nn.layer_arguments import place, positive, tensor
 from minigrad.nn.module import Module
 from minigrad.typing import Array
 

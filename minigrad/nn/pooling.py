@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from minigrad import ops
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.nn.arguments import place, short, tensor
+from minigrad.nn.layer_arguments import place, short, tensor
 from minigrad.nn.module import Module, Window
 from minigrad.ops.windows import Pair, pair
 

@@ -6,7 +6,7 @@ import math
 
 from minigrad import ops
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.nn.arguments import place, tensor
+from minigrad.nn.layer_arguments import place, tensor
 from minigrad.nn.module import Module
 
 __all__ = ["Flatten", "Identity"]

@@ -10,11 +10,11 @@ from numpy.typing import DTypeLike
 from minigrad import ops
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.activations import GELU
-from minigrad.nn.arguments import tensor
 from minigrad.nn.attention import MultiHeadSelfAttention
 from minigrad.nn.containers import Sequential
 from minigrad.nn.dropout import Dropout
 from minigrad.nn.initial import lecun_uniform, rescale
+from minigrad.nn.layer_arguments import tensor
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import LayerNorm

@@ -9,10 +9,10 @@ from numpy.typing import DTypeLike
 
 from minigrad.engine.estimator import VJP
 from minigrad.nn.activations import ReLU
-from minigrad.nn.arguments import positive
 from minigrad.nn.blocks import Bottleneck, Padding
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv import Conv2d
+from minigrad.nn.layer_arguments import positive
 from minigrad.nn.linear import Linear
 from minigrad.nn.models.registry import register
 from minigrad.nn.module import Module

@@ -11,9 +11,9 @@ from numpy.typing import DTypeLike
 
 from minigrad.engine.estimator import VJP
 from minigrad.nn.activations import ReLU
-from minigrad.nn.arguments import check_module, positive
 from minigrad.nn.containers import Sequential
 from minigrad.nn.dropout import Dropout
+from minigrad.nn.layer_arguments import check_module, positive
 from minigrad.nn.linear import Linear
 from minigrad.nn.models.registry import register
 from minigrad.nn.module import Module

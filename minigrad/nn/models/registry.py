@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from minigrad.naming import check_line, unknown
-from minigrad.nn.arguments import positive
+from minigrad.nn.layer_arguments import positive
 from minigrad.nn.module import Module
 from minigrad.typing import Seed, Shape
 

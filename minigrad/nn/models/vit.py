@@ -10,9 +10,9 @@ from numpy.typing import DTypeLike
 from minigrad import ops
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.nn.arguments import positive
 from minigrad.nn.containers import Sequential
 from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
+from minigrad.nn.layer_arguments import positive
 from minigrad.nn.linear import Linear
 from minigrad.nn.models.registry import register
 from minigrad.nn.module import Module
