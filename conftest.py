@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -19,6 +20,11 @@ def names_are_forgotten() -> Iterator[None]:
         for registry in (ESTIMATORS, MODELS, DATASETS):
             stack.enter_context(registry.temporary())
         yield
+
+
+# A shell ignores Ctrl-C in what it runs in the background; the examples and tests of Ctrl-C listen there, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

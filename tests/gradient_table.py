@@ -274,6 +274,7 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "log": unary(ops.log, 0.2),
     "log1p": unary(ops.log1p, -0.8),
     "log_softmax": along(ops.log_softmax),
+    "logaddexp": binary(ops.logaddexp),
     "logsumexp": reduction(ops.logsumexp),
     "matmul": product(),
     "max": reduction(ops.max),

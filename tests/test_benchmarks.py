@@ -92,12 +92,12 @@ def test_reference_models_have_the_size_of_ours():
 
 def test_what_a_tape_holds():
     """At a size that is known: four samples, 7-6-5-3, so that the inputs of the two layers behind a ReLU are 4·(6 + 5)
-    floats, and its signs a byte each; labels and probabilities of the loss come on top, the batch and the parameters
-    do not."""
+    floats, which a small ReLU saves, too; labels and probabilities of the loss come on top, the batch and the
+    parameters do not."""
     exact, saved = (CASES["train-save"].programs[name](True).held() for name in ("exact", "save=Mask(0.1, row)"))
-    inputs, signs, loss = 4 * 4 * (6 + 5), 4 * (6 + 5), 4 * 3 * 4 + 4 * 8
-    assert inputs + signs <= exact.activations <= inputs + signs + 2 * loss
-    assert exact.relu == saved.relu == 1.0
+    inputs, loss = 4 * 4 * (6 + 5), 4 * 3 * 4 + 4 * 8
+    assert inputs <= exact.activations <= inputs + 2 * loss
+    assert exact.relu == saved.relu == 4.0
     heads, *rows = held_rows(CASES["train-save"], {"exact": exact, "save=Mask(0.1, row)": saved})
     assert [row[-1] for row in rows] == ["", "≤ 0.2 × exact ✗"] and len(heads) == len(rows[0])
     small = Held(round(0.2 * exact.activations), 0.125)

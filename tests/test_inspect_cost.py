@@ -6,11 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from estimator_cases import normal
 
 import minigrad as mg
 from minigrad import nn, ops
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
 from minigrad.inspect import cost
+from minigrad.structure import Rows
 
 B, N, M = 8, 20, 10  # rows, inputs, outputs
 
@@ -115,6 +117,50 @@ def test_kept_rows_spare_work_in_a_normalisation_of_rows(axis):
     norm, linear = cost(tape).nodes
     assert norm.backward == 0.25 * norm.backward_exact
     assert linear.backward == 0.25 * (linear.backward_exact + 4 * 6 * 8)  # what is kept is rescaled
+
+
+@mg.primitive(x=lambda g, saved: np.cumsum(g[::-1], axis=0)[::-1].copy())
+def running_sum(x):
+    """What a user writes: it mixes the rows and keeps the shape, and no list of the library's knows of it."""
+    return np.cumsum(x, axis=0), {}
+
+
+ONES = np.ones((6, 6))
+BELOW = {  # by operation on (4, 6, 6)
+    "rms_norm": lambda x: ops.rms_norm(x, ONES[0]),
+    "relu": ops.relu,
+    "softmax": ops.softmax,
+    "softmax over tokens": lambda x: ops.softmax(x, axis=1),
+    "softmax over samples": lambda x: ops.softmax(x, axis=0),
+    "linear": lambda x: ops.linear(x, ONES),
+    "one matrix for all": lambda x: ops.matmul(x, ONES),
+    "matrices, left": lambda x: ops.matmul(x, np.ones((4, 6, 6))),
+    "matrices, right": lambda x: ops.matmul(np.ones((4, 6, 6)), x),
+    "convolution": lambda x: ops.conv2d(ops.expand_dims(x, 1), np.ones((1, 1, 6, 6))),
+    "swapaxes": lambda x: ops.swapaxes(x, 1, 2),
+    "flip": lambda x: x[:, ::-1],
+    "concatenate": lambda x: ops.concatenate([x, x], axis=-1),
+    "einsum": lambda x: ops.einsum("bti,ij->btj", x, ONES),
+    "logsumexp": lambda x: ops.logsumexp(x, axis=-1, keepdims=True),
+    "sum over tokens": lambda x: ops.sum(x, axis=1),
+    "a number for each sample": lambda x: ops.sum(x, axis=(1, 2)),
+    "running sum": running_sum,
+}
+
+
+@pytest.mark.parametrize("axis", ["row", "sample"])
+@pytest.mark.parametrize("name", BELOW)
+def test_what_was_kept_is_expected_below_where_the_sweep_brings_it(name, axis, monkeypatch):
+    x = mg.Tensor(normal(0, 4, 6, 6), requires_grad=True)
+    with mg.Tape() as tape:
+        y = BELOW[name](ops.exp(x))
+    tape.nodes[-1].vjp = Mask(0.25, axis=axis)
+    exp = tape.nodes[0].primitive
+    arrived, rules_for = [], exp.rules_for
+    monkeypatch.setattr(exp, "rules_for", lambda g: (arrived.append(type(g)), rules_for(g))[1])
+    tape.gradients(y, [x], cotangent=np.ones(y.shape), rng=1)
+    below = cost(tape).nodes[0]
+    assert below.backward / below.backward_exact == (0.25 if arrived == [Rows] else 1), arrived
 
 
 def test_shared_memory_is_counted_once_in_the_total():

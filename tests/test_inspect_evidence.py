@@ -109,7 +109,9 @@ def test_rare_events_are_inconclusive(case, vjp):
         tape, loss, g = case(vjp)
         report = verdict(tape, loss, cotangent=g, draws=draws, rng=seed, alpha=1e-8, limit=1)
         assert report.p_value > 1e-6 and report.passed == (report.verdict == "passed"), str(report)
-        if case is one_output_each and draws > 400:  # then all is seen now and then, though not enough to promise
+        if isinstance(vjp, HeavyTail):  # without a variance no number of draws settles it; nothing condemns it
+            assert report.verdict != "failed", str(report)
+        elif case is one_output_each and draws > 400:  # then all is seen now and then, though not enough to promise
             assert report.verdict != "failed" and report.detectable == np.inf
         else:
             assert report.verdict == "inconclusive" and report.notes, str(report)

@@ -72,3 +72,24 @@ def test_a_gradient_is_summed_over_broadcast_axes():
 
 def test_the_same_tensor_on_both_sides():
     assert mg.grad(lambda x: (x * x + x / x - (x - x)).sum())([3.0]).tolist() == [6.0]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_logaddexp_at_the_ends(dtype):
+    """Values are NumPy's; the shares are those of logsumexp over the pair."""
+    ends = np.array([-np.inf, np.inf, np.nan, -np.finfo(dtype).max, np.finfo(dtype).max, -60, 0, 60], dtype)
+    x, y = (grid.ravel() for grid in np.meshgrid(ends, ends))
+    with np.errstate(over="ignore", invalid="ignore"):
+        value, pullback = mg.vjp(ops.logaddexp, x, y)
+        expected = np.logaddexp(x.astype(np.float64), y.astype(np.float64)).astype(dtype)
+        _, of_pair = mg.vjp(lambda z: ops.logsumexp(z, axis=0), np.stack([x, y]))
+    np.testing.assert_allclose(value, expected, rtol=4 * np.finfo(dtype).eps)
+    got = np.stack(pullback(np.ones(x.size)))
+    assert value.dtype == got.dtype == dtype
+    np.testing.assert_allclose(got, of_pair(np.ones(x.size))[0], rtol=4 * np.finfo(dtype).eps)
+
+
+def test_logaddexp_keeps_small_shares():
+    """1 − σ(60) is 0 in floating point; the share of the smaller input is not."""
+    _, pullback = mg.vjp(ops.logaddexp, 0.0, 60.0)
+    assert pullback(1.0)[0] == pytest.approx(np.exp(-60.0), rel=1e-14)

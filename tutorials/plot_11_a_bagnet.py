@@ -122,7 +122,7 @@ assert field == nn.receptive_field(model) == 9
 def seen_by(model, place, training=False):
     """For each pixel, the largest size of the gradient of what stands at one place of the last map of image 0."""
     features = nn.Sequential(*list(model)[:-2]).train(training)
-    x = mg.Tensor(np.random.default_rng(0).random((16, side, side, 1)), requires_grad=True)
+    x = mg.Tensor(np.random.default_rng(0).random((16, side, side, 1)), dtype=np.float32, requires_grad=True)
     with mg.Tape() as tape:
         y = features(x)
     G = np.zeros(y.shape)

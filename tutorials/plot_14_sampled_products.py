@@ -188,7 +188,7 @@ ax.legend(fontsize=9)
 
 data = datasets.digits().flat()
 images, labels = data.x_train[:128].astype(float), data.y_train[:128]
-model = nn.mlp(64, 64, 64, 10, rng=0)
+model = nn.mlp(64, 64, 64, 10, rng=0, dtype=np.float64)
 optimiser = optim.SGD(model.parameters(), lr=0.2)
 for _ in range(100):
     with mg.Tape() as tape:

@@ -61,6 +61,7 @@ class Estimator:
     budget: float = 1.0
     unbiased: bool = True
 
+    # Any, so that a subclass may say Node or Node | None as it likes; nodes themselves stand above this file.
     def sample(self, g: Array, node: Any, rng: np.random.Generator) -> Cotangent:
         """One draw of ĝ.
 

@@ -74,7 +74,7 @@ class Methods(Generic[TensorT]):
             """The exponential."""
 
         def expand_dims(self, axis: int | Shape, *, vjp: VJP = None) -> TensorT:
-            """New axes of length 1. Also called ``expand``."""
+            """New axes of length 1."""
 
         def gelu(self, *, vjp: VJP = None) -> TensorT:
             """x·Φ(x) with the normal distribution function Φ: the exact form, not its tanh approximation."""
@@ -154,7 +154,7 @@ class Methods(Generic[TensorT]):
             """Two axes exchanged."""
 
         def take(self, indices: ArrayLike, axis: int = 0, *, vjp: VJP = None) -> TensorT:
-            """Gather slices along one axis: rows of an embedding table, for instance. Also called ``gather``."""
+            """Slices along one axis, by their indices: rows of an embedding table, for instance."""
 
         def tanh(self, *, vjp: VJP = None) -> TensorT:
             """The hyperbolic tangent."""

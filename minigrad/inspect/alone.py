@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import pickle
+import json
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from minigrad.engine.estimator import Estimator, TooManyOutcomes
 from minigrad.engine.node import Node
 from minigrad.engine.sweep import draw, sketch
+from minigrad.fingerprint import FingerprintError, describe
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.moments import count_outcomes, node_outcomes
@@ -33,17 +34,18 @@ PULLED = 64
 """And up to which all of them are pulled back to the leaves, even where that mean is right: a rule may be wrong."""
 
 
-def states(target: InspectionTarget) -> dict[int, bytes]:
+def states(target: InspectionTarget) -> dict[int, str]:
     """For each random node what its estimators hold, if that can be told: one that changes it may remember draws."""
     found = {}
     for node in target.tape.nodes:
         if node.vjp is not None:
-            with contextlib.suppress(Exception):  # whatever pickle may raise on what it cannot store
-                found[node.index] = pickle.dumps([vars(estimator) for estimator, _ in node.draws()])
+            with contextlib.suppress(FingerprintError):
+                held = [vars(estimator) for estimator, _ in node.draws()]
+                found[node.index] = json.dumps(describe(held, node.label), sort_keys=True)
     return found
 
 
-def fixed(target: InspectionTarget, before: Mapping[int, bytes]) -> set[int]:
+def fixed(target: InspectionTarget, before: Mapping[int, str]) -> set[int]:
     """The nodes whose estimators draw nothing: they leave their generator alone, and their state is as ``before``."""
     now = states(target)
     found = {index for index, state in now.items() if before.get(index) == state}

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.node import Node, save_text, vjp_text
 from minigrad.engine.tape import Tape
@@ -20,9 +22,6 @@ from minigrad.typing import Shape
 __all__ = ["Cost", "NodeCost", "cost"]
 
 INDEX_BYTES = 8
-
-MIXES_ROWS = ("conv2d", "matmul", "moveaxis", "swapaxes", "transpose")
-"""Operations that let kept samples through, but not kept rows of one: they mix or exchange the rows of a sample."""
 
 
 @dataclass(frozen=True)
@@ -194,8 +193,7 @@ _WHOLE = _Arrival(Kept(), -1)
 def _handed_on(node: Node, arrived: _Arrival) -> list[tuple[int, _Arrival]]:
     """For each input that was computed on the tape: what of its cotangent is expected to be left.
 
-    Kept samples stay kept samples where the input has the same samples, kept rows stay kept rows where it has the same
-    rows; everything else becomes dense.
+    Kept samples stay kept samples, kept rows stay kept rows, where the VJP rule lets them; all else becomes dense.
     """
     by_edge = dict.fromkeys(range(len(node.parents)), arrived)
     for estimator, served in node.draws():
@@ -203,18 +201,23 @@ def _handed_on(node: Node, arrived: _Arrival) -> list[tuple[int, _Arrival]]:
             by_edge[edge] = _Arrival(usable(estimator, node), node.index)
     out = []
     for edge, arrival in by_edge.items():
-        parent, shape = node.parents[edge], node.in_shapes[edge]
+        parent = node.parents[edge]
         if isinstance(parent, int):
-            same = bool(shape and arrival.kept.structure is Rows and _same_rows(node, shape, arrival.kept.samples))
+            same = arrival.kept.structure is Rows and _stays(node, edge, arrival.kept.samples)
             out.append((parent, arrival if same else _WHOLE))
     return out
 
 
-def _same_rows(node: Node, shape: Shape, samples: bool) -> bool:
-    """True if what was kept of the output is kept of an input of this shape."""
-    if samples:
-        return shape[:1] == node.shape[:1]
-    return shape[:-1] == node.shape[:-1] and node.name not in MIXES_ROWS
+def _stays(node: Node, edge: int, samples: bool) -> bool:
+    """True if what was kept of the output is kept of an input: the VJP rule is asked, with one row (or sample) of 0."""
+    lead = 1 if samples else len(node.shape) - 1
+    before, after = node.in_shapes[edge] or (), node.shape
+    same = before[:1] == after[:1] if samples else math.prod(before[:-1]) == math.prod(after[:-1])
+    if not same or not before or len(after) < 2 or 0 in after:
+        return False
+    one = Rows(np.zeros((1, *after[lead:]), node.dtype), np.zeros(1, np.intp), after)
+    g = node.primitive.pull(one, node.saved, edge)
+    return isinstance(g, Rows) and len(g.indices) == 1 and (g.whole_samples if samples else len(g.trailing) == 1)
 
 
 def _node_cost(node: Node, arrived: Kept) -> NodeCost:

@@ -23,6 +23,7 @@ from minigrad.ops.pooling import *
 from minigrad.ops.random import *
 from minigrad.ops.reductions import *
 from minigrad.ops.shapes import *
+from minigrad.ops.softmax import *
 
 abs = absolute
 neg = negative

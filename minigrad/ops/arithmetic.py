@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
@@ -12,7 +14,7 @@ from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.typing import Array
 
-__all__ = ["absolute", "add", "divide", "multiply", "negative", "power", "square", "subtract"]
+__all__ = ["absolute", "add", "divide", "logaddexp", "multiply", "negative", "power", "square", "subtract"]
 
 Result = tuple[Array, dict[str, Any]]
 
@@ -237,3 +239,35 @@ def square(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     [1.0, 9.0]
     """
     return record(_square, (x,), vjp=vjp)
+
+
+@define(broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["x"], y=lambda g, saved: g * saved["y"])
+def _logaddexp(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
+    out = np.logaddexp(x, y)
+    with np.errstate(invalid="ignore", over="ignore"):
+        lead = np.where(x == y, x.dtype.type(0), x - y)  # ∞ − ∞ is 0 here: infinite values share like ties
+    seen = ~np.isneginf(out)
+    return out, {name: special.expit(z) * seen for name, z in compress((("x", lead), ("y", -lead)), needs)}
+
+
+@operation(_logaddexp)
+def logaddexp(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
+    """``log(exp(x) + exp(y))``, element by element, without overflow.
+
+    Infinite values are as in `minigrad.ops.logsumexp`: two of +∞ share the cotangent equally, and −∞ of both has
+    derivative 0.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast.
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> round(mg.ops.logaddexp(1000.0, 1000.0).item(), 4)
+    1000.6931
+    >>> mg.grad(mg.ops.logaddexp)(0.0, 0.0).item()
+    0.5
+    """
+    return record(_logaddexp, (x, y), vjp=vjp)

@@ -127,7 +127,7 @@ def _take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
 
 @operation(_take)
 def take(x: TensorLike, indices: ArrayLike, axis: int = 0, *, vjp: VJP = None) -> Tensor:
-    """Gather slices along one axis: rows of an embedding table, for instance.
+    """Slices along one axis, by their indices: rows of an embedding table, for instance.
 
     Parameters
     ----------

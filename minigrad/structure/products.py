@@ -40,8 +40,8 @@ def swap(array: Array) -> Array:
 
     Examples
     --------
-    >>> swap(np.ones((4, 2, 3))).shape
-    (4, 3, 2)
+    >>> swap(np.ones((2, 3, 5))).shape
+    (2, 5, 3)
     """
     return np.swapaxes(array, -1, -2)
 
