@@ -13,6 +13,7 @@ from minigrad.estimators.projection import RandomProjection as RandomProjection
 from minigrad.estimators.rangefinder import RangeFinderSketch as RangeFinderSketch
 from minigrad.estimators.replacement import WithReplacement as WithReplacement
 from minigrad.estimators.selection import Selection as Selection
+from minigrad.estimators.stratified import StratifiedMask as StratifiedMask
 from minigrad.estimators.text import describe as describe
 from minigrad.estimators.text import names as names
 from minigrad.estimators.text import parse as parse
