@@ -428,3 +428,13 @@ def test_an_estimator_and_the_caller_hand_over_real_numbers(kind):
         tape.gradients(y, [x], cotangent=[1.0, 2.0])
     with pytest.raises(TypeError, match=f"backward: the cotangent (is|has).*{message}"):
         tape.gradients(z, [x], cotangent=make(np.array([1.0, 2.0])))
+
+
+@pytest.mark.parametrize("dtype", [int, np.uint8, bool])
+def test_a_tensor_without_a_derivative_that_begins_to_require_a_gradient_is_refused(dtype):
+    """Its gradient was cut off to whole numbers."""
+    x = mg.Tensor(np.ones(2, dtype))
+    x.requires_grad = True
+    with mg.Tape(), pytest.raises(TypeError, match=r"multiply: input 'x' is a tensor of .*has no derivative"):
+        x * 0.5
+    assert (x * 0.5).data.tolist() == [0.5, 0.5]  # outside of a tape it is but a number

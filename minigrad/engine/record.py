@@ -82,6 +82,8 @@ def record(
             if dtype is not SINGLE and dtype is not DOUBLE:
                 odd = True
             if value.requires_grad and tape is not None:
+                if odd and dtype.kind != "f":  # set on the tensor after it was made, which checks it
+                    raise unfit(primitive, k, f"a tensor of {dtype} with requires_grad=True: it has no derivative")
                 if value.tape is tape:
                     parents.append(value.node)
                 elif is_foreign(value, tape):
