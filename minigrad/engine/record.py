@@ -84,7 +84,7 @@ def record(
             if value.requires_grad and tape is not None:
                 if odd and dtype.kind != "f":  # set on the tensor after it was made, which checks it
                     raise unfit(primitive, k, f"a tensor of {dtype} with requires_grad=True: it has no derivative")
-                if value.tape is tape:
+                if value.tape is tape and not tape.pulled:
                     parents.append(value.node)
                 elif is_foreign(value, tape):
                     raise foreign(f"{primitive.name}: input {primitive.edge_name(k)!r}", value, tape)
