@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigrad.engine.estimator import TooManyOutcomes
-from minigrad.estimators.axes import AXES
+from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import all_finite
-from minigrad.estimators.designs import LARGEST
+from minigrad.estimators.designs import LISTED_BITS
 from minigrad.estimators.selection import UnitSampler
 from minigrad.estimators.text import register
 from minigrad.structure import Kept
@@ -68,7 +68,7 @@ class StratifiedMask(UnitSampler):
     """
 
     budget: float = field()
-    axis: str = "column"
+    axis: AxisName = "column"
 
     def strata(self, g: Array) -> tuple[Array, Array]:
         """The strata of a cotangent.
@@ -106,10 +106,10 @@ class StratifiedMask(UnitSampler):
     def sets(self, g: Array, p: Array) -> Iterator[tuple[float, Array]]:
         """Yield each choice of one unit from each stratum, all equally likely."""
         order, sizes = self.strata(g)
-        if np.log2(sizes).sum() > LARGEST:
+        if np.log2(sizes).sum() > LISTED_BITS:
             raise TooManyOutcomes(
-                f"one unit from each of {sizes.size} strata can be chosen in more than 2^{LARGEST} ways, too many to "
-                "list; use fewer units, a larger budget, or draws"
+                f"one unit from each of {sizes.size} strata can be chosen in more than 2^{LISTED_BITS} ways, too many "
+                "to list; use fewer units, a larger budget, or draws"
             )
         for chosen in itertools.product(*np.split(order, np.cumsum(sizes)[:-1])):
             yield 1 / math.prod(sizes.tolist()), np.sort(chosen)
