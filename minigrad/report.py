@@ -1,4 +1,4 @@
-"""Tables: how every report of the library is shown, as text, in a notebook, and as JSON-ready data."""
+"""Reports and their tables: shown as text, in a notebook, and as JSON-ready data."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import math
 import re
 import textwrap
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
-__all__ = ["WIDTH", "Table", "json_ready", "si", "wrapped"]
+import numpy as np
+
+__all__ = ["WIDTH", "Report", "Table", "json_ready", "si", "wrapped"]
 
 WIDTH = 80
 """Columns of a terminal that text keeps to where it can."""
@@ -18,13 +21,77 @@ UNBROKEN = 12
 """Cells up to this width, such as numbers with a unit, stay on one line."""
 
 
+class Report:
+    """Base class of reports: text, a notebook's HTML and JSON-ready data from one table and the fields.
+
+    A report is a dataclass, made with ``repr=False`` so that it shows its table at the prompt as well. It writes
+    `table`; `data`, where more than its fields is worth keeping; and `plot`, where a picture says more.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, repr=False)
+    ... class Norms(Report):
+    ...     of: dict[str, float]
+    ...
+    ...     def table(self):
+    ...         return Table(["tensor", "norm"], [list(pair) for pair in self.of.items()])
+    >>> norms = Norms({"w": 0.5, "b": float("nan")})
+    >>> norms
+    tensor  norm
+    w        0.5
+    b        nan
+    >>> norms.to_dict()
+    {'of': {'w': 0.5, 'b': None}}
+    """
+
+    def table(self) -> Table:
+        """The report as a table."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no table of its own: tables() gives all that is printed. A new report writes "
+            "table(), or tables() where it is made of several reports"
+        )
+
+    def tables(self) -> list[Table]:
+        """All that is printed, one table below the other."""
+        return [self.table()]
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.tables()))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return "".join(table._repr_html_() for table in self.tables())
+
+    def data(self) -> dict[str, Any]:
+        """What `to_dict` makes JSON-ready: here the fields of the dataclass, by name."""
+        return _fields(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data; None for a number that is not finite."""
+        return dict(json_ready(self.data()))
+
+    def plot(self, ax: Any = None, /) -> Any:
+        """Draw the report on a Matplotlib Axes and return it, where a picture says more than the table.
+
+        Raises
+        ------
+        NotImplementedError
+            If it has no picture.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no picture: print() shows its table, and to_dict() gives its numbers to draw"
+        )
+
+
 class Table:
     """Rows of values under headings.
 
     Parameters
     ----------
     columns : sequence of str
-        Headings; a unit belongs in its heading.
+        Headings; a unit belongs in its heading. Where all are empty, text has no line for them.
     rows : sequence of sequences
         One value for each heading: str, int, float or None (shown as –). Floats are shown with four digits.
     title : str, optional
@@ -69,7 +136,7 @@ class Table:
         ]
         widths = _fitted(widths, least)
         lines = _wrapped(self.title, WIDTH) if self.title else []
-        for row in [self.columns, *cells]:
+        for row in [self.columns, *cells] if any(self.columns) else cells:
             broken = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
             for line in range(max((len(parts) for parts in broken), default=1)):
                 shown = [parts[line] if line < len(parts) else "" for parts in broken]
@@ -87,9 +154,10 @@ class Table:
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(_show(value))}</td>" for value in row) + "</tr>" for row in self.rows
         )
+        heads = f"<thead><tr>{head}</tr></thead>" if any(self.columns) else ""
         caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+        return f"<table>{caption}{heads}<tbody>{body}</tbody></table>{notes}"
 
     def to_dict(self) -> dict[str, Any]:
         """The table as JSON-ready data: its title, its rows as dicts by heading, its notes; None for NaN, infinity."""
@@ -144,16 +212,28 @@ def _wrapped(text: str, width: int) -> list[str]:
 def json_ready(value: Any) -> Any:
     """Data for ``json.dumps``, with None in place of each float that is not finite: JSON has no number for it.
 
+    Tuples and arrays become lists, NumPy's numbers Python's, reports and other dataclasses dicts.
+
     Examples
     --------
-    >>> json_ready({"variance": [1.5, float("nan")]})
-    {'variance': [1.5, None]}
+    >>> json_ready({"variance": [1.5, float("nan")], "budgets": np.array([0.5, 1.0])})
+    {'variance': [1.5, None], 'budgets': [0.5, 1.0]}
     """
+    if isinstance(value, Report):
+        return value.to_dict()
     if isinstance(value, dict):
         return {key: json_ready(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [json_ready(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return json_ready(value.tolist())
+    if is_dataclass(value) and not isinstance(value, type):
+        return json_ready(_fields(value))
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def si(value: float, unit: str = "") -> str:

@@ -13,6 +13,7 @@ import pytest
 import minigrad.experiments.files
 from minigrad.cli import main
 from minigrad.experiments.inspection import Advising, Inspection
+from minigrad.report import Report, Table
 
 needs_sh = pytest.mark.skipif(os.name != "posix", reason="needs a shell")
 
@@ -102,19 +103,19 @@ def test_no_file_takes_the_place_of_a_closed_stream(tmp_path):
         assert int(number) > 2 and inherited == "True"
 
 
-class Report:
+class Drawn(Report):
     """Some report with a picture."""
 
-    def __str__(self):
-        return "a table"
+    def table(self):
+        return Table(["a table"], [])
 
     def plot(self, ax):
         ax.plot([1, 2])
 
 
 REPORTS = {
-    "inspect": ("inspect_model", Inspection(*4 * [Report()]), "noise.png"),
-    "advise": ("advise_model", Advising(*3 * [Report()]), "advice.png"),
+    "inspect": ("inspect_model", Inspection(*4 * [Drawn()]), "noise.png"),
+    "advise": ("advise_model", Advising(*3 * [Drawn()]), "advice.png"),
 }
 
 

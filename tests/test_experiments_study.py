@@ -15,11 +15,13 @@ from minigrad import datasets, inspect, nn, ops
 from minigrad.engine.tape import Tape
 from minigrad.estimators import Exact, Mask
 from minigrad.experiments import PRESETS, Configuration, Method, Run, Study, StudyResult, reproduce
-from minigrad.experiments.study import FAMILIES, Line, methods_of
+from minigrad.experiments.study import FAMILIES
+from minigrad.experiments.study_result import Line
+from minigrad.experiments.study_runs import methods_of
 from minigrad.training import History
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
-STUDY = sys.modules["minigrad.experiments.study"]
+STUDY = sys.modules["minigrad.experiments.study_runs"]
 LOADED = sys.modules["minigrad.experiments.configuration"]._load
 BASE = Configuration(train=200, test=60, epochs=1, batch_size=32)
 FEW = Study(BASE, (0.01, 0.1), (0.5, 0.1), ("diagonal", "last: mask(axis=sample)"), seeds=2, tune_epochs=1)

@@ -60,7 +60,7 @@ def apart(a, b):
 def test_the_graph_of_a_tape(make):
     tape = make()
     ax = Figure(figsize=(6, 8)).subplots()
-    assert plot.tape_graph(tape, ax) is ax
+    assert tape.plot(ax) is ax
     found = boxes(ax)
     texts = [text for text, _ in found]
     assert texts[: len(tape.leaves)] == [f"{w.name}\n{w.shape}" for w in tape.leaves]
@@ -77,7 +77,7 @@ def test_the_graph_of_a_tape(make):
 def test_arrows_lead_downwards_from_what_is_read():
     tape = residual()
     ax = Figure(figsize=(6, 8)).subplots()
-    plot.tape_graph(tape, ax)
+    tape.plot(ax)
     places = {text.split(":")[0].split("\n")[0]: box for text, box in boxes(ax)}
     ends = []
     for arrow in arrows(ax):
@@ -94,7 +94,7 @@ def test_arrows_lead_downwards_from_what_is_read():
 
 def test_random_nodes_are_named_and_framed():
     ax = Figure(figsize=(6, 8)).subplots()
-    plot.tape_graph(chain(), ax)
+    chain().plot(ax)
     shapes = [patch for patch in ax.patches if hasattr(patch, "get_boxstyle")]
     thick = [text.get_text() for text, box in zip(ax.texts, shapes, strict=True) if box.get_linewidth() > 2]
     assert len(thick) == 1 and thick[0].endswith("DiagonalSketch(0.5)")
@@ -105,13 +105,29 @@ def test_layers_and_long_estimators_are_written_out():
     with mg.Tape() as tape:
         ops.linear(np.ones((2, 2)), w, vjp={"x": Mask(0.5), "w": DiagonalSketch(0.5, axis="row")}).sum()
     ax = Figure().subplots()
-    plot.tape_graph(tape, ax)
+    tape.plot(ax)
     assert "w: DiagonalSketch(" in ax.texts[1].get_text().replace("\n", " ")
+
+
+def test_plain_records_are_drawn_and_a_double_arrow_once():
+    ax = Figure().subplots()
+    assert plot.tape_graph(["w", "0: multiply", "1: sum"], ["", "Mask(0.5)", ""], [(0, 1), (0, 1), (1, 2)], ax) is ax
+    assert [text.get_text() for text in ax.texts] == ["w", "0: multiply\nMask(0.5)", "1: sum"]
+    assert len(arrows(ax)) == 2
+
+
+def test_the_dot_text_has_the_same_boxes_and_arrows():
+    lines = chain().to_dot().splitlines()
+    assert '  l0 [label="w1\\n(4, 3)", shape=ellipse];' in lines
+    assert '  n0 [label="0: linear\\n(5, 4)\\nDiagonalSketch(0.5)"];' in lines
+    assert [line.strip() for line in lines if "->" in line] == [
+        "l0 -> n0;", "l1 -> n0;", "n0 -> n1;", "n1 -> n2;", "l2 -> n2;", "n2 -> n3;"
+    ]  # fmt: skip
 
 
 def test_an_empty_tape():
     ax = Figure().subplots()
-    plot.tape_graph(mg.Tape(), ax)
+    mg.Tape().plot(ax)
     assert not ax.texts
     ax.figure.savefig(io.BytesIO(), format="png")
 
@@ -120,8 +136,8 @@ def test_text_shrinks_with_the_axes_and_a_new_figure_is_as_large_as_the_graph():
     import matplotlib.pyplot as plt
 
     small = Figure(figsize=(2, 2)).subplots()
-    plot.tape_graph(chain(), small)
-    ax = plot.tape_graph(chain())
+    chain().plot(small)
+    ax = chain().plot()
     assert ax.texts[0].get_fontsize() == 9 > small.texts[0].get_fontsize()
     ax.figure.canvas.draw()
     renderer = ax.figure.canvas.get_renderer()

@@ -75,7 +75,7 @@ def test_a_dollar_in_a_name():
     w = mg.Tensor(np.eye(2), requires_grad=True, name=r"$\bad{$")
     with mg.Tape() as tape:
         _ = mg.ops.linear(np.ones((1, 2)), w).sum()
-    ax = plot.tape_graph(tape, Figure().subplots())
+    ax = tape.plot(Figure().subplots())
     assert ax.texts[0].get_text().startswith(r"$\bad{$")
     painted(ax)
 

@@ -237,7 +237,7 @@ def test_distortion_without_a_closed_form(ax):
 )
 def test_cost_by_budget(given, ax):
     advice = theory.optimal_budget(*map(float, given))
-    assert plot.cost_by_budget(advice, ax) is ax
+    assert advice.plot(ax) is ax
     total, star, cost, variance = ax.lines[:4]
     p = total.get_xdata()
     exact = (advice.c0 + advice.c1) * (advice.a + advice.b)
@@ -263,7 +263,7 @@ def test_budget_tradeoff_has_plain_ticks(ax):
         cost_ratio_error=(0.0, 0.1, 0.1), effective=(5.0, 5.0, 5.0), minibatch=1.0, fixed_cost=2.0,
         sketchable_cost=2.0, batch_size=8, batches=9,
     )  # fmt: skip
-    assert plot.budget_tradeoff(advice, ax) is ax
+    assert advice.plot(ax) is ax
     np.testing.assert_allclose(ax.containers[0][0].get_ydata(), [1.0, 3.3 / 4, 4.0 / 4])
     painted(ax)
     assert not [text.get_text() for text in ax.get_yticklabels() if "10^" in text.get_text()]
@@ -291,7 +291,11 @@ def test_axes_are_made_where_none_are_given():
         plot.estimate_histogram([1.0, 2.0], 1.5),
         plot.running_mean([1.0, 2.0], 1.5),
         plot.distortion_by_budget(([0.5], [1.0])),
-        plot.cost_by_budget(theory.optimal_budget(1, 4, 4, 1)),
+        plot.cost_by_budget([0.5, 1.0], [0.6, 1.0], [1.2, 1.0], optimum=(0.5, 0.72)),
+        plot.noise_by_node(["0: linear"], ["Mask(0.5)"], [1.0], [0.1], [0.0]),
+        plot.kept_by_node(["0: linear"], ["Mask(0.5)"], [[0.5]], [[3]]),
+        plot.budget_tradeoff(([1.0, 0.5], [1.0, 0.8], [0.0, 0.1]), ([0.4, 0.5], [0.9, 0.8])),
+        plot.tape_graph(["w", "0: sum"], ["", ""], [(0, 1)], leaves=1),
     ]
     assert len({id(ax.figure) for ax in made}) == len(made) == len(plt.get_fignums())
     for ax in made:

@@ -1,15 +1,21 @@
-"""Tables as text, in a notebook, as data; numbers with prefixes."""
+"""Reports and their tables as text, in a notebook, as data; numbers with prefixes."""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import json
 import math
+import pkgutil
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigrad.report import Table, json_ready, si
+import minigrad
+from minigrad.report import Report, Table, json_ready, si
+from minigrad.training import Epoch, History
 
 LONG = "DiagonalSketch(0.1, axis='row', target='both', design='systematic')"
 
@@ -99,3 +105,102 @@ def test_a_call_is_broken_behind_its_bracket_where_the_table_would_be_too_wide()
     assert max(map(len, shown)) <= 80
     assert "".join(line[16:34].strip() for line in shown[1:4]).startswith("DiagonalSketch(0.123,axis=")
     assert text in str(Table(["node", "VJP"], [[1, text]]))  # where there is room it stays whole
+
+
+# --- reports
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Norms(Report):
+    of: dict[str, float]
+    shape: tuple[int, ...] = (2, 3)
+    weights: np.ndarray = dataclasses.field(default_factory=lambda: np.array([1.0, np.inf]))
+
+    def table(self):
+        return Table(["tensor", "norm"], [list(pair) for pair in self.of.items()])
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Both(Report):
+    first: Norms
+    second: Norms
+
+    def tables(self):
+        return [self.first.table(), self.second.table()]
+
+
+def test_a_report_is_its_table_at_the_prompt_too():
+    norms = Norms({"<w>": 0.5, "b": math.nan})
+    assert repr(norms) == str(norms) == str(norms.table())
+    assert norms._repr_html_() == norms.table()._repr_html_()
+    assert norms.to_dict() == {"of": {"<w>": 0.5, "b": None}, "shape": [2, 3], "weights": [1.0, None]}
+
+
+def test_a_report_of_reports():
+    one, two = Norms({"a": 1.0}), Norms({"b": 2.0})
+    both = Both(one, two)
+    assert repr(both) == f"{one}\n\n{two}" and both._repr_html_() == one._repr_html_() + two._repr_html_()
+    assert both.to_dict() == {"first": one.to_dict(), "second": two.to_dict()}
+    with pytest.raises(NotImplementedError, match=r"Both has no table of its own: tables\(\) gives all"):
+        both.table()
+
+
+def test_a_report_without_a_picture_says_so():
+    with pytest.raises(NotImplementedError, match=r"Norms has no picture: .*to_dict\(\)"):
+        Norms({}).plot()
+
+
+def faults(report):
+    """What a class of reports does by hand that the base class does for all."""
+    own = [
+        name for name in ("__str__", "__repr__", "_repr_html_") if getattr(report, name) is not getattr(Report, name)
+    ]
+    if report.table is Report.table and report.tables is Report.tables:
+        own.append("table")
+    return own
+
+
+def test_every_report_of_the_library_shows_itself_by_the_base_class():
+    for module in pkgutil.walk_packages(minigrad.__path__, "minigrad."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found, waiting = [], [Report]
+    while waiting:
+        found += (more := [c for c in waiting.pop().__subclasses__() if c.__module__.startswith("minigrad.")])
+        waiting += more
+    assert {"Variance", "History", "Comparison", "Exploration", "BudgetAdvice", "Inspection"} <= {
+        report.__name__ for report in found
+    }
+    assert {report.__name__: faults(report) for report in found if faults(report)} == {}
+    # A history is read again, so infinity and NaN are written as words.
+    assert [report.__name__ for report in found if report.to_dict is not Report.to_dict] == ["History"]
+
+
+def test_a_report_that_forgets_repr_is_found():
+    @dataclasses.dataclass
+    class Forgetful(Report):
+        value: float
+
+    assert faults(Forgetful) == ["__repr__", "table"]
+
+
+def test_a_history_keeps_what_json_has_no_number_for():
+    history = History([Epoch(1, 10, 0.1, math.inf, 0.25, None, None, 0.5, 0.2, 1e6, 2e6)])
+    assert repr(history).splitlines()[0].split()[:2] == ["epoch", "loss"]
+    assert json_ready({"run": history}) == {"run": history.to_dict()}
+    assert history.to_dict()["epochs"][0]["loss"] == "inf"
+
+
+def test_json_ready_takes_arrays_numbers_of_numpy_and_dataclasses():
+    epoch = Epoch(1, 10, 0.1, math.nan, 0.25, None, None, 0.5, 0.2, 1e6, 2e6)
+    found = json_ready(
+        {"a": np.float32(0.5), "b": np.arange(2), "c": np.array(np.nan), "d": epoch, "e": np.bool_(True)}
+    )
+    assert found == {"a": 0.5, "b": [0, 1], "c": None, "d": {**dataclasses.asdict(epoch), "loss": None}, "e": True}
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_table_without_headings():
+    table = Table(["", ""], [["cost", "1"], ["ratio", "0.5"]], notes=["a note"])
+    assert str(table).splitlines() == ["cost   1", "ratio  0.5", "a note"]
+    assert "<thead>" not in table._repr_html_() and table._repr_html_().count("<tr>") == 2

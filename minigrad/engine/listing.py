@@ -9,7 +9,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.report import Table, si
 from minigrad.typing import Array
 
-__all__ = ["summary", "to_dot"]
+__all__ = ["graph", "summary", "to_dot"]
 
 
 def summary(nodes: Sequence[Node]) -> Table:
@@ -38,17 +38,28 @@ def summary(nodes: Sequence[Node]) -> Table:
     return Table(heads, rows, title=f"tape: {count}, {si(total, 'B')} saved")
 
 
+def graph(nodes: Sequence[Node], leaves: Sequence[Tensor]) -> tuple[list[str], list[str], list[tuple[int, int]]]:
+    """What is drawn: a label for each leaf and then each node, its estimator or "", and pairs (from, to) of these."""
+    numbers = {id(leaf): k for k, leaf in enumerate(leaves)}
+    labels = [f"{leaf.name or 'leaf'}\n{leaf.shape}" for leaf in leaves]
+    labels += [f"{node.index}: {node.label}\n{node.shape}" for node in nodes]
+    estimators = [""] * len(leaves) + ["" if node.vjp is None else vjp_text(node) for node in nodes]
+    edges = [
+        (len(leaves) + parent if isinstance(parent, int) else numbers[id(parent)], len(leaves) + node.index)
+        for node in nodes
+        for parent in node.parents
+        if parent is not None
+    ]
+    return labels, estimators, edges
+
+
 def to_dot(nodes: Sequence[Node], leaves: Sequence[Tensor]) -> str:
     """The nodes and leaves as text for Graphviz."""
+    labels, estimators, edges = graph(nodes, leaves)
+    names = [f"l{k}" for k in range(len(leaves))] + [f"n{node.index}" for node in nodes]
     lines = ["digraph tape {", '  rankdir=LR; node [shape=box, fontname="sans-serif"];']
-    numbers = {id(leaf): k for k, leaf in enumerate(leaves)}
-    for k, leaf in enumerate(leaves):
-        lines.append(f'  l{k} [label="{quote(leaf.name or "leaf")}\\n{leaf.shape}", shape=ellipse];')
-    for node in nodes:
-        text = "" if node.vjp is None else f"\\n{quote(vjp_text(node))}"
-        lines.append(f'  n{node.index} [label="{node.index}: {quote(node.label)}\\n{node.shape}{text}"];')
-        for parent in node.parents:
-            if parent is not None:
-                source = f"n{parent}" if isinstance(parent, int) else f"l{numbers[id(parent)]}"
-                lines.append(f"  {source} -> n{node.index};")
+    for k, (name, label, estimator) in enumerate(zip(names, labels, estimators, strict=True)):
+        text = quote(f"{label}\n{estimator}" if estimator else label).replace("\n", "\\n")
+        lines.append(f'  {name} [label="{text}"{", shape=ellipse" if k < len(leaves) else ""}];')
+    lines += [f"  {names[start]} -> {names[end]};" for start, end in edges]
     return "\n".join([*lines, "}"])

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from minigrad.engine.context import CONTEXT, TapeError
-from minigrad.engine.listing import summary, to_dot
+from minigrad.engine.listing import graph, summary, to_dot
 from minigrad.engine.nesting import enter, foreign, leave, pull_inside, was_lent
 from minigrad.engine.node import Node
 from minigrad.engine.sweep import Sweep, draw, start_cotangent
@@ -270,6 +270,23 @@ class Tape:
             ``print`` shows it; ``to_dict()`` is JSON-ready.
         """
         return summary(self.nodes)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the tape as a graph of boxes, from the leaves to the loss (`minigrad.plot.tape_graph`).
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Default: those of a new figure that is as large as the graph. Some dozens of nodes can be read; `summary`
+            lists more.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from minigrad.plot.graph import tape_graph
+
+        return tape_graph(*graph(self.nodes, self.leaves), ax, leaves=len(self.leaves))
 
     def to_dot(self) -> str:
         r"""The tape as a graph in the DOT language, for Graphviz.

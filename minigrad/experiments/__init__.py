@@ -6,7 +6,9 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.equal_cost import EqualCost, equal_cost
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run, train
-from minigrad.experiments.study import PRESETS, Study, StudyResult, reproduce
+from minigrad.experiments.study import PRESETS, Study
+from minigrad.experiments.study_result import StudyResult
+from minigrad.experiments.study_runs import reproduce
 
 __all__ = [
     "PRESETS",

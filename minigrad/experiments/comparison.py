@@ -23,14 +23,15 @@ from minigrad.experiments.measure import Measurement
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run
 from minigrad.files import write_atomically
-from minigrad.report import Table, json_ready
+from minigrad.plot.training import loss_and_accuracy
+from minigrad.report import Report, Table
 from minigrad.training import Epoch
 
 __all__ = ["Comparison", "versions"]
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Report):
     """What every method gave over the seeds.
 
     Attributes
@@ -139,24 +140,17 @@ class Comparison:
                 )
         return notes
 
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON-ready data; None where a number is not finite."""
-        everything = {
+    def data(self) -> dict[str, Any]:
+        """Everything, with the versions of all that it depends on."""
+        return {
             "configuration": self.configuration.to_dict(),
-            "methods": [asdict(method) for method in self.methods],
-            "seeds": list(self.seeds),
+            "methods": self.methods,
+            "seeds": self.seeds,
             "versions": versions(),
             "data": self.configuration.data_checksum,
             "summary": self.summary(),
             "runs": [run.to_dict() for run in self.runs],
         }
-        return json_ready(everything)
 
     def save(self, folder: Path) -> list[Path]:
         """Write results.csv (one line for each epoch of each run), results.json and convergence.png.
@@ -202,9 +196,44 @@ class Comparison:
         -------
         matplotlib Figure
         """
-        from minigrad.experiments.picture import draw
+        seeds = len(self.seeds)
+        bands = f"mean (loss: geometric) and one standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+        unit = self._exact_epoch()
+        failed = [method for method in self.methods if all(run.diverged is not None for run in self.of(method))]
+        return loss_and_accuracy(
+            {self._label(method): [_series(run, unit) for run in self._drawn(method)] for method in self.methods},
+            figure,
+            crossed=[self._label(method) for method in failed],
+            title=f"{self.title().split(':')[0]}: {bands}",
+        )
 
-        return draw(self, figure)
+    def _drawn(self, method: Method) -> list[Run]:
+        """The runs that did not diverge; where all did, those of which there is something."""
+        runs = self.of(method)
+        return [run for run in runs if run.diverged is None] or [run for run in runs if run.history.epochs]
+
+    def _label(self, method: Method) -> str:
+        runs = self.of(method)
+        diverged = sum(run.diverged is not None for run in runs)
+        words = [] if method.estimator.unbiased else ["biased"]
+        if diverged:
+            words.append("diverged" if diverged == len(runs) else f"{diverged} of {len(runs)} diverged")
+        return f"{method.label} ({', '.join(words)})" if words else method.label
+
+    def _exact_epoch(self) -> float:
+        """Backward operations of an epoch of exact VJPs, from any run that finished its first."""
+        for run in self.runs:
+            if run.history.epochs:
+                return run.history.epochs[0].backward_flops / self.measurements[run.label].backward_flops
+        return 1.0
+
+
+def _series(run: Run, unit: float) -> dict[str, Any]:
+    """A run as the picture takes it."""
+    history = run.history
+    spent = [flops / unit for flops in history["backward_flops"]]
+    accuracy = [100 * part for part in history["test_accuracy"]]
+    return {"epochs": history["epoch"], "spent": spent, "loss": history["loss"], "accuracy": accuracy}
 
 
 def _mean(values: Sequence[Any]) -> float | None:

@@ -16,7 +16,7 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
 from minigrad.experiments.places import OneProduct, Place, Preset, WholeGradient, arrival, estimators_of
 from minigrad.naming import unknown
-from minigrad.report import Table, json_ready
+from minigrad.report import Report, Table
 from minigrad.streams import Domain, child
 from minigrad.structure import matrix_shape
 from minigrad.threads import one_thread
@@ -91,8 +91,8 @@ class Line:
     unbiased: bool
 
 
-@dataclasses.dataclass(frozen=True)
-class EqualCost:
+@dataclasses.dataclass(frozen=True, repr=False)
+class EqualCost(Report):
     """What `equal_cost` found; ``print`` shows a table.
 
     Attributes
@@ -137,17 +137,6 @@ class EqualCost:
         ]
         title = f"variance at equal cost {self.cost:g}"
         return Table(["of", "method", "argument", "budget", "cost", "noise"], rows, title, notes)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        lines = [dataclasses.asdict(line) for line in self.lines]
-        return dict(json_ready({"cost": self.cost, "setting": self.setting, "lines": lines}))
 
 
 @one_thread()

@@ -15,14 +15,19 @@ from minigrad.experiments.method import Method, methods_from
 from minigrad.experiments.run import AUGMENTATION
 from minigrad.inspect import Advice, Allocation, Cost, GradientNoise, Sparsity, Unbiasedness, Variance
 from minigrad.nn.module import Module
+from minigrad.plot.axes import figure_or_new
+from minigrad.report import Report, Table
 from minigrad.streams import Domain, child
 from minigrad.threads import one_thread
 
 __all__ = ["Advising", "Inspection", "advise_model", "inspect_model"]
 
+NOISE = (12.8, 4.8)
+"""Inches of the picture of an inspection."""
 
-@dataclass(frozen=True)
-class Inspection:
+
+@dataclass(frozen=True, repr=False)
+class Inspection(Report):
     """The four reports on one recorded batch.
 
     Attributes
@@ -38,16 +43,25 @@ class Inspection:
     sparsity: Sparsity
     cost: Cost
 
-    def __str__(self) -> str:
-        return "\n\n".join(str(report) for report in (self.unbiasedness, self.variance, self.sparsity, self.cost))
+    def tables(self) -> list[Table]:
+        """Those of the four reports."""
+        return [report.table() for report in (self.unbiasedness, self.variance, self.sparsity, self.cost)]
+
+    def plot(self, figure: Any = None) -> Any:
+        """Draw whose noise it is, and what was kept, side by side on a Matplotlib figure; return it."""
+        figure = figure_or_new(figure, figsize=NOISE, layout="constrained")
+        for report, ax in zip((self.variance, self.sparsity), figure.subplots(1, 2), strict=True):
+            report.plot(ax)
+        return figure
 
     def save(self, folder: Path) -> Path | None:
-        """Write noise.png: whose noise it is, and what was kept; None and a warning, if it cannot be drawn."""
-        return _picture(folder / "noise.png", self.variance.plot, self.sparsity.plot)
+        """Write noise.png, the picture; None and a warning, if it cannot be drawn."""
+        results_folder(folder)
+        return write_picture(folder / "noise.png", self.plot, figsize=NOISE, layout="constrained")
 
 
-@dataclass(frozen=True)
-class Advising:
+@dataclass(frozen=True, repr=False)
+class Advising(Report):
     """What to choose instead.
 
     Attributes
@@ -61,12 +75,19 @@ class Advising:
     advice: Advice
     allocation: Allocation
 
-    def __str__(self) -> str:
-        return "\n\n".join(str(report) for report in (self.noise, self.advice, self.allocation))
+    def tables(self) -> list[Table]:
+        """Those of the three reports."""
+        return [report.table() for report in (self.noise, self.advice, self.allocation)]
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the predicted cost against the budget on a Matplotlib Axes, and return it."""
+        return self.advice.plot(ax)
 
     def save(self, folder: Path) -> Path | None:
-        """Write advice.png: the predicted cost against the budget; None and a warning, if it cannot be drawn."""
-        return _picture(folder / "advice.png", self.advice.plot)
+        """Write advice.png, the picture; None and a warning, if it cannot be drawn."""
+        results_folder(folder)
+        options: dict[str, Any] = {"figsize": (6.4, 4.8), "layout": "constrained"}
+        return write_picture(folder / "advice.png", lambda figure: self.plot(figure.subplots()), **options)
 
 
 @one_thread()
@@ -157,15 +178,3 @@ def _trained(configuration: Configuration, data: Dataset, vjp: str, budget: floa
     model = configuration.build(data, method, seed)
     model.load_state_dict(exact.state_dict())
     return model
-
-
-def _picture(path: Path, *plots: Any) -> Path | None:
-    """Draw each plot on Axes of its own, side by side, and write the figure."""
-
-    def draw(figure: Any) -> None:
-        axes = figure.subplots(1, len(plots), squeeze=False)[0]
-        for plot, ax in zip(plots, axes, strict=True):
-            plot(ax)
-
-    results_folder(path.parent)
-    return write_picture(path, draw, figsize=(6.4 * len(plots), 4.8), layout="constrained")

@@ -7,18 +7,17 @@ import io
 import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minigrad.experiments.comparison import versions
 from minigrad.experiments.files import write_picture
 from minigrad.experiments.method import Method
+from minigrad.experiments.study import Study
 from minigrad.files import write_atomically
-from minigrad.report import Table
-
-if TYPE_CHECKING:
-    from minigrad.experiments.study import Study
+from minigrad.plot.budgets import accuracy_by_budget
+from minigrad.report import Report, Table
 
 __all__ = ["Line", "StudyResult"]
 
@@ -56,8 +55,8 @@ class Line:
     total: float
 
 
-@dataclass(frozen=True)
-class StudyResult:
+@dataclass(frozen=True, repr=False)
+class StudyResult(Report):
     """What a study found.
 
     Attributes
@@ -107,20 +106,13 @@ class StudyResult:
         heads = ["method", "p", "lr", "accuracy/%", "loss", "div.", "bwd", "all"]
         return Table(heads, rows, title, notes)
 
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        lines = [{**asdict(line), "method": asdict(line.method)} for line in self.lines]
+    def data(self) -> dict[str, Any]:
+        """Everything, with the versions of all that it depends on."""
         return {
-            "study": asdict(self.study),
+            "study": self.study,
             "versions": versions(),
             "data": self.study.configuration.data_checksum,
-            "lines": lines,
+            "lines": self.lines,
         }
 
     def save(self, folder: Path) -> list[Path]:
@@ -146,11 +138,21 @@ class StudyResult:
         picture = write_picture(paths[2], self.plot, figsize=(11, 4.8), layout="constrained")
         return paths if picture else paths[:2]
 
-    def plot(self, figure: Any) -> Any:
+    def plot(self, figure: Any = None) -> Any:
         """Draw accuracy against budget and against backward operations on a Matplotlib figure; return it."""
-        from minigrad.plot.budgets import accuracy_by_budget
-
-        return accuracy_by_budget(self, figure)
+        methods, exact = {}, None
+        for family in dict.fromkeys(line.family for line in self.lines):
+            lines = [line for line in self.lines if line.family == family and line.accuracy]
+            means = [100 * statistics.fmean(line.accuracy) for line in lines]
+            if family == "exact":
+                exact = means[0] if means else None
+                continue
+            spreads = [100 * statistics.stdev(line.accuracy) if len(line.accuracy) > 1 else 0.0 for line in lines]
+            methods[family] = ([line.budget for line in lines], [line.backward for line in lines], means, spreads)
+        c, seeds = self.study.configuration, self.study.seeds
+        over = f"mean and one standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+        title = f"{c.model} on {c.data}: {over}"
+        return accuracy_by_budget(methods, self.study.budgets, figure, exact=exact, title=title)
 
 
 def _spread(values: Sequence[float], scale: float) -> str:

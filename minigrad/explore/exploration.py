@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,14 @@ from minigrad.estimators import parse
 from minigrad.estimators.budget import states_budget
 from minigrad.explore.choices import DEFAULT, Choice, own_budget
 from minigrad.explore.curve import BudgetCurve, closed_form, through
-from minigrad.explore.measure import ALONG, Estimates, measure
-from minigrad.explore.report import data, table
+from minigrad.explore.findings import Findings
+from minigrad.explore.measure import ALONG, measure
+from minigrad.explore.picture import SIZE, destination, draw
 from minigrad.explore.subject import Subject
 from minigrad.explore.units import units_of
-from minigrad.report import Table
+from minigrad.plot.figure import new_figure
 from minigrad.streams import key_of
-from minigrad.structure import Cotangent
-from minigrad.typing import Array, Seed
+from minigrad.typing import Seed
 
 __all__ = ["BUDGETS", "Exploration"]
 
@@ -29,8 +28,8 @@ BUDGETS = tuple(k / 20 for k in range(1, 21))
 """0.05, 0.1, … 1: where the slider stops."""
 
 
-@dataclass(frozen=True)
-class Exploration:
+@dataclass(frozen=True, repr=False)
+class Exploration(Findings):
     """What an estimator does at a node: to the cotangent, in one draw and in many, and to a gradient below.
 
     All gradients are of the loss as it was recorded: under a mean over the batch they are those of the mean.
@@ -83,23 +82,6 @@ class Exploration:
     >>> [ax.get_title() for ax in figure.axes[:2]]
     ['exact cotangent G = ∂ loss / ∂ output', 'draw 1 of Ĝ: 7 of 20 columns']
     """
-
-    subject: Subject
-    choice: Choice
-    estimator: Estimator
-    budget: float | None
-    number: int
-    drawn: Cotangent
-    unit: str
-    probabilities: Array | None
-    frequencies: Array
-    kept: Array
-    estimates: dict[str, Estimates]
-    errors: Array
-    distortion: float | None
-    variance: float
-    curve: BudgetCurve
-    key: int
 
     @classmethod
     def of(
@@ -194,37 +176,6 @@ class Exploration:
         units = units_of(self.estimator, self.subject.cotangent, self.subject.node, first)
         return dataclasses.replace(self, number=number, drawn=drawn, kept=units.kept(drawn))
 
-    @property
-    def draws(self) -> int:
-        """How many draws were made."""
-        return int(self.errors.size)
-
-    @property
-    def measured(self) -> float:
-        """The mean of ``errors``."""
-        return float(self.errors.mean())
-
-    @property
-    def standard_error(self) -> float:
-        """The standard error of ``measured``."""
-        return float(self.errors.std(ddof=1)) / math.sqrt(self.draws)
-
-    def table(self) -> Table:
-        """The report as a table."""
-        return table(self)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        return data(self)
-
     def plot(self, figure: Any = None, view: str = ALONG) -> Any:
         """Draw all of it as six pictures.
 
@@ -239,8 +190,6 @@ class Exploration:
         -------
         matplotlib Figure or SubFigure
         """
-        from minigrad.explore.picture import draw
-
         return draw(self, figure, view)
 
     def save(self, path: str | Path) -> Path:
@@ -263,9 +212,6 @@ class Exploration:
         OSError
             If the file cannot be written, or is a folder.
         """
-        from minigrad.explore.picture import SIZE, destination
-        from minigrad.plot.figure import new_figure
-
         path = destination(path)
         figure = self.plot(new_figure(figsize=SIZE))
         path.parent.mkdir(parents=True, exist_ok=True)

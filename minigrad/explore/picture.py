@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minigrad.estimators import RangeFinderSketch
+from minigrad.explore.findings import Findings
 from minigrad.explore.units import all_of_it
 from minigrad.inspect.sparsity import counted
+from minigrad.plot.axes import figure_or_new
 from minigrad.plot.distortion import distortion_by_budget
 from minigrad.plot.estimates import estimate_histogram, running_mean
 from minigrad.plot.figure import new_figure
@@ -17,9 +19,6 @@ from minigrad.plot.heatmap import cotangent_heatmap
 from minigrad.plot.probabilities import inclusion_probabilities
 from minigrad.structure import Structured, dense, matrix_shape
 from minigrad.typing import Array
-
-if TYPE_CHECKING:
-    from minigrad.explore.exploration import Exploration
 
 __all__ = ["SIZE", "destination", "draw"]
 
@@ -66,77 +65,72 @@ def destination(path: str | Path) -> Path:
     return path
 
 
-def draw(exploration: Exploration, figure: Any, view: str) -> Any:
+def draw(found: Findings, figure: Any, view: str) -> Any:
     """See `minigrad.explore.Exploration.plot`."""
-    if view not in exploration.estimates:
-        raise ValueError(f"view={view!r} is none of {', '.join(map(repr, exploration.estimates))}")
-    if figure is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=SIZE)
+    if view not in found.estimates:
+        raise ValueError(f"view={view!r} is none of {', '.join(map(repr, found.estimates))}")
+    figure = figure_or_new(figure, figsize=SIZE)
     axes = figure.subplots(2, 3, gridspec_kw=MARGINS)
     (before, after, likely), (spread, running, trade) = axes
-    cotangent_heatmap(exploration.subject.cotangent, before, title="exact cotangent G = ∂ loss / ∂ output")
-    title = f"draw {exploration.number + 1} of Ĝ: {_kept(exploration)}"
-    cotangent_heatmap(exploration.drawn, after, title=title, left_out=_emptied(exploration))
+    cotangent_heatmap(found.subject.cotangent, before, title="exact cotangent G = ∂ loss / ∂ output")
+    title = f"draw {found.number + 1} of Ĝ: {_kept(found)}"
+    cotangent_heatmap(found.drawn, after, title=title, left_out=_emptied(found))
     after.set_ylabel("")
-    _probabilities(exploration, likely)
+    _probabilities(found, likely)
     for ax in (before, after, likely):
         for image in ax.images:
             image.colorbar.set_label("")  # there is no room, and the titles say it
-    estimates = exploration.estimates[view]
-    shown = float(estimates.values[exploration.number])
+    estimates = found.estimates[view]
+    shown = float(estimates.values[found.number])
     estimate_histogram(estimates.values, estimates.exact, spread, shown=shown, xlabel=estimates.label)
-    spread.set_title(f"{exploration.draws:,} draws of the gradient")
-    running_mean(estimates.values, estimates.exact, running, shown=exploration.number, ylabel=estimates.label)
+    spread.set_title(f"{found.draws:,} draws of the gradient")
+    running_mean(estimates.values, estimates.exact, running, shown=found.number, ylabel=estimates.label)
     running.set_title("mean of the first n draws")
-    curve = exploration.curve
+    curve = found.curve
     known = None if curve.closed_form is None else (curve.budgets, curve.closed_form)
     measured = (curve.measured_budgets, curve.measured, curve.standard_errors)
-    place = 1.0 if exploration.budget is None else exploration.budget
-    now = (place, exploration.measured, exploration.standard_error)
+    place = 1.0 if found.budget is None else found.budget
+    now = (place, found.measured, found.standard_error)
     distortion_by_budget(known, measured, trade, current=now)
-    if exploration.budget is None:
+    if found.budget is None:
         trade.set_xticks([place], ["no budget"])
         trade.set_xlabel("")
-    trade.set_title("noise of Ĝ against budget" if exploration.estimator.unbiased else "squared error of Ĝ: bias")
-    node = exploration.subject.node
-    figure.suptitle(f"{exploration.estimator!r} at node {node.index} ({node.label})", parse_math=False)
+    trade.set_title("noise of Ĝ against budget" if found.estimator.unbiased else "squared error of Ĝ: bias")
+    node = found.subject.node
+    figure.suptitle(f"{found.estimator!r} at node {node.index} ({node.label})", parse_math=False)
     for ax in axes.flat:
         for text in (ax.xaxis.label, ax.yaxis.label):
             text.set_parse_math(False)  # the name of a tensor may hold a dollar
     return figure
 
 
-def _kept(exploration: Exploration) -> str:
+def _kept(found: Findings) -> str:
     """How much a draw kept, in words."""
-    if all_of_it(exploration.drawn, exploration.subject.cotangent):
+    if all_of_it(found.drawn, found.subject.cotangent):
         return "all of it"
-    if not isinstance(exploration.drawn, Structured):
-        return f"an array, {np.mean(exploration.kept):.0%} kept" if exploration.kept.size else "an array"
-    unit, of, kept = counted(exploration.drawn)
+    if not isinstance(found.drawn, Structured):
+        return f"an array, {np.mean(found.kept):.0%} kept" if found.kept.size else "an array"
+    unit, of, kept = counted(found.drawn)
     return f"rank {kept} of {of}" if unit == "rank" else f"{kept} of {of} {unit}"
 
 
-def _emptied(exploration: Exploration) -> Array | None:
+def _emptied(found: Findings) -> Array | None:
     """Where a draw without structure is zero and the cotangent is not: left out as well, if nothing says so."""
-    if isinstance(exploration.drawn, Structured):
+    if isinstance(found.drawn, Structured):
         return None
-    g = exploration.subject.cotangent
-    return np.asarray((dense(exploration.drawn) == 0) & (g != 0)).reshape(matrix_shape(g.shape))
+    g = found.subject.cotangent
+    return np.asarray((dense(found.drawn) == 0) & (g != 0)).reshape(matrix_shape(g.shape))
 
 
-def _probabilities(exploration: Exploration, ax: Any) -> None:
-    if not exploration.unit:
+def _probabilities(found: Findings, ax: Any) -> None:
+    if not found.unit:
         ax.set_axis_off()
         words = "A draw is a product of thin factors:\nno row, column or entry of it\nis kept or left out as one."
-        if isinstance(exploration.estimator, RangeFinderSketch):
+        if isinstance(found.estimator, RangeFinderSketch):
             words = "Directions of a random range, and rows or\n"
             words += "columns of what it misses: other ones\nin each draw, so none has a probability."
         ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, fontsize=11)
         ax.set_title("inclusion probabilities: none")
         return
-    inclusion_probabilities(
-        exploration.probabilities, ax, frequencies=exploration.frequencies, kept=exploration.kept, unit=exploration.unit
-    )
-    ax.set_title("inclusion probabilities" if exploration.probabilities is not None else "how often each was kept")
+    inclusion_probabilities(found.probabilities, ax, frequencies=found.frequencies, kept=found.kept, unit=found.unit)
+    ax.set_title("inclusion probabilities" if found.probabilities is not None else "how often each was kept")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.inspect.tradeoff import Tradeoff
-from minigrad.report import Table, json_ready, si
+from minigrad.plot.advice import budget_tradeoff
+from minigrad.report import Report, Table, si
 from minigrad.typing import Array
 
 __all__ = ["Advice"]
@@ -17,8 +18,8 @@ COMPOUNDS = 1.5
 """`Advice.compounding` above this, with several sketched nodes, is worth a warning."""
 
 
-@dataclass(frozen=True)
-class Advice:
+@dataclass(frozen=True, repr=False)
+class Advice(Report):
     """Which budget to train with.
 
     Attributes
@@ -158,21 +159,17 @@ class Advice:
         heads = ["budget", "step", "variance", "± s.e.", "effective", "cost ratio"]
         return Table(heads, rows, "advice on a budget", notes)
 
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        lists = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
-        words = {"worth_it": self.worth_it, "sentence": self.sentence, "warnings": list(self.warnings)}
-        return dict(json_ready({**lists, **words}))
+    def data(self) -> dict[str, Any]:
+        """The fields, and the advice in words."""
+        return {**super().data(), **{name: getattr(self, name) for name in ("worth_it", "sentence", "warnings")}}
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the predicted and the measured cost ratio against the budget on a Matplotlib Axes, and return it."""
-        from minigrad.plot.advice import budget_tradeoff
-
-        return budget_tradeoff(self, ax)
+        grid = np.geomspace(min(self.budgets), max(self.budgets[1:]), 200)
+        return budget_tradeoff(
+            (self.budgets, self.cost_ratio, self.cost_ratio_error),
+            (grid, self.predicted(grid)),
+            ax,
+            advised=(self.budget, self.ratio, self.ratio_error) if self.worth_it else None,
+            title=self.sentence.split(":")[0],
+        )

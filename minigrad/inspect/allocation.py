@@ -11,15 +11,15 @@ from minigrad.engine.tensor import Tensor
 from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.means import Mean
 from minigrad.inspect.measured import Layers, MeasuredBatches, water_fill
-from minigrad.report import Table, si
+from minigrad.report import Report, Table, si
 from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
 
 __all__ = ["Allocation", "allocate"]
 
 
-@dataclass(frozen=True)
-class Allocation:
+@dataclass(frozen=True, repr=False)
+class Allocation(Report):
     """Budgets for the layers of a network, at a given total cost.
 
     Attributes
@@ -79,22 +79,6 @@ class Allocation:
         ]
         heads = ["layer", "backward", "variance weight", "water-filled", "common", "chosen"]
         return Table(heads, rows, "budgets by layer, at one total cost", notes)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "layers"}
-        layers = {
-            "names": list(self.layers.names),
-            "weights": self.layers.weights.tolist(),
-            "costs": self.layers.costs.tolist(),
-        }
-        return {**fields, "layers": layers}
 
 
 @one_thread()

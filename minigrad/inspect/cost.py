@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.node import Node, save_text, vjp_text
 from minigrad.engine.tape import Tape
-from minigrad.report import Table, si
+from minigrad.report import Report, Table, si
 from minigrad.structure import Columns, Dense, Entries, Factors, Kept, Rows, matrix_shape
 from minigrad.typing import Shape
 
@@ -73,8 +73,8 @@ class NodeCost:
     wire_bytes: float
 
 
-@dataclass(frozen=True)
-class Cost:
+@dataclass(frozen=True, repr=False)
+class Cost(Report):
     """The cost of a tape; ``print`` shows a table.
 
     Attributes
@@ -127,21 +127,10 @@ class Cost:
         heads = ["node", "name", "VJP", "forward", "exact", "expected", "saved", "wire"]
         return Table(heads, rows, title="cost of the tape: flop forward, and flop backward, exact and expected")
 
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        return {
-            "forward": self.forward,
-            "backward_exact": self.backward_exact,
-            "backward": self.backward,
-            "saved_bytes": self.saved_bytes,
-            "nodes": [vars(node) for node in self.nodes],
-        }
+    def data(self) -> dict[str, Any]:
+        """The fields, and the totals."""
+        totals = {name: getattr(self, name) for name in ("forward", "backward_exact", "backward")}
+        return {**totals, **super().data()}
 
 
 def cost(tape: Tape) -> Cost:

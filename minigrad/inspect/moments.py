@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from minigrad.engine.sweep import checked
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.leaves import Wanted
-from minigrad.report import Table, json_ready
+from minigrad.report import Report, Table
 from minigrad.structure import Cotangent
 from minigrad.typing import Array
 
@@ -27,8 +26,8 @@ LIMIT = 200_000
 """How many joint outcomes are enumerated unless told otherwise."""
 
 
-@dataclass(frozen=True)
-class ExactMoments:
+@dataclass(frozen=True, repr=False)
+class ExactMoments(Report):
     """The first two moments of a gradient, without sampling error.
 
     Attributes
@@ -79,24 +78,6 @@ class ExactMoments:
         rows.append(["total", self.total_variance, 1.0 if self.total_variance else 0.0])
         notes = [f"|E ĝ - g| = {self.bias:.3g}, |g| = {self.norm:.3g}"]
         return Table(["parameter", "variance", "share"], rows, f"exact moments over {self.outcomes} outcomes", notes)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        found = {
-            "mean": [g.tolist() for g in self.mean],
-            "exact": [g.tolist() for g in self.exact],
-            "total_variance": self.total_variance,
-            "by_parameter": self.by_parameter,
-            "bias": self.bias,
-            "outcomes": self.outcomes,
-        }
-        return dict(json_ready(found))
 
 
 def exact_moments(

@@ -14,7 +14,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.leaves import drawn
 from minigrad.inspect.means import Mean
-from minigrad.report import Table, json_ready
+from minigrad.report import Report, Table
 from minigrad.streams import draw_key
 from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
@@ -22,8 +22,8 @@ from minigrad.typing import Array, Seed
 __all__ = ["GradientNoise", "gradient_noise"]
 
 
-@dataclass(frozen=True)
-class GradientNoise:
+@dataclass(frozen=True, repr=False)
+class GradientNoise(Report):
     """The variance of a stochastic gradient, by origin.
 
     All are for the gradient of a loss that is a mean over the batch: with batches twice as large both variances are
@@ -95,16 +95,9 @@ class GradientNoise:
         ]
         return Table(["noise", "variance", "± s.e.", "share"], rows, "noise of a stochastic gradient", notes)
 
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return dict(json_ready({**fields, "ratio": self.ratio, "warnings": list(self.warnings)}))
+    def data(self) -> dict[str, Any]:
+        """The fields, the ratio and the warnings."""
+        return {**super().data(), "ratio": self.ratio, "warnings": self.warnings}
 
 
 @one_thread()

@@ -14,7 +14,8 @@ from minigrad.engine.sweep import draw
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.leaves import Wanted
-from minigrad.report import Table, si
+from minigrad.plot.kept import kept_by_node
+from minigrad.report import Report, Table, si
 from minigrad.streams import draw_key, key_of
 from minigrad.structure import Columns, Cotangent, Entries, Factors, Rows, Structured, matrix_shape
 from minigrad.typing import Array, Seed
@@ -77,8 +78,8 @@ class NodeSparsity:
         return self.mean / self.of if self.of else 1.0
 
 
-@dataclass(frozen=True)
-class Sparsity:
+@dataclass(frozen=True, repr=False)
+class Sparsity(Report):
     """What all random nodes of a tape kept.
 
     Attributes
@@ -112,22 +113,20 @@ class Sparsity:
         heads = ["node", "operation", "VJP", "kept, mean", "range", "fraction", "size"]
         return Table(heads, rows, f"what was kept, over {self.draws} draws, from the loss to the input")
 
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        nodes = [{**vars(n), "mean": n.mean, "fraction": n.fraction} for n in self.nodes]
-        return {"draws": self.draws, "nodes": nodes}
+    def data(self) -> dict[str, Any]:
+        """The nodes, with mean and fraction, and the number of draws."""
+        return {**super().data(), "nodes": [{**vars(n), "mean": n.mean, "fraction": n.fraction} for n in self.nodes]}
 
     def plot(self, ax: Any = None) -> Any:
         """Draw for each node the histogram of the fraction kept, on a Matplotlib Axes, and return it."""
-        from minigrad.plot.kept import kept_by_node
-
-        return kept_by_node(self, ax)
+        return kept_by_node(
+            [node.name for node in self.nodes],
+            [node.vjp for node in self.nodes],
+            [[kept / node.of if node.of else 1.0 for kept in node.counts] for node in self.nodes],
+            [list(node.counts.values()) for node in self.nodes],
+            ax,
+            title=f"{self.draws} draws; ▲ mean",
+        )
 
 
 def sparsity(

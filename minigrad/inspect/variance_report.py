@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigrad.inspect.means import Mean
-from minigrad.report import Table, json_ready
+from minigrad.plot.noise import noise_by_node
+from minigrad.report import Report, Table
 
 __all__ = ["Variance"]
 
 
-@dataclass(frozen=True)
-class Variance:
+@dataclass(frozen=True, repr=False)
+class Variance(Report):
     """How noisy a gradient is, and whose fault it is.
 
     All variances are sums over the entries of all inspected tensors, for the loss as it was recorded: under a mean over
@@ -123,25 +124,19 @@ class Variance:
         heads = ["node", "operation", "VJP", "variance", "share / %", "noise met"]
         return Table(heads, rows, "variance of the gradient, from the loss to the input", notes)
 
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        found = {
-            "total": self.total,
-            "relative": self.relative,
-            "signal_to_noise": self.signal_to_noise,
-            "warning": self.warning,
-            **{name: getattr(self, name) for name in self.__dataclass_fields__},
-        }
-        return dict(json_ready(found))
+    def data(self) -> dict[str, Any]:
+        """The fields, and what follows from them."""
+        derived = ("total", "relative", "signal_to_noise", "warning")
+        return {**{name: getattr(self, name) for name in derived}, **super().data()}
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the share of each node, from the loss to the input, and the growth of the noise with depth."""
-        from minigrad.plot.noise import noise_by_node
-
-        return noise_by_node(self, ax)
+        nodes, total = list(self.by_node), self.total or 1.0
+        return noise_by_node(
+            [self.labels[k] for k in nodes],
+            [self.estimators[k] for k in nodes],
+            [self.by_node[k] / total for k in nodes],
+            [self.share_errors[k] for k in nodes],
+            [self.growth[k] for k in nodes],
+            ax,
+        )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from minigrad.inspect.probes import Probes, Row
-from minigrad.report import Table, json_ready
+from minigrad.report import Report, Table
 from minigrad.typing import Array
 
 __all__ = ["ParameterVerdict", "Unbiasedness", "by_parameter"]
@@ -53,8 +53,8 @@ class ParameterVerdict:
     conclusive: bool
 
 
-@dataclass(frozen=True)
-class Unbiasedness:
+@dataclass(frozen=True, repr=False)
+class Unbiasedness(Report):
     """The answer of `minigrad.inspect.unbiasedness`.
 
     Attributes
@@ -125,18 +125,6 @@ class Unbiasedness:
         title = f"unbiasedness: {self.verdict} (p = {self.p_value:.2g})"
         heads = ["parameter", "worst row", "bias / %", "p-value", "detectable / %", "in any row", "such as"]
         return Table(heads, rows, title, notes)
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready data."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        parameters = [vars(p) for p in self.parameters]
-        return dict(json_ready({**fields, "parameters": parameters, "notes": list(self.notes)}))
 
 
 def row_text(row: Row) -> str:

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from minigrad.plot.axes import COLOURS, axes_or_new, plain_log
-
-if TYPE_CHECKING:
-    from minigrad.inspect.advice_report import Advice
 
 __all__ = ["budget_tradeoff"]
 
 
-def budget_tradeoff(advice: Advice, ax: Any = None) -> Any:
+def budget_tradeoff(
+    measured: tuple[ArrayLike, ArrayLike, ArrayLike],
+    predicted: tuple[ArrayLike, ArrayLike],
+    ax: Any = None,
+    *,
+    advised: tuple[float, float, float] | None = None,
+    title: str = "",
+) -> Any:
     """Draw the predicted cost of reaching a precision against the budget, with the measurements it rests on.
+
+    ``plot`` of what `minigrad.inspect.advise` returns draws this.
 
     Parameters
     ----------
-    advice : Advice
-        From `minigrad.inspect.advise`.
+    measured : (budgets, cost ratios, standard errors)
+        Dots, with bars of one standard error. A cost ratio is over the cost with exact VJPs.
+    predicted : (budgets, cost ratios)
+        A line.
     ax : matplotlib Axes, optional
         Default: those of a new figure.
+    advised : (budget, cost ratio, standard error), optional
+        The measurement at the budget that is advised, marked apart.
+    title : str
 
     Returns
     -------
@@ -30,30 +42,26 @@ def budget_tradeoff(advice: Advice, ax: Any = None) -> Any:
 
     Examples
     --------
-    >>> from minigrad import datasets, inspect, nn
-    >>> from minigrad.estimators import Mask
-    >>> data = datasets.digits().flat()
-    >>> advice = inspect.advise(nn.mlp(64, 16, 10, vjp=Mask(0.5), rng=0), data, batch_size=64, batches=4, rng=0)
-    >>> ax = budget_tradeoff(advice)
-    >>> print(ax.get_title())
-    do not sketch
+    >>> measured = ([1.0, 0.5, 0.25], [1.0, 0.8, 0.9], [0.0, 0.05, 0.1])
+    >>> ax = budget_tradeoff(measured, ([0.25, 0.5], [0.9, 0.8]), advised=(0.5, 0.8, 0.05))
+    >>> ax.get_legend_handles_labels()[1][-2:]
+    ['measured', 'advice, measured afresh']
     >>> import matplotlib.pyplot as plt
     >>> plt.close(ax.figure)
     """
     ax = axes_or_new(ax)
-    budgets = np.array(advice.budgets)
-    grid = np.geomspace(budgets.min(), budgets[1:].max(), 200)
-    ax.plot(grid, advice.predicted(grid), color=COLOURS[1], label="predicted: cost of a step × fitted variance")
-    measured, errors = np.array(advice.cost_ratio), np.array(advice.cost_ratio_error)
-    ax.errorbar(budgets, measured, errors, color=COLOURS[0], fmt="o", capsize=3, label="measured")
+    budgets, ratios, errors = (np.asarray(part, float) for part in measured)
+    curve = [np.asarray(part, float) for part in predicted]
+    ax.plot(*curve, color=COLOURS[1], label="predicted: cost of a step × fitted variance")
+    ax.errorbar(budgets, ratios, errors, color=COLOURS[0], fmt="o", capsize=3, label="measured")
     ax.axhline(1, color=COLOURS[0], linewidth=0.8, linestyle=":", label="exact, any batch size")
-    if advice.worth_it:
+    if advised is not None:
         star = {"marker": "*", "markersize": 14, "linestyle": "", "capsize": 3, "color": COLOURS[5]}
-        ax.errorbar(advice.budget, advice.ratio, advice.ratio_error, label="advice, measured afresh", **star)
+        ax.errorbar(*advised, label="advice, measured afresh", **star)
     ax.set_xscale("log")
     plain_log(ax.yaxis)
     ax.set_xticks(budgets, [f"{p:g}" for p in budgets])
     ax.set_xticks([], minor=True)
-    ax.set(xlabel="budget (fraction kept)", ylabel="total cost relative to exact", title=advice.sentence.split(":")[0])
+    ax.set(xlabel="budget (fraction kept)", ylabel="total cost relative to exact", title=title)
     ax.legend(fontsize=8)
     return ax

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
-__all__ = ["COLOURS", "MARKERS", "STYLES", "axes_or_new", "plain_log"]
+__all__ = ["COLOURS", "MARKERS", "STYLES", "axes_or_new", "figure_or_new", "plain_log", "shorter"]
 
 COLOURS = ["#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8A00"]
 """Black, then the colour-blind-safe set of Okabe and Ito (2008), *Color Universal Design*."""
@@ -24,6 +25,15 @@ def axes_or_new(ax: Any = None) -> Any:
     return plt.subplots(layout="constrained")[1]
 
 
+def figure_or_new(figure: Any = None, **options: Any) -> Any:
+    """The given Matplotlib figure, or a new one with these options."""
+    if figure is not None:
+        return figure
+    import matplotlib.pyplot as plt
+
+    return plt.figure(**options)
+
+
 def plain_log(axis: Any) -> None:
     """Make an axis logarithmic, with ticks at 1, 2, 5, 10, … written out as plain numbers."""
     from matplotlib.ticker import LogLocator, NullLocator
@@ -32,3 +42,8 @@ def plain_log(axis: Any) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:g}")
+
+
+def shorter(text: str, width: int = 24) -> str:
+    """Text broken into lines, so that it leaves room for the picture."""
+    return "\n".join(textwrap.wrap(text, width))

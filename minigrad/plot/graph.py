@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from minigrad.engine.node import vjp_text
-from minigrad.plot.axes import COLOURS
+from minigrad.plot.axes import COLOURS, shorter
 from minigrad.plot.layers import Layout, layered
-from minigrad.plot.noise import shorter
-
-if TYPE_CHECKING:
-    from minigrad.engine.tape import Tape
 
 __all__ = ["tape_graph"]
 
@@ -23,18 +19,30 @@ LINE = 1.25 * FONT / 72
 MARGIN = 0.1
 
 
-def tape_graph(tape: Tape, ax: Any = None) -> Any:
+def tape_graph(
+    labels: Sequence[str],
+    estimators: Sequence[str],
+    edges: Sequence[tuple[int, int]],
+    ax: Any = None,
+    *,
+    leaves: int = 0,
+) -> Any:
     """Draw a tape as a graph: an arrow leads from each leaf or node to the nodes that read it.
 
     Leaves have round corners. A node whose VJP is random has a thick frame and a darker ground, and its estimator is
-    named. Constants are left out.
+    named. `minigrad.Tape.plot` draws this.
 
     Parameters
     ----------
-    tape : Tape
+    labels, estimators : sequence of str
+        Of each box, in an order in which each is read by later ones only. The estimator is empty where there is none.
+    edges : sequence of (int, int)
+        Pairs (from, to) of boxes, counted from 0.
     ax : matplotlib Axes, optional
         Text is made as small as its size asks for, as it is now. Default: those of a new figure that is as large as the
-        graph; some dozens of nodes can be read, and `Tape.summary` lists more.
+        graph.
+    leaves : int, default 0
+        So many of the first boxes are leaves.
 
     Returns
     -------
@@ -42,41 +50,26 @@ def tape_graph(tape: Tape, ax: Any = None) -> Any:
 
     Examples
     --------
-    >>> import numpy as np, minigrad as mg
-    >>> from minigrad.estimators import Mask
-    >>> w = mg.Tensor(np.eye(2), requires_grad=True, name="w")
-    >>> with mg.Tape() as tape:
-    ...     loss = mg.ops.linear(np.ones((1, 2)), w, vjp=Mask(0.5)).sum()
-    >>> ax = tape_graph(tape)
+    >>> ax = tape_graph(["w", "0: linear", "1: sum"], ["", "Mask(0.5)", ""], [(0, 1), (1, 2)], leaves=1)
     >>> for box in ax.texts:
     ...     print(box.get_text().replace(chr(10), " "))
-    w (2, 2)
-    0: linear (1, 2) Mask(0.5)
-    1: sum ()
+    w
+    0: linear Mask(0.5)
+    1: sum
     >>> import matplotlib.pyplot as plt
     >>> plt.close(ax.figure)
     """
     from matplotlib.patches import FancyBboxPatch
 
-    leaves = {id(leaf): k for k, leaf in enumerate(tape.leaves)}
-    texts = [f"{leaf.name or 'leaf'}\n{leaf.shape}" for leaf in tape.leaves]
-    edges = []
-    for node in tape.nodes:
-        estimator = "" if node.vjp is None else f"\n{shorter(vjp_text(node))}"
-        texts.append(f"{node.index}: {node.label}\n{node.shape}{estimator}")
-        for parent in node.parents:
-            if parent is not None:
-                start = len(leaves) + parent if isinstance(parent, int) else leaves[id(parent)]
-                edges.append((start, len(leaves) + node.index))
     edges = list(dict.fromkeys(edges))  # w * w reads w twice
+    texts = [f"{name}\n{shorter(vjp)}" if vjp else name for name, vjp in zip(labels, estimators, strict=True)]
     sizes = [_size(text) for text in texts]
     layout = layered(sizes, edges)
     ax, font = _axes(ax, layout)
     for line, (start, end) in zip(layout.lines, edges, strict=True):
         _arrow(ax, line, sizes[start][1] / 2, sizes[end][1] / 2)
     for k, ((x, y), (width, height), text) in enumerate(zip(layout.places, sizes, texts, strict=True)):
-        leaf = k < len(leaves)
-        random = not leaf and tape.nodes[k - len(leaves)].vjp is not None
+        leaf, random = k < leaves, bool(estimators[k])
         style = f"round,pad=0,rounding_size={height / 2.2}" if leaf else "square,pad=0"
         box = FancyBboxPatch(
             (x - width / 2, y - height / 2), width, height, boxstyle=style, zorder=2,

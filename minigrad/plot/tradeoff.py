@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from minigrad.plot.axes import COLOURS, axes_or_new, plain_log
 
-if TYPE_CHECKING:
-    from minigrad.theory.tradeoff import BudgetAdvice
-
-__all__ = ["cost_by_budget"]
+__all__ = ["SMALLEST", "cost_by_budget"]
 
 SMALLEST = 1e-3
 """An optimum below this budget is drawn here."""
 
 
-def cost_by_budget(advice: BudgetAdvice, ax: Any = None) -> Any:
+def cost_by_budget(
+    budgets: ArrayLike, cost: ArrayLike, variance: ArrayLike, ax: Any = None, *, optimum: tuple[float, float]
+) -> Any:
     """Draw the total cost against the budget, relative to exact VJPs, with its two factors and its minimum.
+
+    ``plot`` of what `minigrad.theory.optimal_budget` returns draws this.
 
     Parameters
     ----------
-    advice : BudgetAdvice
-        From `minigrad.theory.optimal_budget`.
+    budgets : array_like, shape (K,)
+        In (0, 1].
+    cost, variance : array_like, shape (K,)
+        Of a step at these budgets, over those of an exact step; their product is the total cost.
     ax : matplotlib Axes, optional
         Default: those of a new figure.
+    optimum : (budget, total cost)
+        Where the total cost is least.
 
     Returns
     -------
@@ -33,23 +39,19 @@ def cost_by_budget(advice: BudgetAdvice, ax: Any = None) -> Any:
 
     Examples
     --------
-    >>> from minigrad import theory
-    >>> ax = cost_by_budget(theory.optimal_budget(c0=1.0, c1=4.0, a=4.0, b=1.0))
+    >>> p = np.array([0.125, 0.25, 0.5, 1.0])
+    >>> ax = cost_by_budget(p, (1 + 4 * p) / 5, (4 + 1 / p) / 5, optimum=(0.25, 0.64))
     >>> round(float(ax.lines[0].get_ydata().min()), 2)
     0.64
     >>> import matplotlib.pyplot as plt
     >>> plt.close(ax.figure)
     """
     ax = axes_or_new(ax)
-    shown = min(max(advice.budget, SMALLEST), 1.0)
-    p = np.geomspace(min(0.01, shown / 4), 1.0, 200)
-    cost = (advice.c0 + advice.c1 * p) / (advice.c0 + advice.c1)
-    variance = (advice.a + advice.b / p) / ((advice.a + advice.b) or 1.0)
+    p, cost, variance = (np.asarray(part, float) for part in (budgets, cost, variance))
+    budget, least = optimum
     ax.plot(p, cost * variance, color=COLOURS[1], linewidth=2, label="total cost (the product)")
-    optimum = f"least at budget {advice.budget:.3g}: {advice.cost_ratio:.3g}"
-    ax.plot(
-        shown, advice.cost_ratio, marker="*", markersize=15, color=COLOURS[5], linestyle="", zorder=5, label=optimum
-    )
+    star = {"marker": "*", "markersize": 15, "color": COLOURS[5], "linestyle": "", "zorder": 5}
+    ax.plot(min(max(budget, SMALLEST), 1.0), least, label=f"least at budget {budget:.3g}: {least:.3g}", **star)
     ax.plot(p, cost, color=COLOURS[3], linestyle="--", label="cost of a step")
     ax.plot(p, variance, color=COLOURS[2], linestyle="-.", label="variance of a step")
     ax.axhline(1.0, color=COLOURS[0], linewidth=0.8, linestyle=":", label="exact, any batch size")

@@ -7,14 +7,15 @@ product.
 
 from __future__ import annotations
 
-import html
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.plot.tradeoff import SMALLEST, cost_by_budget
+from minigrad.report import Report, Table
 from minigrad.typing import Array
 
 __all__ = ["BudgetAdvice", "optimal_budget", "total_cost"]
@@ -131,8 +132,8 @@ def optimal_budget(c0: float, c1: float, a: float, b: float, *, smallest: float 
     return BudgetAdvice(float(c0), float(c1), float(a), float(b), float(p), float(ratio))
 
 
-@dataclass(frozen=True)
-class BudgetAdvice:
+@dataclass(frozen=True, repr=False)
+class BudgetAdvice(Report):
     """What `optimal_budget` advises, and why.
 
     Attributes
@@ -181,28 +182,24 @@ class BudgetAdvice:
             why = "a smaller budget saves less per step than its noise costs in further steps."
         return f"Do not sketch: {why}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain numbers and text, ready for JSON."""
-        return {**asdict(self), "worth_it": self.worth_it, "advice": self.advice}
-
-    def _rows(self) -> list[tuple[str, str]]:
-        return [
+    def table(self) -> Table:
+        """The report as a table."""
+        rows = [
             ("cost per step", f"{self.c0:.4g} + {self.c1:.4g}·p"),
             ("variance", f"{self.a:.4g} + {self.b:.4g}/p"),
-            ("optimal budget", "→ 0" if self.budget <= _TINY else f"{self.budget:.4g}"),
+            ("optimal budget ", "→ 0" if self.budget <= _TINY else f"{self.budget:.4g}"),
             ("cost ratio", f"{self.cost_ratio:.4g}"),
         ]
+        return Table(["", ""], rows, notes=[self.advice])
 
-    def __str__(self) -> str:
-        return "\n".join([f"{name:<17}{value}" for name, value in self._rows()] + [self.advice])
-
-    def _repr_html_(self) -> str:
-        cells = [f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in self._rows()]
-        rows = "".join(cells)
-        return f"<table>{rows}</table><p>{html.escape(self.advice)}</p>"
+    def data(self) -> dict[str, Any]:
+        """The fields, and the advice in words."""
+        return {**super().data(), "worth_it": self.worth_it, "advice": self.advice}
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the cost against the budget, relative to exact VJPs, on a Matplotlib Axes, and return it."""
-        from minigrad.plot.tradeoff import cost_by_budget
-
-        return cost_by_budget(self, ax)
+        shown = min(max(self.budget, SMALLEST), 1.0)
+        p = np.geomspace(min(0.01, shown / 4), 1.0, 200)
+        cost = (self.c0 + self.c1 * p) / (self.c0 + self.c1)
+        variance = (self.a + self.b / p) / ((self.a + self.b) or 1.0)
+        return cost_by_budget(p, cost, variance, ax, optimum=(self.budget, self.cost_ratio))

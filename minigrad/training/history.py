@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from minigrad.report import Table, si
+from minigrad.plot.axes import axes_or_new
+from minigrad.report import Report, Table, si
 from minigrad.typing import Array
 
 __all__ = ["Epoch", "History"]
@@ -57,8 +58,8 @@ class Epoch:
     backward_flops: float
 
 
-@dataclass
-class History:
+@dataclass(repr=False)
+class History(Report):
     """The epochs of a run.
 
     Attributes
@@ -103,12 +104,6 @@ class History:
         ]
         return Table(heads, rows)
 
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
     def to_dict(self) -> dict[str, list[dict[str, Any]]]:
         """The history as JSON-ready data; `from_dict` reads it.
 
@@ -124,8 +119,6 @@ class History:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw training and test loss against epochs on a Matplotlib Axes, and return it."""
-        from minigrad.plot.axes import axes_or_new
-
         ax = axes_or_new(ax)
         epochs = self["epoch"]
         ax.plot(epochs, self["loss"], label="training")
