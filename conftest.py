@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from minigrad.datasets.registry import _LOADERS
-from minigrad.estimators.registry import _CLASSES, _LINES
-from minigrad.nn.models.registry import _BUILDERS
+from minigrad.datasets.loading import DATASETS
+from minigrad.estimators.text import ESTIMATORS
+from minigrad.nn.models.building import MODELS
+
+
+@pytest.fixture
+def names_are_forgotten() -> Iterator[None]:
+    """Forget what a test registers."""
+    with ExitStack() as stack:
+        for registry in (ESTIMATORS, MODELS, DATASETS):
+            stack.enter_context(registry.temporary())
+        yield
+
 
 # A shell ignores Ctrl-C in what it runs in the background; the examples and tests of Ctrl-C listen there, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -17,12 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(autouse=True)
-def names_of_examples_are_forgotten(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Put the lists of names back as they were, after a doctest."""
-    kept: list[tuple[dict, dict]] = []
+def names_of_examples_are_forgotten(request: pytest.FixtureRequest) -> None:
+    """Forget what a doctest registers."""
     if isinstance(request.node, pytest.DoctestItem):
-        kept = [(names, dict(names)) for names in (_LOADERS, _CLASSES, _LINES, _BUILDERS)]
-    yield
-    for names, before in kept:
-        names.clear()
-        names.update(before)
+        request.getfixturevalue("names_are_forgotten")

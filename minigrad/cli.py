@@ -23,6 +23,7 @@ from minigrad.commands.listing import add_list
 from minigrad.commands.reports import add_reports
 from minigrad.commands.reproduce import add_reproduce
 from minigrad.datasets.errors import DataError
+from minigrad.extensions import import_extension
 from minigrad.report import wrapped
 from minigrad.terminal import Lenient
 from minigrad.threads import one_thread
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     --------
     >>> main(["list"])  # doctest: +ELLIPSIS
     models
-      mlp ...
+      bagnet ...
     0
     """
     for stream in (sys.stdout, sys.stderr):
@@ -106,6 +107,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         words = RESUMES if options.resumes else ""
         with one_thread(), warnings.catch_warnings():
             warnings.showwarning = _shown_by(warnings.showwarning)
+            for name in options.extensions:
+                import_extension(name)
             return int(options.run(options))
     except KeyboardInterrupt:
         print(f"\ninterrupted{'; ' if words else ''}{words}", file=sys.stderr)
@@ -153,4 +156,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     for add in (add_list, add_compare, add_reproduce, add_reports, add_explore):
         add(commands)
+    for command in commands.choices.values():  # all of them take or show names
+        command.add_argument(
+            "--import",
+            action="append",
+            dest="extensions",
+            default=[],
+            metavar="MODULE",
+            help="a module, or a file such as mine.py, that registers estimators, models or data sets of your own; "
+            "may be repeated",
+        )
     return parser

@@ -5,22 +5,15 @@ Index conventions: G has B rows and m columns; x is (…, B, n), w is (m, n); a 
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.estimators import (
-    DiagonalSketch,
-    LowRankSketch,
-    Mask,
-    RandomProjection,
-    RangeFinderSketch,
-    TopK,
-    WinnerTakeAll,
-    WithReplacement,
-)
+from minigrad.estimators import WinnerTakeAll, WithReplacement, with_budget
+from minigrad.estimators.text import ESTIMATORS
 from minigrad.structure import dense
 
 AXES = ("column", "row", "sample", "element")
@@ -29,32 +22,53 @@ TARGETS = ("cotangent", "input", "weight", "both")
 DRAWN = (WithReplacement, WinnerTakeAll)
 KINDS = ("gaussian", "rademacher", "countsketch", "orthogonal")
 
+OPTIONS = {"axis": AXES, "target": TARGETS, "design": DESIGNS, "kind": KINDS, "oversampling": (0,)}
+"""What each option is tried with; others keep their defaults."""
 
-def finite(budget):
-    """Every unbiased estimator whose outcomes can be listed."""
-    found = [Mask(budget, axis, design) for axis in AXES for design in DESIGNS]
-    found += [DiagonalSketch(budget, *option) for option in itertools.product(AXES, TARGETS, DESIGNS)]
-    found += [cls(budget, *option) for cls in DRAWN for option in itertools.product(AXES, TARGETS)]
-    found += [LowRankSketch(budget, design) for design in DESIGNS]
-    found += [RandomProjection(budget, kind) for kind in ("rademacher", "countsketch")]
+REGISTERED = [ESTIMATORS.find(name) for name in ESTIMATORS.names()]
+CLASSES = [
+    cls for cls in REGISTERED
+    if cls.__module__.startswith("minigrad.") and any(field.name == "budget" for field in dataclasses.fields(cls))
+]  # fmt: skip
+"""Every estimator of the library with a budget."""
+
+
+def every(budget):
+    """Every estimator in every combination of its options, the biased ones too."""
+    found = []
+    for cls in CLASSES:
+        names = [field.name for field in dataclasses.fields(cls) if field.name in OPTIONS]
+        for choice in itertools.product(*[OPTIONS[name] for name in names]):
+            found.append(cls(budget, **dict(zip(names, choice, strict=True))))
     return found
+
+
+def knows(estimator, method):
+    """Whether an estimator has a closed form, whatever its budget."""
+    found = getattr(with_budget(estimator, 0.5), method)
+    try:
+        if method == "outcomes":
+            next(found(normal(0, 3, 4)))
+        else:
+            found(normal(0, 3, 4))
+    except NotImplementedError:
+        return False
+    return True
 
 
 def unbiased(budget):
     """Every unbiased estimator."""
-    found = finite(budget) + [RandomProjection(budget, kind) for kind in ("gaussian", "orthogonal")]
-    return found + [RangeFinderSketch(budget, 0, design=design) for design in DESIGNS]
+    return [estimator for estimator in every(budget) if estimator.unbiased]
+
+
+def finite(budget):
+    """Every unbiased estimator whose outcomes can be listed."""
+    return [estimator for estimator in unbiased(budget) if knows(estimator, "outcomes")]
 
 
 def closed(budget):
     """Every estimator that knows its distortion, the biased ones too."""
-    found = finite(budget) + [RandomProjection(budget, kind) for kind in ("gaussian", "orthogonal")]
-    return found + [TopK(budget, axis) for axis in AXES]
-
-
-def every(budget):
-    """Every estimator, the biased ones too."""
-    return unbiased(budget) + [TopK(budget, axis) for axis in AXES]
+    return [estimator for estimator in every(budget) if knows(estimator, "distortion")]
 
 
 def normal(seed, *shape, dtype=np.float64):

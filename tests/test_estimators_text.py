@@ -7,13 +7,12 @@ import dataclasses
 import itertools
 import operator
 import re
-import sys
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from estimator_cases import AXES, DESIGNS, KINDS, TARGETS, every
+from estimator_cases import AXES, CLASSES, DESIGNS, KINDS, TARGETS, every
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,13 +29,7 @@ from minigrad.estimators import (
     WinnerTakeAll,
     WithReplacement,
     parse,
-    registry,
 )
-
-REGISTRY = sys.modules["minigrad.estimators.registry"]
-CLASSES = (
-    Mask, DiagonalSketch, LowRankSketch, RandomProjection, RangeFinderSketch, TopK, WinnerTakeAll, WithReplacement,
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("budget", [0.1, 1 / 3, 1e-9, 1.0])
@@ -163,17 +156,10 @@ def test_a_budget_is_needed(cls):
 
 @pytest.mark.parametrize("value", [None, 3, "Column", ["column"], ""], ids=repr)
 def test_unknown_options(value):
-    makers = [
-        lambda: Mask(0.1, axis=value), lambda: Mask(0.1, design=value), lambda: DiagonalSketch(0.1, axis=value),
-        lambda: DiagonalSketch(0.1, target=value), lambda: DiagonalSketch(0.1, design=value),
-        lambda: LowRankSketch(0.1, design=value), lambda: RandomProjection(0.1, kind=value),
-        lambda: RangeFinderSketch(0.1, design=value),
-        lambda: TopK(0.1, axis=value), lambda: WithReplacement(0.1, axis=value),
-        lambda: WinnerTakeAll(0.1, target=value),
-    ]  # fmt: skip
-    for make in makers:
-        with pytest.raises(ValueError, match=r"unknown (axis|design|target|kind) .* Known: "):
-            make()
+    for cls in CLASSES:
+        for option in (field.name for field in dataclasses.fields(cls) if isinstance(field.default, str)):
+            with pytest.raises(ValueError, match=rf"{cls.__name__}: unknown {option} .* Known: "):
+                cls(0.1, **{option: value})
 
 
 def test_what_every_estimator_says_of_itself():
@@ -188,10 +174,10 @@ def test_what_every_estimator_says_of_itself():
 
 
 def test_names_and_their_lines():
-    assert set(estimators.names()) == {
-        "diagonal", "exact", "lowrank", "mask", "projection", "rangefinder", "replacement", "topk", "winner",
-    }  # fmt: skip
-    assert set(estimators.describe()) == set(estimators.names())
+    assert list(estimators.describe()) == sorted(estimators.names())
+    assert {"diagonal", "exact", "mask"} <= set(estimators.names())
+    for name in estimators.names():
+        assert estimators.describe()[name].startswith(name)
     assert all("\n" not in line for line in estimators.describe().values())
     assert "biased" in estimators.describe()["topk"]
 
@@ -253,8 +239,7 @@ def test_a_decimal_comma_is_explained(text):
         parse(text)
 
 
-def test_register_is_a_decorator(monkeypatch):
-    monkeypatch.setattr(registry, "_CLASSES", dict(registry._CLASSES))
+def test_register_is_a_decorator():
     before = estimators.names()
     with pytest.raises(TypeError, match=r"decorator.*got a type, so nothing was registered.*@estimators\.register"):
         estimators.register("coin", Mask)
@@ -308,6 +293,7 @@ def test_a_value_of_the_wrong_type_is_a_value_error(text, words):
     assert str(caught.value).startswith("estimator text ") and words in str(caught.value)
 
 
+@pytest.mark.usefixtures("names_are_forgotten")
 def test_an_estimator_of_ones_own_that_refuses_its_arguments():
     @estimators.register("picky", "takes a whole number")
     @dataclasses.dataclass(frozen=True)
@@ -317,9 +303,6 @@ def test_an_estimator_of_ones_own_that_refuses_its_arguments():
         def __post_init__(self):
             1 / operator.index(self.parts)
 
-    try:
-        for text in ("picky", "picky(2.5)", "picky(0)"):  # missing, of another type, out of range
-            with pytest.raises(ValueError, match=re.escape(f"estimator text {text!r}: ")):
-                parse(text)
-    finally:
-        del REGISTRY._CLASSES["picky"], REGISTRY._LINES["picky"]
+    for text in ("picky", "picky(2.5)", "picky(0)"):  # missing, of another type, out of range
+        with pytest.raises(ValueError, match=re.escape(f"estimator text {text!r}: ")):
+            parse(text)

@@ -10,25 +10,15 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import datasets, nn, ops, training
-from minigrad.datasets.registry import _LOADERS
-from minigrad.estimators.registry import _CLASSES, _LINES, register
+from minigrad import datasets, estimators, nn, ops, training
 from minigrad.experiments import Configuration, Method, compare, configuration, train
 from minigrad.experiments.store import Store
-from minigrad.nn.models.registry import _BUILDERS
 from minigrad.training.checkpoint import save_checkpoint
 
 SMALL = Configuration("mlp", "digits", epochs=1, batch_size=20, train=100, test=40)
 
 
-@pytest.fixture(autouse=True)
-def forgotten():
-    """What is registered here is forgotten."""
-    kept = [(names, dict(names)) for names in (_LOADERS, _CLASSES, _LINES, _BUILDERS)]
-    yield
-    for names, before in kept:
-        names.clear()
-        names.update(before)
+pytestmark = pytest.mark.usefixtures("names_are_forgotten")
 
 
 class Power(nn.Module):
@@ -77,11 +67,9 @@ def estimator(factor):
 
 def key(build=None, loader=None, kind=None, method=None, seed=0):
     """The key of a run of this model, these data and this estimator, all under the name "mine"."""
-    _BUILDERS["mine"] = (build or model(), "")
-    _LOADERS["mine"] = (loader or data(), "")
-    for names in (_CLASSES, _LINES):
-        names.pop("mine", None)
-    register("mine", "")(kind or estimator(1.0))
+    nn.models.register("mine", "a model")(build or model())
+    datasets.register("mine", "data")(loader or data())
+    estimators.register("mine", "an estimator")(kind or estimator(1.0))
     return Configuration("mine", "mine", epochs=1, batch_size=20).key(method or Method("a", "mine(0.5)"), seed)
 
 

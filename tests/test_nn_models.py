@@ -7,7 +7,6 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.nn.models import registry
 
 
 @pytest.mark.parametrize("sizes", [((6, 5, 3),), (6, 5, 3), (6, [5], 3), ([6], (5, 3))])
@@ -67,9 +66,8 @@ def test_build_passes_options_and_names_the_nearest():
         nn.models.build("mlp", (8, -1), 10)
 
 
-def test_a_model_is_one_decorated_function(monkeypatch):
-    monkeypatch.setattr(registry, "_BUILDERS", dict(registry._BUILDERS))
-
+@pytest.mark.usefixtures("names_are_forgotten")
+def test_a_model_is_one_decorated_function():
     @nn.models.register("softmax", "one layer")
     def softmax(input_shape, classes, *, rng=None, wide=False):
         return nn.Linear(*input_shape, classes, rng=rng)

@@ -19,7 +19,6 @@ from minigrad.experiments import Configuration, Method, equal_cost, train
 from minigrad.experiments.inspection import advise_model, inspect_model
 from minigrad.experiments.jobs import Job, process_executor
 from minigrad.experiments.measure import equal_cost_batch, measure
-from minigrad.nn.models.registry import _BUILDERS
 from minigrad.threads import one_thread
 
 SETTINGS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
@@ -139,13 +138,13 @@ class Watched(nn.Sequential):
 
 
 @pytest.fixture
-def watched(monkeypatch):
+def watched(monkeypatch, names_are_forgotten):
     """The model, known to experiments by its name; what it saw."""
 
     def build(input_shape, classes, *, rng=None):
         return Watched(nn.Flatten(), nn.mlp((int(np.prod(input_shape)), 16, 16, classes), rng=rng))
 
-    monkeypatch.setitem(_BUILDERS, "watched", (build, "a perceptron that is watched"))
+    nn.models.register("watched", "a perceptron that is watched")(build)
     monkeypatch.setattr(Watched, "seen", [])
     return Watched.seen
 

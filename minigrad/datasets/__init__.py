@@ -2,9 +2,9 @@
 
 One is bundled (`digits`); the others are found on this computer or downloaded, and their content is
 checked byte for byte. Each step has a file of its own: `places` finds, `download` fetches, `verify`
-checks, `archive` reads what is in one, `idx` and `records` parse; `registry` keeps the names.
+checks, `archive` reads what is in one, `idx` and `records` parse; `loading` keeps the names.
 
-To add a data set, write one function that returns a `Dataset`, under ``@register("one line about it")``.
+To add a data set, write one function that returns a `Dataset`, under ``@register("its_name", "one line about it")``.
 
 Examples
 --------
@@ -23,7 +23,7 @@ from minigrad.datasets.cifar import cifar10, cifar10_subset
 from minigrad.datasets.dataset import Dataset
 from minigrad.datasets.errors import DataError
 from minigrad.datasets.images import fashion_mnist, mnist
-from minigrad.datasets.registry import canonical, describe, load, loader, names, register
+from minigrad.datasets.loading import canonical, describe, load, loader, names, register
 
 __all__ = [
     "DataError",

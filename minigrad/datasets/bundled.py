@@ -7,12 +7,12 @@ from importlib import resources
 import numpy as np
 
 from minigrad.datasets.dataset import Dataset
-from minigrad.datasets.registry import register
+from minigrad.datasets.loading import register
 
 __all__ = ["digits"]
 
 
-@register("1,797 handwritten digits, 8×8 grey, bundled")
+@register("digits", "1,797 handwritten digits, 8×8 grey, bundled")
 def digits() -> Dataset:
     """Load the 1,797 handwritten digits that are bundled with minigrad.
 

@@ -17,9 +17,9 @@ from minigrad.datasets.datafile import DataFile
 from minigrad.datasets.dataset import Dataset
 from minigrad.datasets.download import download
 from minigrad.datasets.errors import DataError
+from minigrad.datasets.loading import register
 from minigrad.datasets.places import VARIABLE, places
 from minigrad.datasets.records import RECORD, parse_records
-from minigrad.datasets.registry import register
 from minigrad.datasets.verify import verified_content
 from minigrad.typing import Array
 
@@ -57,7 +57,7 @@ _PAPER = "Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Imag
 _LICENCE = "none stated; the authors ask to cite the report"
 
 
-@register("60,000 colour photographs, 32×32, ten classes, found or downloaded (170 MB)")
+@register("cifar10", "60,000 colour photographs, 32×32, ten classes, found or downloaded (170 MB)")
 def cifar10() -> Dataset:
     """Load CIFAR-10: 50,000 + 10,000 colour photographs in ten classes.
 
@@ -99,7 +99,7 @@ def cifar10() -> Dataset:
     return _dataset("cifar10", parts[:-1], parts[-1], source=_PAPER)
 
 
-@register("a part of CIFAR-10 for quick runs: whatever batches are in a folder of yours, unverified")
+@register("cifar10_subset", "a part of CIFAR-10 for quick runs: whatever batches are in a folder of yours, unverified")
 def cifar10_subset() -> Dataset:
     """Load a part of CIFAR-10, in the layout of the official binary files, from a folder on this computer.
 

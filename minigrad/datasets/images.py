@@ -15,8 +15,8 @@ from minigrad.datasets.dataset import Dataset
 from minigrad.datasets.download import download
 from minigrad.datasets.errors import DataError
 from minigrad.datasets.idx import parse_idx
+from minigrad.datasets.loading import register
 from minigrad.datasets.places import find
-from minigrad.datasets.registry import register
 from minigrad.datasets.verify import verified_content
 from minigrad.typing import Array
 
@@ -60,7 +60,7 @@ MNIST: Mapping[str, DataFile] = _files(
 )
 
 
-@register("70,000 articles of clothing, 28×28 grey, found or downloaded (31 MB)")
+@register("fashion_mnist", "70,000 articles of clothing, 28×28 grey, found or downloaded (31 MB)")
 def fashion_mnist() -> Dataset:
     """Load Fashion-MNIST: 60,000 + 10,000 grey images of clothing in ten classes.
 
@@ -100,7 +100,7 @@ def fashion_mnist() -> Dataset:
     )  # fmt: skip
 
 
-@register("70,000 handwritten digits, 28×28 grey, found or downloaded (12 MB)")
+@register("mnist", "70,000 handwritten digits, 28×28 grey, found or downloaded (12 MB)")
 def mnist() -> Dataset:
     """Load MNIST: 60,000 + 10,000 grey images of handwritten digits.
 

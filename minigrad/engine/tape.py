@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NoReturn, overload
+from typing import Any, Literal, NoReturn, overload
 from weakref import WeakValueDictionary
 
 import numpy as np

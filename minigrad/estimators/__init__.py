@@ -1,34 +1,26 @@
-"""Estimators: what to keep of a cotangent. One family a file; sampling designs and axes in one place each."""
+"""Estimators: what to keep of a cotangent. One family a file, and one line here; designs and axes in one place each."""
 
-from minigrad.engine.estimator import Estimator
-from minigrad.estimators import presets
-from minigrad.estimators.budget import with_budget
-from minigrad.estimators.diagonal import DiagonalSketch
-from minigrad.estimators.exact import Exact
-from minigrad.estimators.lowrank import LowRankSketch
-from minigrad.estimators.mask import Mask
-from minigrad.estimators.projection import RandomProjection
-from minigrad.estimators.rangefinder import RangeFinderSketch
-from minigrad.estimators.registry import describe, names, parse, register
-from minigrad.estimators.replacement import WithReplacement
-from minigrad.estimators.topk import TopK
-from minigrad.estimators.winner import WinnerTakeAll
+import types
 
-__all__ = [
-    "DiagonalSketch",
-    "Estimator",
-    "Exact",
-    "LowRankSketch",
-    "Mask",
-    "RandomProjection",
-    "RangeFinderSketch",
-    "TopK",
-    "WinnerTakeAll",
-    "WithReplacement",
-    "describe",
-    "names",
-    "parse",
-    "presets",
-    "register",
-    "with_budget",
-]
+from minigrad.engine.estimator import Estimator as Estimator
+from minigrad.estimators import presets as presets
+from minigrad.estimators.budget import with_budget as with_budget
+from minigrad.estimators.diagonal import DiagonalSketch as DiagonalSketch
+from minigrad.estimators.exact import Exact as Exact
+from minigrad.estimators.lowrank import LowRankSketch as LowRankSketch
+from minigrad.estimators.mask import Mask as Mask
+from minigrad.estimators.projection import RandomProjection as RandomProjection
+from minigrad.estimators.rangefinder import RangeFinderSketch as RangeFinderSketch
+from minigrad.estimators.replacement import WithReplacement as WithReplacement
+from minigrad.estimators.selection import Selection as Selection
+from minigrad.estimators.stratified import StratifiedMask as StratifiedMask
+from minigrad.estimators.text import describe as describe
+from minigrad.estimators.text import names as names
+from minigrad.estimators.text import parse as parse
+from minigrad.estimators.text import register as register
+from minigrad.estimators.topk import TopK as TopK
+from minigrad.estimators.winner import WinnerTakeAll as WinnerTakeAll
+
+# Of the modules, `presets` alone is for users.
+_imported = {name for name, thing in globals().items() if not isinstance(thing, types.ModuleType) and name[0] != "_"}
+__all__ = sorted(_imported | {"presets"})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.arrays import plain
-from minigrad.estimators.registry import Named
+from minigrad.estimators.named import Named
 from minigrad.streams import Domain, as_generator
 from minigrad.structure import Cotangent, Structured
 from minigrad.typing import Array, Seed

@@ -10,8 +10,9 @@ import numpy as np
 from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import all_finite
 from minigrad.estimators.designs import DesignName
-from minigrad.estimators.registry import check_choice, register
-from minigrad.estimators.selection import Selection
+from minigrad.estimators.named import check_choice
+from minigrad.estimators.selection import UnitSampler
+from minigrad.estimators.text import register
 from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Shape
 
@@ -29,7 +30,7 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 
 @register("diagonal", "columns, rows, … with the probabilities that minimise the variance")
 @dataclass(frozen=True, repr=False)
-class DiagonalSketch(Selection):
+class DiagonalSketch(UnitSampler):
     """Keep unit j with probability p_j and divide it by p_j, where p minimises Σ_j s_j / p_j for scores s.
 
     The expected number kept is ``budget`` times the number of units (fewer where fewer are not zero).

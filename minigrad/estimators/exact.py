@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigrad.estimators.registry import Named, register
+from minigrad.estimators.named import Named
+from minigrad.estimators.text import register
 from minigrad.structure import Cotangent
 from minigrad.typing import Array
 

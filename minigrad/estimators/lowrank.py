@@ -10,7 +10,8 @@ import numpy as np
 
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import DESIGNS, DesignName
-from minigrad.estimators.registry import check_budget, check_choice, register
+from minigrad.estimators.named import check_budget, check_choice
+from minigrad.estimators.text import register
 from minigrad.structure import Cotangent, Factors, Kept, matrix_shape, squared_norms
 from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Shape

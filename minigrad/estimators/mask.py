@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigrad.estimators.axes import AXES, AxisName
-from minigrad.estimators.designs import DesignName
-from minigrad.estimators.registry import register
+from minigrad.estimators.axes import AXES
 from minigrad.estimators.selection import Selection
+from minigrad.estimators.text import register
 from minigrad.typing import Array
 
 if TYPE_CHECKING:
@@ -54,10 +53,6 @@ class Mask(Selection):
     >>> Mask(0.5).distortion(g)
     4.0
     """
-
-    budget: float = field()
-    axis: AxisName = "column"
-    design: DesignName = "poisson"
 
     def probabilities(self, g: Array, node: Node | None = None) -> Array:
         return np.full(AXES[self.axis].count(g.shape), self.budget)

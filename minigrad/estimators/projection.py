@@ -13,7 +13,8 @@ import numpy as np
 from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import LARGEST
-from minigrad.estimators.registry import check_budget, check_choice, register
+from minigrad.estimators.named import check_budget, check_choice
+from minigrad.estimators.text import register
 from minigrad.structure import Cotangent, Factors, Kept, matrix_shape
 from minigrad.theory.projections import Projection
 from minigrad.typing import Array, Shape

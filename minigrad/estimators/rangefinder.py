@@ -17,7 +17,8 @@ import numpy as np
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import DESIGNS, DesignName
 from minigrad.estimators.lowrank import LowRankSketch
-from minigrad.estimators.registry import check_budget, check_choice, register
+from minigrad.estimators.named import check_budget, check_choice
+from minigrad.estimators.text import register
 from minigrad.streams import Domain, as_generator, generator
 from minigrad.structure import Cotangent, Factors, Kept, dense, matrix_shape, squared_norms
 from minigrad.theory.probabilities import optimal_probabilities

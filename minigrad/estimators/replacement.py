@@ -20,7 +20,8 @@ from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.designs import LARGEST
 from minigrad.estimators.diagonal import TARGETS, DiagonalSketch, Target
-from minigrad.estimators.registry import check_budget, check_choice, register
+from minigrad.estimators.named import check_budget, check_choice
+from minigrad.estimators.text import register
 from minigrad.structure import Cotangent, Kept, dense
 from minigrad.typing import Array, Shape
 

@@ -1,16 +1,21 @@
-"""Estimators that keep some units of a cotangent, each with a known probability, and divide it by that."""
+"""Estimators that keep some units of a cotangent, each with a known probability, and divide it by that.
+
+Index conventions: j runs over the n units (columns, rows, …) of G; p_j is the inclusion probability of unit j.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import Budgeted, all_finite, as_cotangent
 from minigrad.estimators.designs import DESIGNS, DesignName
-from minigrad.estimators.registry import check_budget, check_choice
+from minigrad.estimators.named import check_budget, check_choice
 from minigrad.streams import Domain, as_generator
 from minigrad.structure import Cotangent, Kept, Structured, dense
 from minigrad.typing import Array, Seed, Shape
@@ -18,64 +23,99 @@ from minigrad.typing import Array, Seed, Shape
 if TYPE_CHECKING:
     from minigrad.engine.node import Node
 
-__all__ = ["Selection"]
+__all__ = ["Selection", "UnitSampler"]
 
 
-class Selection(Budgeted):
+class UnitSampler(Budgeted):
     """Keeps unit j of G with probability p_j as G_j / p_j; a subclass says what the p_j are.
 
-    Unbiased because E[1{kept}/p_j] = 1, as long as p_j > 0 wherever G_j ≠ 0. Where a unit with a NaN or an infinity is
-    kept the whole cotangent is handed on untouched, as the exact VJP would take it.
+    The units go together as the field ``design`` says; a subclass without this field writes ``draw`` and ``sets``.
     """
 
     axis: AxisName
     design: DesignName
+    _trusted: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # The library's own probabilities keep to the contract, which its tests see to.
+        cls._trusted = cls.probabilities.__module__.partition(".")[0] == __name__.partition(".")[0]
 
     def __post_init__(self) -> None:
+        for argument in dataclasses.fields(self):  # type: ignore[arg-type]
+            stated = getattr(type(self), argument.name, argument.default)
+            if argument.default is not dataclasses.MISSING and stated != argument.default:
+                raise TypeError(
+                    f"{type(self).__name__}: {argument.name} = {stated!r} in the class does not change the argument, "
+                    f"whose default is {argument.default!r}. Write @dataclass(frozen=True, repr=False) above the class "
+                    f"and `{argument.name}: {type(stated).__name__} = {stated!r}` in it"
+                )
         check_budget(self, self.budget)
-        check_choice(self, "axis", self.axis, AXES)
-        check_choice(self, "design", self.design, DESIGNS)
+        for option, known in (("axis", AXES), ("design", DESIGNS)):
+            if hasattr(self, option):
+                check_choice(self, option, getattr(self, option), known)
 
-    def probabilities(self, g: Array, node: Node | None = None) -> Array:
+    def probabilities(self, g: Array, node: Node | None) -> Array:
         """The inclusion probability of each unit.
 
         Parameters
         ----------
         g : ndarray
             The cotangent.
-        node : Node, optional
-            Where it arrives.
+        node : Node or None
+            Where it arrives; None when called by hand.
+
+        Returns
+        -------
+        ndarray of float64, shape (units,)
+            In [0, 1], and 0 only where the unit is zero. The cost model takes their mean to be the budget.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say with which probabilities it keeps what. Write "
+            "`def probabilities(self, g, node)` that returns an array with one probability for each unit"
+        )
+
+    def draw(self, g: Array, p: Array, rng: np.random.Generator) -> Array:
+        """Draw the units that are kept, increasing."""
+        return DESIGNS[self.design].draw(p, rng)
+
+    def sets(self, g: Array, p: Array) -> Iterator[tuple[float, Array]]:
+        """Yield each set of units that `draw` may give, with its probability."""
+        return DESIGNS[self.design].outcomes(p)
+
+    def squared_norms(self, g: Array) -> Array:
+        """‖G_j‖² of each unit.
 
         Returns
         -------
         ndarray of float64, shape (units,)
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say with which probabilities it keeps what")
+        return AXES[self.axis].squares(g, None, None)
 
     def sample(self, g: Any, node: Node | None = None, rng: Seed = None) -> Cotangent:
         g = as_cotangent(g)
         if self.budget == 1 or not g.size:
             return g
-        p = self.probabilities(g, node)
-        kept = self._gather(g, p, DESIGNS[self.design].draw(p, as_generator(Domain.SAMPLE, rng)))
+        p = self._inclusion(g, node)
+        kept = self._gather(g, p, self.draw(g, p, as_generator(Domain.SAMPLE, rng)))
         # A look at all of G would cost as much as a small budget saves; what was left out need not be read at all.
         values = kept.parts[0] if isinstance(kept, Structured) else kept
         return kept if all_finite(values) or all_finite(g) else g
 
     def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
-        p = self.probabilities(g, node)
-        for probability, kept in DESIGNS[self.design].outcomes(p):
+        p = self._inclusion(g, node)
+        for probability, kept in self.sets(g, p):
             yield probability, self._gather(g, p, kept)
 
     def _distortion(self, g: Array, node: Node | None) -> float:
-        """E‖ĝ − g‖² = Σ_j (1/p_j − 1)‖G_j‖² (THEORY.md §2); the same for both designs."""
-        p = self.probabilities(g, node)
-        squares = AXES[self.axis].squares(g, None, None)
+        """E‖ĝ − g‖² = Σ_j (1/p_j − 1)‖G_j‖² (THEORY.md §2); the same however the units go together."""
+        p = self._inclusion(g, node)
+        squares = self.squared_norms(g)
         seen = (p > 0) & (p < 1)  # squares may be infinite, and 0·∞ is not 0
         return float(((1 - p[seen]) / p[seen]) @ squares[seen])
 
     def _rare(self, g: Array, level: float, node: Node | None) -> Array | None:
-        units = np.flatnonzero(self.probabilities(g, node) < level)
+        units = np.flatnonzero(self._inclusion(g, node) < level)
         return dense(AXES[self.axis].gather(g, units, np.ones(units.size, g.dtype)))
 
     def kept(self, shape: Shape) -> Kept:
@@ -86,3 +126,92 @@ class Selection(Budgeted):
 
     def _gather(self, g: Array, p: Array, kept: Array) -> Cotangent:
         return AXES[self.axis].gather(g, kept, (1 / p[kept]).astype(g.dtype))
+
+    def _inclusion(self, g: Array, node: Node | None) -> Array:
+        """The probabilities; raise if they are none, or would bias the mean."""
+        p = self.probabilities(g, node)
+        if self._trusted:
+            return p
+        p = np.asarray(p)
+        units = AXES[self.axis].count(g.shape)
+        if p.shape != (units,) or p.dtype.kind not in "fiub":
+            raise ValueError(
+                f"{self._where(node)} gave {p.dtype} of shape {p.shape} for a cotangent of shape {g.shape}; return one "
+                f"probability for each {self.axis}, an array of floats of shape ({units},)"
+            )
+        p = p.astype(np.float64, copy=False)
+        wrong = np.flatnonzero(~((p >= 0) & (p <= 1)))
+        lost = np.flatnonzero(p == 0)
+        if not wrong.size and lost.size:
+            parts = AXES[self.axis].gather(g, lost, np.ones(lost.size, g.dtype)).parts[0]
+            along = 0 if self.axis == "column" else tuple(range(1, parts.ndim))
+            lost = lost[parts.any(axis=along)] if parts.ndim > 1 else lost[parts != 0]
+        if not wrong.size and not lost.size:
+            return p
+        if not all_finite(g) or not g.any():
+            return np.ones(units)  # norms of such a cotangent are no help: it is handed on as it is
+        if wrong.size:
+            raise ValueError(
+                f"{self._where(node)} gave {p[wrong[0]]:g} for {self.axis} {wrong[0]} ({wrong.size} of {units} are not "
+                "in [0, 1]). Clip what is above 1, and see that no sum that you divide by is 0"
+            )
+        raise ValueError(
+            f"{self._where(node)} gave 0 for {self.axis} {lost[0]}, which is not zero ({lost.size} of {units} such). "
+            "It would never be kept, and the mean be biased: give everything that is not zero some probability, "
+            "as with np.maximum(p, 0.1 * self.budget)"
+        )
+
+    def _where(self, node: Node | None) -> str:
+        return f"{f'{node.label}: ' if node is not None else ''}{type(self).__name__}: probabilities(g, node)"
+
+
+@dataclass(frozen=True, repr=False)
+class Selection(UnitSampler):
+    """Keep units with probabilities of one's own: subclass it and write ``probabilities``.
+
+    Unit j is kept with probability p_j, as G_j / p_j (Horvitz and Thompson 1952, *J. Amer. Statist. Assoc.* 47). That
+    is unbiased as long as p_j > 0 wherever G_j ≠ 0. Draws, outcomes, distortion, what is rare, and the structure in
+    which the kept units are stored are then given.
+
+    Parameters
+    ----------
+    budget : float
+        The fraction that is expected to be kept, in (0, 1]; for ``probabilities`` to keep to. 1 is exact.
+    axis : {"column", "row", "sample", "element"}, default "column"
+        What a unit is: an entry of the last axis, of all axes before it, of the first axis, or of the whole array.
+    design : {"poisson", "systematic"}, default "poisson"
+        Independent draws; or a fixed number, drawn with one random start.
+
+    Raises
+    ------
+    ValueError
+        If the budget is outside (0, 1], or an option is unknown. When drawing: if the probabilities are of another
+        shape than (units,), not in [0, 1], or 0 for a unit that is not zero.
+    TypeError
+        If the budget is no number; if the class sets an argument without being a dataclass.
+
+    Notes
+    -----
+    E‖Ĝ − G‖² = Σ_j (1/p_j − 1) ‖G_j‖² (THEORY.md §2). Where a unit with a NaN or an infinity is kept the whole
+    cotangent is handed on untouched, as the exact VJP would take it. So is one that is zero, or not finite, where the
+    probabilities are refused.
+
+    Examples
+    --------
+    Units above the median norm are kept for certain:
+
+    >>> from minigrad.estimators import Selection
+    >>> class Upper(Selection):
+    ...     def probabilities(self, g, node):
+    ...         norms = self.squared_norms(g)
+    ...         return np.where(norms > np.median(norms), 1.0, 2 * self.budget - 1)
+    >>> g = np.array([[4.0, 1.0, 2.0, 3.0]])
+    >>> Upper(0.75).probabilities(g, None).tolist(), Upper(0.75).distortion(g)
+    ([1.0, 0.5, 0.5, 1.0], 5.0)
+    >>> [(probability, kept.indices.tolist()) for probability, kept in Upper(0.75).outcomes(g)]
+    [(0.25, [0, 3]), (0.25, [0, 2, 3]), (0.25, [0, 1, 3]), (0.25, [0, 1, 2, 3])]
+    """
+
+    budget: float = field()
+    axis: AxisName = "column"
+    design: DesignName = "poisson"

@@ -10,7 +10,8 @@ import numpy as np
 
 from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import Budgeted
-from minigrad.estimators.registry import check_budget, check_choice, register
+from minigrad.estimators.named import check_budget, check_choice
+from minigrad.estimators.text import register
 from minigrad.structure import Cotangent, Kept
 from minigrad.typing import Array, Shape
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigrad.estimators.registry import register
 from minigrad.estimators.replacement import Plan, WithReplacement
+from minigrad.estimators.text import register
 from minigrad.typing import Array
 
 if TYPE_CHECKING:

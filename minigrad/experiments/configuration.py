@@ -86,9 +86,7 @@ class Configuration:
     validation: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "model", self.model.strip().lower())  # one spelling, so one key
-        if self.model not in nn.models.names():
-            raise ValueError(unknown("model", self.model, nn.models.names()))
+        object.__setattr__(self, "model", nn.models.canonical(self.model))  # one spelling, so one key
         object.__setattr__(self, "data", datasets.canonical(self.data))
         count("epochs", self.epochs, MOST_EPOCHS, "epochs")
         if self.batch_size < 1:

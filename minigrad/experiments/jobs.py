@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,6 +23,7 @@ from minigrad.experiments.interrupts import QuietContext, held
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run, train
 from minigrad.experiments.store import Store
+from minigrad.extensions import import_extension, imported
 from minigrad.terminal import lenient_warnings, progress_bar
 
 __all__ = ["Job", "dask_executor", "process_executor", "run_jobs"]
@@ -40,11 +41,15 @@ class Job:
     configuration : Configuration
     method : Method
     seed : int
+    extensions : tuple of str
+        Modules and files that register the names which the job uses, and are imported where it is done. Default: all
+        that were imported here as ``--import`` does.
     """
 
     configuration: Configuration
     method: Method
     seed: int
+    extensions: tuple[str, ...] = field(default_factory=imported)
 
     @property
     def key(self) -> str:
@@ -53,6 +58,8 @@ class Job:
 
     def __call__(self, checkpoint: Path | None = None) -> Run:
         """Train, in whatever process this is."""
+        for name in self.extensions:
+            import_extension(name)
         return train(self.configuration, self.method, self.seed, None, checkpoint)
 
 

@@ -14,7 +14,7 @@ from minigrad.nn.containers import Sequential
 from minigrad.nn.conv import Conv2d
 from minigrad.nn.layer_arguments import positive
 from minigrad.nn.linear import Linear
-from minigrad.nn.models.registry import register
+from minigrad.nn.models.building import register
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import BatchNorm
 from minigrad.nn.pooling import GlobalAvgPool

@@ -15,7 +15,7 @@ from minigrad.nn.containers import Sequential
 from minigrad.nn.dropout import Dropout
 from minigrad.nn.layer_arguments import check_module, positive
 from minigrad.nn.linear import Linear
-from minigrad.nn.models.registry import register
+from minigrad.nn.models.building import register
 from minigrad.nn.module import Module
 from minigrad.nn.shaping import Flatten
 from minigrad.streams import Domain, as_generator

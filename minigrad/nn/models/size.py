@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine.tape import Tape
-from minigrad.nn.models.registry import build
+from minigrad.nn.models.building import build
 
 __all__ = ["Size", "size"]
 

@@ -14,7 +14,7 @@ from minigrad.nn.containers import Sequential
 from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
 from minigrad.nn.layer_arguments import positive
 from minigrad.nn.linear import Linear
-from minigrad.nn.models.registry import register
+from minigrad.nn.models.building import register
 from minigrad.nn.module import Module
 from minigrad.nn.normalization import LayerNorm
 from minigrad.nn.pooling import GlobalAvgPool

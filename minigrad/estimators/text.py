@@ -1,44 +1,40 @@
-"""The names of estimators, checks of their arguments, and how they are written."""
+"""The names of estimators, and how they are read from text."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
-import math
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
-
 from minigrad.engine.estimator import Estimator
-from minigrad.naming import check_line, unknown
+from minigrad.naming import unknown
+from minigrad.registry import Registry
 
-__all__ = ["Named", "describe", "names", "parse", "register"]
+__all__ = ["ESTIMATORS", "describe", "names", "parse", "register"]
 
-_CLASSES: dict[str, type[Named]] = {}
-_LINES: dict[str, str] = {}
-Class = TypeVar("Class", bound="type[Named]")
+Class = TypeVar("Class", bound="type[Estimator]")
 LONGEST = 1000
 """No estimator takes so many characters to write."""
 
 
-class Named(Estimator):
-    """An estimator with arguments as dataclass fields; it is written as ``repr`` shows it."""
-
-    def __repr__(self) -> str:
-        parts = []
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if field.default is dataclasses.MISSING:
-                parts.append(repr(value))
-            elif value != field.default:
-                parts.append(f"{field.name}={value!r}")
-        return f"{type(self).__name__}({', '.join(parts)})"
+def _check(name: str, cls: Any) -> None:
+    if not (isinstance(cls, type) and issubclass(cls, Estimator) and dataclasses.is_dataclass(cls)):
+        raise TypeError(
+            f"estimators.register({name!r}, …): {cls!r} is not a dataclass that inherits from minigrad.Estimator; "
+            "write @dataclass(frozen=True) between this line and the class. Its fields are what a text may name"
+        )
 
 
-def register(name: str, line: str) -> Callable[[Class], Class]:
+ESTIMATORS: Registry[type[Estimator]] = Registry(
+    "estimator", "minigrad.estimators", "estimators.register", _check, by_class=True
+)
+"""All of them, by their short names and by those of their classes."""
+
+
+def register(name: str, line: str | None = None) -> Callable[[Class], Class]:
     """Make a class of estimators known to `parse` and to the command line by a short name.
 
     Parameters
@@ -56,8 +52,10 @@ def register(name: str, line: str) -> Callable[[Class], Class]:
     Raises
     ------
     TypeError
-        If the line is no text, as in ``register("coin", Coin)``; or if what is decorated is not a dataclass that
-        inherits from Estimator.
+        If the line is missing or no text, as in ``register("coin", Coin)``; or if what is decorated is not a dataclass
+        that inherits from Estimator.
+    ValueError
+        If another estimator has the name, or its class has that of the class: text could not tell them apart.
 
     Examples
     --------
@@ -72,31 +70,19 @@ def register(name: str, line: str) -> Callable[[Class], Class]:
     >>> parse("coin(0.25)")
     Coin(budget=0.25)
     """
-    check_line(f"@estimators.register({name!r}, ", line)
-
-    def decorate(cls: Class) -> Class:
-        if not (isinstance(cls, type) and issubclass(cls, Estimator) and dataclasses.is_dataclass(cls)):
-            raise TypeError(
-                f"estimators.register({name!r}, …): {cls!r} is not a dataclass that inherits from minigrad.Estimator; "
-                "its fields are the arguments that the text names"
-            )
-        _CLASSES[name] = cls
-        _LINES[name] = line
-        return cls
-
-    return decorate
+    return ESTIMATORS.register(name, line)
 
 
 def names() -> tuple[str, ...]:
-    """The short names of the estimators.
+    """The short names of the estimators, sorted.
 
     Examples
     --------
     >>> from minigrad import estimators
     >>> estimators.names()
-    ('diagonal', 'exact', 'lowrank', 'mask', 'projection', 'rangefinder', 'replacement', 'topk', 'winner')
+    ('diagonal', 'exact', ...)
     """
-    return tuple(sorted(_CLASSES))
+    return ESTIMATORS.names()
 
 
 def describe() -> dict[str, str]:
@@ -109,10 +95,11 @@ def describe() -> dict[str, str]:
     'lowrank(budget, design=poisson): some singular directions, with the best probabilities'
     """
     lines = {}
-    for name, cls in sorted(_CLASSES.items()):
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-        written = ", ".join(f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default}" for f in fields)
-        lines[name] = f"{name}({written}): {_LINES[name]}" if written else f"{name}: {_LINES[name]}"
+    for name, line in ESTIMATORS.describe().items():
+        fields = dataclasses.fields(ESTIMATORS.find(name))  # type: ignore[arg-type]
+        needed = ("budget", *(f.name for f in fields if f.default is dataclasses.MISSING))  # `parse` wants the budget
+        written = ", ".join(f.name if f.name in needed else f"{f.name}={f.default}" for f in fields)
+        lines[name] = f"{name}({written}): {line}" if written else f"{name}: {line}"
     return lines
 
 
@@ -148,7 +135,10 @@ def parse(text: str, budget: float | None = None) -> Estimator:
     LowRankSketch(0.5)
     """
     name, args, kwargs = _read(text)
-    cls = _find(name, text)
+    try:
+        cls = ESTIMATORS.find(name)
+    except ValueError as error:
+        raise ValueError(f"estimator text {_shown(text)}: {error}") from None
     fields = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     if len(args) > len(fields):
         raise ValueError(
@@ -206,36 +196,3 @@ def _shown(text: Any) -> str:
 
 def _value(node: ast.expr) -> Any:
     return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)
-
-
-def _find(name: str, text: str) -> type[Named]:
-    wanted = name.lower().replace("_", "")
-    known = {**_CLASSES, **{cls.__name__.lower(): cls for cls in _CLASSES.values()}}
-    if wanted in known:
-        return known[wanted]
-    raise ValueError(f"estimator text {_shown(text)}: " + unknown("estimator", name, list(_CLASSES)))
-
-
-def check_choice(owner: Any, what: str, value: Any, known: Iterable[str]) -> None:
-    """Raise ValueError if an option of an estimator is none of those known."""
-    known = list(known)
-    if value not in known:
-        raise ValueError(f"{type(owner).__name__}: {unknown(what, value, known)}")
-
-
-def check_budget(owner: Any, budget: Any) -> None:
-    """Raise if a budget is not a number in (0, 1]."""
-    if isinstance(budget, (bool, np.bool_)) or (
-        not isinstance(budget, (int, float)) and not hasattr(budget, "__float__")
-    ):
-        raise TypeError(f"{type(owner).__name__}: the budget must be a number in (0, 1], got {budget!r}")
-    try:
-        value = float(budget)
-    except OverflowError:  # a whole number beyond all floats
-        value = math.inf if budget > 0 else -math.inf
-    if not 0 < value <= 1 or math.isnan(value):
-        raise ValueError(
-            f"{type(owner).__name__}: budget={value:g} is outside (0, 1]. It is the expected fraction that is kept: "
-            "0.1 keeps a tenth, 1 is exact"
-        )
-    object.__setattr__(owner, "budget", value)

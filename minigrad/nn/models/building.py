@@ -6,19 +6,21 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from minigrad.naming import check_line, unknown
+from minigrad.naming import unknown
 from minigrad.nn.layer_arguments import positive
 from minigrad.nn.module import Module
+from minigrad.registry import Registry
 from minigrad.typing import Seed, Shape
 
-__all__ = ["build", "builder", "describe", "names", "register"]
+__all__ = ["MODELS", "build", "builder", "canonical", "describe", "names", "register"]
 
 Builder: TypeAlias = Callable[..., Module]
 
-_BUILDERS: dict[str, tuple[Builder, str]] = {}
+MODELS: Registry[Builder] = Registry("model", "minigrad.models", "models.register")
+"""All of them."""
 
 
-def register(name: str, line: str) -> Callable[[Builder], Builder]:
+def register(name: str, line: str | None = None) -> Callable[[Builder], Builder]:
     """Make a function that builds a model known to `build` and to the command line.
 
     The function takes ``(input_shape, classes, *, rng=None, **options)``: the shape of one sample, the number of
@@ -40,9 +42,9 @@ def register(name: str, line: str) -> Callable[[Builder], Builder]:
     Raises
     ------
     TypeError
-        If the line is no text, as in ``register("mlp", build_mlp)``.
+        If the line is missing or no text, as in ``register("mlp", build_mlp)``.
     ValueError
-        If the name is taken.
+        If another model has the name.
 
     Examples
     --------
@@ -54,26 +56,18 @@ def register(name: str, line: str) -> Callable[[Builder], Builder]:
     >>> [name for name, _ in nn.models.build("softmax_regression", (8, 8, 1), 10, rng=0).named_parameters()]
     ['1.weight', '1.bias']
     """
-    check_line(f"@models.register({name!r}, ", line)
-
-    def decorate(builder: Builder) -> Builder:
-        if name in _BUILDERS:
-            raise ValueError(f"a model called {name!r} is registered already; choose another name")
-        _BUILDERS[name] = (builder, line)
-        return builder
-
-    return decorate
+    return MODELS.register(name, line)
 
 
 def names() -> tuple[str, ...]:
-    """The names that `build` knows.
+    """The names that `build` knows, sorted.
 
     Examples
     --------
     >>> "mlp" in names()
     True
     """
-    return tuple(_BUILDERS)
+    return MODELS.names()
 
 
 def describe() -> dict[str, str]:
@@ -84,7 +78,7 @@ def describe() -> dict[str, str]:
     >>> describe()["mlp"]
     'fully connected layers with an activation between'
     """
-    return {name: line for name, (_, line) in _BUILDERS.items()}
+    return MODELS.describe()
 
 
 def builder(name: str) -> Builder:
@@ -100,10 +94,23 @@ def builder(name: str) -> Builder:
     >>> builder("BagNet").__name__
     'bagnet'
     """
-    key = str(name).strip().lower()
-    if key not in _BUILDERS:
-        raise ValueError(unknown("model", name, _BUILDERS))
-    return _BUILDERS[key][0]
+    return MODELS.find(name)
+
+
+def canonical(name: str) -> str:
+    """The name of a model as `names` spells it.
+
+    Raises
+    ------
+    ValueError
+        If no model has this name.
+
+    Examples
+    --------
+    >>> canonical(" MLP")
+    'mlp'
+    """
+    return MODELS.canonical(name)
 
 
 def build(name: str, input_shape: Sequence[int], classes: int, *, rng: Seed = None, **options: Any) -> Module:
@@ -144,7 +151,7 @@ def build(name: str, input_shape: Sequence[int], classes: int, *, rng: Seed = No
     >>> build("mpl", (8, 8, 1), 10)
     Traceback (most recent call last):
         ...
-    ValueError: unknown model 'mpl'; did you mean 'mlp'? Known: mlp...
+    ValueError: unknown model 'mpl'; did you mean 'mlp'? Known: ...mlp...
     """
     make = builder(name)
     parameters = inspect.signature(make).parameters.values()

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from minigrad.datasets.dataset import Dataset
-from minigrad.naming import check_line, unknown
+from minigrad.registry import Registry
 
-__all__ = ["canonical", "describe", "load", "loader", "names", "register"]
+__all__ = ["DATASETS", "canonical", "describe", "load", "loader", "names", "register"]
 
-Loader = Callable[[], Dataset]
+Loader: TypeAlias = Callable[[], Dataset]
 
-_LOADERS: dict[str, tuple[Loader, str]] = {}
+DATASETS: Registry[Loader] = Registry("data set", "minigrad.datasets", "datasets.register")
+"""All of them."""
 
 
-def register(line: str) -> Callable[[Loader], Loader]:
-    """Make a function that returns a `Dataset` known by its own name.
+def register(name: str, line: str | None = None) -> Callable[[Loader], Loader]:
+    """Make a function that returns a `Dataset` known to `load` and to the command line.
 
     Parameters
     ----------
+    name : str
+        Such as ``"digits"``.
     line : str
-        One line that says what the data are, for lists.
+        What the data are, in one line.
 
     Returns
     -------
@@ -30,42 +34,33 @@ def register(line: str) -> Callable[[Loader], Loader]:
     Raises
     ------
     TypeError
-        When the line is no text, as in ``@register`` without brackets.
+        When the name or the line is missing, as in ``@register`` without brackets.
     ValueError
-        When the name is taken.
+        When another data set has the name.
 
     Examples
     --------
     >>> import numpy as np
     >>> from minigrad import datasets
-    >>> @datasets.register("two points on a line")
+    >>> @datasets.register("points", "two points on a line")
     ... def points():
     ...     x, y = np.array([[-1.0], [1.0]], np.float32), np.array([0, 1])
     ...     return datasets.Dataset("points", x, y, x, y, ("left", "right"))
     >>> datasets.load("points").classes
     ('left', 'right')
     """
-    check_line("@datasets.register(", line)
-
-    def decorate(loader: Loader) -> Loader:
-        name = loader.__name__.lower()
-        if name in _LOADERS:
-            raise ValueError(f"a data set called {name!r} is registered already; rename your function")
-        _LOADERS[name] = (loader, line)
-        return loader
-
-    return decorate
+    return DATASETS.register(name, line)
 
 
 def names() -> tuple[str, ...]:
-    """The names that `load` knows.
+    """The names that `load` knows, sorted.
 
     Examples
     --------
-    >>> names()
-    ('digits', 'cifar10', 'cifar10_subset', 'fashion_mnist', 'mnist')
+    >>> "digits" in names()
+    True
     """
-    return tuple(_LOADERS)
+    return DATASETS.names()
 
 
 def describe() -> dict[str, str]:
@@ -76,7 +71,7 @@ def describe() -> dict[str, str]:
     >>> describe()["digits"]
     '1,797 handwritten digits, 8×8 grey, bundled'
     """
-    return {name: line for name, (_, line) in _LOADERS.items()}
+    return DATASETS.describe()
 
 
 def load(name: str) -> Dataset:
@@ -101,7 +96,7 @@ def load(name: str) -> Dataset:
     >>> load("fashion-minst")
     Traceback (most recent call last):
         ...
-    ValueError: unknown data set 'fashion-minst'; did you mean 'fashion_mnist'? Known: digits, ...
+    ValueError: unknown data set 'fashion-minst'; did you mean 'fashion_mnist'? Known: ...digits...
     """
     return loader(name)()
 
@@ -119,7 +114,7 @@ def loader(name: str) -> Loader:
     >>> loader("digits").__name__
     'digits'
     """
-    return _LOADERS[canonical(name)][0]
+    return DATASETS.find(name)
 
 
 def canonical(name: str) -> str:
@@ -135,9 +130,4 @@ def canonical(name: str) -> str:
     >>> canonical("Fashion-MNIST")
     'fashion_mnist'
     """
-    if not isinstance(name, str):
-        raise TypeError(f"the name of a data set is a str, not {type(name).__name__}")
-    key = name.strip().lower().replace("-", "_")
-    if key not in _LOADERS:
-        raise ValueError(unknown("data set", name, _LOADERS))
-    return key
+    return DATASETS.canonical(name)
