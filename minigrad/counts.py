@@ -5,11 +5,13 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-__all__ = ["MOST_DRAWS", "MOST_EPOCHS", "MOST_SEEDS", "MOST_WORKERS", "count"]
+__all__ = ["MOST_BATCHES", "MOST_DRAWS", "MOST_EPOCHS", "MOST_SEEDS", "MOST_STEPS", "MOST_WORKERS", "count"]
 
+MOST_BATCHES = 100_000
 MOST_DRAWS = 1_000_000
 MOST_EPOCHS = 1_000_000
 MOST_SEEDS = 10_000
+MOST_STEPS = 100_000_000
 MOST_WORKERS = 1_000
 
 

@@ -336,6 +336,47 @@ def test_a_module_of_the_user_is_described_by_its_file(tmp_path, monkeypatch):
     assert differences(*found) == ["globals.m: other code"]
 
 
+READS = {
+    "an attribute": "f = lambda: m.a",
+    "an attribute in a function inside": "def f():\n    return [m.a for _ in range(2)]",
+    "an attribute that is called": "f = lambda: m.call()",
+    "a module in a module": "f = lambda: outer.inner.a",
+    "imported within": "def f():\n    import of_mine\n    return of_mine.a",
+    "imported within, by another name": "def f():\n    import of_mine as it\n    return it.a",
+    "imported from within": "def f():\n    from of_mine import a\n    return a",
+}
+
+
+@pytest.mark.parametrize("reads", READS)
+def test_what_code_reads_of_a_module_of_the_user_counts_as_it_stands(reads, monkeypatch):
+    """``config.rate = 0.2`` after the import was another experiment under one name."""
+    module, outer = types.ModuleType("of_mine"), types.ModuleType("outer_of_mine")
+    monkeypatch.setitem(sys.modules, "of_mine", module)
+    module.held, module.call, outer.inner = [1], function("f = lambda: held", held=[1]), module
+    f, found = function(READS[reads], m=module, outer=outer), []
+    for value in (1, 2, 1):
+        module.a, module.call = value, function("f = lambda: held", held=[value])
+        found.append(describe(f, "it"))
+    assert found[0] == found[2] and len(differences(*found[:2])) == 1
+    module.held = [2]  # which `f` does not read
+    assert describe(f, "it") == found[2]
+
+
+def test_a_module_that_is_imported_later_is_told_at_once(tmp_path, monkeypatch):
+    """Else a function that had imported it would be another one afterwards."""
+    (tmp_path / "of_mine_alone.py").write_text("a = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    f = function("def f():\n    import of_mine_alone, nowhere.at_all, wave\n    return of_mine_alone.a")
+    try:
+        found = describe(f, "it")
+        assert "wave" not in set(sys.modules) - before  # a library is not loaded for it
+        sys.modules["of_mine_alone"].a = 2
+        assert differences(found, describe(f, "it")) == ["globals.of_mine_alone.a: the checkpoint has 1, this run 2"]
+    finally:
+        sys.modules.pop("of_mine_alone", None)
+
+
 def test_a_script_that_bears_the_name_of_a_standard_module_is_the_user_s(tmp_path, monkeypatch):
     module = types.ModuleType("statistics")
     module.__file__ = str(tmp_path / "statistics.py")

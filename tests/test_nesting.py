@@ -117,6 +117,39 @@ def test_a_leaf_of_an_inner_block_is_refused_outside_of_it():
     assert inner.gradients(z, [v])[0] == g == 12.0
 
 
+OWN = {
+    "gradients": lambda tape, y, w: tape.gradients(y, [w])[0],
+    "Tape.backward": lambda tape, y, w: tape.backward(y) or w.grad,
+    "Tensor.backward": lambda tape, y, w: y.backward() or w.grad,
+}
+USES = {
+    "the leaf": lambda w, y, g: w * g,
+    "another way round": lambda w, y, g: g * w,
+    "what was recorded": lambda w, y, g: y * g,
+    "within a block": lambda w, y, g: mg.grad(lambda v: v * w)(2.0),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("take", OWN)
+def test_a_block_does_not_go_on_after_a_gradient_of_its_own(take, use):
+    """d/dw of w·d/dw(w²) is 4w, 12 at 3; with the gradient as a constant it was 6."""
+    w = leaf(3.0)
+    tape = mg.Tape()
+    with tape:
+        y = w**2
+        g = OWN[take](tape, y, w)
+        with pytest.raises(mg.TapeError, match=r"(gradient was taken already.*block has ended)|made before this inner"):
+            USES[use](w, y, g)
+        fresh = leaf(2.0) * g  # cannot hang on it
+        assert (w.detach() * g).item() == 18.0
+        assert tape.gradients(y, [w])[0] == g == 6.0  # again, of what stands there
+    assert fresh.item() == 12.0
+    with tape:  # a gradient that was taken outside of the block is data
+        z = y * w
+    assert tape.gradients(z, [w])[0] == 27.0
+
+
 def test_it_is_passed_on_through_any_depth():
     with mg.Tape():
         with mg.Tape(), mg.Tape():

@@ -150,3 +150,12 @@ class Drawn(mg.Estimator):
 
     def sample(self, g, node, rng):
         return self.estimator.sample(g, node, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("targets", [np.array([0, 1]), np.eye(2), np.eye(2, dtype=np.float32)])
+def test_targets_may_be_written_to_before_the_backward_pass(targets):
+    logits = mg.Tensor(np.zeros((2, 2)), requires_grad=True)
+    with mg.Tape() as tape:
+        loss = ops.cross_entropy(logits, targets)
+    targets[...] = 1 - targets
+    assert tape.gradients(loss, [logits])[0].tolist() == [[-0.25, 0.25], [0.25, -0.25]]

@@ -252,6 +252,116 @@ def test_an_output_holds_real_numbers(kind, recorded):
         wrong(x)
 
 
+@pytest.mark.parametrize("change", [lambda x: x.__imul__(2), lambda x: np.exp(x, out=x), lambda x: x.sort()])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_forward_function_leaves_its_inputs_alone(change, recorded):
+    """It changed the leaf, and what `multiply` had saved of it: gradients [10, 40], where [6, 24] is right."""
+
+    @mg.primitive(x=lambda g, saved: 2 * g)
+    def double(x):
+        change(x)
+        return 2 * x, {}
+
+    x = leaf(1.0, 2.0) if recorded else np.array([1.0, 2.0])
+    message = r"double: its forward function tried to change an input in place.*x\.copy\(\)"
+    with mg.Tape(), pytest.raises(ValueError, match=message):
+        double(x)
+    assert (x.data if recorded else x).tolist() == [1.0, 2.0]
+
+
+def test_a_forward_function_has_one_output():
+    @mg.primitive(x=lambda g, saved: g)
+    def halves(x):
+        return [x, x], {}
+
+    with pytest.raises(TypeError, match="halves: its forward function returned a list as its output"):
+        halves([1.0])
+
+
+def buffered(compute):
+    """A function whose results all stand in one array, as those of code that saves allocations do."""
+    held = np.empty(2)
+
+    def call(*args):
+        np.copyto(held, compute(*args))
+        return held
+
+    return call
+
+
+class Buffered(mg.Estimator):
+    def __init__(self, wrap=lambda array: array):
+        self.wrap, self.fill = wrap, buffered(lambda g: g)
+
+    def sample(self, g, node, rng):
+        return self.wrap(self.fill(g))
+
+
+def buffered_squares():
+    """x² with the output, what is saved, or the rule's result in an array that the next call writes to again."""
+    square, slope, pull = buffered(lambda x: x * x), buffered(lambda x: 2 * x), buffered(lambda g, s: g * s)
+
+    def root(x):
+        out = square(x)
+        return out, {"root": out}
+
+    return {
+        "output": (lambda x: (square(x), {"x": x}), lambda g, saved: g * 2 * saved["x"]),
+        "output that is saved": (root, lambda g, saved: g * 2 * np.sqrt(saved["root"])),
+        "saved": (lambda x: (x * x, {"s": slope(x)}), lambda g, saved: g * saved["s"]),
+        "saved in a list": (lambda x: (x * x, {"s": [slope(x)]}), lambda g, saved: g * saved["s"][0]),
+        "saved as a structure": (lambda x: (x * x, {"s": Dense(slope(x))}), lambda g, saved: g * saved["s"].values),
+        "rule": (lambda x: (x * x, {"s": 2 * x}), lambda g, saved: pull(g, saved["s"])),
+        "rule, structured": (lambda x: (x * x, {"s": 2 * x}), lambda g, saved: Dense(pull(g, saved["s"]))),
+    }
+
+
+@pytest.mark.parametrize("kind", buffered_squares())
+def test_a_primitive_may_write_to_its_arrays_again(kind):
+    """A second call overwrote what the first had left on the tape, or a cotangent on its way."""
+    forward, rule = buffered_squares()[kind]
+
+    @mg.primitive(x=rule)
+    def square(x):
+        return forward(x)
+
+    a, b = leaf(1.0, 2.0), leaf(5.0, 5.0)
+    with mg.Tape() as tape:
+        x, y = a * 1.0, b * 1.0
+        z = square(x) * square(y)
+    ga, gb = tape.gradients(z, [a, b], cotangent=[1.0, 1.0])
+    assert ga.tolist() == [50.0, 100.0] and gb.tolist() == [10.0, 40.0]
+
+
+@pytest.mark.parametrize("wrap", [lambda array: array, Dense, lambda array: array[:]])
+def test_an_estimator_may_write_to_its_array_again(wrap):
+    """A later draw overwrote a cotangent that was still under way: d/da was 3."""
+    vjp, a, b = Buffered(wrap), leaf(1.0, 2.0), leaf(1.0, 2.0)
+    with mg.Tape() as tape:
+        x, y = ops.multiply(a, 1.0, vjp=vjp), ops.multiply(b, 1.0, vjp=vjp)
+        z = ops.add(x, y * 3.0, vjp=vjp)
+    assert [g.tolist() for g in tape.gradients(z, [a, b], cotangent=[1.0, 1.0])] == [[1.0, 1.0], [3.0, 3.0]]
+
+
+@pytest.mark.parametrize("who", ["rule", "estimator"])
+def test_a_mask_within_a_structure_is_refused(who):
+    def masked(g, *args):
+        return Rows(np.ma.masked_less(g[:1], 9.0), np.array([0]), g.shape)
+
+    class Masked(mg.Estimator):
+        sample = staticmethod(masked)
+
+    @mg.primitive(x=masked if who == "rule" else lambda g, saved: g)
+    def same(x):
+        return x * 1, {}
+
+    x = mg.Tensor(np.ones((3, 2)), requires_grad=True)
+    with mg.Tape() as tape:
+        y = same(x, vjp=Masked() if who == "estimator" else None)
+    with pytest.raises(TypeError, match="returned a masked array"):
+        tape.gradients(y, [x], cotangent=np.ones((3, 2)))
+
+
 def test_an_output_that_is_differentiated_is_of_floats():
     """A cotangent of integers would be cut off without a word: 0.5 became 0."""
 
@@ -318,3 +428,13 @@ def test_an_estimator_and_the_caller_hand_over_real_numbers(kind):
         tape.gradients(y, [x], cotangent=[1.0, 2.0])
     with pytest.raises(TypeError, match=f"backward: the cotangent (is|has).*{message}"):
         tape.gradients(z, [x], cotangent=make(np.array([1.0, 2.0])))
+
+
+@pytest.mark.parametrize("dtype", [int, np.uint8, bool])
+def test_a_tensor_without_a_derivative_that_begins_to_require_a_gradient_is_refused(dtype):
+    """Its gradient was cut off to whole numbers."""
+    x = mg.Tensor(np.ones(2, dtype))
+    x.requires_grad = True
+    with mg.Tape(), pytest.raises(TypeError, match=r"multiply: input 'x' is a tensor of .*has no derivative"):
+        x * 0.5
+    assert (x * 0.5).data.tolist() == [0.5, 0.5]  # outside of a tape it is but a number

@@ -37,6 +37,7 @@ class Recorder(Protocol):
     nodes: list[Any]
     since: list[int]
     lent: WeakValueDictionary[int, Any] | None
+    pulled: bool
 
     @property
     def key(self) -> int: ...

@@ -127,18 +127,20 @@ def primitive(
     Returns
     -------
     callable
-        A decorator. The function it decorates takes arrays and returns exactly ``(output, saved)``, where ``saved``
-        is a dict of all that the rules read, ``{}`` if they read nothing. If it has an argument ``needs`` it is told
-        which inputs require a gradient, as a tuple of bool, and may save less.
+        A decorator. The function it decorates takes arrays, which cannot be written to, and returns exactly
+        ``(output, saved)``, where ``saved`` is a dict of all that the rules read, ``{}`` if they read nothing. If it
+        has an argument ``needs`` it is told which inputs require a gradient, as a tuple of bool, and may save less.
 
     Raises
     ------
     TypeError
         If a rule is given for an argument that the function does not have. When called, if the function returns
-        anything but ``(output, dict)``, an output that is masked or holds no real numbers, or one without a derivative
-        (integers) where one is wanted. In the backward pass, if a rule returns no array, or a masked or complex one.
+        anything but ``(output, dict)``, an output that is a list, masked or holds no real numbers, or one without a
+        derivative (integers) where one is wanted. In the backward pass, if a rule returns no array, or a masked or
+        complex one.
     ValueError
-        In the backward pass, if a rule returns a wrong shape, or changes ``g`` or what was saved in place.
+        If the function changes an input in place. In the backward pass, if a rule returns a wrong shape, or changes
+        ``g`` or what was saved in place.
 
     Examples
     --------

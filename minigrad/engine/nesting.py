@@ -1,12 +1,13 @@
 """Tapes within tapes: whose leaf a tensor is, and what an inner block must not read.
 
 The gradient of an inner tape is a plain array, so whatever an outer tape could have traced through it would be a
-constant without a word. Three things are therefore refused, each whether or not the outer tape has met the tensor
+constant without a word. Four things are therefore refused, each whether or not the outer tape has met the tensor
 by then:
 
 - an inner block reads a leaf that was made before the block began: an outer tape may want its gradient;
 - an outer tape reads a leaf that a block within it has read: that leaf's part in the inner gradient would be missing;
-- any block reads what another tape recorded.
+- any block reads what another tape recorded;
+- a block goes on with what it has read, after its own tape was pulled back within it.
 
 A leaf made within the inner block, and a constant (``.detach()``), are free. Which block is innermost is known for each
 thread by itself.
@@ -36,6 +37,7 @@ def leave(tape: Recorder) -> None:
         if tapes[k] is tape:
             del tapes[k]
             tape.since.pop()
+            tape.pulled = bool(tape.since) and tape.pulled
             for outer in tapes[:k]:
                 lend(tape, outer)
             return
@@ -52,6 +54,7 @@ def pull_inside(tape: Recorder) -> None:
     """
     for outer in CONTEXT.tapes:
         if outer is tape:
+            tape.pulled = True
             continue
         known = {id(leaf) for leaf in outer.leaves}
         for leaf in tape.leaves:
@@ -78,8 +81,13 @@ def lend(inner: Recorder, outer: Recorder) -> None:
 def is_foreign(value: Tensor, tape: Recorder) -> bool:
     """Whether ``tape``, which is recording, must not read a tensor that requires a gradient."""
     if value.tape is not None:
-        return value.tape is not tape
-    return value.born < tape.since[-1] or was_lent(value, tape)
+        return value.tape is not tape or tape.pulled
+    return value.born < tape.since[-1] or was_lent(value, tape) or was_pulled(value, tape)
+
+
+def was_pulled(leaf: Tensor, tape: Recorder) -> bool:
+    """Whether a gradient that was taken within the block may hang on a leaf."""
+    return tape.pulled and any(leaf is other for other in tape.leaves)
 
 
 def was_lent(leaf: Tensor, tape: Recorder) -> bool:
@@ -90,7 +98,13 @@ def was_lent(leaf: Tensor, tape: Recorder) -> bool:
 def foreign(what: str, value: Tensor, tape: Recorder) -> TapeError:
     """The error for a tensor of which `is_foreign` is true; ``what`` names it, as in ``multiply: input 'x'``."""
     remedy = "Leave the inner block first"
-    if value.tape is None:
+    if value.tape is tape or was_pulled(value, tape):
+        why = (
+            "is part of a block in which a gradient was taken already. Where that gradient is used below, its own "
+            "dependence on this would be missing, for a derivative of a derivative is not supported"
+        )
+        remedy = "Take gradients when the block has ended, begin another `with Tape()` block"
+    elif value.tape is None:
         if tape.since and value.born < tape.since[-1]:
             why = (
                 "is a leaf that was made before this inner block began. An outer block is recording, and its gradient "

@@ -17,7 +17,7 @@ from minigrad.engine.rowwise import shortened
 from minigrad.structure import Cotangent, Kept, Rows, Structured, dense
 from minigrad.typing import Array, Shape
 
-__all__ = ["Primitive", "Rule", "Saved", "rows_kept"]
+__all__ = ["Primitive", "Rule", "Saved", "is_own", "rows_kept"]
 
 Saved: TypeAlias = dict[str, Any]
 Rule: TypeAlias = Callable[..., Cotangent]

@@ -18,7 +18,7 @@ from minigrad.engine.nesting import foreign, is_foreign
 from minigrad.engine.node import Node, check_vjp
 from minigrad.engine.primitive import Primitive
 from minigrad.engine.residuals import check_save, sketch_residuals
-from minigrad.engine.results import forward_output
+from minigrad.engine.results import explain_read_only, forward_output, read_only
 from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array
 
@@ -82,7 +82,9 @@ def record(
             if dtype is not SINGLE and dtype is not DOUBLE:
                 odd = True
             if value.requires_grad and tape is not None:
-                if value.tape is tape:
+                if odd and dtype.kind != "f":  # set on the tensor after it was made, which checks it
+                    raise unfit(primitive, k, f"a tensor of {dtype} with requires_grad=True: it has no derivative")
+                if value.tape is tape and not tape.pulled:
                     parents.append(value.node)
                 elif is_foreign(value, tape):
                     raise foreign(f"{primitive.name}: input {primitive.edge_name(k)!r}", value, tape)
@@ -110,12 +112,15 @@ def record(
     settings = as_settings(primitive, settings) if settings else {}
     if primitive.wants_needs:
         settings["needs"] = tuple([p is not None for p in parents])
+    seen = arrays if primitive.trusted else read_only(arrays)
     try:
         if primitive.leading:
-            answer = primitive.forward(*arrays, **settings)
+            answer = primitive.forward(*seen, **settings)
         else:
-            answer = primitive.forward(**dict(zip(primitive.inputs, arrays, strict=True)), **settings)
+            answer = primitive.forward(**dict(zip(primitive.inputs, seen, strict=True)), **settings)
     except (ValueError, IndexError, TypeError) as error:
+        if not primitive.trusted and isinstance(error, ValueError):
+            explain_read_only(error, f"{primitive.name}: its forward function", "an input", "x")
         raise explain(primitive, error, arrays) from error
     out, saved = answer if primitive.trusted else forward_output(primitive.name, answer)
     if type(out) is not np.ndarray:

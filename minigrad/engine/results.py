@@ -1,13 +1,14 @@
 """What forward functions, VJP rules and estimators hand back: what is let through, and what is refused.
 
-The library's own rules keep to the contract, which its tests see to. The rules of anybody else's primitives are called
-here, with views of the cotangent and of what was saved that cannot be written to: other nodes, later draws and the
-caller still read both.
+The library's own rules keep to the contract, which its tests see to. The functions of anybody else's primitives and
+estimators are called with views of the inputs, the cotangent and what was saved that cannot be written to: other nodes,
+later draws and the caller still read them. And what they return is copied: a buffer of theirs, written to again at the
+next call, would change what the tape holds or a cotangent that is still under way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
@@ -17,7 +18,9 @@ from minigrad.engine.node import Node
 from minigrad.structure import Cotangent, Structured, sum_to
 from minigrad.typing import Array
 
-__all__ = ["explain_read_only", "fit", "forward_output", "pulled", "read_only", "real", "returned"]
+__all__ = [
+    "explain_read_only", "fit", "forward_output", "handed_back", "own", "pulled", "read_only", "real", "returned"
+]  # fmt: skip
 
 
 def returned(value: Any, who: str) -> Array:
@@ -59,7 +62,51 @@ def forward_output(name: str, answer: Any) -> tuple[Array, dict[str, Any]]:
             f"{name}: its forward function must return (output, saved), an array and a dict of what the VJP rules "
             f"read, but it returned a {got}. Where the rules read nothing, return (output, {{}})"
         )
-    return returned(answer[0], f"{name}: its forward function returned"), answer[1]
+    out, saved = answer
+    who = f"{name}: its forward function returned"
+    if isinstance(out, (list, tuple)):
+        raise TypeError(f"{who} a {type(out).__name__} as its output; an operation has one output, an array")
+    array = returned(out, who)
+    kept: Array = own(array)
+    return kept, {key: kept if value is out else own(value) for key, value in saved.items()}
+
+
+def handed_back(value: Any, who: str) -> Cotangent:
+    """A cotangent that somebody's own rule or estimator returned, with arrays that nobody else can write to.
+
+    Raises
+    ------
+    TypeError
+        If it is masked, complex or no numbers at all; ``who`` begins the message.
+    """
+    if isinstance(value, Structured):
+        for part in parts(value).values():
+            returned(part, who)
+    else:
+        value = returned(value, who)
+    cotangent: Cotangent = own(value)
+    return cotangent
+
+
+def parts(value: Structured) -> dict[str, Array]:
+    """The arrays that a structured cotangent is made of, by name."""
+    names = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+    found = {name: getattr(value, name, None) for name in [*names, *getattr(value, "__dict__", ())]}
+    return {name: part for name, part in found.items() if isinstance(part, np.ndarray)}
+
+
+def own(value: Any) -> Any:
+    """The same value, with a copy of each array in it that can be written to.
+
+    What cannot be written to is part of an input: those come as read-only views.
+
+    Examples
+    --------
+    >>> buffer, view = np.zeros(2), read_only(np.zeros(2))
+    >>> own(buffer) is buffer, own(view) is view
+    (False, True)
+    """
+    return each_array(value, lambda array: np.array(array, subok=True) if array.flags.writeable else array)
 
 
 def real(contribution: Cotangent, node: Node, edge: int) -> Cotangent:
@@ -85,21 +132,19 @@ def pulled(node: Node, edge: int, rules: Sequence[Any], g: Cotangent) -> Cotange
     except ValueError as error:
         explain_read_only(error, who, "the cotangent or what was saved")
         raise
-    if isinstance(answer, Structured):
-        return answer
-    if not isinstance(answer, (np.ndarray, np.generic)):
+    if not isinstance(answer, (np.ndarray, np.generic, Structured)):
         raise TypeError(
             f"{who} returned a {type(answer).__name__}. The rule must return the cotangent of its input, an array"
         )
-    return returned(answer, f"{who} returned").view()  # a view: the rule may have kept the array itself
+    return handed_back(answer, f"{who} returned")
 
 
-def explain_read_only(error: ValueError, who: str, what: str) -> None:
+def explain_read_only(error: ValueError, who: str, what: str, name: str = "g") -> None:
     """Raise a clearer error if ``error`` is NumPy's about writing to a read-only array."""
     if "read-only" in str(error):
         raise ValueError(
             f"{who} tried to change {what} in place, but other nodes and later draws may still read it; compute a new "
-            "array, or work on a copy (g.copy())"
+            f"array, or work on a copy ({name}.copy())"
         ) from error
 
 
@@ -111,22 +156,29 @@ def read_only(value: Any) -> Any:
     >>> read_only({"x": [np.ones(2)]})["x"][0].flags.writeable
     False
     """
+    return each_array(value, view_only)
+
+
+def view_only(array: Array) -> Array:
+    """A view that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def each_array(value: Any, change: Callable[[Array], Array]) -> Any:
+    """The same value with its arrays changed, within containers and structures, too."""
     if isinstance(value, np.ndarray):
-        view = value.view()
-        view.flags.writeable = False
-        return view
+        return change(value)
     if type(value) in (list, tuple):
-        return type(value)([read_only(each) for each in value])
+        return type(value)([each_array(each, change) for each in value])
     if type(value) is dict:
-        return {name: read_only(each) for name, each in value.items()}
+        return {name: each_array(each, change) for name, each in value.items()}
     if isinstance(value, Structured):
-        shown = copy(value)
-        names = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
-        for name in [*names, *getattr(value, "__dict__", ())]:
-            part = getattr(value, name, None)
-            if isinstance(part, np.ndarray):
-                setattr(shown, name, read_only(part))
-        return shown
+        changed = copy(value)
+        for name, part in parts(value).items():
+            setattr(changed, name, change(part))
+        return changed
     return value
 
 

@@ -16,7 +16,8 @@ from minigrad.arrays import HALF, SINGLE, plain, wide
 from minigrad.engine.context import TapeError
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.node import Node
-from minigrad.engine.results import explain_read_only, fit, pulled, read_only, real, returned
+from minigrad.engine.primitive import is_own
+from minigrad.engine.results import explain_read_only, fit, handed_back, pulled, read_only, real, returned
 from minigrad.engine.tensor import Tensor, TensorLike, traced
 from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, Rows, Structured, add, dense
@@ -206,9 +207,10 @@ def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:
             f"{node.label}: {estimator!r} returned a cotangent of shape {shape} for one of shape {g.shape}; it "
             "must be an array or a structured cotangent of the same shape"
         )
-    if not isinstance(out, Structured):
-        out = returned(out, f"{node.label}: {estimator!r} returned")
-    elif out.dtype.kind not in "fiub":
-        raise TypeError(f"{node.label}: {estimator!r} returned values of dtype {out.dtype}, not real numbers")
+    who = f"{node.label}: {estimator!r} returned"
+    if not is_own(estimator.sample):
+        out = handed_back(out, who)
+    elif not isinstance(out, Structured):
+        out = returned(out, who)
     cotangent: Cotangent = out if out.dtype == g.dtype else out.astype(g.dtype)
     return cotangent

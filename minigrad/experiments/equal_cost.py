@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import nn, training
+from minigrad.counts import MOST_DRAWS, count
 from minigrad.estimators import DiagonalSketch, Mask, WinnerTakeAll, presets
 from minigrad.experiments.comparison import versions
 from minigrad.experiments.configuration import Configuration
@@ -186,8 +187,7 @@ def equal_cost(
     """
     if not 0 < cost < 1:
         raise ValueError(f"equal_cost: cost={cost} must lie in (0, 1): a fraction of the exact product's")
-    if draws < 2:
-        raise ValueError(f"equal_cost: draws={draws} must be at least 2")
+    draws = count("equal_cost: draws", draws, MOST_DRAWS, "draws", least=2)
     configuration = configuration or Configuration(epochs=10, batch_size=128)
     for name in methods or ():
         if name not in METHODS:

@@ -10,7 +10,7 @@ from typing import Any
 
 from minigrad.fingerprint.digest import digest
 
-__all__ = ["cell_content", "code_digest", "globals_of"]
+__all__ = ["attributes_of", "cell_content", "code_digest", "globals_of", "imports_of"]
 
 _PYTHON = ".".join(map(str, sys.version_info[:2]))
 
@@ -29,6 +29,30 @@ def globals_of(code: types.CodeType) -> list[str]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             names.update(globals_of(constant))
+    return sorted(names)
+
+
+def attributes_of(code: types.CodeType) -> list[str]:
+    """The names of the attributes that code reads, of whatever, also in functions inside it, sorted."""
+    names = {str(i.argval) for i in dis.get_instructions(code) if i.opname in ("LOAD_ATTR", "LOAD_METHOD")}
+    names.update(str(i.argval) for i in dis.get_instructions(code) if i.opname == "IMPORT_FROM")
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names.update(attributes_of(constant))
+    return sorted(names)
+
+
+def imports_of(code: types.CodeType) -> list[str]:
+    """The modules that code imports by their full names, also in functions inside it, sorted."""
+    names, level = set(), None
+    for i in dis.get_instructions(code):
+        if i.opname == "IMPORT_NAME" and level == 0:
+            names.add(str(i.argval))
+        if i.opname in ("LOAD_CONST", "LOAD_SMALL_INT") and isinstance(i.argval, int):
+            level = i.argval
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names.update(imports_of(constant))
     return sorted(names)
 
 

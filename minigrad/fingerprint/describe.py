@@ -23,6 +23,7 @@ from minigrad.fingerprint.attributes import attributes, shows_all
 from minigrad.fingerprint.code import cell_content, code_digest, globals_of
 from minigrad.fingerprint.digest import digest
 from minigrad.fingerprint.libraries import in_library, is_named, name_of, version
+from minigrad.fingerprint.modules import with_modules
 from minigrad.typing import Array
 
 __all__ = ["FingerprintError", "describe", "describe_array"]
@@ -225,6 +226,8 @@ class _Describer:
         used = {n: value.__globals__[n] for n in globals_of(code) if n in value.__globals__}
         if in_library(home):
             used = {}
+        else:
+            used = with_modules(used, code)
         inside = {
             "defaults": value.__defaults__, "keywords": value.__kwdefaults__, "closure": enclosed, "globals": used,
             "attributes": own,

@@ -12,7 +12,7 @@ from typing import Any
 import minigrad
 from minigrad.fingerprint.digest import digest
 
-__all__ = ["in_library", "is_named", "name_of", "source", "version"]
+__all__ = ["in_library", "is_loaded", "is_named", "name_of", "of_library", "source", "version"]
 
 _LIBRARIES = [
     Path(folder).resolve()
@@ -71,8 +71,18 @@ def in_library(name: str | None) -> bool:
     file = getattr(module, "__file__", None)
     if module is None or file is None:  # such as a notebook
         return False
+    return of_library(file)
+
+
+def of_library(file: str) -> bool:
+    """Whether a file is Python's own, minigrad's, or that of an installed package."""
     where = Path(file).resolve()
     return any(folder in where.parents for folder in _LIBRARIES)
+
+
+def is_loaded(name: str) -> bool:
+    """Whether a module has been imported."""
+    return name in sys.modules
 
 
 def version(module: str) -> dict[str, str]:

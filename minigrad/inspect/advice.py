@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
+from minigrad.counts import MOST_BATCHES, count
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.advice_report import Advice
 from minigrad.inspect.batches import Data, Model, RecordedBatches
@@ -90,8 +91,9 @@ def advise(
     False
     """
     levels = sorted({float(p) for p in budgets}, reverse=True)
-    if not levels or not 0 < levels[-1] <= levels[0] < 1 or batches < 2:
-        raise ValueError(f"advise: budgets={tuple(budgets)} must lie in (0, 1), and batches={batches} be at least 2")
+    if not levels or not 0 < levels[-1] <= levels[0] < 1:
+        raise ValueError(f"advise: budgets={tuple(budgets)} must lie in (0, 1)")
+    batches = count("advise: batches", batches, MOST_BATCHES, "batches", least=2)
     recorded = RecordedBatches(model, data, batch_size, loss, rng)
     measured = measure_levels(recorded, levels, range(batches))
     advice = _without_choice(measured, batch_size)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from minigrad import ops
+from minigrad.counts import MOST_BATCHES, count
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.means import Mean
@@ -134,8 +135,9 @@ def allocate(
     >>> list(allocation.budgets)
     ['0', '2', '4']
     """
-    if not 0 < budget <= 1 or batches < 2:
-        raise ValueError(f"allocate: budget={budget} must lie in (0, 1], and batches={batches} be at least 2")
+    if not 0 < budget <= 1:
+        raise ValueError(f"allocate: budget={budget} must lie in (0, 1]")
+    batches = count("allocate: batches", batches, MOST_BATCHES, "batches", least=2)
     recorded = RecordedBatches(model, data, batch_size, loss, rng)
     measured = MeasuredBatches(recorded, batches)
     common = dict.fromkeys(measured.names, float(budget))

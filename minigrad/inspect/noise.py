@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import ops
+from minigrad.counts import MOST_BATCHES, MOST_DRAWS, count
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.batches import Data, Model, RecordedBatches
 from minigrad.inspect.leaves import drawn
@@ -146,8 +147,8 @@ def gradient_noise(
     >>> noise.estimator > noise.minibatch > 0
     True
     """
-    if batches < 2 or draws < 1:
-        raise ValueError(f"gradient_noise: batches={batches} must be at least 2, and draws={draws} at least 1")
+    batches = count("gradient_noise: batches", batches, MOST_BATCHES, "batches", least=2)
+    draws = count("gradient_noise: draws", draws, MOST_DRAWS, "draws")
     recorded = RecordedBatches(model, data, batch_size, loss, rng)
     gradients, added = [], []
     for number in range(batches):

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from minigrad.counts import MOST_DRAWS, count
 from minigrad.engine.sweep import draw
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
@@ -170,8 +171,7 @@ def sparsity(
     node  operation  VJP        kept, mean      range  fraction  size
        0  linear     TopK(0.5)  2 of 4 columns  2–2         0.5  80 B
     """
-    if draws < 1:
-        raise ValueError(f"sparsity: draws={draws} must be at least 1")
+    draws = count("sparsity: draws", draws, MOST_DRAWS, "draws")
     wanted = Wanted(tape, loss, None, cotangent)
     key = key_of(rng)
     seen: dict[tuple[int, int], list[Cotangent]] = {}

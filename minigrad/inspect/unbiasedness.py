@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.counts import MOST_DRAWS, count
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.alone import biased_alone, fixed, moments_of_one, sketches_draw_nothing, states, worst_node
@@ -135,9 +136,9 @@ def unbiasedness(
     >>> unbiasedness(tape, loss, rng=0).verdict
     'failed'
     """
-    most = (DRAWS if detect is None else MOST) if draws is None else draws
-    if most < 100:
-        raise ValueError(f"unbiasedness: draws={draws}; at least 100 are needed for a pilot and a test")
+    most = DRAWS if detect is None else MOST
+    if draws is not None:
+        most = count("unbiasedness: draws", draws, MOST_DRAWS, "draws", least=100)  # for a pilot and a test
     if not 0 < alpha < 1:
         raise ValueError(f"unbiasedness: alpha={alpha} must lie in (0, 1)")
     if detect is not None and not 0 < detect < math.inf:
@@ -165,7 +166,7 @@ def unbiasedness(
     if not np.isfinite(seen.square).all():
         return _not_finite(wanted, alpha, first + seen.count)
 
-    count = seen.count
+    number = seen.count
     variance, bound = evidence.variance(seen), evidence.bound(seen)
     excess = evidence.excess(seen)
     certain, off = np.zeros(probes.size, dtype=bool), seen.mean
@@ -181,7 +182,7 @@ def unbiasedness(
     strength = np.square(excess) / (variance + bound * excess / 3 + np.finfo(float).tiny)
     order = np.lexsort((-strength, p))
     known = next(iter(alone.values())) if alone else seen if listed is None else listed
-    detectable, conclusive = evidence.detectable(seen, count), evidence.conclusive(seen)
+    detectable, conclusive = evidence.detectable(seen, number), evidence.conclusive(seen)
     verdicts = by_parameter(probes, known.mean, off, p, order, detectable, conclusive)
     figure = float(np.nanmax(detectable, initial=0.0))
     unclear = [v.name for v in verdicts if not v.conclusive]
@@ -192,7 +193,7 @@ def unbiasedness(
     node = None
     if failed and record is None:
         worst = int(order[0])
-        tested = 0 if listed is not None and certain[worst] else min(count, 1000)
+        tested = 0 if listed is not None and certain[worst] else min(number, 1000)
         node = next(iter(alone)) if alone else None
         if node is None:
             node = worst_node(wanted, exact, probes, worst, child(Domain.SUSPECT, key), tested)
@@ -201,8 +202,8 @@ def unbiasedness(
         verdict=verdict,
         p_value=float(p.min()),
         alpha=alpha,
-        method=_method(evidence, one, alone, count),
-        draws=first + count,
+        method=_method(evidence, one, alone, number),
+        draws=first + number,
         enumerated=0 if listed is None else listed.count,
         parameters=tuple(verdicts),
         worst_parameter=probes.labels[order[0]][0] if p[order[0]] < 1 else None,

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.counts import MOST_DRAWS, count
 from minigrad.engine.node import vjp_text
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
@@ -87,8 +88,7 @@ def variance(
     >>> report.total, list(report.by_node)                     # exactly 4, and here without sampling error
     (4.0, [0])
     """
-    if draws < 2:
-        raise ValueError(f"variance: draws={draws}; at least 2 are needed for a standard error")
+    draws = count("variance: draws", draws, MOST_DRAWS, "draws", least=2)  # for a standard error
     wanted = wanted_of(tape, loss, wrt, cotangent, record)
     exact, cotangents = _exact_sweep(wanted)
     norm = math.sqrt(squared_norm(exact))

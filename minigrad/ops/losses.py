@@ -67,7 +67,7 @@ def _cross_entropy(
         t = t.copy()  # the caller may reuse the memory before the backward pass
         chosen = np.take_along_axis(logp, t[..., None], axis=-1)[..., 0]
     elif t.dtype.kind == "f":
-        t = t.astype(logp.dtype, copy=False)
+        t = t.astype(logp.dtype)
         _check_probabilities(t, logits.shape)
         # 0·(−∞) is 0 here: a class of probability 0 costs nothing.
         chosen = (t * np.where(t == 0, 0, logp)).sum(axis=-1)

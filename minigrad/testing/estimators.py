@@ -8,6 +8,7 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.arrays import plain
+from minigrad.counts import MOST_DRAWS, count
 from minigrad.engine.estimator import Estimator, TooManyOutcomes
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
@@ -232,6 +233,7 @@ def _compare_variance(
     what: str = "the gradient",
 ) -> None:
     """Raise if E‖ĝ − g‖² is not the expected one, exactly or by draws."""
+    draws = count("assert_variance_close: draws", draws, MOST_DRAWS, "draws", least=2)
     try:
         moments = exact_moments(tape, loss, wrt, cotangent=cotangent, limit=min(LIMIT, 1 << 15))
     except (TooManyOutcomes, NotImplementedError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import nn
+from minigrad.counts import MOST_BATCHES, MOST_STEPS, count
 from minigrad.inspect.batches import RecordedBatches
 from minigrad.inspect.means import Mean
 from minigrad.inspect.measured import SMALLEST, Layers, MeasuredBatches, water_fill
@@ -79,9 +80,9 @@ class AdaptiveBudget:
     def __init__(self, fraction: float = 0.025, every: int = 500, batches: int = 4):
         if not fraction > 0 or not math.isfinite(fraction):
             raise ValueError(f"AdaptiveBudget: fraction={fraction} must be positive")
-        if every < 1 or batches < 2:
-            raise ValueError(f"AdaptiveBudget: every={every} must be at least 1, and batches={batches} at least 2")
-        self.fraction, self.every, self.batches = float(fraction), int(every), int(batches)
+        self.fraction = float(fraction)
+        self.every = count("AdaptiveBudget: every", every, MOST_STEPS, "steps")
+        self.batches = count("AdaptiveBudget: batches", batches, MOST_BATCHES, "batches", least=2)
         self.log: list[dict[str, Any]] = []
         self._minibatch: float | None = None
 

@@ -191,7 +191,7 @@ def _refusal(path: str | os.PathLike[str], error: Exception) -> Exception:
     """What is raised in place of an error, for damage shows in many ways: as a bad CRC, as encryption, ...."""
     if isinstance(error, (FileNotFoundError, PermissionError)):
         return error
-    reason = f"there is no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+    reason = str(error.args[0]) if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
     return CheckpointError(
         f"{os.fspath(path)} is truncated, damaged or not a checkpoint ({reason}). Delete it and start again, or give "
         "the path of another one"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from minigrad import ops
+from minigrad.counts import MOST_EPOCHS, MOST_STEPS, count
 from minigrad.nn.module import Module
 from minigrad.optim import Optimizer
 from minigrad.terminal import lenient_warnings, progress_bar
@@ -124,8 +124,9 @@ def fit(
     >>> history.last.test_accuracy > 0.8
     True
     """
-    epochs = _count("epochs", epochs)
-    steps_per_epoch = None if steps_per_epoch is None else _count("steps_per_epoch", steps_per_epoch)
+    epochs = count("fit: epochs", epochs, MOST_EPOCHS, "epochs")
+    if steps_per_epoch is not None:
+        steps_per_epoch = count("fit: steps_per_epoch", steps_per_epoch, MOST_STEPS, "steps")
     loop = Loop(model, data, optimizer, batch_size, loss, schedule, max_norm, steps_per_epoch, rng, callbacks, augment)
     saved = None
     if checkpoint is not None:
@@ -146,13 +147,3 @@ def fit(
                 saved.save()
                 written = time.monotonic()
     return loop.history
-
-
-def _count(name: str, value: Any) -> int:
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(f"fit: {name}={value!r} must be a whole number") from None
-    if count < 1:
-        raise ValueError(f"fit: {name}={count} must be at least 1")
-    return count
