@@ -34,9 +34,10 @@ class Tape:
     Tapes may be nested; an operation is recorded on the innermost one. Derivatives of derivatives are not supported,
     and nothing is a constant without a word: an inner block refuses leaves that were made before it began, and what an
     outer tape recorded, with a `TapeError`; and so does a block what it has read before a gradient was taken within
-    it. Write ``.detach()`` where a constant is meant, or leave the outer block first. A tape records what the thread that entered it computes.
+    it. Write ``.detach()`` where a constant is meant, or leave the outer block first. A tape records what the thread
+    that entered it computes.
 
-    What the VJP rules need is kept by reference, not copied (integer indices and labels are). Do not change arrays in
+    What the VJP rules need is kept by reference, not copied (indices and targets are). Do not change arrays in
     place between recording and the backward pass. An optimiser's step, `load_state_dict` and another array put in the
     place of ``leaf.data`` are noticed and raise a `TapeError`; ``leaf.data *= 5`` on the same array, or a change in an
     input array of your own, is not, and gives wrong gradients.
