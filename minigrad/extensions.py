@@ -51,8 +51,8 @@ def import_extension(name: str) -> ModuleType:
     """
     file = Path(name).absolute() if name.endswith(".py") else None
     folder = str(file.parent if file else Path.cwd())
-    if file is not None and not file.is_file():
-        raise ImportError(f"--import {name}: there is no such file as {file}; all workers need it at this place, too")
+    if file is not None and not os.path.isfile(file):
+        raise ImportError(f"--import {name}: there is no such file; write one that is there, such as mine.py")
     if folder not in sys.path:
         sys.path.append(folder)
     try:
@@ -84,9 +84,11 @@ def _from_file(file: Path) -> ModuleType:
 
 
 def _where(error: Exception) -> str:
-    """The line of the user's at which an import failed."""
+    """The line of the user's at which an import failed, or what to write if there is none."""
     if isinstance(error, SyntaxError):
-        return ""  # says it itself
+        return ""  # which says it itself
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
     last = frames[-1]
-    return "" if last.filename == __file__ else f" (line {last.lineno} of {last.filename})"
+    if last.filename == __file__:  # it was not found
+        return "; write a module that can be imported from this folder, such as mine, or a file, such as mine.py"
+    return f" (line {last.lineno} of {last.filename})"

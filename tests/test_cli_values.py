@@ -48,6 +48,7 @@ VALUES = {
     "--tune-epochs": COUNTS, "--jobs": COUNTS, "--draws": COUNTS, "--seed": SEEDS,
     "--lr": NUMBERS, "--lrs": NUMBERS, "--adaptive": NUMBERS, "--budget": BUDGETS, "--budgets": [*BUDGETS, "1"],
     "--vjp": ESTIMATORS, "--out": FOLDERS, "--save": ["", "a file/below.png", "x" * 300 + ".png", "a.nothing", "."],
+    "--import": ["", " ", "x", ".", "..", "a.b.c", "x.py", "a file", "a file/x.py", "é", "\udcff", f"{LONG[:300]}.py"],
     "--dask": ["", "x", "tcp://", "foo://127.0.0.1:1"],
 }  # fmt: skip
 

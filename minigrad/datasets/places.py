@@ -8,7 +8,7 @@ from pathlib import Path
 
 from minigrad.datasets.datafile import DataFile
 
-__all__ = ["cache_folder", "find", "places"]
+__all__ = ["VARIABLE", "cache_folder", "find", "places"]
 
 VARIABLE = "MINIGRAD_DATA"
 SYSTEM = Path("/usr/share/datasets")

@@ -16,10 +16,10 @@ from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.theory.designs import DesignName
 from minigrad.typing import Array
 
-__all__ = ["DESIGNS", "Design", "DesignName"]
+__all__ = ["DESIGNS", "LISTABLE_BITS", "Design", "DesignName"]
 
-LARGEST = 20
-"""Poisson sampling of more uncertain units than this has too many outcomes to list."""
+LISTABLE_BITS = 20
+"""Two to this power are the most outcomes that are listed; so many units of uncertain fate have as many outcomes."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def poisson_outcomes(p: Array) -> Iterator[tuple[float, Array]]:
     """
     certain = p >= 1
     uncertain = np.flatnonzero((p > 0) & ~certain)
-    if uncertain.size > LARGEST:
+    if uncertain.size > LISTABLE_BITS:
         raise TooManyOutcomes(
             f"independent draws of {uncertain.size} units have 2^{uncertain.size} outcomes, too many to list; "
             'use fewer units, design="systematic", or draws'

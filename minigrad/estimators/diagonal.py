@@ -19,7 +19,7 @@ from minigrad.typing import Array, Shape
 if TYPE_CHECKING:
     from minigrad.engine.node import Node
 
-__all__ = ["FLOOR", "DiagonalSketch"]
+__all__ = ["FLOOR", "TARGETS", "DiagonalSketch"]
 
 FLOOR = 0.1
 """The least probability of a unit that is not zero, as a fraction of the budget."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.estimators.budgeted import Budgeted
-from minigrad.estimators.designs import LARGEST
+from minigrad.estimators.designs import LISTABLE_BITS
 from minigrad.estimators.named import check_budget, check_choice
 from minigrad.estimators.text import register
 from minigrad.structure import Cotangent, Factors, Kept, matrix_shape
@@ -117,7 +117,7 @@ class RandomProjection(Budgeted):
         else:
             rows = [sign * np.eye(r)[k] for k in range(r) for sign in (-1.0, 1.0)]
         # One sign of each row of Ω together with that of another row is all that matters, but not worth a special case.
-        if m * math.log2(len(rows)) > LARGEST:
+        if m * math.log2(len(rows)) > LISTABLE_BITS:
             raise TooManyOutcomes(
                 f"{self!r} has {len(rows)}^{m} outcomes here, too many to list; use draws or fewer columns"
             )

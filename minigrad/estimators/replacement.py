@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import Budgeted
-from minigrad.estimators.designs import LARGEST
+from minigrad.estimators.designs import LISTABLE_BITS
 from minigrad.estimators.diagonal import TARGETS, DiagonalSketch, Target
 from minigrad.estimators.named import check_budget, check_choice
 from minigrad.estimators.text import register
@@ -136,10 +136,10 @@ class WithReplacement(Budgeted):
         """Every multiset of draws with its multinomial probability."""
         plan = self.plan(g, node)
         units = np.flatnonzero(plan.chances).tolist()
-        if math.comb(max(len(units), 1) + plan.draws - 1, plan.draws) > 2**LARGEST:
+        if math.comb(max(len(units), 1) + plan.draws - 1, plan.draws) > 2**LISTABLE_BITS:
             raise TooManyOutcomes(
-                f"{plan.draws} draws with replacement from {len(units)} units have more than 2^{LARGEST} outcomes, too "
-                "many to list; use fewer units, a smaller budget, or draws"
+                f"{plan.draws} draws with replacement from {len(units)} units have more than 2^{LISTABLE_BITS} "
+                "outcomes, too many to list; use fewer units, a smaller budget, or draws"
             )
         for hits in itertools.combinations_with_replacement(units, plan.draws):
             counts = Counter(hits)

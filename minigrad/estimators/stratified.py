@@ -13,7 +13,7 @@ import numpy as np
 from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import all_finite
-from minigrad.estimators.designs import LARGEST
+from minigrad.estimators.designs import LISTABLE_BITS
 from minigrad.estimators.selection import UnitSampler
 from minigrad.estimators.text import register
 from minigrad.structure import Kept
@@ -106,10 +106,10 @@ class StratifiedMask(UnitSampler):
     def sets(self, g: Array, p: Array) -> Iterator[tuple[float, Array]]:
         """Yield each choice of one unit from each stratum, all equally likely."""
         order, sizes = self.strata(g)
-        if np.log2(sizes).sum() > LARGEST:
+        if np.log2(sizes).sum() > LISTABLE_BITS:
             raise TooManyOutcomes(
-                f"one unit from each of {sizes.size} strata can be chosen in more than 2^{LARGEST} ways, too many to "
-                "list; use fewer units, a larger budget, or draws"
+                f"one unit from each of {sizes.size} strata can be chosen in more than 2^{LISTABLE_BITS} ways, too "
+                "many to list; use fewer units, a larger budget, or draws"
             )
         for chosen in itertools.product(*np.split(order, np.cumsum(sizes)[:-1])):
             yield 1 / math.prod(sizes.tolist()), np.sort(chosen)
