@@ -248,7 +248,9 @@ def test_a_resumed_run_draws_the_same_sketches(tmp_path, save):
 
 def test_a_checkpoint_knows_what_was_saved(tmp_path):
     fit(1, tmp_path / "run")
-    with pytest.raises(training.CheckpointError, match="its save is"):
+    with pytest.raises(
+        training.CheckpointError, match=r"model\.0\.save\.budget: the checkpoint has 0\.1, this run 0\.5"
+    ):
         fit(2, tmp_path / "run", save=Mask(0.5, axis="row"))
 
 

@@ -35,7 +35,7 @@ class Tape:
     it. Write ``.detach()`` where a constant is meant, or leave the outer block first. A tape records what the thread
     that entered it computes.
 
-    What the VJP rules need is kept by reference, not copied (integer indices and labels are). Do not change arrays in
+    What the VJP rules need is kept by reference, not copied (indices and targets are). Do not change arrays in
     place between recording and the backward pass. An optimiser's step, `load_state_dict` and another array put in the
     place of ``leaf.data`` are noticed and raise a `TapeError`; ``leaf.data *= 5`` on the same array, or a change in an
     input array of your own, is not, and gives wrong gradients.
