@@ -11,7 +11,7 @@ from estimator_cases import DRAWN, finite, normal
 
 import minigrad as mg
 from minigrad import inspect, ops, theory
-from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, StratifiedMask, TopK
 
 X, T = normal(1, 2, 2), normal(2, 2, 2)
 W1, W2 = normal(3, 3, 2), normal(4, 2, 3)
@@ -89,11 +89,11 @@ def closed_forms(estimator, g, tape):
 
 # The systematic low-rank sketch orders its directions as the eigensolver does, increasing; theory's are decreasing.
 # Its cross terms depend on the order, and have a test of their own in test_estimators_distortion.
-# Draws with replacement have closed forms of their own, in test_estimators_replacement.
+# Draws with replacement and strata have closed forms of their own, in the tests of these.
 ONE_NODE = [
     e
     for e in finite(0.4)
-    if not (isinstance(e, LowRankSketch) and e.design == "systematic") and not isinstance(e, DRAWN)
+    if not (isinstance(e, LowRankSketch) and e.design == "systematic") and not isinstance(e, (*DRAWN, StratifiedMask))
 ]
 
 
