@@ -15,6 +15,7 @@ import minigrad as mg
 from minigrad import datasets, inspect, ops, theory
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection
 from minigrad.plot.style import COLOURS, MARKERS, STYLES
+from minigrad.structure import dense
 
 # %%
 # Singular directions
@@ -125,7 +126,7 @@ formula = {name: np.array([make(k / m).distortion(G) / square for k in ranks]) f
 draws = 150
 for k, (name, make) in enumerate(estimators.items()):
     measured = [
-        np.mean([np.sum((mg.cotangents.dense(make(rank / m).sample(G, None, rng)) - G) ** 2) for _ in range(draws)])
+        np.mean([np.sum((dense(make(rank / m).sample(G, None, rng)) - G) ** 2) for _ in range(draws)])
         / square
         for rank in ranks
     ]
