@@ -126,8 +126,7 @@ formula = {name: np.array([make(k / m).distortion(G) / square for k in ranks]) f
 draws = 150
 for k, (name, make) in enumerate(estimators.items()):
     measured = [
-        np.mean([np.sum((dense(make(rank / m).sample(G, None, rng)) - G) ** 2) for _ in range(draws)])
-        / square
+        np.mean([np.sum((dense(make(rank / m).sample(G, None, rng)) - G) ** 2) for _ in range(draws)]) / square
         for rank in ranks
     ]
     assert np.allclose(measured, formula[name], rtol=0.5)  # few draws; lesson 4 looked more closely
