@@ -22,8 +22,8 @@ __all__ = [
 __version__ = "0.1.0"
 
 PACKAGES = (
-    "datasets", "estimators", "experiments", "explore", "fingerprint", "inspect", "nn", "optim", "plot", "structure",
-    "testing", "theory", "training",
+    "datasets", "estimators", "experiments", "explore", "extras", "fingerprint", "inspect", "nn", "optim", "plot",
+    "structure", "testing", "theory", "training",
 )  # fmt: skip
 """The public packages beside `ops`. Each is imported when it is first asked for: ``import minigrad`` stays light."""
 

@@ -8,7 +8,7 @@ import pytest
 import minigrad as mg
 from minigrad import inspect, nn, ops, optim, testing, training
 from minigrad.estimators import Mask
-from minigrad.experiments import equal_cost
+from minigrad.extras import equal_cost
 
 X, Y = np.random.default_rng(0).random((8, 4)), np.arange(8) % 2
 

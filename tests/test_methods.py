@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import minigrad as mg
-from minigrad.engine import methods
+from minigrad.engine import tensor_methods
 from minigrad.engine.tensor import Tensor
 from minigrad.engine.tensor_methods import Methods
 from minigrad.ops.methods import METHODS
@@ -17,7 +17,7 @@ from minigrad.ops.methods import METHODS
 
 def declared() -> dict[str, ast.FunctionDef]:
     """The functions in the body of `Methods`, by name."""
-    tree = ast.parse(Path(methods.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(tensor_methods.__file__).read_text(encoding="utf-8"))
     (cls,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == Methods.__name__]
     return {node.name: node for node in ast.walk(cls) if isinstance(node, ast.FunctionDef)}
 
