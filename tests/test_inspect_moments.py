@@ -71,8 +71,24 @@ def test_the_bias_of_a_biased_estimator_is_reported():
     assert report.bias > 0.1 * report.norm
 
 
+def stratified_forms(estimator, g, x, w):
+    """Σ_h n_h Σ_{j∈h} ‖a_j − ā_h‖² for ∂X and ∂W, with a_j what unit j alone gives (Cochran 1977, ch. 5)."""
+    rows, columns = np.indices(g.shape)
+    unit = {"column": columns, "element": g.shape[1] * rows + columns}.get(estimator.axis, rows)
+    alone = [np.where(unit == j, g, 0) for j in range(unit.max() + 1)]
+    order, sizes = estimator.strata(g)
+    found = []
+    for a in (np.array([part @ w for part in alone]), np.array([part.T @ x for part in alone])):
+        strata = [a[members] for members in np.split(order, np.cumsum(sizes)[:-1])]
+        found.append(sum(len(part) * np.sum((part - part.mean(axis=0)) ** 2) for part in strata))
+    return found
+
+
 def closed_forms(estimator, g, tape):
     """E‖∂X̂ − ∂X‖² and E‖∂Ŵ − ∂W‖² of one linear node, by `theory`."""
+    x, w = normal(5, 2, 3), normal(6, 3, 3)
+    if isinstance(estimator, StratifiedMask):
+        return stratified_forms(estimator, g, x, w)
     if isinstance(estimator, RandomProjection):
         options = {"kind": estimator.kind, "r": max(1, round(estimator.budget * g.shape[-1]))}
     elif isinstance(estimator, LowRankSketch):
@@ -83,17 +99,16 @@ def closed_forms(estimator, g, tape):
         kind = "row" if estimator.axis == "sample" else estimator.axis
         p = estimator.probabilities(g, tape.nodes[0])
         options = {"kind": kind, "p": p.reshape(g.shape) if kind == "element" else p, "design": estimator.design}
-    x, w = normal(5, 2, 3), normal(6, 3, 3)
     return theory.input_distortion(g, w, **options), theory.weight_distortion(g, x, **options)
 
 
 # The systematic low-rank sketch orders its directions as the eigensolver does, increasing; theory's are decreasing.
 # Its cross terms depend on the order, and have a test of their own in test_estimators_distortion.
-# Draws with replacement and strata have closed forms of their own, in the tests of these.
+# Draws with replacement have closed forms of their own, in test_estimators_replacement.
 ONE_NODE = [
     e
     for e in finite(0.4)
-    if not (isinstance(e, LowRankSketch) and e.design == "systematic") and not isinstance(e, (*DRAWN, StratifiedMask))
+    if not (isinstance(e, LowRankSketch) and e.design == "systematic") and not isinstance(e, DRAWN)
 ]
 
 

@@ -43,6 +43,8 @@ SOUND += [DiagonalSketch(0.4, "sample", "weight"), *(RandomProjection(0.5, k) fo
 @pytest.mark.parametrize("estimator", SOUND, ids=repr)
 def test_sound_estimators_pass_on_a_medium_network(estimator, dtype):
     draws = 2000 if isinstance(estimator, RandomProjection) else 1000
+    if getattr(estimator, "target", None) == "both":
+        draws = 4000  # a few units are kept once in 40 draws: 1000 draws end "inconclusive" for half of the seeds
     report = verdict(*medium(Unlisted(estimator), dtype), draws=draws)
     assert report.verdict == "passed", str(report)
     assert report.enumerated == 0 and "asymptotic" in report.method
