@@ -21,8 +21,8 @@ __all__ = ["std", "var"]
 Result = tuple[Array, dict[str, Any]]
 
 
-def _centred(x: Array, axis: Axis, ddof: int) -> tuple[Array, Shape, int]:
-    """The values minus their mean, the kept shape and the degrees of freedom."""
+def _centred(x: Array, axis: Axis, ddof: int) -> tuple[Array, Shape, Any]:
+    """The values minus their mean, the kept shape and the degrees of freedom, in the dtype of the values."""
     kept, count = counted(x, axis)
     if count <= ddof:
         raise ValueError(f"ddof={ddof} leaves no degrees of freedom: each result is made of {count} values")
@@ -32,7 +32,7 @@ def _centred(x: Array, axis: Axis, ddof: int) -> tuple[Array, Shape, int]:
         same = (top == np.min(x, axis=axis, keepdims=True)) & np.isfinite(top)
         if same.any():
             centred = np.where(same, centred.dtype.type(0), centred)
-    return centred, kept, count - ddof
+    return centred, kept, x.dtype.type(count - ddof)  # a Python number would promote float32 before NumPy 2
 
 
 def _var_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -84,7 +84,7 @@ def _std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> 
     centred, kept, freedom = _centred(x, axis, ddof)
     scaled, safe = scaled_down(centred, axis)
     spread = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True) / freedom)
-    slope = scaled / np.where(spread == 0, 1, spread * freedom)
+    slope = scaled / np.where(spread == 0, freedom, spread * freedom)
     return drop(np.asarray(spread * safe), axis, keepdims), {"slope": slope, "kept": kept}
 
 

@@ -183,9 +183,9 @@ def _batch_x(g: Array, saved: Saved) -> Array:
     if not saved["training"]:
         return np.asarray(g * (saved["gain"] * saved["inverse"]))
     rows, normal = matrix(g), matrix(saved["normal"])
-    out = normal * (np.einsum("ij,ij->j", rows, normal) / -len(rows))
+    out = normal * (np.einsum("ij,ij->j", rows, normal) / rows.dtype.type(-len(rows)))
     out += rows
-    out -= column_sums(rows) / len(rows)
+    out -= column_sums(rows) / rows.dtype.type(len(rows))
     out *= saved["gain"] * saved["inverse"]
     return np.asarray(out.reshape(g.shape))
 
@@ -209,9 +209,9 @@ def _batch_norm(
     if mean is None or var is None:
         if not len(rows):
             raise ValueError("there are no rows to take statistics of: the batch is empty")
-        average = column_sums(rows) / len(rows)
+        average = column_sums(rows) / rows.dtype.type(len(rows))  # NumPy before 2 takes a large int for a float64
         normal = rows - average
-        variance = np.einsum("ij,ij->j", normal, normal) / len(rows)
+        variance = np.einsum("ij,ij->j", normal, normal) / rows.dtype.type(len(rows))
         if observe is not None:
             observe(average, variance)
     else:

@@ -100,7 +100,7 @@ def max_pool2d(
 
 def _avg_x(g: Array, saved: dict[str, Any]) -> Array:
     windows = saved["windows"]
-    share = g / math.prod(windows.size)
+    share = g / g.dtype.type(math.prod(windows.size))
     back = np.zeros((len(g), *windows.padded_size, g.shape[3]), g.dtype)
     for target in windows.shifts(back):
         target += share
