@@ -80,12 +80,12 @@ class Domain(Enum):
     """A draw at a place of the comparison at equal cost, for its mean cost; by number."""
     PLACE = 22, 1
     """Such a draw for its noise; by number."""
+    PARTS = 23, 0
+    """Random parts of a batch, whose exact gradients a method is compared with."""
     RESAMPLE = 24, 0
     """The measured batches that a bootstrap takes again, for the error of a number that was chosen."""
     LISTENED = 25, 0
     """Calls of an estimator that find out whether it draws at all."""
-    PARTS = 23, 0
-    """Random parts of a batch, whose exact gradients a method is compared with."""
 
     def __init__(self, number: int, places: int):
         self.word, self.places = MARK + number, places
