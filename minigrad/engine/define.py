@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 from minigrad.engine.estimator import VJP, Save
-from minigrad.engine.primitive import Primitive, Rule
+from minigrad.engine.primitive import Kind, Primitive, Rule, Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor
 
@@ -26,9 +26,10 @@ class Operation(Protocol):
 
 def define(
     *,
+    kind: Kind | None = None,
+    tangents: Mapping[str, Rule] | None = None,
+    derived: Mapping[str, Callable[[Saved], Any]] | None = None,
     broadcasts: bool = False,
-    rowwise: bool = False,
-    bilinear: bool = False,
     as_is: bool = False,
     residuals: Sequence[str] = (),
     **rules: Rule,
@@ -48,7 +49,7 @@ def define(
     """
 
     def decorate(forward: Callable[..., Any]) -> Primitive:
-        return Primitive(forward, rules, broadcasts, rowwise, bilinear, as_is, tuple(residuals))
+        return Primitive(forward, rules, kind, tangents, derived, broadcasts, as_is, residuals)
 
     return decorate
 
@@ -88,9 +89,10 @@ def primitive_of(function: Callable[..., Any]) -> Primitive:
 
 def primitive(
     *,
+    kind: Kind | None = None,
+    tangents: Mapping[str, Rule] | None = None,
+    derived: Mapping[str, Callable[[Saved], Any]] | None = None,
     broadcasts: bool = False,
-    rowwise: bool = False,
-    bilinear: bool = False,
     as_is: bool = False,
     residuals: Sequence[str] = (),
     **rules: Rule,
@@ -99,16 +101,23 @@ def primitive(
 
     Parameters
     ----------
+    kind : str, optional
+        One word that gives the derivatives of this operation in forward mode, and those of its VJP rules: "linear",
+        "elementwise", "bilinear", "multilinear", "symmetric" or "piecewise_linear"; see
+        `minigrad.engine.primitive.Kind`. Moreover: where it is "elementwise", a cotangent of which only some rows were
+        kept stays short, and the rules are applied to these rows, and to the same rows of what was saved; where it is
+        "bilinear", the rules take cotangents of every structure, and a sketch in place of a saved input (``save=``).
+        Otherwise they get arrays.
+    tangents : mapping, optional
+        By the name of an input ``tangent(t, saved)``: the derivative of the output in the direction ``t`` of that input
+        alone, for those of which the word does not say it. Without either there is no forward mode.
+    derived : mapping, optional
+        By the name of what was saved ``f(saved)``, which computes it again from inputs and output, under their names
+        and ``"out"``, with functions of `minigrad.ops` or NumPy. Second derivatives need it for floats that are saved
+        and are neither an input nor the output.
     broadcasts : bool, default False
         Whether the inputs broadcast against each other; the sweep then sums each cotangent back to the shape
         of its input, and the rules need not care.
-    rowwise : bool, default False
-        Whether every row of the output depends on the same row of the inputs alone, as in element-wise operations.
-        A cotangent of which only some rows were kept then stays short: the rules are applied to these rows, and to
-        the same rows of what was saved.
-    bilinear : bool, default False
-        Whether the rules are made of the products of `minigrad.structure`, and so take a cotangent of every structure,
-        and a sketch in place of a saved input (``save=``). Otherwise they get arrays.
     as_is : bool, default False
         Whether the forward pass only moves values, or is a single function of NumPy's on them. Integers among
         themselves then stay integers. Otherwise integer and bool inputs become floats before the function sees them:
@@ -153,7 +162,7 @@ def primitive(
     """
 
     def decorate(forward: Callable[..., Any]) -> Operation:
-        made = Primitive(forward, rules, broadcasts, rowwise, bilinear, as_is, tuple(residuals))
+        made = Primitive(forward, rules, kind, tangents, derived, broadcasts, as_is, residuals)
 
         @functools.wraps(forward)
         def apply(*args: Any, vjp: VJP = None, save: Save = None, **settings: Any) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +15,9 @@ from minigrad.typing import Array, Shape
 __all__ = ["Node", "check_vjp", "save_text", "vjp_text"]
 
 Parent: TypeAlias = "int | Tensor | None"
+
+NO_TWINS: dict[Any, Node] = {}
+"""Of a node that stands on one tape alone; never written to."""
 
 
 class Node:
@@ -41,6 +44,12 @@ class Node:
         The dtype of the output.
     layer : str
         The path of the layer that called the operation; empty outside of any.
+    settings : dict
+        The other arguments of the forward pass, by name.
+    values : tuple or None
+        The arrays of all inputs, and of the output; kept where several tapes recorded the operation.
+    twins : dict
+        The nodes of the same operation on each tape that recorded it, where there are several.
     save : dict of str to Estimator
         For each entry of ``saved`` that is a random sketch of an input, what drew it.
 
@@ -54,7 +63,10 @@ class Node:
     (<node 0: exp (2,)>, 16)
     """
 
-    __slots__ = ("_vjp", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save", "saved", "shape")
+    __slots__ = (
+        "_vjp", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save", "saved", "settings", "shape",
+        "twins", "values",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -66,6 +78,7 @@ class Node:
         shape: Shape,
         dtype: np.dtype[Any],
         layer: str,
+        settings: dict[str, Any],
     ):
         self.index = index
         self.primitive = primitive
@@ -75,6 +88,9 @@ class Node:
         self.shape = shape
         self.dtype = dtype
         self.layer = layer
+        self.settings = settings
+        self.values: tuple[Sequence[Array | None], Array] | None = None
+        self.twins: dict[Any, Node] = NO_TWINS
         self._vjp: VJP = None
         self.save: dict[str, Estimator] = {}
 
@@ -174,4 +190,4 @@ def vjp_text(node: Node) -> str:
 
 def check_vjp(of: Primitive, vjp: Any, edges: int) -> None:
     """Raise if ``vjp`` is not something that a node of this primitive can take."""
-    Node(0, of, (None,) * edges, ((),) * edges, {}, (), np.dtype(float), "").vjp = vjp
+    Node(0, of, (None,) * edges, ((),) * edges, {}, (), np.dtype(float), "", {}).vjp = vjp

@@ -7,9 +7,9 @@ The function returns its output and a dict of what the rules will read. That dic
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -17,11 +17,23 @@ from minigrad.engine.rowwise import rowwise_rule
 from minigrad.structure import Cotangent, Kept, Rows, Structured, dense
 from minigrad.typing import Array, Shape
 
-__all__ = ["Primitive", "Rule", "Saved", "is_own", "rows_kept"]
+__all__ = ["Kind", "Primitive", "Rule", "Saved", "is_own", "rows_kept"]
 
 Saved: TypeAlias = dict[str, Any]
 Rule: TypeAlias = Callable[..., Cotangent]
 """``rule(g, saved)``: the cotangent of the output and what was saved -> the cotangent of one input."""
+
+Kind: TypeAlias = Literal["linear", "elementwise", "bilinear", "multilinear", "symmetric", "piecewise_linear"]
+"""The word of a primitive, which gives its tangents (JVPs) and the derivatives of its VJP rules:
+
+- ``linear``: in all its inputs together; the tangent is the forward pass itself, on tangents.
+- ``elementwise``: each entry of the output hangs on one entry of each input; a tangent is the VJP rule itself.
+- ``bilinear``: linear in each input by itself, with rules made of the products of `minigrad.structure`, which take a
+  cotangent of every structure, and a sketch in place of a saved input. The tangent is f(ẋ, w) + f(x, ẇ).
+- ``multilinear``: the same, for any number of inputs, with rules that take arrays.
+- ``symmetric``: the Jacobian is symmetric; the tangent is the VJP rule itself.
+- ``piecewise_linear``: what the rules read (indices, masks) has no derivative; the tangents are given.
+"""
 
 
 class Primitive:
@@ -41,8 +53,13 @@ class Primitive:
     rules : dict
         Structure of the cotangent (ndarray, Columns, …) -> one rule for each input. Where a structure has
         no entry, the cotangent is made dense.
-    bilinear : bool
-        Whether the rules take cotangents, and sketches of what was saved, of every structure.
+    kind : str or None
+        The word; see `Kind`.
+    tangents : dict
+        By the name of an input ``tangent(t, saved)``, the JVP of it alone, where the word does not give it.
+    derived : dict
+        By the name of what is saved, how it follows from inputs and output: ``f(saved) -> value``, for ``saved`` with
+        all inputs by name, and ``"out"``.
     broadcasts : bool
         Whether inputs follow NumPy's broadcasting, so that the sweep sums cotangents back to their shapes.
     as_is : bool
@@ -67,13 +84,15 @@ class Primitive:
         self,
         forward: Callable[..., Any],
         rules: dict[str, Rule],
+        kind: Kind | None = None,
+        tangents: Mapping[str, Rule] | None = None,
+        derived: Mapping[str, Callable[[Saved], Any]] | None = None,
         broadcasts: bool = False,
-        rowwise: bool = False,
-        bilinear: bool = False,
         as_is: bool = False,
-        residuals: tuple[str, ...] = (),
+        residuals: Sequence[str] = (),
     ):
-        self.forward, self.bilinear = forward, bilinear
+        self.forward, self.kind = forward, kind
+        self.tangents, self.derived = dict(tangents or {}), dict(derived or {})
         self.name = forward.__name__.strip("_")
         self.broadcasts, self.as_is = broadcasts, as_is
         parameters = list(inspect.signature(forward).parameters.values())
@@ -88,25 +107,26 @@ class Primitive:
             )
         if not rules:
             raise TypeError(f"primitive {self.name}: give one VJP rule for each differentiable input, by its name")
+        check_words(self, rules)
         self.positional = [p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
         self.optional = {p.name for p in parameters if p.default is None}
         self.wants_needs = "needs" in names
         self.rules: dict[type, tuple[Rule, ...]] = {np.ndarray: tuple(rules[name] for name in self.inputs)}
-        if rowwise:
+        if kind == "elementwise":
             self.rules[Rows] = tuple(rowwise_rule(rules[name]) for name in self.inputs)
         # In the common case the inputs are the leading arguments, and no names have to be matched.
         self.leading = self.variadic or self.positional[: len(self.inputs)] == list(self.inputs)
         self.forward_flops: Callable[..., float] = output_size
         self.backward_flops: Callable[..., float] = input_size
         self.operands: Callable[..., tuple[Array | None, Array | None]] | None = None
-        self.residuals = residuals
+        self.residuals = tuple(residuals)
         if residuals and self.variadic:
             raise TypeError(f"{self.name}: residuals are known by the names of inputs, and *arrays have none")
         self.sketched = self
         # The library's own forward functions and rules keep to the contract, which its tests see to.
-        self.trusted = all(map(is_own, [forward, *rules.values()]))
+        self.trusted = all(map(is_own, [forward, *rules.values(), *self.tangents.values()]))
         self.direct = self.trusted and not self.variadic
-        if residuals and not bilinear:
+        if residuals and kind != "bilinear":
             self.sketched = self.written_out()
 
     def structured(self, structure: type[Structured], **rules: Rule) -> None:
@@ -133,7 +153,7 @@ class Primitive:
 
     def fallback(self, g: Cotangent) -> tuple[Cotangent, tuple[Rule, ...]]:
         """The ordinary rules, for a structure without rules of its own, and the cotangent as they take it."""
-        return g if self.bilinear else np.asarray(dense(g)), self.rules[np.ndarray]
+        return g if self.kind == "bilinear" else np.asarray(dense(g)), self.rules[np.ndarray]
 
     def pull(self, g: Cotangent, saved: Saved, edge: int) -> Cotangent:
         """One VJP: the cotangent of the input at position ``edge``, from that of the output, of any structure."""
@@ -144,7 +164,7 @@ class Primitive:
 
     def takes(self, structure: type[Structured]) -> bool:
         """True if cotangents of this structure are not made dense first."""
-        return structure in self.rules or (self.bilinear and structure.multiplies)
+        return structure in self.rules or (self.kind == "bilinear" and structure.multiplies)
 
     def written_out(self) -> Primitive:
         """The same primitive with rules that first make sketched residuals dense; nodes without pay nothing for it."""
@@ -166,6 +186,20 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}({', '.join(self.inputs)})>"
+
+
+def check_words(of: Primitive, rules: Mapping[str, Rule]) -> None:
+    """Raise if a primitive is described by a word that there is not, or a tangent of what is no input."""
+    if of.kind not in (None, *get_args(Kind)):
+        raise ValueError(f"primitive {of.name}: kind={of.kind!r} is none of {', '.join(get_args(Kind))}")
+    unknown = [name for name in of.tangents if name not in rules]
+    if unknown:
+        raise TypeError(
+            f"primitive {of.name}: there is a tangent for {unknown[0]!r}, but no VJP rule; both belong to one input"
+        )
+    missing = [name for name in rules if name not in of.tangents]
+    if of.kind == "piecewise_linear" and missing:
+        raise TypeError(f"primitive {of.name}: kind='piecewise_linear' needs a tangent for {missing[0]!r}, too")
 
 
 def output_size(node: Any) -> float:

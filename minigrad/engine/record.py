@@ -110,14 +110,15 @@ def record(
         given = list(arrays) if odd else arrays
         narrow = prepare(arrays, weak, primitive.as_is, odd)
     settings = as_settings(primitive, settings) if settings else {}
+    told = settings
     if primitive.wants_needs:
-        settings["needs"] = tuple([p is not None for p in parents])
+        told = {**settings, "needs": tuple([p is not None for p in parents])}
     seen = arrays if primitive.trusted else read_only(arrays)
     try:
         if primitive.leading:
-            answer = primitive.forward(*seen, **settings)
+            answer = primitive.forward(*seen, **told)
         else:
-            answer = primitive.forward(**dict(zip(primitive.inputs, seen, strict=True)), **settings)
+            answer = primitive.forward(**dict(zip(primitive.inputs, seen, strict=True)), **told)
     except (ValueError, IndexError, TypeError) as error:
         if not primitive.trusted and isinstance(error, ValueError):
             explain_read_only(error, f"{primitive.name}: its forward function", "an input", "x")
@@ -138,7 +139,9 @@ def record(
             "requires a gradient; return floats, or pass `.detach()`"
         )
     shapes = tuple([None if a is None else a.shape for a in arrays])
-    node = Node(len(tape.nodes), primitive, tuple(parents), shapes, saved, out.shape, out.dtype, current_layer())
+    node = Node(
+        len(tape.nodes), primitive, tuple(parents), shapes, saved, out.shape, out.dtype, current_layer(), settings
+    )
     if vjp is not None:
         node.vjp = vjp
     if sketches:

@@ -199,6 +199,6 @@ def _leading_to(tensor: Tensor, tape: Tape) -> list[Node]:
             parents = (None,) * len(parents)  # it has arrived
         elif any(parent is not None for parent in parents):
             leading.add(node.index)
-        given = (node.primitive, parents, node.in_shapes, node.saved, node.shape, node.dtype, node.layer)
+        given = (node.primitive, parents, node.in_shapes, node.saved, node.shape, node.dtype, node.layer, node.settings)
         out.append(Node(node.index, *given))
     return out

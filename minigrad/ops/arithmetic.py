@@ -19,7 +19,7 @@ __all__ = ["absolute", "add", "divide", "logaddexp", "multiply", "negative", "po
 Result = tuple[Array, dict[str, Any]]
 
 
-@define(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: g)
+@define(as_is=True, broadcasts=True, kind="elementwise", x=lambda g, saved: g, y=lambda g, saved: g)
 def _add(x: Array, y: Array) -> Result:
     return x + y, {}
 
@@ -42,7 +42,7 @@ def add(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_add, (x, y), vjp=vjp)
 
 
-@define(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g, y=lambda g, saved: -g)
+@define(as_is=True, broadcasts=True, kind="elementwise", x=lambda g, saved: g, y=lambda g, saved: -g)
 def _subtract(x: Array, y: Array) -> Result:
     return x - y, {}
 
@@ -65,7 +65,13 @@ def subtract(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_subtract, (x, y), vjp=vjp)
 
 
-@define(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["y"], y=lambda g, saved: g * saved["x"])
+@define(
+    as_is=True,
+    broadcasts=True,
+    kind="elementwise",
+    x=lambda g, saved: g * saved["y"],
+    y=lambda g, saved: g * saved["x"],
+)
 def _multiply(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
     if needs[0]:
         return x * y, {"y": y, "x": x} if needs[1] else {"y": y}
@@ -92,7 +98,7 @@ def multiply(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
 
 @define(
     broadcasts=True,
-    rowwise=True,
+    kind="elementwise",
     x=lambda g, saved: g / saved["y"],
     y=lambda g, saved: -g * (saved["out"] / saved["y"]),
 )
@@ -139,7 +145,7 @@ def _power_y(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(np.where(zero & np.isfinite(out), 0, g * out * np.log(np.where(zero, 1, x))), dtype=g.dtype)
 
 
-@define(broadcasts=True, rowwise=True, x=_power_x, y=_power_y)
+@define(broadcasts=True, kind="elementwise", x=_power_x, y=_power_y)
 def _power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
     if y.ndim == 0 and x.dtype.kind == "f":
         # NumPy is faster for some numbers than for arrays; before 2.0 a number could promote float32.
@@ -175,7 +181,7 @@ def power(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_power, (x, y), vjp=vjp)
 
 
-@define(as_is=True, rowwise=True, x=lambda g, saved: -g)
+@define(as_is=True, kind="elementwise", x=lambda g, saved: -g)
 def _negative(x: Array) -> Result:
     return -x, {}
 
@@ -197,7 +203,7 @@ def negative(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_negative, (x,), vjp=vjp)
 
 
-@define(as_is=True, rowwise=True, x=lambda g, saved: g * saved["sign"])
+@define(as_is=True, kind="elementwise", x=lambda g, saved: g * saved["sign"])
 def _absolute(x: Array) -> Result:
     return np.abs(x), {"sign": np.sign(x)}
 
@@ -219,7 +225,7 @@ def absolute(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_absolute, (x,), vjp=vjp)
 
 
-@define(rowwise=True, x=lambda g, saved: g * saved["x"] * 2)
+@define(kind="elementwise", x=lambda g, saved: g * saved["x"] * 2)
 def _square(x: Array) -> Result:
     return np.square(x), {"x": x}
 
@@ -241,7 +247,7 @@ def square(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_square, (x,), vjp=vjp)
 
 
-@define(broadcasts=True, rowwise=True, x=lambda g, saved: g * saved["x"], y=lambda g, saved: g * saved["y"])
+@define(broadcasts=True, kind="elementwise", x=lambda g, saved: g * saved["x"], y=lambda g, saved: g * saved["y"])
 def _logaddexp(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
     out = np.logaddexp(x, y)
     with np.errstate(invalid="ignore", over="ignore"):

@@ -78,7 +78,7 @@ def _explicit(subscripts: str, arrays: tuple[Array, ...]) -> tuple[list[str], st
     return explicit, right.replace("...", batch)
 
 
-@define(broadcasts=True, arrays=_operand)
+@define(kind="multilinear", broadcasts=True, arrays=_operand)
 def _einsum(*arrays: Array, subscripts: str) -> tuple[Array, Saved]:
     terms, out = _explicit(subscripts, arrays)
     result = np.einsum(",".join(terms) + "->" + out, *arrays, optimize=True)

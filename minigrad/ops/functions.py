@@ -19,7 +19,7 @@ __all__ = ["cos", "exp", "gelu", "log", "log1p", "sigmoid", "silu", "sin", "soft
 Result = tuple[Array, dict[str, Any]]
 
 
-@define(rowwise=True, x=lambda g, saved: g * saved["out"])
+@define(kind="elementwise", x=lambda g, saved: g * saved["out"])
 def _exp(x: Array) -> Result:
     out = np.exp(x)
     return out, {"out": out}
@@ -47,7 +47,7 @@ def _log_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g / np.where(x < 0, np.nan, x))  # there is no logarithm below 0, and so no slope
 
 
-@define(rowwise=True, x=_log_x)
+@define(kind="elementwise", x=_log_x)
 def _log(x: Array) -> Result:
     return np.log(x), {"x": x}
 
@@ -75,7 +75,7 @@ def _log1p_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g / (1 + np.where(x < -1, np.nan, x)))
 
 
-@define(rowwise=True, x=_log1p_x)
+@define(kind="elementwise", x=_log1p_x)
 def _log1p(x: Array) -> Result:
     return np.log1p(x), {"x": x}
 
@@ -106,7 +106,7 @@ def _sqrt_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.where(zero, 0, g * 0.5 / np.where(zero, 1, out)).astype(out.dtype)
 
 
-@define(rowwise=True, x=_sqrt_x)
+@define(kind="elementwise", x=_sqrt_x)
 def _sqrt(x: Array) -> Result:
     out = np.asarray(np.sqrt(x))
     return out, {"out": out}
@@ -130,7 +130,7 @@ def sqrt(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_sqrt, (x,), vjp=vjp)
 
 
-@define(rowwise=True, x=lambda g, saved: g * (1 - saved["out"] * saved["out"]))
+@define(kind="elementwise", x=lambda g, saved: g * (1 - saved["out"] * saved["out"]))
 def _tanh(x: Array) -> Result:
     out = np.tanh(x)
     return out, {"out": out}
@@ -153,7 +153,7 @@ def tanh(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_tanh, (x,), vjp=vjp)
 
 
-@define(rowwise=True, x=lambda g, saved: g * saved["out"] * (1 - saved["out"]))
+@define(kind="elementwise", x=lambda g, saved: g * saved["out"] * (1 - saved["out"]))
 def _sigmoid(x: Array) -> Result:
     out = special.expit(x)
     return out, {"out": out}
@@ -176,7 +176,7 @@ def sigmoid(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_sigmoid, (x,), vjp=vjp)
 
 
-@define(rowwise=True, x=lambda g, saved: g * special.expit(saved["x"]))
+@define(kind="elementwise", x=lambda g, saved: g * special.expit(saved["x"]))
 def _softplus(x: Array) -> Result:
     return np.logaddexp(x, x.dtype.type(0)), {"x": x}
 
@@ -198,7 +198,7 @@ def softplus(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_softplus, (x,), vjp=vjp)
 
 
-@define(rowwise=True, x=lambda g, saved: g * saved["slope"])
+@define(kind="elementwise", x=lambda g, saved: g * saved["slope"])
 def _gelu(x: Array, needs: tuple[bool] = (True,)) -> Result:
     out, slope = times_normal_cdf(x, slope=needs[0])
     return out, {"slope": slope}
@@ -229,7 +229,7 @@ def _silu_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(g * (s * (1 + x * (1 - s))))
 
 
-@define(rowwise=True, x=_silu_x)
+@define(kind="elementwise", x=_silu_x)
 def _silu(x: Array) -> Result:
     s = special.expit(x)
     return np.where(s == 0, x.dtype.type(0), x) * s, {"x": x, "sigmoid": s}
@@ -252,7 +252,7 @@ def silu(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_silu, (x,), vjp=vjp)
 
 
-@define(rowwise=True, x=lambda g, saved: g * np.cos(saved["x"]))
+@define(kind="elementwise", x=lambda g, saved: g * np.cos(saved["x"]))
 def _sin(x: Array) -> Result:
     return np.sin(x), {"x": x}
 
@@ -275,7 +275,7 @@ def sin(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_sin, (x,), vjp=vjp)
 
 
-@define(rowwise=True, x=lambda g, saved: -g * np.sin(saved["x"]))
+@define(kind="elementwise", x=lambda g, saved: -g * np.sin(saved["x"]))
 def _cos(x: Array) -> Result:
     return np.cos(x), {"x": x}
 

@@ -57,7 +57,7 @@ def _scatter(g: Array, saved: dict[str, Any]) -> Array:
     return out
 
 
-@define(as_is=True, x=_scatter)
+@define(kind="linear", as_is=True, x=_scatter)
 def _getitem(x: Array, index: Any) -> Result:
     index = _plain(index)
     parts = index if isinstance(index, tuple) else (index,)
@@ -114,7 +114,7 @@ def _take_x(g: Array, saved: dict[str, Any]) -> Array:
     return out
 
 
-@define(as_is=True, x=_take_x)
+@define(kind="linear", as_is=True, x=_take_x)
 def _take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
     chosen = np.array(plain(indices, "indices"))  # a copy: the caller may reuse the memory
     if chosen.dtype.kind not in "iu":
@@ -161,7 +161,7 @@ def _take_along_x(g: Array, saved: dict[str, Any]) -> Array:
     return out
 
 
-@define(as_is=True, x=_take_along_x)
+@define(kind="linear", as_is=True, x=_take_along_x)
 def _take_along_axis(x: Array, indices: ArrayLike, axis: int = -1) -> Result:
     chosen = np.array(plain(indices, "indices"))  # a copy: the caller may reuse the memory
     axis = one_axis(axis)

@@ -28,7 +28,7 @@ def _concatenate_part(g: Array, saved: dict[str, Any], k: int) -> Array:
     return part.reshape(saved["shapes"][k]) if "shapes" in saved else part
 
 
-@define(as_is=True, arrays=_concatenate_part)
+@define(kind="linear", as_is=True, arrays=_concatenate_part)
 def _concatenate(*arrays: Array, axis: int | None) -> Result:
     if axis is None:
         offsets = np.cumsum([0, *(a.size for a in arrays)]).tolist()
@@ -65,7 +65,7 @@ def _stack_part(g: Array, saved: dict[str, Any], k: int) -> Array:
     return np.take(g, k, axis=saved["axis"])
 
 
-@define(as_is=True, arrays=_stack_part)
+@define(kind="linear", as_is=True, arrays=_stack_part)
 def _stack(*arrays: Array, axis: int) -> Result:
     out = np.stack(arrays, axis=one_axis(axis))
     return out, {"axis": axis % out.ndim}

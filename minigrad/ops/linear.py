@@ -36,7 +36,7 @@ Saved = dict[str, Any]
 
 
 @define(
-    bilinear=True,
+    kind="bilinear",
     residuals=("x",),
     x=lambda g, saved: multiply(g, saved["w"]),
     w=lambda g, saved: contract(g, saved["x"]),

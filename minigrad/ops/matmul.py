@@ -76,7 +76,7 @@ def _one_b(saved: Saved, g: Cotangent) -> bool:
     return one and a_shape[:-1] == g.shape[:-1]
 
 
-@define(bilinear=True, residuals=("a", "b"), a=_a, b=_b)
+@define(kind="bilinear", residuals=("a", "b"), a=_a, b=_b)
 def _matmul(a: Array, b: Array, needs: tuple[bool, bool] = (True, True)) -> tuple[Array, Saved]:
     if not a.ndim or not b.ndim:
         raise ValueError("a scalar has no matrix product; use *")

@@ -24,7 +24,7 @@ def _pad_x(g: Array, saved: dict[str, Any]) -> Array:
     return g[tuple(slice(before, n - after) for (before, after), n in zip(saved["width"], g.shape, strict=True))]
 
 
-@define(x=_pad_x)
+@define(kind="linear", tangents={"x": lambda t, saved: np.pad(t, saved["width"])}, x=_pad_x)
 def _pad(x: Array, width: Any, value: float = 0.0) -> Result:
     if isinstance(width, Mapping):
         pairs = np.zeros((x.ndim, 2), int)

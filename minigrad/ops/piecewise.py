@@ -44,7 +44,7 @@ def _relu_x(g: Array, saved: dict[str, Any]) -> Array:
     return back
 
 
-@define(as_is=True, rowwise=True, x=_relu_x)
+@define(as_is=True, kind="elementwise", x=_relu_x)
 def _relu(x: Array) -> Result:
     out = np.maximum(x, x.dtype.type(0))
     if x.size < LARGE or x.shape[-1] < 8:
@@ -90,7 +90,7 @@ def with_nan(slope: Array, out: Array) -> Array:
 @define(
     as_is=True,
     broadcasts=True,
-    rowwise=True,
+    kind="elementwise",
     x=lambda g, saved: g * saved["share"],
     y=lambda g, saved: g * (1 - saved["share"]),
 )
@@ -120,7 +120,7 @@ def maximum(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
 @define(
     as_is=True,
     broadcasts=True,
-    rowwise=True,
+    kind="elementwise",
     x=lambda g, saved: g * saved["share"],
     y=lambda g, saved: g * (1 - saved["share"]),
 )
@@ -150,7 +150,7 @@ def minimum(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
 @define(
     as_is=True,
     broadcasts=True,
-    rowwise=True,
+    kind="elementwise",
     x=lambda g, saved: np.where(saved["condition"], g, 0),
     y=lambda g, saved: np.where(saved["condition"], 0, g),
 )
@@ -181,7 +181,7 @@ def where(condition: ArrayLike, x: TensorLike, y: TensorLike, *, vjp: VJP = None
     return record(_where, (x, y), {"condition": condition}, vjp=vjp)
 
 
-@define(rowwise=True, x=lambda g, saved: g * saved["slope"])
+@define(kind="elementwise", x=lambda g, saved: g * saved["slope"])
 def _clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None) -> Result:
     inside = np.ones(x.shape, bool)
     out = x

@@ -107,7 +107,7 @@ def _avg_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(windows.crop(back))
 
 
-@define(x=_avg_x)
+@define(kind="linear", x=_avg_x)
 def _avg_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = 0) -> Result:
     windows = _windows(x, kernel, stride, padding)
     every = windows.shifts(windows.padded(x))

@@ -16,7 +16,7 @@ from minigrad.typing import Array, Seed
 __all__ = ["dropout"]
 
 
-@define(rowwise=True, x=lambda g, saved: g * saved["scale"])
+@define(kind="elementwise", x=lambda g, saved: g * saved["scale"])
 def _dropout(x: Array, scale: Array) -> tuple[Array, dict[str, Any]]:
     return x * scale, {"scale": scale}
 

@@ -27,7 +27,7 @@ def _spread(g: Array, saved: dict[str, Any]) -> Array:
     return np.broadcast_to(g.reshape(saved["kept"]), saved["shape"])
 
 
-@define(as_is=True, x=_spread)
+@define(kind="linear", as_is=True, x=_spread)
 def _sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     kept = kept_shape(x.shape, axis)
     if x.dtype.char == "e":  # float16
@@ -62,7 +62,7 @@ def _mean_x(g: Array, saved: dict[str, Any]) -> Array:
     return _spread(np.asarray(g / np.float64(saved["count"])).astype(g.dtype), saved)
 
 
-@define(x=_mean_x)
+@define(kind="linear", x=_mean_x)
 def _mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     kept, count = counted(x, axis)
     return x.mean(axis=axis, keepdims=keepdims), {"shape": x.shape, "kept": kept, "count": count}

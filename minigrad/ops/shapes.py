@@ -22,7 +22,7 @@ __all__ = [
 Result = tuple[Array, dict[str, Any]]
 
 
-@define(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
+@define(kind="linear", as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
 def _reshape(x: Array, shape: int | Shape) -> Result:
     return x.reshape(shape), {"shape": x.shape}
 
@@ -50,7 +50,7 @@ def reshape(x: TensorLike, shape: int | Shape, *, vjp: VJP = None) -> Tensor:
     return record(_reshape, (x,), {"shape": shape}, vjp=vjp)
 
 
-@define(as_is=True, x=lambda g, saved: g.transpose(saved["back"]))
+@define(kind="linear", as_is=True, x=lambda g, saved: g.transpose(saved["back"]))
 def _transpose(x: Array, axes: Sequence[int] | None = None) -> Result:
     out = np.transpose(x, axes)
     order = tuple(range(x.ndim))[::-1] if axes is None else [a % x.ndim for a in axes]
@@ -77,7 +77,7 @@ def transpose(x: TensorLike, axes: Sequence[int] | None = None, *, vjp: VJP = No
     return record(_transpose, (x,), {"axes": axes}, vjp=vjp)
 
 
-@define(as_is=True, x=lambda g, saved: np.swapaxes(g, *saved["axes"]))
+@define(kind="linear", as_is=True, x=lambda g, saved: np.swapaxes(g, *saved["axes"]))
 def _swapaxes(x: Array, axis1: int, axis2: int) -> Result:
     return np.swapaxes(x, axis1, axis2), {"axes": (axis1, axis2)}
 
@@ -101,7 +101,7 @@ def swapaxes(x: TensorLike, axis1: int, axis2: int, *, vjp: VJP = None) -> Tenso
     return record(_swapaxes, (x,), {"axis1": axis1, "axis2": axis2}, vjp=vjp)
 
 
-@define(as_is=True, x=lambda g, saved: np.moveaxis(g, saved["destination"], saved["source"]))
+@define(kind="linear", as_is=True, x=lambda g, saved: np.moveaxis(g, saved["destination"], saved["source"]))
 def _moveaxis(x: Array, source: int | Sequence[int], destination: int | Sequence[int]) -> Result:
     return np.moveaxis(x, source, destination), {"source": source, "destination": destination}
 
@@ -127,7 +127,7 @@ def moveaxis(
     return record(_moveaxis, (x,), {"source": source, "destination": destination}, vjp=vjp)
 
 
-@define(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
+@define(kind="linear", as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
 def _expand_dims(x: Array, axis: int | Shape) -> Result:
     return np.expand_dims(x, axis), {"shape": x.shape}
 
@@ -151,7 +151,7 @@ def expand_dims(x: TensorLike, axis: int | Shape, *, vjp: VJP = None) -> Tensor:
     return record(_expand_dims, (x,), {"axis": axis}, vjp=vjp)
 
 
-@define(as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
+@define(kind="linear", as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
 def _squeeze(x: Array, axis: int | Shape | None = None) -> Result:
     return np.squeeze(x, axis), {"shape": x.shape}
 
@@ -180,7 +180,7 @@ def squeeze(x: TensorLike, axis: int | Shape | None = None, *, vjp: VJP = None) 
     return record(_squeeze, (x,), {"axis": axis}, vjp=vjp)
 
 
-@define(as_is=True, broadcasts=True, rowwise=True, x=lambda g, saved: g)
+@define(as_is=True, broadcasts=True, kind="elementwise", x=lambda g, saved: g)
 def _broadcast_to(x: Array, shape: int | Shape) -> Result:
     return np.broadcast_to(x, shape), {}
 
@@ -208,7 +208,7 @@ def broadcast_to(x: TensorLike, shape: int | Shape, *, vjp: VJP = None) -> Tenso
     return record(_broadcast_to, (x,), {"shape": shape}, vjp=vjp)
 
 
-@define(as_is=True, rowwise=True, x=lambda g, saved: g)
+@define(as_is=True, kind="elementwise", x=lambda g, saved: g)
 def _astype(x: Array, dtype: DTypeLike) -> Result:
     if np.dtype(dtype).kind != "f":
         raise ValueError(f"dtype {np.dtype(dtype)} has no derivative; use `.data.astype(...)` for a constant")

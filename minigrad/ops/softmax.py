@@ -29,7 +29,7 @@ def _softmax_x(g: Array, saved: dict[str, Any]) -> Array:
     return np.asarray(weighted - out * weighted.sum(axis=axis, keepdims=True))
 
 
-@define(x=_softmax_x)
+@define(kind="symmetric", x=_softmax_x)
 def _softmax(x: Array, axis: Axis = -1) -> Result:
     axes = from_end(axis, x.ndim)
     e = np.exp(x - x.max(axis=axes, keepdims=True))
