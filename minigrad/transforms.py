@@ -11,10 +11,10 @@ import numpy as np
 from minigrad.arrays import plain
 from minigrad.engine.context import TapeError
 from minigrad.engine.define import primitive
-from minigrad.engine.nesting import foreign, is_foreign
+from minigrad.engine.nesting import bound, stands_on
 from minigrad.engine.sweep import start_cotangent
 from minigrad.engine.tape import Tape
-from minigrad.engine.tensor import Tensor, TensorLike, traced
+from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.typing import Array, Seed
 
 __all__ = ["grad", "value_and_grad", "vjp"]
@@ -73,7 +73,7 @@ def vjp(fn: Callable[..., Tensor], *arrays: TensorLike) -> tuple[Array, Pullback
             return tuple([np.zeros_like(leaf.data) for leaf in leaves])
         return tape.gradients(out, leaves, cotangent=g, rng=rng)
 
-    return out.data, pullback
+    return (out if stands_on(out) else out.data), pullback
 
 
 @overload
@@ -134,7 +134,7 @@ def value_and_grad(fn: Callable[..., Tensor], argnums: int | Sequence[int] = 0) 
             gradients: tuple[Array, ...] = tuple([np.zeros_like(leaf.data) for leaf in leaves])
         else:
             gradients = tape.gradients(out, leaves, rng=rng)
-        return out.data, gradients if several else gradients[0]
+        return (out if stands_on(out) else out.data), gradients if several else gradients[0]
 
     return evaluate
 
@@ -186,7 +186,7 @@ def _record(
         call[position] = _values(call[position], what, position)
     with Tape() as tape:
         for position in positions:  # made here: within another block, a leaf that is older than this one is refused
-            call[position] = Tensor(call[position], requires_grad=True)
+            call[position] = bound(*call[position], tape)
             leaves.append(call[position])
         out = fn(*call, **kwargs)
         if not isinstance(out, Tensor):
@@ -196,20 +196,14 @@ def _record(
             )
         if any(out is leaf for leaf in leaves):
             out = identity(out)
-        elif out.requires_grad and is_foreign(out, tape):
-            raise foreign(f"{what}: the value of the function", out, tape)
     return tape, leaves, out
 
 
-def _values(value: Any, what: str, position: int) -> Array:
+def _values(value: Any, what: str, position: int) -> Any:
     """The values to make a leaf of."""
+    origin = None
     if isinstance(value, Tensor):
-        if traced(value):
-            raise TypeError(
-                f"{what}: argument {position} is being differentiated on another tape; derivatives of derivatives are "
-                "not supported. Pass its `.data` if its values alone are meant"
-            )
-        value = value.data
+        origin, value = value, value.data
     if isinstance(value, dict) or (
         isinstance(value, (list, tuple)) and any(isinstance(part, (np.ndarray, Tensor, dict)) for part in value)
     ):
@@ -220,7 +214,7 @@ def _values(value: Any, what: str, position: int) -> Array:
     array = plain(value, f"{what}: argument {position}")
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
-    return array
+    return array, origin
 
 
 def structure_hint(what: str, value: Any) -> str:

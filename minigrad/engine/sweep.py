@@ -94,6 +94,10 @@ class Sweep:
             if parent is not None:
                 self.pull(node, g, (edge,))
 
+    def draw(self, node: Node, g: Array, key: int) -> list[Cotangent]:
+        """One random cotangent for each input of a node."""
+        return draw(node, g, key)
+
     def pull(self, node: Node, g: Cotangent, edges: Iterable[int]) -> None:
         """Apply the VJP rules of a node to its cotangent, and hand the results on to these inputs."""
         primitive, saved, parents = node.primitive, node.saved, node.parents
@@ -141,7 +145,7 @@ class Sweep:
             return g.astype(leaf.data.dtype)
         if own:  # once: whoever asks again gets a copy
             self.leaves[id(leaf)] = (leaf, g, False)
-        return g if own or isinstance(g, Structured) else np.array(g)
+        return g if own or not isinstance(g, (np.ndarray, np.generic)) else np.array(g)
 
 
 def travelling(g: Cotangent, dtype: np.dtype[Any]) -> Cotangent:
@@ -204,8 +208,8 @@ def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str) -> Array
     if isinstance(cotangent, Tensor):
         if traced(cotangent):
             raise TypeError(
-                f"{name}: the cotangent is a tensor that is being differentiated itself, and derivatives of "
-                "derivatives are not supported. Pass its `.data` if its values alone are meant"
+                f"{name}: the cotangent is a tensor that is being differentiated itself, but no other tape records now "
+                "that would see what becomes of it. Pass its `.data` if its values alone are meant"
             )
         cotangent = cotangent.data
     g = plain(cotangent, f"{name}: the cotangent")
