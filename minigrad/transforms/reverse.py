@@ -1,4 +1,4 @@
-"""Functions of arrays to functions of arrays: vjp, grad, value_and_grad."""
+"""Derivatives of functions in reverse mode: vjp, grad, value_and_grad."""
 
 from __future__ import annotations
 
@@ -8,22 +8,13 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 
-from minigrad.arrays import plain
 from minigrad.engine.context import TapeError
-from minigrad.engine.define import primitive
-from minigrad.engine.nesting import foreign, is_foreign
 from minigrad.engine.sweep import start_cotangent
-from minigrad.engine.tape import Tape
-from minigrad.engine.tensor import Tensor, TensorLike, traced
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.transforms.recording import _record
 from minigrad.typing import Array, Seed
 
 __all__ = ["grad", "value_and_grad", "vjp"]
-
-
-@primitive(as_is=True, x=lambda g, saved: g)
-def identity(x: Array) -> tuple[Array, dict[str, Any]]:
-    """The input itself, as something that was computed."""
-    return x, {}
 
 
 class Pullback(Protocol):
@@ -168,64 +159,3 @@ def grad(fn: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callabl
         return evaluate(*args, rng=rng, **kwargs)[1]
 
     return gradient
-
-
-def _record(
-    fn: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int], what: str
-) -> tuple[Tape, list[Tensor], Tensor]:
-    """Call ``fn`` on a tape of its own, with leaves at the given positions."""
-    call = list(args)
-    leaves = []
-    seen = set()
-    for position in positions:
-        if not -len(call) <= position < len(call):
-            raise IndexError(f"{what}: argument number {position} of a call with {len(call)} positional arguments")
-        if position % len(call) in seen:
-            raise ValueError(f"{what}: argument number {position} is given twice in argnums={tuple(positions)}")
-        seen.add(position % len(call))
-        call[position] = _values(call[position], what, position)
-    with Tape() as tape:
-        for position in positions:  # made here: within another block, a leaf that is older than this one is refused
-            call[position] = Tensor(call[position], requires_grad=True)
-            leaves.append(call[position])
-        out = fn(*call, **kwargs)
-        if not isinstance(out, Tensor):
-            raise TypeError(
-                f"{what}: the function must return a Tensor, but returned a {type(out).__name__}; compute with tensors "
-                "and the functions of minigrad.ops"
-            )
-        if any(out is leaf for leaf in leaves):
-            out = identity(out)
-        elif out.requires_grad and is_foreign(out, tape):
-            raise foreign(f"{what}: the value of the function", out, tape)
-    return tape, leaves, out
-
-
-def _values(value: Any, what: str, position: int) -> Array:
-    """The values to make a leaf of."""
-    if isinstance(value, Tensor):
-        if traced(value):
-            raise TypeError(
-                f"{what}: argument {position} is being differentiated on another tape; derivatives of derivatives are "
-                "not supported. Pass its `.data` if its values alone are meant"
-            )
-        value = value.data
-    if isinstance(value, dict) or (
-        isinstance(value, (list, tuple)) and any(isinstance(part, (np.ndarray, Tensor, dict)) for part in value)
-    ):
-        raise TypeError(
-            f"{what}: argument {position} is a {type(value).__name__} of arrays, and derivatives by these are "
-            f"not there yet. Give each array as an argument of its own, as in {structure_hint(what, value)}"
-        )
-    array = plain(value, f"{what}: argument {position}")
-    if array.dtype.kind in "iub":
-        array = array.astype(np.float64)
-    return array
-
-
-def structure_hint(what: str, value: Any) -> str:
-    """Advice on how to differentiate by the arrays of a dict or a list today."""
-    call = "vjp(" if what == "vjp" else "grad("
-    end = ", a, b)" if what == "vjp" else ", argnums=(0, 1))(a, b)"
-    inside = "{'a': a, 'b': b}" if isinstance(value, dict) else "[a, b]"
-    return f"{call}lambda a, b: fn({inside}){end}"
