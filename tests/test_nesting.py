@@ -79,7 +79,7 @@ def test_another_argument_is_refused_too(as_argument):
 def test_the_differentiated_argument_is_refused_too():
     with pytest.raises(TypeError, match="derivatives of derivatives"):
         mg.grad(lambda x: x * mg.grad(lambda y: y * y)(x))(3.0)
-    with pytest.raises(TypeError, match="list of arrays|gradient would be lost"):
+    with pytest.raises(TypeError, match=r"argument 0\[0\] is .*derivatives of derivatives"):
         mg.grad(lambda x: x * mg.grad(lambda y: (y * y).sum())([x, x]).sum())(3.0)
 
 
