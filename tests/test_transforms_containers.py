@@ -195,6 +195,26 @@ def test_outputs_that_do_little(fn):
     assert pullback(g)[0].tolist() == expected
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3)])
+def test_a_single_output_in_a_container(shape):
+    for fn in (lambda x: {"y": x}, lambda x: {"y": x * 1}, lambda x: {"c": 2.0, "y": x * 1}):
+        value, pullback = mg.vjp(fn, np.full(shape, 2.0))
+        g = {**{name: np.zeros_like(v) for name, v in value.items()}, "y": np.full(shape, 3.0)}
+        np.testing.assert_array_equal(pullback(g)[0], np.full(shape, 3.0))
+
+
+def test_a_function_that_changes_its_container():
+    def fn(p):
+        p["w"] = p.pop("w") * 2
+        p["new"] = p["b"]
+        return p["w"].sum() + p["new"]
+
+    p = {"w": np.ones(2), "b": 1.0}
+    gradient = mg.grad(fn)(p)
+    assert list(p) == ["w", "b"] and p["w"].tolist() == [1, 1]
+    assert list(gradient) == ["w", "b"] and gradient["w"].tolist() == [2, 2] and gradient["b"] == 1
+
+
 def test_outputs_that_do_not_depend_on_the_arguments():
     value, pullback = mg.vjp(lambda x: (mg.Tensor([1.0, 2.0]), 3.0), np.ones(2))
     assert [v.tolist() for v in value] == [[1, 2], 3]
@@ -315,6 +335,7 @@ def test_aux_of_an_outer_tape_stays_a_tensor():
         y = w * 3
         gradient, (kept, inner) = mg.grad(lambda x: (x**2, (y, x * 2)), has_aux=True)(5.0)
         loss = (kept * gradient).sum()
+        assert type(mg.grad(lambda x: (x**2, {"x": x}), has_aux=True)(5.0)[1]["x"]) is np.ndarray  # its own argument
     assert kept is y and type(inner) is np.ndarray and gradient == 10
     assert tape.gradients(loss, [w])[0].tolist() == [30]
 
