@@ -13,7 +13,7 @@ from minigrad.engine.node import Node
 from minigrad.engine.residuals import saving
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
-from minigrad.transforms import grad, value_and_grad, vjp
+from minigrad.transforms.reverse import grad, value_and_grad, vjp
 
 __all__ = [
     "Estimator", "Node", "Tape", "TapeError", "Tensor", "grad", "keep_memory", "ops", "primitive", "saving",
