@@ -16,7 +16,7 @@ import numpy as np
 from minigrad.engine.complete import check_complete
 from minigrad.engine.context import CONTEXT, TapeError
 from minigrad.engine.lift import lifted_saved, pulled_tensor, reaches
-from minigrad.engine.nesting import stands_on, suspended
+from minigrad.engine.nesting import suspended
 from minigrad.engine.node import Node
 from minigrad.engine.sweep import Sweep, draw, start_cotangent
 from minigrad.engine.tangents import multilinear
@@ -110,11 +110,7 @@ def gradients_recorded(
     if tape in CONTEXT.tapes:
         tape.pulled = True
     with suspended(tape):
-        if isinstance(cotangent, Tensor) and stands_on(cotangent):
-            g: Any = cotangent
-            start_cotangent(y, cotangent.data, name)  # a wrong shape is a mistake here, too
-        else:
-            g = start_cotangent(y, cotangent, name)
+        g = start_cotangent(y, cotangent, name, recorded=True)
         sweep = RecordedSweep(tape.nodes, start, g, keep, [id(leaf) for leaf in wrt])
         tape.run(sweep, rng)
         found = [arrived(sweep, tensor, tape) for tensor in wrt]

@@ -85,8 +85,8 @@ def lifted_saved(node: Node) -> dict[str, Any]:
         else:
             raise TapeError(
                 f"{node.label}: its VJP rules read {name!r}, and how that depends on the inputs is not known, so "
-                "the derivative of this gradient would be wrong. Save inputs under their own names, the output as 'out', "
-                f"and compute {name!r} in the rules; or say how, by derived={{{name!r}: lambda saved: ...}}"
+                "the derivative of this gradient would be wrong. Save inputs under their own names and the output as "
+                f"'out', and compute {name!r} in the rules; or say how, by derived={{{name!r}: lambda saved: ...}}"
             )
     return out
 
@@ -104,7 +104,7 @@ def same(value: Any, array: Array | None) -> bool:
     """True if what was saved under the name of an input is that input."""
     if value is array:
         return True
-    return isinstance(value, np.ndarray) and array is not None and np.array_equal(value, array, equal_nan=True)
+    return isinstance(value, (np.ndarray, np.generic)) and array is not None and np.array_equal(value, array, equal_nan=True)
 
 
 def pulled_tensor(node: Node, edge: int, g: Any, saved: dict[str, Any] | None) -> Any:

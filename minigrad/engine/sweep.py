@@ -15,6 +15,7 @@ import numpy as np
 from minigrad.arrays import HALF, SINGLE, plain, wide
 from minigrad.engine.context import TapeError
 from minigrad.engine.estimator import Estimator
+from minigrad.engine.nesting import stands_on
 from minigrad.engine.node import Node
 from minigrad.engine.primitive import is_own
 from minigrad.engine.results import explain_read_only, handed_back, pulled, read_only, real, returned, sum_to_shape
@@ -196,8 +197,11 @@ def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:
     return cotangent
 
 
-def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str) -> Array:
-    """The cotangent that a sweep from ``y`` begins with, in its dtype; for float16 in float32."""
+def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str, recorded: bool = False) -> Any:
+    """The cotangent that a sweep from ``y`` begins with, in its dtype; for float16 in float32.
+
+    A tensor that is being differentiated is one only where the sweep is ``recorded``, and stays a tensor.
+    """
     if cotangent is None:
         if y.data.ndim:
             raise TapeError(
@@ -206,6 +210,8 @@ def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str) -> Array
             )
         return np.ones((), y.data.dtype if y.data.dtype != HALF else SINGLE)
     if isinstance(cotangent, Tensor):
+        if recorded and cotangent.shape == y.shape and stands_on(cotangent):
+            return cotangent
         if traced(cotangent):
             raise TypeError(
                 f"{name}: the cotangent is a tensor that is being differentiated itself, but no other tape records now "

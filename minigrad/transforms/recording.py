@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,19 +10,18 @@ from typing import Any
 import numpy as np
 
 from minigrad.arrays import plain
-from minigrad.engine.context import CONTEXT
 from minigrad.engine.define import primitive
-from minigrad.engine.nesting import foreign, is_foreign
+from minigrad.engine.nesting import bound, index_on, place, stands_on
 from minigrad.engine.tape import Tape
-from minigrad.engine.tensor import Tensor, traced
+from minigrad.engine.tensor import Tensor
 from minigrad.ops.joining import concatenate
 from minigrad.pytrees import Tree, flatten
 from minigrad.typing import Array, Seed
 
-__all__ = ["Recorded"]
+__all__ = ["Recorded", "joined", "positions_of"]
 
 
-@primitive(as_is=True, x=lambda g, saved: g)
+@primitive(kind="linear", as_is=True, x=lambda g, saved: g)
 def identity(x: Array) -> tuple[Array, dict[str, Any]]:
     """The input itself, as something that was computed."""
     return x, {}
@@ -45,9 +45,24 @@ class Recorded:
 
     def pull(self, cotangent: Any, rng: Seed) -> tuple[Any, ...]:
         """The gradients by the arguments, in their structures, for a cotangent of ``total``."""
-        if self.total.tape is None:
-            return self.per_argument([np.zeros_like(leaf.data) for leaf in self.leaves])
-        return self.per_argument(self.tape.gradients(self.total, self.leaves, cotangent=cotangent, rng=rng))
+        if index_on(self.total, self.tape) is None:
+            found: Sequence[Any] = [np.zeros_like(leaf.data) for leaf in self.leaves]
+        else:
+            found = self.tape.gradients(self.total, self.leaves, cotangent=cotangent, rng=rng)
+        return self.per_argument([self.given(g) for g in found])
+
+    def push(self, tangents: Sequence[Any]) -> list[Any]:
+        """The tangents of the outputs, for those of the leaves."""
+        seeds = dict(zip(map(id, self.leaves), tangents, strict=True))
+        nodes = self.tape.pushforward(list(zip(self.leaves, tangents, strict=True)))
+        found = []
+        for out in self.outputs.leaves:
+            index = index_on(out, self.tape)
+            if index is not None:
+                found.append(nodes[index])
+            else:
+                found.append(seeds[id(out)] if id(out) in seeds else np.zeros_like(out.data))
+        return [self.given(t) for t in found]
 
     def per_argument(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
         """Things that belong to the leaves, such as gradients, in the structures of the arguments."""
@@ -61,7 +76,7 @@ class Recorded:
 
     def value(self) -> Any:
         """The value of the function, as arrays."""
-        given = [self._given(out) for out in self.outputs.leaves]
+        given = [self.given(out) for out in self.outputs.leaves]
         return given[0] if self.outputs.is_leaf else self.outputs.rebuild(given)
 
     def given_aux(self) -> Any:
@@ -69,12 +84,21 @@ class Recorded:
         tree = flatten(self.aux, "aux", numbers=False)
         if not any(isinstance(part, Tensor) for part in tree.leaves):
             return self.aux
-        return tree.rebuild([self._given(part) if isinstance(part, Tensor) else part for part in tree.leaves])
+        return tree.rebuild([self.given(part) if isinstance(part, Tensor) else part for part in tree.leaves])
 
-    def _given(self, x: Tensor) -> Any:
-        """A tensor as it is handed out: an array, unless a tape that is not this one may want its gradient."""
-        mine = x.tape is self.tape or any([x is leaf for leaf in self.leaves])
-        return x.data if mine or not traced(x) else x
+    def given(self, x: Any) -> Any:
+        """A value as it is handed out: an array, or a tensor where a tape that records may want its gradient.
+
+        Of arguments that are recorded there, all results are tensors, constants too.
+        """
+        if isinstance(x, Tensor):
+            return x if stands_on(x) or self.inside else x.data
+        return Tensor(x) if self.inside else x
+
+    @property
+    def inside(self) -> bool:
+        """True if an argument is recorded on a tape that is still recording."""
+        return any([stands_on(leaf) for leaf in self.leaves])
 
 
 def _record(
@@ -99,7 +123,7 @@ def _record(
     with Tape() as tape:
         for position in positions:
             tree = flatten(call[position], f"{what}: argument {position % len(call)}")
-            new = list(map(_leaf, tree.leaves, tree.paths))
+            new = [_leaf(value, path, tape) for value, path in zip(tree.leaves, tree.paths, strict=True)]
             call[position] = new[0] if tree.is_leaf else tree.rebuild(new)
             leaves += new
             arguments.append(tree)
@@ -107,24 +131,19 @@ def _record(
         aux = None
         if has_aux:
             out, aux = _with_aux(out, what)
-        outputs = _outputs(out, leaves, tape, what)
+        outputs = _outputs(out, tape, what)
         total = _joined(outputs.leaves, leaves)
     return Recorded(tape, leaves, arguments, outputs, total, aux)
 
 
-def _leaf(value: Any, what: str) -> Tensor:
-    """A leaf with the values of an array or a tensor; ``what`` names it, for messages.
+def _leaf(value: Any, what: str, tape: Tape) -> Tensor:
+    """A leaf of this tape with the values of an array or a tensor; ``what`` names it, for messages.
 
-    It must be made while the tape of its own is recording: within another block, a leaf that is older than the tape is
-    refused.
+    On the tapes around, it is what the tensor is there.
     """
+    origin = None
     if isinstance(value, Tensor):
-        if value.requires_grad and (value.tape is not None or len(CONTEXT.tapes) > 1):
-            raise TypeError(
-                f"{what} is being differentiated on another tape; derivatives of derivatives are not supported. Pass "
-                "its `.data` if its values alone are meant"
-            )
-        value = value.data
+        origin, value = value, value.data
     array = plain(value, what)
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
@@ -134,7 +153,7 @@ def _leaf(value: Any, what: str) -> Tensor:
             f"{what} is {kind}, and derivatives are with respect to real numbers. Where it is no parameter, pass it as "
             "an argument of its own that is not differentiated, or let the function read it from outside"
         )
-    return Tensor(array, requires_grad=True)
+    return bound(array, origin, tape)
 
 
 def _with_aux(out: Any, what: str) -> tuple[Any, Any]:
@@ -146,10 +165,10 @@ def _with_aux(out: Any, what: str) -> tuple[Any, Any]:
     return out[0], out[1]
 
 
-def _outputs(value: Any, leaves: Sequence[Tensor], tape: Tape, what: str) -> Tree:
+def _outputs(value: Any, tape: Tape, what: str) -> Tree:
     """The value of the function, with every number and array in a container as a constant tensor."""
     if isinstance(value, Tensor):  # most calls
-        _check_own(value, leaves, tape, f"{what}: the value of the function")
+        _check_here(value, tape, f"{what}: the value of the function")
         return Tree(None, [value], [what])
     tree = flatten(value, f"{what}: the value of the function")
     if not any([isinstance(part, Tensor) for part in tree.leaves]):
@@ -167,21 +186,37 @@ def _outputs(value: Any, leaves: Sequence[Tensor], tape: Tape, what: str) -> Tre
                     "numbers. Return what else there is beside the value, with has_aux=True"
                 )
             part = Tensor(array)
-        _check_own(part, leaves, tape, path)
+        _check_here(part, tape, path)
         tensors.append(part)
     return Tree(tree.root, tensors, tree.paths)
 
 
-def _check_own(out: Tensor, leaves: Sequence[Tensor], tape: Tape, what: str) -> None:
-    """Raise if a gradient would be lost with an output, for it hangs on another tape."""
-    if out.requires_grad and is_foreign(out, tape) and not any([out is leaf for leaf in leaves]):
-        raise foreign(what, out, tape)
+def _check_here(out: Tensor, tape: Tape, what: str) -> None:
+    """Raise if a gradient would be lost with an output, for it hangs on a tape that does not record."""
+    if out.requires_grad:
+        place(out, tape, what)
+
+
+def positions_of(argnums: int | Sequence[int], what: str) -> tuple[tuple[int, ...], bool]:
+    """The argument numbers, and whether they were given as a sequence."""
+    several = not hasattr(argnums, "__index__") or np.ndim(argnums) > 0
+    try:
+        return tuple([operator.index(n) for n in (argnums if several else (argnums,))]), several  # type: ignore[arg-type, union-attr]
+    except TypeError:
+        raise TypeError(f"{what}: argnums= takes an int or a sequence of ints, got {argnums!r}") from None
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Values one after the other, as one tensor; as an array where none is a tensor."""
+    if any([isinstance(part, Tensor) for part in parts]):
+        return concatenate(list(parts), axis=None)
+    return np.concatenate([part.reshape(-1) for part in parts]) if parts else np.zeros(0)
 
 
 def _joined(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> Tensor:
     """The outputs that depend on the leaves, one after the other; a single one as it is."""
     if len(outputs) > 1:
-        depend = [out for out in outputs if out.requires_grad]
-        return concatenate(depend, axis=None) if depend else Tensor(np.zeros(0))
+        joint: Any = joined([out for out in outputs if out.requires_grad])
+        return joint if isinstance(joint, Tensor) else Tensor(joint)
     (out,) = outputs
     return identity(out) if any([out is leaf for leaf in leaves]) else out

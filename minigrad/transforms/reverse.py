@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload
-
-import numpy as np
 
 from minigrad.engine.context import TapeError
 from minigrad.engine.sweep import start_cotangent
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.transforms.recording import Recorded, _record
+from minigrad.transforms.recording import Recorded, _record, joined, positions_of
 from minigrad.transforms.signatures import Derivative, Differentiable, Pullback
 from minigrad.typing import Array, Seed
 
@@ -57,13 +54,17 @@ def vjp(fn: Callable[..., Any], *args: Any, has_aux: bool = False) -> tuple[Any,
     Raises
     ------
     TypeError
-        If ``fn`` does not return a Tensor, or an array, or later the cotangent, is a tensor that is being
-        differentiated itself (derivatives of derivatives are not supported); if something in a container is no array;
+        If ``fn`` does not return a Tensor; if something in a container is no array;
         or if the cotangent has not the structure of the value.
     ValueError
         If the cotangent has another shape than the value, lacks a part, or has one too many: with its place.
     TapeError
-        If within a block that is recording ``fn`` reads a leaf made before this call: see `minigrad.Tape`.
+        If ``fn`` reads what was recorded on a tape that does not record any more.
+
+    Notes
+    -----
+    While a tape records, and an argument stands on it, value and gradients are tensors that it records: so derivatives
+    of derivatives are had by calling one within another.
 
     Examples
     --------
@@ -96,16 +97,16 @@ def _cotangent(recorded: Recorded, g: Any) -> Any:
     """The cotangent of all outputs together, made of one that has the structure of the value."""
     outputs = recorded.outputs
     if outputs.is_leaf:
-        if recorded.total.tape is None:
+        if not recorded.total.requires_grad:
             start_cotangent(recorded.total, g, "vjp")  # a wrong shape is a mistake here, too
         return g
     given = outputs.match(g, "vjp: the cotangent", "the value")
     parts = [
-        (out, start_cotangent(out, part, path))
+        (out, start_cotangent(out, part, path, recorded=True))
         for out, part, path in zip(outputs.leaves, given, outputs.paths, strict=True)
     ]
-    depend = [g.reshape(-1) for out, g in parts if out.requires_grad]
-    return parts[0][1] if len(parts) == 1 else np.concatenate(depend) if depend else np.zeros(0)
+    depend = [g for out, g in parts if out.requires_grad]
+    return parts[0][1] if len(parts) == 1 else joined(depend)
 
 
 @overload
@@ -155,8 +156,8 @@ def value_and_grad(
         If ``argnums`` is neither an int nor a sequence of ints. When called, if ``fn`` returns no Tensor (no pair, with
         ``has_aux``), or if something in a container is no array.
     TapeError
-        When called, if the value is not a scalar; or if within a block that is recording ``fn`` reads a leaf that was
-        made before this call, or what that block recorded: see `minigrad.Tape`.
+        When called, if the value is not a scalar; or if ``fn`` reads what was recorded on a
+        tape that does not record any more.
     IndexError
         When called, if an argument number is out of range.
     ValueError
@@ -179,11 +180,7 @@ def value_and_grad(
     >>> value.item(), aux["largest"].item(), gradient["w"].item(), gradient["b"].item()
     (2.0, 1.0, 0.0, 0.0)
     """
-    several = not hasattr(argnums, "__index__") or np.ndim(argnums) > 0
-    try:
-        positions = tuple([operator.index(n) for n in (argnums if several else (argnums,))])  # type: ignore[arg-type, union-attr]
-    except TypeError:
-        raise TypeError(f"grad: argnums= takes an int or a sequence of ints, got {argnums!r}") from None
+    positions, several = positions_of(argnums, "grad")
 
     def evaluate(*args: Any, rng: Seed = None, **kwargs: Any) -> tuple[Any, Any]:
         recorded = _record(fn, args, kwargs, positions, "grad", has_aux)
