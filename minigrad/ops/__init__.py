@@ -24,6 +24,8 @@ from minigrad.ops.random import *
 from minigrad.ops.reductions import *
 from minigrad.ops.shapes import *
 from minigrad.ops.softmax import *
+from minigrad.ops.steps import *
+from minigrad.ops.trigonometric import *
 
 abs = absolute
 neg = negative
