@@ -6,6 +6,7 @@ Each file of this package is a family, and its ``__all__`` is the list of its op
 from typing import TYPE_CHECKING
 
 from minigrad.ops import methods
+from minigrad.ops import numpy_composed as numpy_composed
 from minigrad.ops.arithmetic import *
 from minigrad.ops.batch_normalization import *
 from minigrad.ops.conv import *
