@@ -56,7 +56,7 @@ def draw_poisson(p: Array, rng: np.random.Generator) -> Array:
     >>> draw_poisson(np.array([1.0, 0.0, 1.0]), np.random.default_rng(0)).tolist()
     [0, 2]
     """
-    return np.flatnonzero(rng.random(p.size) < p)
+    return (rng.random(p.size) < p).nonzero()[0]
 
 
 def poisson_outcomes(p: Array) -> Iterator[tuple[float, Array]]:
