@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.arrays import wide
-from minigrad.structure.base import Cotangent, Structured, dense
-from minigrad.structure.products import matrix
+from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.products import dense, matrix
 from minigrad.structure.squares import squared_norms
 from minigrad.typing import Array, Shape
 
