@@ -67,25 +67,19 @@ def between_steps(draw: Any, op: Callable[..., Any]) -> Case:
     """Points of which no whole or half number is near, on both sides of 0."""
     shape = draw(shapes)
     whole = draw(hnp.arrays(np.int64, shape, elements=st.integers(-3, 2)))
-    return op, [whole + 0.5 * draw(hnp.arrays(np.int64, shape, elements=st.integers(0, 1))) + draw(near(shape))]
+    half = 0.5 * draw(hnp.arrays(np.int64, shape, elements=st.integers(0, 1)))
+    return op, [np.asarray(whole + half + draw(points(shape, 0.1, 0.4)))]
 
 
 @st.composite
 def quotient(draw: Any, op: Callable[..., Any]) -> Case:
-    """``x = (whole + fraction) · y``, so that no step is near."""
+    """``x / y`` with no whole number near: above it by a fraction of one divisor, or smaller than any divisor."""
     left, right = draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3)).input_shapes
     if draw(st.booleans()):
-        right = ()
-    if draw(st.booleans()) or right == ():
-        y = np.full(right, draw(st.sampled_from([-1.5, 0.75, 2.0])))  # one divisor: any x between its multiples
-        whole = draw(hnp.arrays(np.int64, left, elements=st.integers(-3, 2)))
-        return op, [(whole + draw(near(left)) * 2) * y.reshape(-1)[:1].sum(), y]
-    return op, [draw(points(left, 0.1, 0.9)), draw(points(right, 1.1, 2.0))]
-
-
-@st.composite
-def near(draw: Any, shape: tuple[int, ...]) -> np.ndarray:
-    return draw(points(shape, 0.1, 0.4))
+        return op, [draw(points(left, 0.1, 0.9)), draw(points(right, 1.1, 2.0))]
+    y = draw(st.sampled_from([-1.5, 0.75, 2.0]))
+    whole = draw(hnp.arrays(np.int64, left, elements=st.integers(-3, 2)))
+    return op, [np.asarray((whole + draw(points(left, 0.2, 0.8))) * y), np.full(right, y)]
 
 
 ELEMENTWISE: dict[str, st.SearchStrategy[Case]] = {

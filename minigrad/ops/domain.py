@@ -22,4 +22,4 @@ def inside(x: Array, outside: Array) -> Array:
     >>> inside(np.array([1.0, -1.0]), np.array([False, True])).tolist()
     [1.0, nan]
     """
-    return x + np.where(outside, np.nan, 0.0) if np.any(outside) else x
+    return x + np.where(outside, np.nan, 0.0) if outside.any() else x

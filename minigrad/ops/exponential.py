@@ -190,24 +190,32 @@ def log10(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_log10, (x,), vjp=vjp)
 
 
-def _lead(x: Array, y: Array) -> Array:
-    """How far x is ahead of y; infinite values share like ties, for ∞ − ∞ is 0 here."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        return np.where((x == y) & np.isinf(x), x.dtype.type(0), x - y)
+Function = Callable[[Array], Array]
 
 
-def _shares(base: float) -> dict[str, Callable[[dict[str, Any]], Array]]:
-    """The slopes of log(base**x + base**y); 0 where both are −∞."""
-    scale = math.log(base)
+def _expit2(x: Array) -> Array:
+    """2**x / (1 + 2**x)."""
+    return special.expit(math.log(2) * x)
+
+
+def _shares(logistic: Function) -> dict[str, Callable[[dict[str, Any]], Array]]:
+    """How the slopes of the logarithm of a sum of powers follow from the inputs: 0 where both are −∞."""
+
+    def lead(x: Array, y: Array) -> Array:
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.where((x == y) & np.isinf(x), 0, x - y)  # infinite values share like ties
+
     return {
-        "share_x": lambda s: special.expit(scale * _lead(s["x"], s["y"])) * ~np.isneginf(s["out"]),
-        "share_y": lambda s: special.expit(-scale * _lead(s["x"], s["y"])) * ~np.isneginf(s["out"]),
+        "share_x": lambda saved: logistic(lead(saved["x"], saved["y"])) * ~np.isneginf(saved["out"]),
+        "share_y": lambda saved: logistic(lead(saved["y"], saved["x"])) * ~np.isneginf(saved["out"]),
     }
 
 
-def _shared(out: Array, x: Array, y: Array, needs: tuple[bool, bool], base: float) -> Result:
-    values = {"x": x, "y": y, "out": out}
-    return out, {name: share(values) for name, share in compress(_shares(base).items(), needs)}
+def _shared(out: Array, x: Array, y: Array, needs: tuple[bool, bool], logistic: Function) -> Result:
+    with np.errstate(invalid="ignore", over="ignore"):
+        lead = np.where(x == y, x.dtype.type(0), x - y)  # ∞ − ∞ is 0 here: infinite values share like ties
+    seen = ~np.isneginf(out)
+    return out, {name: logistic(z) * seen for name, z in compress((("share_x", lead), ("share_y", -lead)), needs)}
 
 
 def _by_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -218,9 +226,9 @@ def _by_y(g: Array, saved: dict[str, Any]) -> Array:
     return g * saved["share_y"]
 
 
-@define(broadcasts=True, kind="elementwise", derived=_shares(math.e), x=_by_x, y=_by_y)
+@define(broadcasts=True, kind="elementwise", derived=_shares(special.expit), x=_by_x, y=_by_y)
 def _logaddexp(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
-    return _shared(np.logaddexp(x, y), x, y, needs, math.e)
+    return _shared(np.logaddexp(x, y), x, y, needs, special.expit)
 
 
 @stands_for(np.logaddexp)
@@ -247,9 +255,9 @@ def logaddexp(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_logaddexp, (x, y), vjp=vjp)
 
 
-@define(broadcasts=True, kind="elementwise", derived=_shares(2), x=_by_x, y=_by_y)
+@define(broadcasts=True, kind="elementwise", derived=_shares(_expit2), x=_by_x, y=_by_y)
 def _logaddexp2(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
-    return _shared(np.logaddexp2(x, y), x, y, needs, 2)
+    return _shared(np.logaddexp2(x, y), x, y, needs, _expit2)
 
 
 @stands_for(np.logaddexp2)

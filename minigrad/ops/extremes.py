@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,11 +44,6 @@ def _less_or_known(saved: dict[str, Any]) -> Array:
     return _share((saved["x"] < saved["y"]) | np.isnan(saved["y"]), saved["x"] == saved["y"], saved["out"])
 
 
-def _shared(out: Array, x: Array, y: Array, share: Callable[[dict[str, Any]], Array]) -> Result:
-    out = np.asarray(out)
-    return out, {"share": share({"x": x, "y": y, "out": out})}
-
-
 def _by_x(g: Array, saved: dict[str, Any]) -> Array:
     return g * saved["share"]
 
@@ -60,7 +54,8 @@ def _by_y(g: Array, saved: dict[str, Any]) -> Array:
 
 @define(as_is=True, broadcasts=True, kind="elementwise", derived={"share": _greater}, x=_by_x, y=_by_y)
 def _maximum(x: Array, y: Array) -> Result:
-    return _shared(np.maximum(x, y), x, y, _greater)
+    out = np.asarray(np.maximum(x, y))
+    return out, {"share": _share(x > y, x == y, out)}
 
 
 @stands_for(np.maximum)
@@ -84,7 +79,8 @@ def maximum(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
 
 @define(as_is=True, broadcasts=True, kind="elementwise", derived={"share": _less}, x=_by_x, y=_by_y)
 def _minimum(x: Array, y: Array) -> Result:
-    return _shared(np.minimum(x, y), x, y, _less)
+    out = np.asarray(np.minimum(x, y))
+    return out, {"share": _share(x < y, x == y, out)}
 
 
 @stands_for(np.minimum)
@@ -108,7 +104,8 @@ def minimum(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
 
 @define(as_is=True, broadcasts=True, kind="elementwise", derived={"share": _greater_or_known}, x=_by_x, y=_by_y)
 def _fmax(x: Array, y: Array) -> Result:
-    return _shared(np.fmax(x, y), x, y, _greater_or_known)
+    out = np.asarray(np.fmax(x, y))
+    return out, {"share": _share((x > y) | np.isnan(y), x == y, out)}
 
 
 @stands_for(np.fmax)
@@ -135,7 +132,8 @@ def fmax(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
 
 @define(as_is=True, broadcasts=True, kind="elementwise", derived={"share": _less_or_known}, x=_by_x, y=_by_y)
 def _fmin(x: Array, y: Array) -> Result:
-    return _shared(np.fmin(x, y), x, y, _less_or_known)
+    out = np.asarray(np.fmin(x, y))
+    return out, {"share": _share((x < y) | np.isnan(y), x == y, out)}
 
 
 @stands_for(np.fmin)

@@ -67,10 +67,16 @@ def softplus(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_softplus, (x,), vjp=vjp)
 
 
-def _gelu_slope(saved: dict[str, Any]) -> Array:
-    x = saved["x"]
+def _bell(x: Array) -> Array:
+    """exp(−x²), flat where it is 0, so that no ∞·0 occurs in its derivatives."""
     near = np.clip(x, -FAR, FAR)
-    return 0.5 * special.erfc(-math.sqrt(0.5) * x) + near * np.exp(-0.5 * near * near) / math.sqrt(2 * math.pi)
+    return np.exp(-near * near)
+
+
+def _gelu_slope(saved: dict[str, Any]) -> Array:
+    """Φ(x) + x·φ(x)."""
+    z = np.clip(saved["x"], -FAR, FAR) * math.sqrt(0.5)
+    return 0.5 * special.erfc(-z) + z * _bell(z) / math.sqrt(math.pi)
 
 
 @define(kind="elementwise", derived={"slope": _gelu_slope}, x=lambda g, saved: g * saved["slope"])
@@ -127,7 +133,7 @@ def silu(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_silu, (x,), vjp=vjp)
 
 
-@define(kind="elementwise", x=lambda g, saved: g * (2 / math.sqrt(math.pi)) * np.exp(-saved["x"] * saved["x"]))
+@define(kind="elementwise", x=lambda g, saved: g * (2 / math.sqrt(math.pi)) * _bell(saved["x"]))
 def _erf(x: Array) -> Result:
     return special.erf(x), {"x": x}
 
@@ -150,7 +156,7 @@ def erf(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_erf, (x,), vjp=vjp)
 
 
-@define(kind="elementwise", x=lambda g, saved: g * (-2 / math.sqrt(math.pi)) * np.exp(-saved["x"] * saved["x"]))
+@define(kind="elementwise", x=lambda g, saved: g * (-2 / math.sqrt(math.pi)) * _bell(saved["x"]))
 def _erfc(x: Array) -> Result:
     return special.erfc(x), {"x": x}
 
