@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Axis", "Seed", "Shape"]
+__all__ = ["Array", "Axis", "Order", "Seed", "Shape"]
 
 Array: TypeAlias = NDArray[Any]
 """A NumPy array of any dtype."""
@@ -17,6 +17,9 @@ Shape: TypeAlias = tuple[int, ...]
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 """The argument ``axis=`` of a reduction: one axis, several, or None for all."""
+
+Order: TypeAlias = "float | Literal['fro', 'nuc'] | None"
+"""The argument ``ord=`` of a norm, as in `numpy.linalg.norm`."""
 
 Seed: TypeAlias = "np.random.Generator | int | None"
 """The argument ``rng=``: a generator, a seed, or None for fresh entropy from the system."""

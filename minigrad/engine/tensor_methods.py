@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.engine.estimator import VJP, Save
-from minigrad.typing import Array, Axis, Shape
+from minigrad.typing import Array, Axis, Order, Shape
 
 __all__ = ["Methods"]
 
@@ -113,8 +113,8 @@ class Methods(Generic[TensorT]):
         ) -> TensorT:
             """Axes moved to other places, the others keeping their order."""
 
-        def norm(self, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> TensorT:
-            """The Euclidean norm over axes (all axes: the Frobenius norm); its derivative at 0 is taken as 0."""
+        def norm(self, ord: Order = None, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> TensorT:
+            """A norm over axes: by default the Euclidean one, which of all axes is the Frobenius norm of a matrix."""
 
         def relu(self, *, vjp: VJP = None) -> TensorT:
             """max(x, 0); the derivative at 0 is 0."""

@@ -42,6 +42,9 @@ UFUNC: dict[str, Any] = {
 }  # fmt: skip
 """The settings of every ufunc, with their defaults."""
 
+OWN = {"out", "dtype", "where", "order", "initial", "mode"}
+"""Arguments that are never meant by position."""
+
 SIGNATURES: dict[Any, Callable[..., Any]] = {
     np.concatenate: lambda arrays, axis=0, out=None, *, dtype=None, casting="same_kind": 0,
     np.dot: lambda a, b, out=None: 0,
@@ -58,6 +61,10 @@ REMEDIES = {
     "out": (
         "would write a tensor into an array, and its gradient would be lost; write `a = a + t` instead of `a += t`, "
         "leave out `out=`, or use `.data` if the values alone are meant"
+    ),
+    "in place": (
+        "would write a tensor into an array, and its gradient would be lost; build a new one of the pieces with "
+        "np.where, np.concatenate or np.stack, or use `.data` if the values alone are meant"
     ),
     "where": "takes no `where=` on tensors; choose with `np.where(condition, x, 0)` first, or index with the condition",
     "initial": "takes no `initial=` on tensors; combine the result with it, as by `+` or `np.maximum`",
@@ -139,7 +146,7 @@ class Counterpart:
         mapped = {name: self.renamed.get(name, name) for name in theirs}
         free = set(ours) - set(mapped.values())
         for name, (target, p) in zip(self.positional, ours.items(), strict=False):
-            if target in free and p.kind in POSITIONAL and p.default is Parameter.empty:
+            if target in free and name not in OWN and p.kind in POSITIONAL and p.default is Parameter.empty:
                 mapped[name] = target
         self.targets = {name: target for name, target in mapped.items() if target in ours}
         self.targets |= {name: target for name, target in self.renamed.items() if name not in theirs}

@@ -17,7 +17,7 @@ from typing import Any
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, traced
 from minigrad.ops.counterparts import CALLS, FUNCTIONS, REMEDIES, title
-from minigrad.ops.numpy_lists import ON_TENSORS, PLAIN, SHAPE_ALONE
+from minigrad.ops.numpy_lists import IN_PLACE, ON_TENSORS, PLAIN, SHAPE_ALONE
 
 __all__ = ["install"]
 
@@ -69,6 +69,8 @@ def install(tensor: type[Tensor], names: set[str]) -> None:
 def refusal(function: Any, names: set[str]) -> str:
     """Advice on what to use instead of a NumPy function."""
     name = title(function)
+    if function in IN_PLACE:
+        return f"np.{name} {REMEDIES['in place']}"
     if name in names:
         instead = f"use minigrad.ops.{name}, or np.{name} of its `.data` if the values alone are meant"
     else:

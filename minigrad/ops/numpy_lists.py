@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ON_TENSORS", "PLAIN", "SHAPE_ALONE"]
+__all__ = ["IN_PLACE", "ON_TENSORS", "PLAIN", "SHAPE_ALONE"]
 
 
 def known(module: Any, names: str) -> set[Any]:
@@ -20,6 +20,11 @@ def known(module: Any, names: str) -> set[Any]:
 ON_TENSORS = known(np, "array_split dsplit flip hsplit rollaxis unstack vsplit") | known(np.linalg, "matmul")
 """NumPy wrote these in Python over indexing, methods and functions that operations stand for, and converts nothing on
 the way: their bodies run on tensors as they are. A function that calls ``np.asarray`` on its input must not be here."""
+
+IN_PLACE = known(np, "copyto fill_diagonal place put put_along_axis putmask") | {
+    ufunc.at for ufunc in vars(np).values() if isinstance(ufunc, np.ufunc)
+}
+"""These write into their first argument."""
 
 SHAPE_ALONE = known(
     np,

@@ -44,7 +44,7 @@ def _numpy_pad(array: TensorLike, pad_width: Any, mode: str = "constant", consta
     return pad(array, pad_width, constant_values)
 
 
-@stands_for(np.pad, by=_numpy_pad)
+@stands_for(np.pad, by=_numpy_pad, constant_values="constant_values")  # one of NumPy's **kwargs
 @operation(_pad)
 def pad(x: TensorLike, width: Any, value: float = 0.0, *, vjp: VJP = None) -> Tensor:
     """A frame of one constant value.
