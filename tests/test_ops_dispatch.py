@@ -107,7 +107,8 @@ def test_a_plain_call_is_that_of_the_operation_bit_by_bit(ufunc):
         np.testing.assert_array_equal(one, other)
 
 
-OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.matmul]
+OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.matmul,
+             operator.mod, operator.floordiv]  # fmt: skip
 
 
 @pytest.mark.parametrize("left", [np.array([1.5, 2.0]), np.float64(1.5), [1.5, 2.0], 2, np.array(1.5)], ids=repr)

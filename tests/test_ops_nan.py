@@ -16,13 +16,13 @@ LINEAR = {
     "add": (0, 1), "astype": (0,), "avg_pool2d": (0,), "broadcast_to": (0,), "concatenate": (0, 1, 2),
     "conv2d": (0, 1, 2), "divide": (0,), "dropout": (0,), "einsum": (0, 1, 2), "expand_dims": (0,), "getitem": (0,),
     "layer_norm": (1, 2), "batch_norm": (1, 2), "linear": (0, 1, 2), "matmul": (0, 1), "mean": (0,), "moveaxis": (0,),
-    "multiply": (0, 1), "negative": (0,), "pad": (0,), "reshape": (0,), "rms_norm": (1,), "split": (0,),
-    "squeeze": (0,), "stack": (0, 1, 2), "subtract": (0, 1), "sum": (0,), "swapaxes": (0,), "take": (0,),
-    "take_along_axis": (0,), "transpose": (0,), "where": (0, 1),
+    "deg2rad": (0,), "multiply": (0, 1), "negative": (0,), "pad": (0,), "positive": (0,), "rad2deg": (0,),
+    "reshape": (0,), "rms_norm": (1,), "split": (0,), "squeeze": (0,), "stack": (0, 1, 2), "subtract": (0, 1),
+    "sum": (0,), "swapaxes": (0,), "take": (0,), "take_along_axis": (0,), "transpose": (0,), "where": (0, 1),
 }  # fmt: skip
 """Inputs in which the operation is linear: the derivative by one does not hold its value, and is what it was."""
 
-SOMETIMES = {"power": (0,), "batch_norm": (0,)}
+SOMETIMES = {"float_power": (0,), "power": (0,), "batch_norm": (0,)}
 """Linear for some settings: x ** 1, and batch normalisation with given statistics."""
 
 

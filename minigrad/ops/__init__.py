@@ -12,7 +12,9 @@ from minigrad.ops.batch_normalization import *
 from minigrad.ops.conv import *
 from minigrad.ops.deviation import *
 from minigrad.ops.einsum import *
-from minigrad.ops.functions import *
+from minigrad.ops.exponential import *
+from minigrad.ops.extremes import *
+from minigrad.ops.hyperbolic import *
 from minigrad.ops.indexing import *
 from minigrad.ops.joining import *
 from minigrad.ops.linear import *
@@ -23,15 +25,21 @@ from minigrad.ops.norms import *
 from minigrad.ops.padding import *
 from minigrad.ops.piecewise import *
 from minigrad.ops.pooling import *
+from minigrad.ops.powers import *
 from minigrad.ops.random import *
 from minigrad.ops.reductions import *
 from minigrad.ops.shapes import *
+from minigrad.ops.sigmoids import *
+from minigrad.ops.sinc import *
 from minigrad.ops.softmax import *
 from minigrad.ops.steps import *
 from minigrad.ops.trigonometric import *
 
 abs = absolute
+degrees = rad2deg
+mod = remainder
 neg = negative
+radians = deg2rad
 
 # Type checkers follow the imports above; mypy takes no `__all__` that is computed.
 if not TYPE_CHECKING:

@@ -13,9 +13,9 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.arithmetic import absolute
 from minigrad.ops.axis_argument import drop, kept_shape, pushed, reduced_axes
 from minigrad.ops.counterparts import stands_for
+from minigrad.ops.piecewise import absolute
 from minigrad.ops.reductions import max, min, sum
 from minigrad.ops.scaling import scaled_down
 from minigrad.structure import Rows

@@ -6,7 +6,6 @@ tensor is among the arguments.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from minigrad.arrays import plain
 from minigrad.engine.tensor import Tensor
-from minigrad.ops.arithmetic import divide, logaddexp, multiply
+from minigrad.ops.arithmetic import divide, multiply
 from minigrad.ops.axis_argument import one_axis
 from minigrad.ops.counterparts import stands_for
 
@@ -206,33 +205,3 @@ def _select(condlist: Sequence[INPUT], choicelist: Sequence[INPUT], default: INP
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         out = np.where(chosen(condition), choice, out)
     return out
-
-
-@stands_for(np.nan_to_num)
-def _nan_to_num(x: INPUT, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
-    return np.where(np.isfinite(x), x, np.nan_to_num(x.data, nan=nan, posinf=posinf, neginf=neginf))
-
-
-@stands_for(np.fmax)
-def _fmax(x: INPUT, y: INPUT) -> Any:
-    return np.maximum(np.where(np.isnan(x), y, x), np.where(np.isnan(y), x, y))
-
-
-@stands_for(np.fmin)
-def _fmin(x: INPUT, y: INPUT) -> Any:
-    return np.minimum(np.where(np.isnan(x), y, x), np.where(np.isnan(y), x, y))
-
-
-@stands_for(np.logaddexp2)
-def _logaddexp2(x: INPUT, y: INPUT) -> Any:
-    return logaddexp(np.multiply(x, math.log(2)), np.multiply(y, math.log(2))) / math.log(2)
-
-
-@stands_for(np.deg2rad, np.radians)
-def _radians(x: INPUT) -> Any:
-    return multiply(x, np.pi / 180)
-
-
-@stands_for(np.rad2deg, np.degrees)
-def _degrees(x: INPUT) -> Any:
-    return multiply(x, 180 / np.pi)
