@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Axis", "Seed", "Shape"]
+__all__ = ["Array", "Axis", "Mode", "Order", "Seed", "Shape"]
 
 Array: TypeAlias = NDArray[Any]
 """A NumPy array of any dtype."""
@@ -17,6 +17,12 @@ Shape: TypeAlias = tuple[int, ...]
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 """The argument ``axis=`` of a reduction: one axis, several, or None for all."""
+
+Mode: TypeAlias = Literal["raise", "wrap", "clip"]
+"""The argument ``mode=``: what becomes of indices out of range."""
+
+Order: TypeAlias = Literal["C", "F"]
+"""The argument ``order=``: the last axis changes fastest ("C"), or the first ("F")."""
 
 Seed: TypeAlias = "np.random.Generator | int | None"
 """The argument ``rng=``: a generator, a seed, or None for fresh entropy from the system."""

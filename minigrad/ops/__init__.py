@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from minigrad.ops import methods
 from minigrad.ops.arithmetic import *
+from minigrad.ops.contraction import *
 from minigrad.ops.conv import *
 from minigrad.ops.deviation import *
+from minigrad.ops.diagonals import *
+from minigrad.ops.editing import *
 from minigrad.ops.einsum import *
 from minigrad.ops.functions import *
 from minigrad.ops.indexing import *
@@ -21,9 +24,15 @@ from minigrad.ops.padding import *
 from minigrad.ops.piecewise import *
 from minigrad.ops.pooling import *
 from minigrad.ops.random import *
+from minigrad.ops.ranks import *
 from minigrad.ops.reductions import *
+from minigrad.ops.reordering import *
+from minigrad.ops.repeating import *
+from minigrad.ops.selecting import *
 from minigrad.ops.shapes import *
 from minigrad.ops.softmax import *
+from minigrad.ops.splitting import *
+from minigrad.ops.stacking import *
 
 abs = absolute
 neg = negative

@@ -16,15 +16,15 @@ from minigrad.ops.arithmetic import absolute, add, divide, multiply, negative, p
 from minigrad.ops.indexing import getitem
 from minigrad.ops.matmul import matmul
 from minigrad.ops.shapes import reshape, transpose
-from minigrad.typing import Array, Shape
+from minigrad.typing import Array, Order, Shape
 
 __all__ = ["METHODS", "install"]
 
 METHODS = (
-    "abs", "astype", "broadcast_to", "clip", "cos", "exp", "expand_dims", "gelu", "log", "log1p",
-    "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis", "norm", "relu", "sigmoid", "silu",
-    "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "std", "sum", "swapaxes", "take",
-    "tanh", "var",
+    "abs", "astype", "broadcast_to", "clip", "copy", "cos", "diagonal", "dot", "exp", "expand_dims", "gelu", "log",
+    "log1p", "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis", "norm", "ravel", "relu", "repeat",
+    "sigmoid", "silu", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "std", "sum", "swapaxes",
+    "take", "tanh", "trace", "var",
 )  # fmt: skip
 """Methods of Tensor that are operations of the same name."""
 
@@ -43,6 +43,7 @@ def install(operations: Mapping[str, Callable[..., Any]]) -> None:
     """
     methods: dict[str, Any] = {
         "reshape": spread_reshape,
+        "flatten": operations["ravel"],
         "transpose": spread_transpose,
         "T": property(transpose, doc="The axes reversed."),
         "__neg__": negative,
@@ -60,9 +61,9 @@ def install(operations: Mapping[str, Callable[..., Any]]) -> None:
     dispatch.install(Tensor, set(operations), BINARY)
 
 
-def spread_reshape(x: Tensor, *shape: int | Shape, vjp: VJP = None) -> Tensor:
+def spread_reshape(x: Tensor, *shape: int | Shape, order: Order = "C", vjp: VJP = None) -> Tensor:
     """The same values, in the same order, in another shape; ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
-    return reshape(x, _one(shape), vjp=vjp)
+    return reshape(x, _one(shape), order, vjp=vjp)
 
 
 def spread_transpose(x: Tensor, *axes: int | Sequence[int] | None, vjp: VJP = None) -> Tensor:
