@@ -221,7 +221,7 @@ def kron(a: TensorLike, b: TensorLike) -> Tensor:
     """
     x, y = operands("kron", a, b)
     ndim = max(x.ndim, y.ndim)
-    shapes = [(1,) * (ndim - x.ndim) + tuple(side.shape) for side in (x, y)]
+    shapes = [(1,) * (ndim - side.ndim) + tuple(side.shape) for side in (x, y)]
     outer_shape = tuple([length for n in shapes[0] for length in (n, 1)])
     inner_shape = tuple([length for n in shapes[1] for length in (1, n)])
     product = multiply(reshape(x, outer_shape), reshape(y, inner_shape))
