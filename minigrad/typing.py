@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Axis", "Mode", "Order", "Seed", "Shape"]
+__all__ = ["Array", "Axis", "Layout", "Mode", "Order", "Seed", "Shape"]
 
 Array: TypeAlias = NDArray[Any]
 """A NumPy array of any dtype."""
@@ -21,8 +21,11 @@ Axis: TypeAlias = "int | tuple[int, ...] | None"
 Mode: TypeAlias = Literal["raise", "wrap", "clip"]
 """The argument ``mode=``: what becomes of indices out of range."""
 
-Order: TypeAlias = Literal["C", "F"]
+Layout: TypeAlias = Literal["C", "F"]
 """The argument ``order=``: the last axis changes fastest ("C"), or the first ("F")."""
+
+Order: TypeAlias = "float | Literal['fro', 'nuc'] | None"
+"""The argument ``ord=`` of a norm, as in `numpy.linalg.norm`."""
 
 Seed: TypeAlias = "np.random.Generator | int | None"
 """The argument ``rng=``: a generator, a seed, or None for fresh entropy from the system."""

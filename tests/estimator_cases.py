@@ -12,6 +12,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import ops
+from minigrad.engine.wanted import arrived
 from minigrad.estimators import WinnerTakeAll, WithReplacement, with_budget
 from minigrad.estimators.text import ESTIMATORS
 from minigrad.structure import dense
@@ -137,7 +138,7 @@ def passes(tape, y, wrt, cotangent=None):
     def go_on(sweep, probability):
         stop = sweep.advance()
         if stop is None:
-            yield probability, np.concatenate([dense(tape.arrived(sweep, leaf)).ravel() for leaf in wrt])
+            yield probability, np.concatenate([dense(arrived(sweep, leaf, tape)).ravel() for leaf in wrt])
             return
         node, g = stop
         for chance, cotangents in answers(node, g):

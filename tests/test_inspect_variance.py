@@ -14,6 +14,7 @@ from estimator_cases import network, normal
 
 import minigrad as mg
 from minigrad import inspect, ops
+from minigrad.engine.wanted import arrived
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget, as_vector
@@ -33,7 +34,7 @@ def listed(tape, loss, wrt):
         def go_on(sweep, probability, choice):
             stop = sweep.advance()
             if stop is None:
-                yield choice, probability, np.concatenate([dense(tape.arrived(sweep, t)).ravel() for t in wrt])
+                yield choice, probability, np.concatenate([dense(arrived(sweep, t, tape)).ravel() for t in wrt])
                 return
             node, g = stop
             for k, (chance, cotangent) in enumerate(node.vjp.outcomes(g, node)):

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import ops, theory
+from minigrad.engine.wanted import arrived
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask
 from minigrad.structure import Columns, Entries, Factors, Rows, dense
 
@@ -178,7 +179,7 @@ def martingale(tape, loss, leaves):
         rest = sweep.copy()
         rest.random = frozenset()
         assert rest.advance() is None
-        return np.concatenate([dense(tape.arrived(rest, leaf)).ravel() for leaf in leaves])
+        return np.concatenate([dense(arrived(rest, leaf, tape)).ravel() for leaf in leaves])
 
     parts: dict[int, float] = {}
     total = 0.0

@@ -61,6 +61,14 @@ def test_dtypes():
     assert mg.grad(f)(mg.Tensor(np.ones(2, np.float32))).dtype == np.float32
 
 
+def test_a_leaf_gives_its_values_outside_of_a_tape():
+    w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    assert mg.grad(lambda x: (x**2).sum())(w).tolist() == [2, 4]
+    assert mg.vjp(lambda p: p["w"] * 3, {"w": w})[1](np.ones(2))[0]["w"].tolist() == [3, 3]
+    with mg.Tape(), pytest.raises(TypeError, match=r"grad: argument 0\['w'\] is being differentiated on another tape"):
+        mg.grad(lambda p: (p["w"] ** 2).sum())({"w": w})
+
+
 def test_grad_works_inside_a_tape_without_leaving_a_trace():
     w = mg.Tensor([2.0], requires_grad=True)
     with mg.Tape() as tape:
@@ -109,13 +117,6 @@ def test_a_second_derivative_is_refused_and_not_wrong():
 
     with pytest.raises(TypeError, match="derivatives of derivatives"):
         mg.grad(inner)(2.0)
-
-
-@pytest.mark.parametrize("arrays", [{"a": np.ones(2)}, [np.ones(2), np.ones(2)], (np.ones(2), 1.0), [mg.Tensor([1.0])]])
-def test_structures_of_arrays_are_refused_with_what_to_write(arrays):
-    for call in (lambda: mg.grad(len)(arrays), lambda: mg.value_and_grad(len)(arrays), lambda: mg.vjp(len, arrays)):
-        with pytest.raises(TypeError, match=rf"argument 0 is a {type(arrays).__name__} of arrays.*lambda a, b: fn\("):
-            call()
 
 
 def test_a_list_of_numbers_is_an_array():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-__all__ = ["CLOCK", "CONTEXT", "Recorder", "TapeError", "current_layer", "current_tape", "inside_layer"]
+__all__ = ["CONTEXT", "Recorder", "TapeError", "current_layer", "current_tape", "inside_layer"]
 
 
 class TapeError(RuntimeError):
@@ -35,7 +34,6 @@ class Recorder(Protocol):
     """A `minigrad.Tape` as far as tensors, and what records them, know it."""
 
     nodes: list[Any]
-    since: list[int]
     lent: WeakValueDictionary[int, Any] | None
     pulled: bool
 
@@ -48,7 +46,7 @@ class Recorder(Protocol):
     @property
     def leaves(self) -> list[Any]: ...
 
-    def record(self, node: Any, leaves: Any) -> None: ...
+    def record(self, node: Any) -> None: ...
 
     def backward(self, loss: Any, cotangent: Any = None, rng: Any = None) -> None: ...
 
@@ -61,9 +59,6 @@ class _Context(threading.local):
 
 
 CONTEXT = _Context()
-
-CLOCK = itertools.count(1)
-"""Tells which came first, a leaf or a block; one for all threads."""
 
 
 def current_tape() -> Recorder | None:

@@ -84,6 +84,18 @@ class Estimator:
             "(or a structured cotangent) of the shape of g."
         )
 
+    def factor(self, g: Array, node: Any, rng: np.random.Generator) -> Array | None:
+        """The random factor of a draw ĝ = factor · g, entry by entry: the draw that `sample` makes with this ``rng``.
+
+        The derivative of a random gradient takes it as a constant, which is unbiased as the gradient is.
+
+        Returns
+        -------
+        ndarray or None
+            Of a shape that broadcasts to that of ``g``; None where a draw is no such product, or it is not said.
+        """
+        return None
+
     def __repr__(self) -> str:
         simple = (bool, int, float, str, np.number, type(None))
         shown = [f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_") and isinstance(v, simple)]

@@ -1,123 +1,194 @@
-"""Tapes within tapes: whose leaf a tensor is, and what an inner block must not read.
+"""Tapes within tapes: on which of them a tensor stands, and what would be lost between them.
 
-The gradient of an inner tape is a plain array, so whatever an outer tape could have traced through it would be a
-constant without a word. Four things are therefore refused, each whether or not the outer tape has met the tensor
-by then:
+An operation is recorded on every active tape on which one of its inputs stands. A tensor stands on the tapes that
+recorded it. A leaf that a user made stands on all; the leaves that `minigrad.grad` makes stand on its own tape, as
+leaves, and on each tape around it, as what they were there. For a block within another, what the other recorded before
+is one more leaf. A gradient that is taken while another tape records is recorded there, and so has derivatives itself.
 
-- an inner block reads a leaf that was made before the block began: an outer tape may want its gradient;
-- an outer tape reads a leaf that a block within it has read: that leaf's part in the inner gradient would be missing;
-- any block reads what another tape recorded;
-- a block goes on with what it has read, after its own tape was pulled back within it.
+What cannot be recorded is refused, so that nothing is a constant without a word:
 
-A leaf made within the inner block, and a constant (``.detach()``), are free. Which block is innermost is known for each
-thread by itself.
+- a block reads what was recorded on a tape that is not active;
+- a block goes on with what it has read, after its own tape was pulled back within it: that gradient is an array;
+- a tape that was recorded before a block began is pulled back within the block, and both have read the same leaf.
+
+Which blocks are active is known for each thread by itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from minigrad.engine.context import CLOCK, CONTEXT, Recorder, TapeError
+from minigrad.engine.context import CONTEXT, Recorder, TapeError
 from minigrad.engine.tensor import Tensor
+from minigrad.typing import Array
 
-__all__ = ["enter", "foreign", "is_foreign", "leave", "pull_inside", "was_lent"]
+__all__ = [
+    "Place",
+    "active",
+    "bound",
+    "enter",
+    "index_on",
+    "known",
+    "leave",
+    "lend",
+    "lost",
+    "place",
+    "places_of",
+    "stands_on",
+    "suspended",
+    "was_lent",
+]  # fmt: skip
+
+Place: TypeAlias = "int | Tensor | None"
+"""Where a tensor stands on a tape: the index of its node, the leaf that it is, or None for a constant."""
 
 
 def enter(tape: Recorder) -> None:
-    """Let a tape record; leaves older than this moment are not its own if another tape is recording already."""
-    nested = any(other is not tape for other in CONTEXT.tapes)
+    """Let a tape record."""
     CONTEXT.tapes.append(tape)
-    tape.since.append(next(CLOCK) if nested else 0)
 
 
 def leave(tape: Recorder) -> None:
-    """Let a tape record no longer, and tell the tapes around it which leaves it has read."""
+    """Let a tape record no longer."""
     tapes = CONTEXT.tapes
     for k in range(len(tapes) - 1, -1, -1):  # the last entry: a tape may be entered again within itself
         if tapes[k] is tape:
             del tapes[k]
-            tape.since.pop()
-            tape.pulled = bool(tape.since) and tape.pulled
-            for outer in tapes[:k]:
-                lend(tape, outer)
+            tape.pulled = tape in tapes and tape.pulled
             return
     raise TapeError("this tape is left, but it was not entered in this thread")
 
 
-def pull_inside(tape: Recorder) -> None:
-    """Tell the blocks that are recording which leaves a tape, about to be pulled back among them, has read.
+def active() -> list[Recorder]:
+    """The tapes that are recording, each once, from the outside in."""
+    return list(dict.fromkeys(CONTEXT.tapes))
+
+
+@contextmanager
+def suspended(tape: Recorder) -> Iterator[None]:
+    """Let a tape record nothing within this block."""
+    tapes = CONTEXT.tapes
+    CONTEXT.tapes = [other for other in tapes if other is not tape]
+    try:
+        yield
+    finally:
+        CONTEXT.tapes = tapes
+
+
+def bound(data: Array, value: Tensor | None, tape: Recorder) -> Tensor:
+    """A leaf of one tape alone; on those around it it is what ``value`` is there, or a constant."""
+    leaf = Tensor(data, requires_grad=True)
+    leaf.stands = {tape: None}
+    if value is not None and value.requires_grad:
+        for other in active():
+            if other is not tape:
+                where = place(value, other)
+                if where is not None:
+                    leaf.stands[other] = where
+    return leaf
+
+
+def known(value: Tensor) -> Mapping[Any, Any]:
+    """Where a tensor stands, by tape; None where it is a leaf of its own."""
+    alone: dict[Any, Any] = {value.tape: value.node}
+    return value.stands or alone
+
+
+def index_on(value: Tensor, tape: Recorder) -> int | None:
+    """The node that computed a tensor on a tape; None where there is none."""
+    if value.stands is None:
+        return value.node if value.tape is tape else None
+    found = value.stands.get(tape)
+    return found if type(found) is int else None
+
+
+def stands_on(value: Tensor) -> list[Recorder]:
+    """The active tapes on which a tensor stands."""
+    if not value.requires_grad:
+        return []
+    if value.stands is None and value.tape is None:
+        return active()
+    return [tape for tape in active() if tape in known(value)]
+
+
+def place(value: Tensor, tape: Recorder, what: str = "this value") -> Place:
+    """Where a tensor that requires a gradient stands on an active tape.
 
     Raises
     ------
     TapeError
-        If one of them has read the same leaf: it would take the gradient by it for a constant.
+        If the tape must not read it; ``what`` begins the message.
     """
-    for outer in CONTEXT.tapes:
-        if outer is tape:
-            tape.pulled = True
-            continue
-        known = {id(leaf) for leaf in outer.leaves}
-        for leaf in tape.leaves:
-            if id(leaf) in known:
-                raise TapeError(
-                    f"the leaf {leaf.name or 'of shape ' + str(leaf.shape)} was read both on this tape and in the "
-                    "block that is recording now, for which this gradient would be a constant without a word: a "
-                    "derivative of a derivative is not supported. Leave the block first"
-                )
-        lend(tape, outer)
+    if value.stands is None and value.tape is None:  # a leaf that a user made
+        if was_lent(value, tape) or (tape.pulled and any(value is leaf for leaf in tape.leaves)):
+            raise lost(what, value, tape)
+        return value
+    places = known(value)
+    if tape in places:
+        if tape.pulled:
+            raise lost(what, value, tape)
+        found: Place = places[tape]
+        return value if found is None else found
+    tapes = active()
+    for other in tapes:
+        if other in places:
+            # A block sees what was computed around it as a leaf; the blocks around it see its own leaves as constants.
+            return value if tapes.index(other) < tapes.index(tape) else None
+    raise lost(what, value, tape)
 
 
-def lend(inner: Recorder, outer: Recorder) -> None:
-    """Let ``outer`` refuse the leaves that ``inner`` has read."""
-    if outer is inner:
-        return
-    leaves = [*inner.leaves, *(inner.lent or {}).values()]
-    if leaves:
-        if outer.lent is None:
-            outer.lent = WeakValueDictionary()
-        outer.lent.update({id(leaf): leaf for leaf in leaves})
+def lend(leaf: Tensor, tape: Recorder) -> None:
+    """Let ``tape`` refuse a leaf, on which a gradient hangs that it has not recorded.
 
-
-def is_foreign(value: Tensor, tape: Recorder) -> bool:
-    """True if ``tape``, which is recording, must not read a tensor that requires a gradient."""
-    if value.tape is not None:
-        return value.tape is not tape or tape.pulled
-    return value.born < tape.since[-1] or was_lent(value, tape) or was_pulled(value, tape)
-
-
-def was_pulled(leaf: Tensor, tape: Recorder) -> bool:
-    """True if a gradient that was taken within the block may hang on a leaf."""
-    return tape.pulled and any(leaf is other for other in tape.leaves)
+    Raises
+    ------
+    TapeError
+        If it has read it already.
+    """
+    if any(leaf is known for known in tape.leaves):
+        raise TapeError(
+            f"the leaf {leaf.name or 'of shape ' + str(leaf.shape)} was read both in the block that is recording now "
+            "and on the tape that is pulled back, which was recorded before this block: for the block this gradient "
+            "would be a constant without a word. Record that tape within the block, or leave the block first"
+        )
+    if tape.lent is None:
+        tape.lent = WeakValueDictionary()
+    tape.lent[id(leaf)] = leaf
 
 
 def was_lent(leaf: Tensor, tape: Recorder) -> bool:
-    """True if a block within ``tape`` has read a leaf."""
+    """True if a tape must not read a leaf, since a gradient that it has not recorded hangs on it."""
     return tape.lent is not None and tape.lent.get(id(leaf)) is leaf
 
 
-def foreign(what: str, value: Tensor, tape: Recorder) -> TapeError:
-    """The error for a tensor of which `is_foreign` is true; ``what`` names it, as in ``multiply: input 'x'``."""
-    remedy = "Leave the inner block first"
-    if value.tape is tape or was_pulled(value, tape):
+def lost(what: str, value: Tensor, tape: Recorder) -> TapeError:
+    """The error for a tensor that a tape must not read; ``what`` names it, as in ``multiply: input 'x'``."""
+    if was_lent(value, tape):
         why = (
-            "is part of a block in which a gradient was taken already. Where that gradient is used below, its own "
-            "dependence on this would be missing, for a derivative of a derivative is not supported"
+            "is a leaf of a tape that was recorded before this block and pulled back within it. Its part in that "
+            "gradient would be missing here. Record that tape within the block"
         )
-        remedy = "Take gradients when the block has ended, begin another `with Tape()` block"
-    elif value.tape is None:
-        if tape.since and value.born < tape.since[-1]:
-            why = (
-                "is a leaf that was made before this inner block began. An outer block is recording, and its gradient "
-                "by this leaf would be wrong without a word, for a derivative of a derivative is not supported"
-            )
-        else:
-            why = (
-                "is a leaf that a block within this one has read. Its part in what that block's gradient was used for "
-                "would be missing here, for a derivative of a derivative is not supported"
-            )
-            remedy = "Make another leaf of its `.data`"
-    elif value.tape in CONTEXT.tapes:
-        why = "was recorded on the outer tape, not on that of this inner block"
+    elif tape.pulled and (value.tape is tape or tape in (value.stands or [tape])):
+        why = (
+            "is part of a block in which a gradient was taken already, as an array: its own dependence on this would "
+            "be missing below. Take the gradient in a block within this one, `with minigrad.Tape() as inner:`, or by "
+            "minigrad.grad, and it is recorded; or take it when the block has ended"
+        )
     else:
-        why, remedy = "was recorded on another tape", "Compute it inside this `with Tape()` block"
-    return TapeError(f"{what} {why}. {remedy}, or pass `.detach()` if no gradient shall flow through it")
+        why = "was recorded on another tape. Compute it inside this `with Tape()` block"
+    return TapeError(f"{what} {why}; or pass `.detach()` if no gradient shall flow through it")
+
+
+def places_of(inputs: Sequence[Any], tape: Recorder, name: str, edge: Any) -> tuple[Place, ...]:
+    """Where each input of an operation stands on a tape."""
+    return tuple(
+        [
+            place(value, tape, f"{name}: input {edge(k)!r}")
+            if isinstance(value, Tensor) and value.requires_grad
+            else None
+            for k, value in enumerate(inputs)
+        ]
+    )

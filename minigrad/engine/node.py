@@ -47,9 +47,9 @@ class Node:
     settings : dict
         The other arguments of the forward pass, by name.
     values : tuple or None
-        The arrays of all inputs, and of the output; kept where several tapes recorded the operation.
+        The arrays of all inputs, and of the output; kept where there are twins.
     twins : dict
-        The nodes of the same operation on each tape that recorded it, where there are several.
+        The nodes of the same operation on each tape around this one that recorded it, too.
     save : dict of str to Estimator
         For each entry of ``saved`` that is a random sketch of an input, what drew it.
 

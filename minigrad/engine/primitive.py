@@ -75,6 +75,8 @@ class Primitive:
     sketched : Primitive
         What a node with sketched residuals gets: itself if it is bilinear, else the same operation with rules that
         make sketches dense first.
+    transposes : dict
+        Its VJP rules as primitives, as far as they were asked for; see `minigrad.engine.tangents`.
     trusted, direct : bool
         Whether forward and rules are of this package, and are called without the checks of
         `minigrad.engine.results`; and whether the rules, moreover, take no position.
@@ -123,6 +125,7 @@ class Primitive:
         if residuals and self.variadic:
             raise TypeError(f"{self.name}: residuals are known by the names of inputs, and *arrays have none")
         self.sketched = self
+        self.transposes: dict[tuple[int, int], Primitive] = {}
         # The library's own forward functions and rules keep to the contract, which its tests see to.
         self.trusted = all(map(is_own, [forward, *rules.values(), *self.tangents.values()]))
         self.direct = self.trusted and not self.variadic
@@ -151,6 +154,12 @@ class Primitive:
             for name, rule in zip(self.inputs, dense_rules, strict=True)
         )
 
+    def call(self, arrays: Sequence[Array | None], settings: Mapping[str, Any]) -> Any:
+        """The forward pass, with inputs in order and settings by name."""
+        if self.leading:
+            return self.forward(*arrays, **settings)
+        return self.forward(**dict(zip(self.inputs, arrays, strict=True)), **settings)
+
     def fallback(self, g: Cotangent) -> tuple[Cotangent, tuple[Rule, ...]]:
         """The ordinary rules, for a structure without rules of its own, and the cotangent as they take it."""
         return g if self.kind == "bilinear" else np.asarray(dense(g)), self.rules[np.ndarray]
@@ -177,6 +186,7 @@ class Primitive:
             return written
 
         made = copy(self)
+        made.transposes = {}
         made.rules = {structure: tuple([with_dense(rule) for rule in rules]) for structure, rules in made.rules.items()}
         return made
 

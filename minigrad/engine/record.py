@@ -6,15 +6,15 @@ computes and records nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.arrays import DOUBLE, HALF, SINGLE, plain, prepare, restore
-from minigrad.engine.context import CLOCK, Recorder, current_layer, current_tape
+from minigrad.engine.context import CONTEXT, Recorder, current_layer
 from minigrad.engine.estimator import VJP, Save
-from minigrad.engine.nesting import foreign, is_foreign
+from minigrad.engine.nesting import Place, active, place, places_of
 from minigrad.engine.node import Node, check_vjp
 from minigrad.engine.primitive import Primitive
 from minigrad.engine.residuals import check_save, sketch_residuals
@@ -22,7 +22,7 @@ from minigrad.engine.results import explain_read_only, forward_output, read_only
 from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array
 
-__all__ = ["record"]
+__all__ = ["record", "standing"]
 
 
 def record(
@@ -68,12 +68,12 @@ def record(
     8.0
     """
     sketches = None if save is None else check_save(primitive, save)
-    tape = current_tape()
+    tapes = CONTEXT.tapes
+    tape = tapes[-1] if tapes else None
     arrays: list[Array | None] = []
-    parents: list[int | Tensor | None] = []
+    parents: list[Place] = []
     weak: list[int] | None = None
-    leaves: list[Tensor] = []
-    recording = odd = narrow = False
+    traced = odd = narrow = False
     for k, value in enumerate(inputs):
         if type(value) is Tensor or isinstance(value, Tensor):
             array = value.data
@@ -86,12 +86,9 @@ def record(
                     raise unfit(primitive, k, f"a tensor of {dtype} with requires_grad=True: it has no derivative")
                 if value.tape is tape and not tape.pulled:
                     parents.append(value.node)
-                elif is_foreign(value, tape):
-                    raise foreign(f"{primitive.name}: input {primitive.edge_name(k)!r}", value, tape)
                 else:
-                    parents.append(value)
-                    leaves.append(value)
-                recording = True
+                    parents.append(place(value, tape, f"{primitive.name}: input {primitive.edge_name(k)!r}"))
+                traced = True
                 continue
         elif value is None:
             if primitive.variadic or primitive.inputs[k] not in primitive.optional:
@@ -110,15 +107,16 @@ def record(
         given = list(arrays) if odd else arrays
         narrow = prepare(arrays, weak, primitive.as_is, odd)
     settings = as_settings(primitive, settings) if settings else {}
+    where: list[tuple[Recorder, Sequence[Place]]] = []
+    if traced and tape is not None:
+        where = [(tape, parents)] if len(tapes) == 1 else everywhere(primitive, inputs)
     told = settings
     if primitive.wants_needs:
-        told = {**settings, "needs": tuple([p is not None for p in parents])}
+        needs = [p is not None for p in (where[0][1] if where else parents)] if len(where) < 2 else needed(where)
+        told = {**settings, "needs": tuple(needs)}
     seen = arrays if primitive.trusted else read_only(arrays)
     try:
-        if primitive.leading:
-            answer = primitive.forward(*seen, **told)
-        else:
-            answer = primitive.forward(**dict(zip(primitive.inputs, seen, strict=True)), **told)
+        answer = primitive.call(seen, told)
     except (ValueError, IndexError, TypeError) as error:
         if not primitive.trusted and isinstance(error, ValueError):
             explain_read_only(error, f"{primitive.name}: its forward function", "an input", "x")
@@ -129,7 +127,7 @@ def record(
     if narrow and out.dtype == SINGLE:
         out = out.astype(HALF)
         saved = restore(saved, given, arrays)
-    if not recording or tape is None:
+    if not where:
         if vjp is not None:
             check_vjp(primitive, vjp, len(arrays))
         return made(out, None, None)
@@ -139,27 +137,54 @@ def record(
             "requires a gradient; return floats, or pass `.detach()`"
         )
     shapes = tuple([None if a is None else a.shape for a in arrays])
-    node = Node(
-        len(tape.nodes), primitive, tuple(parents), shapes, saved, out.shape, out.dtype, current_layer(), settings
-    )
-    if vjp is not None:
-        node.vjp = vjp
-    if sketches:
-        sketch_residuals(node, sketches, tape)
-    tape.record(node, leaves)
-    return made(out, tape, node.index)
+    layer = current_layer()
+    nodes: dict[Recorder, Node] = {}
+    for recorder, stand in where:
+        node = Node(len(recorder.nodes), primitive, tuple(stand), shapes, saved, out.shape, out.dtype, layer, settings)
+        if vjp is not None:
+            node.vjp = vjp
+        if sketches:
+            sketch_residuals(node, sketches, recorder)
+        recorder.record(node)
+        if nodes:
+            node.twins, node.values = dict(nodes), (arrays, out)
+        nodes[recorder] = node
+    result = made(out, recorder, node.index)
+    if len(nodes) > 1:
+        result.stands = {each: node.index for each, node in nodes.items()}
+    return result
+
+
+def everywhere(primitive: Primitive, inputs: Sequence[Any]) -> list[tuple[Recorder, Sequence[Place]]]:
+    """The active tapes that record an operation, from the outside in, each with where the inputs stand on it."""
+    found = [(tape, places_of(inputs, tape, primitive.name, primitive.edge_name)) for tape in active()]
+    return [(tape, parents) for tape, parents in found if any(parent is not None for parent in parents)]
+
+
+def needed(where: Sequence[tuple[Recorder, Sequence[Place]]]) -> list[bool]:
+    """For each input, whether some tape wants its gradient."""
+    return [any(p is not None for p in each) for each in zip(*[parents for _, parents in where], strict=True)]
 
 
 def made(data: Array, tape: Recorder | None, node: int | None) -> Tensor:
     """Make the tensor that an operation returns, without the checks that one made by hand needs."""
     result = Tensor.__new__(Tensor)
     result.data = data
-    result.grad = result.name = None
+    result.grad = result.name = result.stands = None
     result.version = 0
     result.requires_grad = tape is not None
     result.tape, result.node = tape, node
-    if tape is None:
-        result.born = next(CLOCK)
+    return result
+
+
+def standing(data: Array, where: Mapping[Recorder, Place]) -> Tensor:
+    """A value as a tensor that stands on tapes, from the outside in."""
+    *_, (tape, index) = where.items()
+    result = made(data, tape, index if type(index) is int else None)
+    if type(index) is not int:
+        result.tape = None
+    if len(where) > 1 or type(index) is not int:
+        result.stands = dict(where)
     return result
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from minigrad.arrays import HALF, SINGLE, plain, wide
 from minigrad.engine.context import TapeError
 from minigrad.engine.estimator import Estimator
+from minigrad.engine.nesting import stands_on
 from minigrad.engine.node import Node
 from minigrad.engine.primitive import is_own
 from minigrad.engine.results import explain_read_only, handed_back, pulled, read_only, real, returned, sum_to_shape
@@ -94,6 +95,10 @@ class Sweep:
             if parent is not None:
                 self.pull(node, g, (edge,))
 
+    def draw(self, node: Node, g: Array, key: int) -> list[Cotangent]:
+        """One random cotangent for each input of a node."""
+        return draw(node, g, key)
+
     def pull(self, node: Node, g: Cotangent, edges: Iterable[int]) -> None:
         """Apply the VJP rules of a node to its cotangent, and hand the results on to these inputs."""
         primitive, saved, parents = node.primitive, node.saved, node.parents
@@ -141,7 +146,7 @@ class Sweep:
             return g.astype(leaf.data.dtype)
         if own:  # once: whoever asks again gets a copy
             self.leaves[id(leaf)] = (leaf, g, False)
-        return g if own or isinstance(g, Structured) else np.array(g)
+        return g if own or not isinstance(g, (np.ndarray, np.generic)) else np.array(g)
 
 
 def travelling(g: Cotangent, dtype: np.dtype[Any]) -> Cotangent:
@@ -192,8 +197,11 @@ def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:
     return cotangent
 
 
-def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str) -> Array:
-    """The cotangent that a sweep from ``y`` begins with, in its dtype; for float16 in float32."""
+def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str, recorded: bool = False) -> Any:
+    """The cotangent that a sweep from ``y`` begins with, in its dtype; for float16 in float32.
+
+    A tensor that is being differentiated is one only where the sweep is ``recorded``, and stays a tensor.
+    """
     if cotangent is None:
         if y.data.ndim:
             raise TapeError(
@@ -202,10 +210,12 @@ def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str) -> Array
             )
         return np.ones((), y.data.dtype if y.data.dtype != HALF else SINGLE)
     if isinstance(cotangent, Tensor):
+        if recorded and cotangent.shape == y.shape and stands_on(cotangent):
+            return cotangent
         if traced(cotangent):
             raise TypeError(
-                f"{name}: the cotangent is a tensor that is being differentiated itself, and derivatives of "
-                "derivatives are not supported. Pass its `.data` if its values alone are meant"
+                f"{name}: the cotangent is a tensor that is being differentiated itself, but no other tape records now "
+                "that would see what becomes of it. Pass its `.data` if its values alone are meant"
             )
         cotangent = cotangent.data
     g = plain(cotangent, f"{name}: the cotangent")

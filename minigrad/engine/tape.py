@@ -8,12 +8,16 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from minigrad.engine.context import CONTEXT, TapeError
-from minigrad.engine.nesting import enter, foreign, leave, pull_inside, was_lent
+from minigrad.engine.again import gradients_recorded
+from minigrad.engine.complete import alone, others_record
+from minigrad.engine.context import TapeError
+from minigrad.engine.forward import pushforward
+from minigrad.engine.nesting import enter, leave
 from minigrad.engine.node import Node
-from minigrad.engine.sweep import Sweep, draw, start_cotangent
+from minigrad.engine.sweep import Sweep, start_cotangent
 from minigrad.engine.tape_text import summary, to_dot
-from minigrad.engine.tensor import Tensor, TensorLike, not_recorded
+from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.engine.wanted import arrived, check_wrt, starting
 from minigrad.report import Table
 from minigrad.streams import Domain, as_generator, key_of
 from minigrad.structure import Cotangent, Structured, dense
@@ -29,11 +33,11 @@ class Tape:
     recorded. Afterwards the tape can be pulled back as often as one likes, each time with fresh draws, or with
     other estimators on its nodes.
 
-    Tapes may be nested; an operation is recorded on the innermost one. Derivatives of derivatives are not supported,
-    and nothing is a constant without a word: an inner block refuses leaves that were made before it began, and what an
-    outer tape recorded, with a `TapeError`; and so does a block what it has read before a gradient was taken within
-    it. Write ``.detach()`` where a constant is meant, or leave the outer block first. A tape records what the thread
-    that entered it computes.
+    Tapes may be nested: an operation is recorded on every tape on which one of its inputs stands. A gradient that is
+    taken from one tape while another records is recorded there, and comes as tensors: derivatives of derivatives. What
+    was computed around a block before it began is, within the block, one more leaf. Nothing is a constant without a
+    word: what a tape cannot see raises a `TapeError`. Write ``.detach()`` where a constant is meant. A tape records
+    what the thread that entered it computes.
 
     What the VJP rules need is kept by reference, not copied (indices and targets are). Do not change arrays in
     place between recording and the backward pass. An optimiser's step, `load_state_dict` and another array put in the
@@ -76,9 +80,8 @@ class Tape:
         self._key: int | None = None
         # Leaves by identity, with the version and the array that were recorded.
         self._leaves: dict[int, tuple[Tensor, int, Array]] = {}
-        # Of each entry, from the outside in: leaves older than this tick are refused (`minigrad.engine.nesting`).
-        self.since: list[int] = []
-        self.lent: WeakValueDictionary[int, Tensor] | None = None  # by id, leaves that blocks within this one have read
+        # By id, leaves on which a gradient hangs that this tape has not recorded (`minigrad.engine.nesting`).
+        self.lent: WeakValueDictionary[int, Tensor] | None = None
         self.pulled = False  # whether a gradient was taken since the block began that is still recording
 
     @property
@@ -113,11 +116,11 @@ class Tape:
             "state_dict, or their .data), and record again"
         )
 
-    def record(self, node: Node, leaves: Sequence[Tensor]) -> None:
-        """Append a node; ``leaves`` are those among its inputs."""
+    def record(self, node: Node) -> None:
+        """Append a node."""
         self.nodes.append(node)
-        for leaf in leaves:
-            if id(leaf) not in self._leaves:
+        for leaf in node.parents:
+            if isinstance(leaf, Tensor) and id(leaf) not in self._leaves:
                 self._leaves[id(leaf)] = (leaf, leaf.version, leaf.data)
 
     def backward(self, loss: Tensor, cotangent: TensorLike | None = None, rng: Seed = None) -> None:
@@ -130,17 +133,15 @@ class Tape:
         ----------
         loss : Tensor
             Recorded on this tape.
-        cotangent : array_like, optional
-            Of the shape of ``loss``; needed unless ``loss`` is a scalar, where it is 1.
-        rng : Generator, int or None
-            Drives the draws of nodes that have an estimator; the same seed gives the same bits.
+        cotangent, rng
+            As for `gradients`.
 
         Raises
         ------
         TapeError
             If ``loss`` is not a scalar and no cotangent is given; if it was not recorded, or on another tape; if a leaf
-            was changed by an optimiser, or its ``data`` replaced, since it was recorded; or if another block is
-            recording that has read a leaf of this tape.
+            was changed by an optimiser, or its ``data`` replaced, since it was recorded; or if another tape is
+            recording that has read a leaf of this one: ``.grad`` holds arrays, without a derivative of their own.
         TypeError
             If ``loss`` is not a Tensor, or the cotangent is masked, complex, or a tensor that is differentiated itself.
         ValueError
@@ -149,6 +150,8 @@ class Tape:
         sweep = self.sweep(loss, cotangent)
         self.run(sweep, rng)
         for leaf in self.leaves:
+            if leaf.tape is not None or leaf.stands is not None:
+                continue  # computed around this tape
             arrived = sweep.gradient(leaf)
             if arrived is None:
                 arrived = np.zeros_like(leaf.data) if leaf.grad is None else None
@@ -188,31 +191,65 @@ class Tape:
         Returns
         -------
         tuple of ndarray, or of structured cotangents where ``structured`` is true
-            One for each tensor of ``wrt``, of its shape and dtype; zeros where ``y`` does not depend on it.
+            One for each tensor of ``wrt``, of its shape and dtype; zeros where ``y`` does not depend on it. While
+            another tape records, gradients that depend on what it recorded are tensors, recorded there.
 
         Raises
         ------
         TapeError
             As for `backward`; also if a tensor of ``wrt`` requires no gradient or belongs to another tape.
         """
-        keep = self.check_wrt(wrt)
+        keep = check_wrt(self, wrt)
+        if others_record(self):
+            return gradients_recorded(self, y, wrt, cotangent, rng, keep)
         sweep = self.sweep(y, cotangent, keep)
         self.run(sweep, rng)
-        found = [self.arrived(sweep, tensor) for tensor in wrt]
+        found = [arrived(sweep, tensor, self) for tensor in wrt]
         return tuple(found) if structured else tuple([np.asarray(dense(g)) for g in found])
+
+    def pushforward(self, seeds: Sequence[tuple[Tensor, TensorLike]]) -> list[Array]:
+        """Carry tangents of leaves forwards through the recorded operations (forward mode, a JVP).
+
+        Parameters
+        ----------
+        seeds : sequence of (Tensor, array_like)
+            Leaves, each with a tangent of its shape; those of all others are zero.
+
+        Returns
+        -------
+        list of ndarray
+            The tangent of each node: ``tangents[y.node]`` is the derivative of y in this direction, which estimators
+            (``vjp=``) have no part in. While another tape records, those that it has a part in are tensors.
+
+        Raises
+        ------
+        TapeError
+            If a leaf was changed since it was recorded, or a node saved a sketch (``save=``).
+        TypeError
+            If a primitive on the way does not say what its tangents are; if a seed is no pair of a tensor and numbers.
+        ValueError
+            If a tangent does not have the shape of its leaf.
+
+        Examples
+        --------
+        >>> import numpy as np, minigrad as mg
+        >>> w = mg.Tensor(np.array([1.0, 2.0]), requires_grad=True)
+        >>> with mg.Tape() as tape:
+        ...     loss = (w * w).sum()
+        >>> tape.pushforward([(w, np.array([1.0, 0.0]))])[loss.node].item()
+        2.0
+        """
+        self.check_leaves("pushforward")
+        return pushforward(self, seeds)
 
     def sweep(self, y: Tensor, cotangent: TensorLike | None = None, keep: frozenset[int] = frozenset()) -> Sweep:
         """A backward sweep that is ready to go from ``y``; inspection drives it node by node."""
-        if not isinstance(y, Tensor):
-            raise TypeError(
-                f"backward: the first argument is the Tensor to start from, recorded on this tape, but it is a "
-                f"{type(y).__name__}"
-            )
-        name = "backward" if y.name is None else f"backward from {y.name!r}"
-        if y.tape is not self or y.node is None:
-            if y.tape is not None:
-                raise TapeError(f"{name}: this tensor was recorded on another tape; call that tape, or y.backward()")
-            raise TapeError(f"{name}: {not_recorded(y)}")
+        name, start = starting(self, y)
+        alone(self)
+        return Sweep(self.nodes, start, start_cotangent(y, cotangent, name), keep)
+
+    def check_leaves(self, name: str) -> None:
+        """Raise if a leaf was changed since it was recorded."""
         for leaf, version, data in self._leaves.values():
             if leaf.version != version or leaf.data is not data:
                 how = "was changed in place (by an optimiser or load_state_dict)"
@@ -222,9 +259,6 @@ class Tape:
                     f"{name}: the leaf {leaf.name or 'of shape ' + str(leaf.shape)} {how} after this tape recorded "
                     "it, so what was saved no longer holds. Record a new tape"
                 )
-        if CONTEXT.tapes:
-            pull_inside(self)
-        return Sweep(self.nodes, y.node, start_cotangent(y, cotangent, name), keep)
 
     def run(self, sweep: Sweep, rng: Seed) -> None:
         """Carry a sweep through to the end; a generator moves on even where nothing is drawn."""
@@ -232,36 +266,7 @@ class Tape:
         while (stop := sweep.advance()) is not None:
             node, g = stop
             key = key_of(None) if key is None else key  # entropy costs time: only where something is drawn
-            sweep.apply(node, draw(node, g, key))
-
-    def arrived(self, sweep: Sweep, tensor: Tensor) -> Cotangent:
-        """The gradient that a finished sweep holds for a leaf or a recorded tensor; zeros where none came."""
-        if tensor.node is None:
-            g = sweep.gradient(tensor)
-        else:
-            kept = sweep.kept.get(tensor.node)
-            g = np.array(kept) if isinstance(kept, (np.ndarray, np.generic)) else kept
-            if g is not None and g.dtype != tensor.data.dtype:  # float32 sums for a float16 tensor
-                g = g.astype(tensor.data.dtype)
-        return np.zeros_like(tensor.data) if g is None else g
-
-    def check_wrt(self, wrt: Sequence[Tensor]) -> frozenset[int]:
-        """The nodes among ``wrt``; raise for tensors that have no gradient here."""
-        if not isinstance(wrt, (list, tuple)):
-            raise TypeError("gradients: wrt= takes a list of tensors, as in tape.gradients(loss, [w])")
-        for k, tensor in enumerate(wrt):
-            if not hasattr(tensor, "requires_grad"):
-                raise TypeError(f"gradients: wrt[{k}] is a {type(tensor).__name__}, not a Tensor")
-            which = f"wrt[{k}]" + (f" ({tensor.name})" if tensor.name else "")
-            if tensor.tape is not None and tensor.tape is not self:
-                raise TapeError(f"gradients: {which} was recorded on another tape")
-            if was_lent(tensor, self):
-                raise foreign(f"gradients: {which}", tensor, self)
-            if not tensor.requires_grad:
-                raise TapeError(
-                    f"gradients: {which} of shape {tensor.shape} requires no gradient; make it with requires_grad=True"
-                )
-        return frozenset(tensor.node for tensor in wrt if tensor.node is not None)
+            sweep.apply(node, sweep.draw(node, g, key))
 
     def summary(self) -> Table:
         """A table of the nodes: what each computed, from what, and what it saved.

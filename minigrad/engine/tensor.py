@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.arrays import plain
-from minigrad.engine.context import CLOCK, CONTEXT, Recorder, TapeError
+from minigrad.engine.context import CONTEXT, Recorder, TapeError
 from minigrad.engine.tensor_methods import Methods
 from minigrad.typing import Array, Seed, Shape
 
@@ -50,8 +50,9 @@ class Tensor(Methods["Tensor"]):
         Where on that tape; None for leaves and constants.
     version : int
         Counts changes of ``data`` in place by optimisers, so that a stale tape is noticed.
-    born : int
-        When it was made, in ticks: a tape within another refuses leaves that are older than its block.
+    stands : dict or None
+        Where several tapes are concerned: by tape, where it stands there, or None where it is a leaf of it; see
+        `minigrad.engine.nesting`.
 
     Raises
     ------
@@ -69,14 +70,14 @@ class Tensor(Methods["Tensor"]):
     [2.0, 4.0]
     """
 
-    __slots__ = ("__weakref__", "born", "data", "grad", "name", "node", "requires_grad", "tape", "version")
+    __slots__ = ("__weakref__", "data", "grad", "name", "node", "requires_grad", "stands", "tape", "version")
 
     data: Array
     grad: Array | None
     tape: Recorder | None
     node: int | None
     version: int
-    born: int
+    stands: dict[Recorder, Any] | None
 
     def __init__(
         self, data: ArrayLike, requires_grad: bool = False, *, dtype: DTypeLike | None = None, name: str | None = None
@@ -100,7 +101,7 @@ class Tensor(Methods["Tensor"]):
         self.node = None
         self.name = name
         self.version = 0
-        self.born = next(CLOCK)
+        self.stands = None
 
     @property
     def shape(self) -> Shape:
@@ -217,12 +218,12 @@ class Tensor(Methods["Tensor"]):
                 "a recorded tensor is part of its tape, and tapes are neither saved nor copied: keep its `.data`, or "
                 "`.detach()` it"
             )
-        return None, {name: getattr(self, name) for name in Tensor.__slots__ if name not in ("__weakref__", "born")}
+        return None, {name: getattr(self, name) for name in Tensor.__slots__ if name not in ("__weakref__", "stands")}
 
     def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
         for name, value in state[1].items():
             setattr(self, name, value)
-        self.born = next(CLOCK)
+        self.stands = None
 
     def __bool__(self) -> bool:
         return bool(self.data)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.engine.estimator import VJP, Save
-from minigrad.typing import Array, Axis, Mode, Order, Shape
+from minigrad.typing import Array, Axis, Layout, Mode, Order, Shape
 
 __all__ = ["Methods"]
 
@@ -85,7 +85,7 @@ class Methods(Generic[TensorT]):
         def expand_dims(self, axis: int | Shape, *, vjp: VJP = None) -> TensorT:
             """New axes of length 1."""
 
-        def flatten(self, order: Order = "C", *, vjp: VJP = None) -> TensorT:
+        def flatten(self, order: Layout = "C", *, vjp: VJP = None) -> TensorT:
             """All values along one axis."""
 
         def gelu(self, *, vjp: VJP = None) -> TensorT:
@@ -120,10 +120,10 @@ class Methods(Generic[TensorT]):
         ) -> TensorT:
             """Axes moved to other places, the others keeping their order."""
 
-        def norm(self, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> TensorT:
-            """The Euclidean norm over axes (all axes: the Frobenius norm); its derivative at 0 is taken as 0."""
+        def norm(self, ord: Order = None, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> TensorT:
+            """A norm over axes: by default the Euclidean one, which of all axes is the Frobenius norm of a matrix."""
 
-        def ravel(self, order: Order = "C", *, vjp: VJP = None) -> TensorT:
+        def ravel(self, order: Layout = "C", *, vjp: VJP = None) -> TensorT:
             """All values along one axis."""
 
         def relu(self, *, vjp: VJP = None) -> TensorT:
@@ -132,7 +132,7 @@ class Methods(Generic[TensorT]):
         def repeat(self, repeats: int | ArrayLike, axis: int | None = None) -> TensorT:
             """Each value, or each slice along an axis, several times in a row."""
 
-        def reshape(self, *shape: int | Shape, order: Order = "C", vjp: VJP = None) -> TensorT:
+        def reshape(self, *shape: int | Shape, order: Layout = "C", vjp: VJP = None) -> TensorT:
             """The same values, in the same order, in another shape; ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
 
         def sigmoid(self, *, vjp: VJP = None) -> TensorT:

@@ -11,6 +11,7 @@ from minigrad.engine.node import Node
 from minigrad.engine.sweep import Sweep, sketch
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
+from minigrad.engine.wanted import arrived
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, dense
@@ -143,7 +144,7 @@ class Subject:
         sweep = Sweep(self._nodes, self.node.index, self.cotangent, self._keep)
         sweep.pending[self.node.index] = g
         sweep.advance()
-        return np.asarray(dense(self.tape.arrived(sweep, self.tensor)), dtype=np.float64)
+        return np.asarray(dense(arrived(sweep, self.tensor, self.tape)), dtype=np.float64)
 
     def __repr__(self) -> str:
         return f"<Subject: {self.node!r}, gradient of {self.name} {self.tensor.shape}>"

@@ -11,6 +11,7 @@ from minigrad.engine.node import save_text
 from minigrad.engine.sweep import Sweep, draw
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
+from minigrad.engine.wanted import arrived, check_wrt
 from minigrad.structure import Cotangent, dense
 from minigrad.typing import Array
 
@@ -70,7 +71,7 @@ class InspectionTarget:
         self.tensors = list(tape.leaves if wrt is None else wrt)
         if not self.tensors:
             raise ValueError("there is nothing to inspect: wrt= is empty, or the tape read no leaf")
-        self.keep = tape.check_wrt(self.tensors)
+        self.keep = check_wrt(tape, self.tensors)
         self.names: list[str] = []
         for k, tensor in enumerate(self.tensors):
             name = tensor.name or f"wrt[{k}]"
@@ -90,7 +91,7 @@ class InspectionTarget:
 
     def gradient(self, sweep: Sweep) -> list[Cotangent]:
         """The gradients of a finished sweep, as they arrived: one array or structured cotangent for each tensor."""
-        return [self.tape.arrived(sweep, tensor) for tensor in self.tensors]
+        return [arrived(sweep, tensor, self.tape) for tensor in self.tensors]
 
     def vector(self, sweep: Sweep) -> Array:
         """The same as one float64 vector."""

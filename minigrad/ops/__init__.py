@@ -6,7 +6,9 @@ Each file of this package is a family, and its ``__all__`` is the list of its op
 from typing import TYPE_CHECKING
 
 from minigrad.ops import methods
+from minigrad.ops import numpy_composed as numpy_composed
 from minigrad.ops.arithmetic import *
+from minigrad.ops.batch_normalization import *
 from minigrad.ops.contraction import *
 from minigrad.ops.conv import *
 from minigrad.ops.deviation import *
@@ -20,6 +22,7 @@ from minigrad.ops.linear import *
 from minigrad.ops.losses import *
 from minigrad.ops.matmul import *
 from minigrad.ops.normalization import *
+from minigrad.ops.norms import *
 from minigrad.ops.padding import *
 from minigrad.ops.piecewise import *
 from minigrad.ops.pooling import *
@@ -33,6 +36,8 @@ from minigrad.ops.shapes import *
 from minigrad.ops.softmax import *
 from minigrad.ops.splitting import *
 from minigrad.ops.stacking import *
+from minigrad.ops.steps import *
+from minigrad.ops.trigonometric import *
 
 abs = absolute
 neg = negative

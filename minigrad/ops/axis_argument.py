@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad.typing import Array, Axis, Shape
 
-__all__ = ["counted", "drop", "kept_shape", "one_axis", "reduced_axes"]
+__all__ = ["counted", "drop", "kept_shape", "one_axis", "pushed", "reduced_axes"]
 
 
 def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
@@ -65,3 +66,11 @@ def counted(x: Array, axis: Axis) -> tuple[Shape, int]:
     if count == 0:
         raise ValueError(f"the axes reduced (axis={axis}) hold no values")
     return kept, count
+
+
+def pushed(slope: str) -> Callable[[Any, dict[str, Any]], Any]:
+    """The tangent of a reduction of which the slope by every value was saved, under this name: Σ slope·t.
+
+    The call's ``axis`` and ``keepdims`` must have been saved, too.
+    """
+    return lambda t, saved: (saved[slope] * t).sum(axis=saved["axis"], keepdims=saved["keepdims"])

@@ -11,6 +11,7 @@ import numpy as np
 
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.arithmetic import multiply, subtract
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.einsum import einsum
 from minigrad.ops.matmul import matmul
 from minigrad.ops.operands import operands
@@ -22,6 +23,7 @@ from minigrad.typing import Shape
 __all__ = ["cross", "dot", "inner", "kron", "outer", "tensordot", "vdot"]
 
 
+@stands_for(np.tensordot, getattr(np.linalg, "tensordot", None))
 def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Tensor:
     """The sum of products over pairs of axes, one of ``a`` and one of ``b``.
 
@@ -96,6 +98,7 @@ def _arranged(x: Any, order: Sequence[int], shape: Shape) -> Any:
     return x if x.shape == shape else reshape(x, shape)
 
 
+@stands_for(np.dot)
 def dot(a: TensorLike, b: TensorLike) -> Tensor:
     """The sum of products over the last axis of ``a`` and the last but one of ``b``; scalars multiply.
 
@@ -131,6 +134,7 @@ def _scaled(a: Any, b: Any) -> Tensor:
     return einsum("...,...->...", a, b)
 
 
+@stands_for(np.vdot)
 def vdot(a: TensorLike, b: TensorLike) -> Tensor:
     """The sum of the products of all values.
 
@@ -156,6 +160,7 @@ def vdot(a: TensorLike, b: TensorLike) -> Tensor:
     return matmul(_arranged(x, range(x.ndim), (x.size,)), _arranged(y, range(y.ndim), (y.size,)))
 
 
+@stands_for(np.inner)
 def inner(a: TensorLike, b: TensorLike) -> Tensor:
     """The sum of products over the last axes; scalars multiply.
 
@@ -183,6 +188,7 @@ def inner(a: TensorLike, b: TensorLike) -> Tensor:
     return _contract("inner", x, y, (-1, -1)) if x.ndim and y.ndim else _scaled(x, y)
 
 
+@stands_for(np.outer, getattr(np.linalg, "outer", None))
 def outer(a: TensorLike, b: TensorLike) -> Tensor:
     """Every value of ``a`` times every value of ``b``.
 
@@ -205,6 +211,7 @@ def outer(a: TensorLike, b: TensorLike) -> Tensor:
     return multiply(reshape(x, (x.size, 1)), y if y.ndim == 1 else ravel(y))
 
 
+@stands_for(np.kron)
 def kron(a: TensorLike, b: TensorLike) -> Tensor:
     """The Kronecker product: blocks of ``b``, each scaled by a value of ``a``.
 
@@ -228,6 +235,7 @@ def kron(a: TensorLike, b: TensorLike) -> Tensor:
     return reshape(product, tuple([n * m for n, m in zip(*shapes, strict=True)]))
 
 
+@stands_for(np.cross, getattr(np.linalg, "cross", None))
 def cross(
     a: TensorLike, b: TensorLike, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Tensor:

@@ -11,7 +11,8 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.axis_argument import counted, drop
+from minigrad.ops.axis_argument import counted, drop, pushed
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.scaling import scaled_down
 from minigrad.structure import Rows
 from minigrad.typing import Array, Axis, Shape
@@ -21,8 +22,8 @@ __all__ = ["std", "var"]
 Result = tuple[Array, dict[str, Any]]
 
 
-def _centred(x: Array, axis: Axis, ddof: int) -> tuple[Array, Shape, Any]:
-    """The values minus their mean, the kept shape and the degrees of freedom, in the dtype of the values."""
+def _centred(x: Array, axis: Axis, ddof: int) -> tuple[Array, Shape, int]:
+    """The values minus their mean, the kept shape and the degrees of freedom."""
     kept, count = counted(x, axis)
     if count <= ddof:
         raise ValueError(f"ddof={ddof} leaves no degrees of freedom: each result is made of {count} values")
@@ -32,21 +33,32 @@ def _centred(x: Array, axis: Axis, ddof: int) -> tuple[Array, Shape, Any]:
         same = (top == np.min(x, axis=axis, keepdims=True)) & np.isfinite(top)
         if same.any():
             centred = np.where(same, centred.dtype.type(0), centred)
-    return centred, kept, x.dtype.type(count - ddof)  # a Python number would promote float32 before NumPy 2
+    return centred, kept, count - ddof
 
 
 def _var_x(g: Array, saved: dict[str, Any]) -> Array:
-    centred = saved["centred"]
-    return np.asarray(g.reshape(saved["kept"]) * (2 / saved["freedom"]) * centred)
+    return g.reshape(saved["kept"]) * g.dtype.type(2 / saved["freedom"]) * saved["centred"]
 
 
-@define(x=_var_x)
+def _var_tangent(t: Array, saved: dict[str, Any]) -> Any:
+    return pushed("centred")(t, saved) * t.dtype.type(2 / saved["freedom"])
+
+
+def _centred_of(saved: dict[str, Any]) -> Any:
+    return saved["x"] - saved["x"].mean(axis=saved["axis"], keepdims=True)
+
+
+@define(tangents={"x": _var_tangent}, derived={"centred": _centred_of}, x=_var_x)
 def _var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
     centred, kept, freedom = _centred(x, axis, ddof)
-    out = np.asarray(np.square(centred).sum(axis=axis, keepdims=keepdims) / freedom)
-    return out, {"centred": centred, "kept": kept, "freedom": freedom}
+    out = np.asarray(
+        np.square(centred).sum(axis=axis, keepdims=keepdims) / x.dtype.type(freedom)
+    )  # a Python number would promote before NumPy 2
+    saved = {"centred": centred, "kept": kept, "freedom": freedom, "axis": axis, "keepdims": keepdims}
+    return out, saved
 
 
+@stands_for(np.var, correction="ddof")
 @operation(_var)
 def var(x: TensorLike, axis: Axis = None, keepdims: bool = False, ddof: int = 0, *, vjp: VJP = None) -> Tensor:
     """The variance over axes.
@@ -76,18 +88,28 @@ def var(x: TensorLike, axis: Axis = None, keepdims: bool = False, ddof: int = 0,
 
 
 def _std_x(g: Array, saved: dict[str, Any]) -> Array:
-    return np.asarray(g.reshape(saved["kept"]) * saved["slope"])
+    return g.reshape(saved["kept"]) * saved["slope"]
 
 
-@define(x=_std_x)
+def _slope_of(saved: dict[str, Any]) -> Any:
+    """The slope by the output; 0 where all values are equal, and so is its derivative there."""
+    spread = saved["out"].reshape(saved["kept"])
+    flat = spread == 0
+    return np.where(flat, 0, _centred_of(saved) / (np.where(flat, 1, spread) * spread.dtype.type(saved["freedom"])))
+
+
+@define(tangents={"x": pushed("slope")}, derived={"slope": _slope_of}, x=_std_x)
 def _std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Result:
     centred, kept, freedom = _centred(x, axis, ddof)
     scaled, safe = scaled_down(centred, axis)
-    spread = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True) / freedom)
-    slope = scaled / np.where(spread == 0, freedom, spread * freedom)
-    return drop(np.asarray(spread * safe), axis, keepdims), {"slope": slope, "kept": kept}
+    number = x.dtype.type(freedom)
+    spread = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True) / number)
+    slope = scaled / np.where(spread == 0, number, spread * number)
+    saved = {"slope": slope, "kept": kept, "freedom": freedom, "axis": axis, "keepdims": keepdims}
+    return drop(np.asarray(spread * safe), axis, keepdims), saved
 
 
+@stands_for(np.std, correction="ddof")
 @operation(_std)
 def std(x: TensorLike, axis: Axis = None, keepdims: bool = False, ddof: int = 0, *, vjp: VJP = None) -> Tensor:
     """The standard deviation over axes; its derivative is taken as 0 where all values are equal.

@@ -10,6 +10,7 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.operands import shape_of
 from minigrad.ops.piecewise import where
 from minigrad.ops.ranks import ravel
@@ -33,6 +34,12 @@ def _diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> tupl
     return np.diagonal(x, offset, axis1, axis2), {"shape": x.shape, "offset": offset, "axes": (axis1, axis2)}
 
 
+def _last_diagonal(x: TensorLike, *, offset: int = 0) -> Tensor:
+    return diagonal(x, offset, -2, -1)
+
+
+@stands_for(getattr(np.linalg, "diagonal", None), by=_last_diagonal)
+@stands_for(np.diagonal)
 @operation(_diagonal)
 def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1, *, vjp: VJP = None) -> Tensor:
     """The diagonals of the matrices in two axes; they are the last axis of the result.
@@ -65,6 +72,7 @@ def _diagonal_matrix(x: Array, k: int = 0) -> tuple[Array, Saved]:
     return np.diag(x, k), {"k": k}
 
 
+@stands_for(np.diag)
 def diag(x: TensorLike, k: int = 0, *, vjp: VJP = None) -> Tensor:
     """The diagonal of a matrix, or for a vector the matrix with this diagonal.
 
@@ -93,6 +101,7 @@ def diag(x: TensorLike, k: int = 0, *, vjp: VJP = None) -> Tensor:
     return diagonal(x, k, vjp=vjp) if ndim == 2 else record(_diagonal_matrix, (x,), {"k": k}, vjp=vjp)
 
 
+@stands_for(np.diagflat)
 def diagflat(x: TensorLike, k: int = 0) -> Tensor:
     """The matrix with all values, flattened, as its diagonal.
 
@@ -111,6 +120,12 @@ def diagflat(x: TensorLike, k: int = 0) -> Tensor:
     return diag(ravel(x), k)
 
 
+def _last_trace(x: TensorLike, *, offset: int = 0) -> Tensor:
+    return trace(x, offset, -2, -1)
+
+
+@stands_for(getattr(np.linalg, "trace", None), by=_last_trace)
+@stands_for(np.trace)
 def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """The sum of the diagonal of the matrices in two axes.
 
@@ -137,6 +152,7 @@ def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Ten
     return total(diagonal(x, offset, axis1, axis2), axis=-1)
 
 
+@stands_for(np.tril)
 def tril(x: TensorLike, k: int = 0) -> Tensor:
     """The lower triangle of the matrices in the last two axes; what is above is 0.
 
@@ -161,6 +177,7 @@ def tril(x: TensorLike, k: int = 0) -> Tensor:
     return where(_lower("tril", x, k), x, 0)
 
 
+@stands_for(np.triu)
 def triu(x: TensorLike, k: int = 0) -> Tensor:
     """The upper triangle of the matrices in the last two axes; what is below is 0.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.indexing import getitem, take
 from minigrad.ops.joining import concatenate
 from minigrad.ops.operands import operands
@@ -17,6 +18,7 @@ from minigrad.ops.shapes import broadcast_to, moveaxis, reshape
 __all__ = ["delete", "insert"]
 
 
+@stands_for(np.delete)
 def delete(x: TensorLike, obj: Any, axis: int | None = None) -> Tensor:
     """Without some of the slices along an axis.
 
@@ -45,6 +47,7 @@ def delete(x: TensorLike, obj: Any, axis: int | None = None) -> Tensor:
     return getitem(given, (*(slice(None),) * at, kept))
 
 
+@stands_for(np.insert)
 def insert(x: TensorLike, obj: Any, values: TensorLike, axis: int | None = None) -> Tensor:
     """With new slices in front of some along an axis.
 

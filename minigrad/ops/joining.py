@@ -12,6 +12,7 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis
+from minigrad.ops.counterparts import stands_for
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array
 
@@ -37,6 +38,7 @@ def _concatenate(*arrays: Array, axis: int | None) -> Result:
     return out, {"offsets": offsets, "axis": axis}
 
 
+@stands_for(np.concatenate)
 @operation(_concatenate)
 def concatenate(tensors: Sequence[TensorLike], axis: int | None = 0, *, vjp: VJP = None) -> Tensor:
     """Join along an axis that exists.
@@ -69,6 +71,7 @@ def _stack(*arrays: Array, axis: int) -> Result:
     return out, {"axis": axis % out.ndim}
 
 
+@stands_for(np.stack)
 @operation(_stack)
 def stack(tensors: Sequence[TensorLike], axis: int = 0, *, vjp: VJP = None) -> Tensor:
     """Join along a new axis.

@@ -15,6 +15,7 @@ from minigrad.engine.primitive import rows_kept
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.scaling import log_probabilities
+from minigrad.ops.softmax import softmax
 from minigrad.typing import Array
 
 __all__ = ["cross_entropy", "mse"]
@@ -37,21 +38,46 @@ def _reduce(losses: Array, reduction: Reduction) -> tuple[Array, float]:
 
 
 def _cross_entropy_logits(g: Array, saved: dict[str, Any]) -> Array:
-    p, targets = saved["probabilities"], saved["targets"]
-    smoothing, classes = saved["label_smoothing"], p.shape[-1]
+    p = saved["probabilities"]
+    if not (isinstance(p, np.ndarray) and isinstance(g, np.ndarray)):
+        return _excess(saved) * (g * saved["factor"])[..., None]
+    # The same in place.
+    targets, smoothing, classes = saved["targets"], saved["label_smoothing"], p.shape[-1]
     if targets.dtype.kind == "f":
-        # Σ t is 1 for probabilities, but a rounded Σ t shall not leave a constant behind.
-        out = p * targets.sum(axis=-1, keepdims=True)
-        out -= (1 - smoothing) * targets + smoothing / classes * targets.sum(axis=-1, keepdims=True)
+        out = _excess(saved)
     else:
         out = p - p.dtype.type(smoothing / classes)
         flat = out.reshape(-1, classes)
         flat[np.arange(len(flat)), targets.ravel()] -= 1 - smoothing
     out *= (g * saved["factor"])[..., None] if g.ndim else g * p.dtype.type(saved["factor"])
-    return np.asarray(out)
+    return out
 
 
-@define(logits=_cross_entropy_logits)
+def _excess(saved: dict[str, Any]) -> Any:
+    """The slope of each row's loss by its logits: the probabilities minus the smoothed targets."""
+    p, targets, smoothing = saved["probabilities"], saved["targets"], saved["label_smoothing"]
+    classes = p.shape[-1]
+    if targets.dtype.kind != "f":
+        targets = (np.arange(classes) == targets[..., None]).astype(p.dtype)
+    # Σ t is 1 for probabilities, but a rounded Σ t shall not leave a constant behind.
+    total = targets.sum(axis=-1, keepdims=True)
+    return p * total - ((1 - smoothing) * targets + smoothing / classes * total)
+
+
+def _cross_entropy_tangent(t: Array, saved: dict[str, Any]) -> Array:
+    return _pushed((_excess(saved) * t).sum(axis=-1), saved)
+
+
+def _pushed(tangents: Any, saved: dict[str, Any]) -> Any:
+    """The tangent of what was reduced, from those of the losses."""
+    return tangents.sum() * tangents.dtype.type(saved["factor"]) if saved["reduced"] else tangents
+
+
+@define(
+    tangents={"logits": _cross_entropy_tangent},
+    derived={"probabilities": lambda saved: softmax(saved["logits"])},
+    logits=_cross_entropy_logits,
+)
 def _cross_entropy(
     logits: Array, targets: ArrayLike, label_smoothing: float = 0.0, reduction: Reduction = "mean"
 ) -> Result:
@@ -82,7 +108,8 @@ def _cross_entropy(
         losses = (1 - label_smoothing) * losses - label_smoothing / classes * weight * logp.sum(axis=-1)
     out, factor = _reduce(losses.astype(logp.dtype, copy=False), reduction)
     saved = {
-        "probabilities": np.exp(logp), "targets": t, "factor": factor, "label_smoothing": label_smoothing
+        "probabilities": np.exp(logp), "targets": t, "factor": factor, "label_smoothing": label_smoothing,
+        "reduced": reduction != "none",
     }  # fmt: skip
     return out, saved
 
@@ -159,16 +186,25 @@ def _check_probabilities(t: Array, shape: tuple[int, ...]) -> None:
 
 def _mse_prediction(g: Array, saved: dict[str, Any]) -> Array:
     difference = saved["difference"]
-    return np.asarray((g * difference.dtype.type(2 * saved["factor"])) * difference)
+    return (g * difference.dtype.type(2 * saved["factor"])) * difference
 
 
-@define(prediction=_mse_prediction, target=lambda g, saved: -_mse_prediction(g, saved))
+def _mse_tangent(t: Array, saved: dict[str, Any]) -> Array:
+    return _pushed(2 * saved["difference"] * t, saved)
+
+
+@define(
+    tangents={"prediction": _mse_tangent, "target": lambda t, saved: -_mse_tangent(t, saved)},
+    derived={"difference": lambda saved: saved["prediction"] - saved["target"]},
+    prediction=_mse_prediction,
+    target=lambda g, saved: -_mse_prediction(g, saved),
+)
 def _mse(prediction: Array, target: Array, reduction: Reduction = "mean") -> Result:
     if prediction.shape != target.shape:
         raise ValueError("prediction and target must have one shape; reshape one of them")
     difference = prediction - target
     out, factor = _reduce(np.square(difference), reduction)
-    return out, {"difference": difference, "factor": factor}
+    return out, {"difference": difference, "factor": factor, "reduced": reduction != "none"}
 
 
 @operation(_mse)

@@ -16,7 +16,7 @@ from minigrad.ops.arithmetic import absolute, add, divide, multiply, negative, p
 from minigrad.ops.indexing import getitem
 from minigrad.ops.matmul import matmul
 from minigrad.ops.shapes import reshape, transpose
-from minigrad.typing import Array, Order, Shape
+from minigrad.typing import Array, Layout, Shape
 
 __all__ = ["METHODS", "install"]
 
@@ -58,10 +58,10 @@ def install(operations: Mapping[str, Callable[..., Any]]) -> None:
         methods[name] = operations[name]
     for name, method in methods.items():
         setattr(Tensor, name, method)
-    dispatch.install(Tensor, set(operations), BINARY)
+    dispatch.install(Tensor, set(operations))
 
 
-def spread_reshape(x: Tensor, *shape: int | Shape, order: Order = "C", vjp: VJP = None) -> Tensor:
+def spread_reshape(x: Tensor, *shape: int | Shape, order: Layout = "C", vjp: VJP = None) -> Tensor:
     """The same values, in the same order, in another shape; ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
     return reshape(x, _one(shape), order, vjp=vjp)
 

@@ -12,6 +12,7 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array
 
@@ -68,6 +69,7 @@ def _pad(x: Array, pad_width: Any, mode: PadMode = "constant", constant_values: 
     return out, {"width": width, "mode": mode, "places": places}
 
 
+@stands_for(np.pad, constant_values="constant_values")  # one of NumPy's **kwargs
 @operation(_pad)
 def pad(
     x: TensorLike, pad_width: Any, mode: PadMode = "constant", *, constant_values: Any = 0.0, vjp: VJP = None

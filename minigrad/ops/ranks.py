@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import overload
 
+import numpy as np
+
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.operands import shape_of
 from minigrad.ops.shapes import reshape
-from minigrad.typing import Order, Shape
+from minigrad.typing import Layout, Shape
 
 __all__ = ["atleast_1d", "atleast_2d", "atleast_3d", "ravel"]
 
 
-def ravel(x: TensorLike, order: Order = "C", *, vjp: VJP = None) -> Tensor:
+@stands_for(np.ravel)
+def ravel(x: TensorLike, order: Layout = "C", *, vjp: VJP = None) -> Tensor:
     """All values along one axis.
 
     Parameters
@@ -35,6 +39,7 @@ def ravel(x: TensorLike, order: Order = "C", *, vjp: VJP = None) -> Tensor:
 def atleast_1d(x: TensorLike, /) -> Tensor: ...
 @overload
 def atleast_1d(*xs: TensorLike) -> Tensor | tuple[Tensor, ...]: ...
+@stands_for(np.atleast_1d)
 def atleast_1d(*xs: TensorLike) -> Tensor | tuple[Tensor, ...]:
     """With one axis, if there is none.
 
@@ -60,6 +65,7 @@ def atleast_1d(*xs: TensorLike) -> Tensor | tuple[Tensor, ...]:
 def atleast_2d(x: TensorLike, /) -> Tensor: ...
 @overload
 def atleast_2d(*xs: TensorLike) -> Tensor | tuple[Tensor, ...]: ...
+@stands_for(np.atleast_2d)
 def atleast_2d(*xs: TensorLike) -> Tensor | tuple[Tensor, ...]:
     """With two axes, if there are fewer: a vector is one row.
 
@@ -85,6 +91,7 @@ def atleast_2d(*xs: TensorLike) -> Tensor | tuple[Tensor, ...]:
 def atleast_3d(x: TensorLike, /) -> Tensor: ...
 @overload
 def atleast_3d(*xs: TensorLike) -> Tensor | tuple[Tensor, ...]: ...
+@stands_for(np.atleast_3d)
 def atleast_3d(*xs: TensorLike) -> Tensor | tuple[Tensor, ...]:
     """With three axes, if there are fewer: (n,) becomes (1, n, 1), and (n, m) becomes (n, m, 1).
 

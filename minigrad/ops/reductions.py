@@ -12,12 +12,12 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.axis_argument import counted, drop, kept_shape
-from minigrad.ops.scaling import scaled_down
+from minigrad.ops.axis_argument import counted, drop, kept_shape, pushed
+from minigrad.ops.counterparts import stands_for
 from minigrad.structure import Rows
 from minigrad.typing import Array, Axis
 
-__all__ = ["logsumexp", "max", "mean", "min", "norm", "sum"]
+__all__ = ["logsumexp", "max", "mean", "min", "sum"]
 
 Result = tuple[Array, dict[str, Any]]
 
@@ -37,6 +37,7 @@ def _sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     return out, {"shape": x.shape, "kept": kept}
 
 
+@stands_for(np.sum, np.add.reduce)
 @operation(_sum)
 def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The sum over axes.
@@ -68,6 +69,7 @@ def _mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     return x.mean(axis=axis, keepdims=keepdims), {"shape": x.shape, "kept": kept, "count": count}
 
 
+@stands_for(np.mean)
 @operation(_mean)
 def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The mean over axes.
@@ -95,7 +97,7 @@ def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP =
 
 
 def _extreme_x(g: Array, saved: dict[str, Any]) -> Array:
-    return np.asarray(g.reshape(saved["kept"]) * saved["share"])
+    return g.reshape(saved["kept"]) * saved["share"]
 
 
 def _extreme(x: Array, choose: Any, axis: Axis, keepdims: bool) -> Result:
@@ -107,14 +109,15 @@ def _extreme(x: Array, choose: Any, axis: Axis, keepdims: bool) -> Result:
     if not ties.all():
         ties = np.where(ties == 0, np.nan, ties)  # no hit at all: the largest of values with a NaN
     share = hit * (1 / ties).astype(wide(x.dtype))
-    return drop(out, axis, keepdims), {"share": share, "kept": kept}
+    return drop(out, axis, keepdims), {"share": share, "kept": kept, "axis": axis, "keepdims": keepdims}
 
 
-@define(as_is=True, x=_extreme_x)
+@define(kind="piecewise_linear", as_is=True, tangents={"x": pushed("share")}, x=_extreme_x)
 def _max(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     return _extreme(x, np.max, axis, keepdims)
 
 
+@stands_for(np.max, np.amax, np.maximum.reduce)
 @operation(_max)
 def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The largest value over axes; equal largest values share the cotangent equally.
@@ -136,11 +139,12 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = 
     return record(_max, (x,), {"axis": axis, "keepdims": keepdims}, vjp=vjp)
 
 
-@define(as_is=True, x=_extreme_x)
+@define(kind="piecewise_linear", as_is=True, tangents={"x": pushed("share")}, x=_extreme_x)
 def _min(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     return _extreme(x, np.min, axis, keepdims)
 
 
+@stands_for(np.min, np.amin, np.minimum.reduce)
 @operation(_min)
 def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The smallest value over axes; equal smallest values share the cotangent equally.
@@ -162,48 +166,23 @@ def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = 
     return record(_min, (x,), {"axis": axis, "keepdims": keepdims}, vjp=vjp)
 
 
-def _norm_x(g: Array, saved: dict[str, Any]) -> Array:
-    return np.asarray(g.reshape(saved["kept"]) * saved["unit"])
-
-
-@define(x=_norm_x)
-def _norm(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
-    kept = kept_shape(x.shape, axis)
-    scaled, safe = scaled_down(x, axis)
-    length = np.sqrt(np.square(scaled).sum(axis=axis, keepdims=True))
-    unit = (scaled / np.where(length == 0, 1, length)).astype(x.dtype, copy=False)
-    out = (length * safe).astype(scaled.dtype, copy=False)
-    return drop(out, axis, keepdims), {"unit": unit, "kept": kept}
-
-
-@operation(_norm)
-def norm(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
-    """The Euclidean norm over axes (all axes: the Frobenius norm); its derivative at 0 is taken as 0.
-
-    Neither overflows nor underflows where the result does not.
-
-    Parameters
-    ----------
-    x : Tensor or array_like
-    axis : int, tuple of int, or None
-        None: all axes.
-    keepdims : bool, default False
-        Leave the reduced axes in, with length 1.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.grad(lambda x: mg.ops.norm(x, axis=1).sum())([[3.0, 4.0], [0.0, 0.0]]).tolist()
-    [[0.6, 0.8], [0.0, 0.0]]
-    """
-    return record(_norm, (x,), {"axis": axis, "keepdims": keepdims}, vjp=vjp)
-
-
 def _logsumexp_x(g: Array, saved: dict[str, Any]) -> Array:
-    return np.asarray(g.reshape(saved["kept"]) * saved["softmax"])
+    return g.reshape(saved["kept"]) * saved["softmax"]
 
 
-@define(x=_logsumexp_x)
+def _softmax_of(saved: dict[str, Any]) -> Any:
+    """The softmax by the output. Where that is infinite it does not change; beside a NaN it is not known."""
+    x, out = saved["x"], saved["out"].reshape(saved["kept"])
+    finite = (out > -np.inf) & (out < np.inf)
+    if finite.all():
+        return np.exp(x - out)
+    top = (x == out) & (out > -np.inf)
+    shares = np.where(out != out, np.nan, top / np.maximum(top.sum(axis=saved["axis"], keepdims=True), 1))
+    e = np.exp(np.where(finite, x, 0) - np.where(finite, out, 0))
+    return np.where(finite, e, shares.astype(x.dtype))
+
+
+@define(tangents={"x": pushed("softmax")}, derived={"softmax": _softmax_of}, x=_logsumexp_x)
 def _logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     kept = kept_shape(x.shape, axis)
     top = np.max(x, axis=axis, keepdims=True)
@@ -214,7 +193,7 @@ def _logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     with np.errstate(divide="ignore"):
         out = (np.log(total) + top).astype(e.dtype, copy=False)
     softmax = (e / np.where(total == 0, 1, total)).astype(e.dtype, copy=False)
-    return drop(out, axis, keepdims), {"softmax": softmax, "kept": kept}
+    return drop(out, axis, keepdims), {"softmax": softmax, "kept": kept, "axis": axis, "keepdims": keepdims}
 
 
 @operation(_logsumexp)
@@ -246,7 +225,6 @@ for _primitive, _rule in (
     (_mean, _mean_x),
     (_max, _extreme_x),
     (_min, _extreme_x),
-    (_norm, _norm_x),
     (_logsumexp, _logsumexp_x),
 ):
     _primitive.structured(Rows, x=by_sample(_rule))

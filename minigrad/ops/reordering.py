@@ -13,6 +13,7 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.operands import shape_of
 from minigrad.ops.shapes import transpose
 from minigrad.typing import Array, Axis
@@ -27,6 +28,7 @@ def _flip(x: Array, axis: Axis = None) -> Result:
     return np.flip(x, axis), {"axis": axis}
 
 
+@stands_for(np.flip)
 @operation(_flip)
 def flip(x: TensorLike, axis: Axis = None, *, vjp: VJP = None) -> Tensor:
     """The values in reverse order along axes.
@@ -46,6 +48,7 @@ def flip(x: TensorLike, axis: Axis = None, *, vjp: VJP = None) -> Tensor:
     return record(_flip, (x,), {"axis": axis}, vjp=vjp)
 
 
+@stands_for(np.fliplr)
 def fliplr(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The columns (axis 1) in reverse order.
 
@@ -69,6 +72,7 @@ def fliplr(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return flip(x, 1, vjp=vjp)
 
 
+@stands_for(np.flipud)
 def flipud(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The rows (axis 0) in reverse order.
 
@@ -98,6 +102,7 @@ def _roll(x: Array, shift: int | Sequence[int], axis: Axis = None) -> Result:
     return np.roll(x, shift, axis), {"back": back.tolist() if isinstance(back, np.ndarray) else int(back), "axis": axis}
 
 
+@stands_for(np.roll)
 @operation(_roll)
 def roll(x: TensorLike, shift: int | Sequence[int], axis: Axis = None, *, vjp: VJP = None) -> Tensor:
     """The values moved along axes, those that leave at one end coming in at the other.
@@ -119,6 +124,7 @@ def roll(x: TensorLike, shift: int | Sequence[int], axis: Axis = None, *, vjp: V
     return record(_roll, (x,), {"shift": shift, "axis": axis}, vjp=vjp)
 
 
+@stands_for(np.rot90)
 def rot90(x: TensorLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by 90° in the plane of two axes, from the first towards the second.
 
@@ -154,6 +160,7 @@ def rot90(x: TensorLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
     return transpose(flip(x, second), turned) if k == 1 else flip(transpose(x, turned), second)
 
 
+@stands_for(np.rollaxis)
 def rollaxis(x: TensorLike, axis: int, start: int = 0, *, vjp: VJP = None) -> Tensor:
     """One axis moved in front of another; `moveaxis` says it more plainly.
 

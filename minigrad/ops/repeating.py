@@ -13,6 +13,7 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.indexing import take
 from minigrad.ops.operands import shape_of
 from minigrad.ops.shapes import broadcast_to, reshape
@@ -28,6 +29,7 @@ def _copy(x: Array) -> Result:
     return x.copy(), {}
 
 
+@stands_for(np.copy)
 @operation(_copy)
 def copy(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The same values in memory of their own; the gradient passes unchanged.
@@ -45,6 +47,7 @@ def copy(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_copy, (x,), vjp=vjp)
 
 
+@stands_for(np.repeat)
 def repeat(x: TensorLike, repeats: int | ArrayLike, axis: int | None = None) -> Tensor:
     """Each value, or each slice along an axis, several times in a row.
 
@@ -89,6 +92,7 @@ def repeat(x: TensorLike, repeats: int | ArrayLike, axis: int | None = None) -> 
     return take(x, np.repeat(np.arange(n), counts), axis)
 
 
+@stands_for(np.tile)
 def tile(x: TensorLike, reps: int | Sequence[int]) -> Tensor:
     """The whole array several times along its axes.
 
@@ -121,6 +125,7 @@ def tile(x: TensorLike, reps: int | Sequence[int]) -> Tensor:
     return reshape(broadcast_to(reshape(x, apart), spread), tuple([r * n for r, n in zip(times, shape, strict=True)]))
 
 
+@stands_for(np.broadcast_arrays)
 def broadcast_arrays(*xs: TensorLike) -> tuple[Tensor, ...]:
     """All inputs repeated to their common shape, by NumPy's rules of broadcasting.
 

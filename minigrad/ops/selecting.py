@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.index_argument import as_indices
 from minigrad.ops.indexing import getitem, take, take_along_axis
 from minigrad.ops.joining import stack
@@ -19,6 +20,7 @@ from minigrad.typing import Mode
 __all__ = ["choose", "compress", "select"]
 
 
+@stands_for(np.select)
 def select(condlist: Sequence[ArrayLike], choicelist: Sequence[TensorLike], default: TensorLike = 0) -> Tensor:
     """At each place the first choice whose condition holds.
 
@@ -60,6 +62,7 @@ def select(condlist: Sequence[ArrayLike], choicelist: Sequence[TensorLike], defa
     return out
 
 
+@stands_for(np.choose)
 def choose(indices: ArrayLike, choices: Sequence[TensorLike], mode: Mode = "raise") -> Tensor:
     """At each place the value of that choice whose number stands there.
 
@@ -91,6 +94,7 @@ def choose(indices: ArrayLike, choices: Sequence[TensorLike], mode: Mode = "rais
     return getitem(take_along_axis(stack(spread), number[None], 0), 0)
 
 
+@stands_for(np.compress)
 def compress(condition: ArrayLike, x: TensorLike, axis: int | None = None) -> Tensor:
     """The slices along an axis for which a condition holds.
 

@@ -26,7 +26,7 @@ Result = tuple[Array, dict[str, Any]]
 def _softmax_x(g: Array, saved: dict[str, Any]) -> Array:
     out, axis = saved["out"], saved["axis"]
     weighted = g * out
-    return np.asarray(weighted - out * weighted.sum(axis=axis, keepdims=True))
+    return weighted - out * weighted.sum(axis=axis, keepdims=True)
 
 
 @define(kind="symmetric", x=_softmax_x)
@@ -57,10 +57,14 @@ def softmax(x: TensorLike, axis: Axis = -1, *, vjp: VJP = None) -> Tensor:
 
 
 def _log_softmax_x(g: Array, saved: dict[str, Any]) -> Array:
-    return np.asarray(g - np.exp(saved["out"]) * g.sum(axis=saved["axis"], keepdims=True))
+    return g - np.exp(saved["out"]) * g.sum(axis=saved["axis"], keepdims=True)
 
 
-@define(x=_log_softmax_x)
+def _log_softmax_tangent(t: Array, saved: dict[str, Any]) -> Array:
+    return t - (np.exp(saved["out"]) * t).sum(axis=saved["axis"], keepdims=True)
+
+
+@define(tangents={"x": _log_softmax_tangent}, x=_log_softmax_x)
 def _log_softmax(x: Array, axis: Axis = -1) -> Result:
     axes = from_end(axis, x.ndim)
     out = log_probabilities(x, axes)

@@ -9,12 +9,14 @@ import numpy as np
 
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.indexing import getitem
 from minigrad.ops.operands import shape_of
 
 __all__ = ["array_split", "dsplit", "hsplit", "split", "vsplit"]
 
 
+@stands_for(np.split)
 def split(x: TensorLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """Cut into pieces along an axis.
 
@@ -39,6 +41,7 @@ def split(x: TensorLike, indices_or_sections: int | Sequence[int], axis: int = 0
     return _cut("split", x, indices_or_sections, axis)
 
 
+@stands_for(np.array_split)
 def array_split(x: TensorLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """Cut into pieces along an axis, of lengths that differ by at most one; the first are the longer ones.
 
@@ -63,6 +66,7 @@ def array_split(x: TensorLike, indices_or_sections: int | Sequence[int], axis: i
     return _cut("array_split", x, indices_or_sections, axis, equal=False)
 
 
+@stands_for(np.vsplit)
 def vsplit(x: TensorLike, indices_or_sections: int | Sequence[int]) -> list[Tensor]:
     """Cut the first axis, the rows.
 
@@ -87,6 +91,7 @@ def vsplit(x: TensorLike, indices_or_sections: int | Sequence[int]) -> list[Tens
     return _cut("vsplit", x, indices_or_sections, 0, least=2)
 
 
+@stands_for(np.hsplit)
 def hsplit(x: TensorLike, indices_or_sections: int | Sequence[int]) -> list[Tensor]:
     """Cut the second axis, the columns; of a vector its only one.
 
@@ -111,6 +116,7 @@ def hsplit(x: TensorLike, indices_or_sections: int | Sequence[int]) -> list[Tens
     return _cut("hsplit", x, indices_or_sections, 0 if len(shape_of(x)) == 1 else 1, least=1)
 
 
+@stands_for(np.dsplit)
 def dsplit(x: TensorLike, indices_or_sections: int | Sequence[int]) -> list[Tensor]:
     """Cut the third axis.
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.joining import concatenate
 from minigrad.ops.operands import operands, shape_of
 from minigrad.ops.ranks import atleast_1d, atleast_2d, atleast_3d
@@ -22,6 +25,7 @@ def _raised(name: str, tensors: Sequence[TensorLike], raising: Callable[..., Ten
     return [x if len(shape_of(x)) >= ndim else raising(x) for x in given]
 
 
+@stands_for(np.vstack)
 def vstack(tensors: Sequence[TensorLike], *, vjp: VJP = None) -> Tensor:
     """Join along the first axis; vectors are rows.
 
@@ -41,6 +45,7 @@ def vstack(tensors: Sequence[TensorLike], *, vjp: VJP = None) -> Tensor:
     return concatenate(_raised("vstack", tensors, atleast_2d, 2), 0, vjp=vjp)
 
 
+@stands_for(np.hstack)
 def hstack(tensors: Sequence[TensorLike], *, vjp: VJP = None) -> Tensor:
     """Join along the second axis; vectors along their only one.
 
@@ -61,6 +66,7 @@ def hstack(tensors: Sequence[TensorLike], *, vjp: VJP = None) -> Tensor:
     return concatenate(raised, 0 if raised[0].ndim == 1 else 1, vjp=vjp)
 
 
+@stands_for(np.dstack)
 def dstack(tensors: Sequence[TensorLike], *, vjp: VJP = None) -> Tensor:
     """Join along the third axis; vectors (n,) are (1, n, 1), matrices (n, m) are (n, m, 1).
 
@@ -80,6 +86,7 @@ def dstack(tensors: Sequence[TensorLike], *, vjp: VJP = None) -> Tensor:
     return concatenate(_raised("dstack", tensors, atleast_3d, 3), 2, vjp=vjp)
 
 
+@stands_for(np.column_stack)
 def column_stack(tensors: Sequence[TensorLike], *, vjp: VJP = None) -> Tensor:
     """Join along the second axis; vectors are columns.
 
@@ -99,6 +106,7 @@ def column_stack(tensors: Sequence[TensorLike], *, vjp: VJP = None) -> Tensor:
     return concatenate(_raised("column_stack", tensors, lambda x: reshape(x, (-1, 1)), 2), 1, vjp=vjp)
 
 
+@stands_for(np.append)
 def append(x: TensorLike, values: TensorLike, axis: int | None = None, *, vjp: VJP = None) -> Tensor:
     """Join values to the end.
 

@@ -14,7 +14,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.streams import Domain, generator
 from minigrad.testing.hints import hint
 from minigrad.testing.numerical_derivatives import ridders
-from minigrad.transforms import vjp
+from minigrad.transforms.reverse import vjp
 from minigrad.typing import Array
 
 __all__ = ["assert_gradients_close"]

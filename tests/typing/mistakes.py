@@ -32,6 +32,10 @@ ops.linear(x)  # error
 ops.exp(w, Mask(0.5))  # error
 mg.Tensor([1.0], grad=True)  # error
 mg.grad(lambda a: a, argnum=1)  # error
+mg.grad(ops.sum, 0, True)  # error
+mg.vjp(ops.exp, x, aux=True)  # error
+mg.grad(ops.sum, has_aux=True)  # error
+mg.grad(ops.sum, has_aux="yes")  # error
 
 # A misspelt choice
 Mask(0.1, axis="colum")  # error
@@ -86,10 +90,13 @@ texts.append(w.softmax().numpy())  # error
 texts.append(ops.concatenate([w, x]))  # error
 texts.append(tape.gradients(loss, [w])[0])  # error
 texts.append(tape.nodes[0].vjp)  # error
-texts.append(mg.vjp(lambda a: a, x)[0])  # error
-texts.append(mg.vjp(lambda a: a, x)[1](x)[0])  # error
+texts.append(mg.vjp(ops.exp, x)[0])  # error
+texts.append(mg.vjp(ops.exp, x)[1](x)[0])  # error
 texts.append(mg.grad(lambda a: a.sum())(x))  # error
 texts.append(mg.value_and_grad(lambda a: a.sum(), (0,))(x)[1][0])  # error
+texts.append(mg.value_and_grad(lambda a: (a.sum(), 1), has_aux=True)(x)[0][0])  # error
+texts.append(mg.grad(lambda a: (a.sum(), 1), has_aux=True)(x)[0])  # error
+texts.append(mg.grad(lambda p: p["a"].sum(), (0,))({"a": x}))  # error
 texts.append(Mask(0.5).sample(x))  # error
 texts.append(Mask(0.5).axis)  # a Literal is a text
 

@@ -59,6 +59,48 @@ both: tuple[Array, ...] = mg.grad(energy, argnums=(0, 1))(x, x)
 height, slope = mg.value_and_grad(energy, argnums=1)(x, x)
 total: float = float(height) + float(slope.sum())
 
+# Containers, several outputs, auxiliary outputs
+Layers = list[tuple[Array, Array]]
+layers: Layers = [(x, np.zeros(4)), (x.T, np.zeros(3))]
+parameters: dict[str, Array] = {"w": x, "b": np.zeros(3)}
+
+
+def stacked(p: dict[str, mg.Tensor], scale: float = 1.0) -> mg.Tensor:
+    return (scale * p["w"] + p["b"]).sum()
+
+
+def layered(p: list[tuple[mg.Tensor, mg.Tensor]], u: Array) -> mg.Tensor:
+    v = mg.Tensor(u)
+    for weight, bias in p:
+        v = v @ weight.T + bias
+    return v.sum()
+
+
+def branched(p: dict[str, mg.Tensor]) -> dict[str, mg.Tensor]:
+    return {"sum": p["w"].sum(), "w": p["w"]}
+
+
+def measured(u: mg.Tensor) -> tuple[mg.Tensor, dict[str, Any]]:
+    return u.sum(), {"largest": u.max()}
+
+
+moved: dict[str, Array] = mg.grad(stacked)(parameters, scale=2.0)
+steps: Layers = mg.grad(layered, argnums=0)(layers, x)
+layers = [(w - 0.1 * dw, b - 0.1 * db) for (w, b), (dw, db) in zip(layers, steps, strict=True)]
+some_parameters: tuple[dict[str, Array], Array] = mg.grad(lambda p, s: stacked(p) * s, (0, 1))(parameters, 2.0)
+level, by_name = mg.value_and_grad(stacked)(parameters)
+print(float(level), {name: g.shape for name, g in by_name.items()})
+(level, notes), by_array = mg.value_and_grad(measured, has_aux=True)(x)
+print(float(level), notes["largest"], by_array.sum())
+(by_array, by_other), notes = mg.grad(lambda u, v: (energy(u, v), None), (0, 1), has_aux=True)(x, 2.0)
+print(by_array.sum() + by_other.sum())
+many, pull = mg.vjp(branched, parameters)
+(by_parameters,) = pull({"sum": 1.0, "w": many["w"]}, rng=0)
+print({name: g.sum() for name, g in by_parameters.items()})
+number, pull_number, extra = mg.vjp(measured, x, has_aux=True)
+print(number.sum(), pull_number(1.0)[0].sum(), extra)
+print(mg.grad(energy)([1.0, 2.0], 3).tolist(), mg.grad(energy)(np.float32(1), w).tolist())
+
 # Each node's VJP
 ops.linear(x, w, b, **presets.winner_take_all(0.3, where="vjp"))
 ops.linear(x, w, b, **presets.rad(0.3, kind="entries"))

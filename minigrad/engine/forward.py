@@ -1,0 +1,95 @@
+"""Forward mode: a tangent for every node of a recorded tape.
+
+Tangents are exact: estimators on nodes belong to the way back, and are not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.arrays import plain, wide
+from minigrad.engine.complete import check_seen, others_record
+from minigrad.engine.context import CONTEXT, Recorder, TapeError
+from minigrad.engine.lift import call_of, lifted_saved, pushed_tensor, reaches
+from minigrad.engine.nesting import stands_on, suspended
+from minigrad.engine.node import Node
+from minigrad.engine.tangents import multilinear, tangent
+from minigrad.engine.tensor import Tensor, TensorLike
+
+__all__ = ["pushforward"]
+
+
+def pushforward(tape: Recorder, given: Sequence[tuple[Tensor, TensorLike]]) -> list[Any]:
+    """The tangent of each node; see `minigrad.Tape.pushforward`."""
+    found = seeds(tape, given)
+    if others_record(tape):
+        check_seen(tape, tape.nodes)
+    if tape in CONTEXT.tapes:
+        tape.pulled = True
+    with suspended(tape):
+        tangents = push(tape, found)
+    return [
+        np.zeros(node.shape, node.dtype) if t is None else t if t.dtype == node.dtype else t.astype(node.dtype)
+        for node, t in zip(tape.nodes, tangents, strict=True)
+    ]
+
+
+def seeds(tape: Recorder, given: Sequence[tuple[Tensor, TensorLike]]) -> dict[int, Any]:
+    """The tangents of leaves, by the identity of the leaf; raise for what is none."""
+    found: dict[int, Any] = {}
+    for k, pair in enumerate(given):
+        if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], Tensor):
+            raise TypeError(f"pushforward: seed {k} must be a pair (leaf, tangent), as in [(w, np.ones(w.shape))]")
+        leaf, direction = pair
+        name = f"pushforward: the tangent of {leaf.name or f'leaf {k}'}"
+        if not any(leaf is known for known in tape.leaves) and not leaf.requires_grad:
+            raise TapeError(
+                f"{name}: this tensor requires no gradient, so the tape does not know it; it has no tangent"
+            )
+        if isinstance(direction, Tensor) and any(other is not tape for other in stands_on(direction)):
+            value: Any = direction
+        else:
+            value = plain(direction.data if isinstance(direction, Tensor) else direction, name)
+            if value.dtype.kind not in "fiub":
+                raise TypeError(f"{name} has dtype {value.dtype}; it must hold real numbers")
+            value = value.astype(wide(leaf.dtype), copy=False)
+        if value.shape != leaf.shape:
+            raise ValueError(f"{name} has shape {value.shape}, but the leaf has shape {leaf.shape}")
+        found[id(leaf)] = value if id(leaf) not in found else found[id(leaf)] + value
+    return found
+
+
+def push(tape: Recorder, found: dict[int, Any]) -> list[Any]:
+    """The tangent of each node, an array or a tensor where tapes around record; None where it is zero."""
+    nested = others_record(tape)
+    tangents: list[Any] = []
+    for node in tape.nodes:
+        total, saved = None, None
+        for edge, parent in enumerate(node.parents):
+            t = None if parent is None else tangents[parent] if type(parent) is int else found.get(id(parent))
+            if t is None:
+                continue
+            if node.save:
+                raise TapeError(
+                    f"{node.label}: it saved a sketch of {', '.join(node.save)} (save=), and a tangent needs all of it"
+                    ". Record it within `with minigrad.saving(False):`"
+                )
+            if nested and (isinstance(t, Tensor) or reaches(node)):
+                if saved is None and not multilinear(node.primitive, edge):
+                    saved = lifted_saved(node)
+                t = pushed_tensor(node, edge, t, saved)
+                t = t if t.shape == node.shape else np.broadcast_to(t, node.shape)
+            else:
+                t = tangent(node.primitive, edge, t, call_of(node))
+            total = t if total is None else total + t
+        tangents.append(None if total is None else in_dtype(total, node))
+    return tangents
+
+
+def in_dtype(t: Any, node: Node) -> Any:
+    """A tangent in the dtype of its node; for float16 in float32, for it may be added to others."""
+    dtype = wide(node.dtype)
+    return t if t.dtype == dtype else t.astype(dtype)

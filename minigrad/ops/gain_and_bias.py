@@ -1,0 +1,57 @@
+"""What the normalisations have in common: a gain and a bias for each feature, which stand on the last axis."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine.primitive import Primitive, rows_kept
+from minigrad.structure import column_sums, matrix
+from minigrad.typing import Array
+
+__all__ = ["are_arrays", "check_features", "count_flops", "pull_bias", "pull_gain", "scale_and_shift"]
+
+Saved = dict[str, Any]
+
+
+def pull_gain(g: Array, saved: Saved) -> Array:
+    """The cotangent of the gain."""
+    return np.einsum("ij,ij->j", matrix(g), matrix(saved["normal"]))
+
+
+def pull_bias(g: Array, saved: Saved) -> Array:
+    """The cotangent of the bias."""
+    return column_sums(g) if isinstance(g, np.ndarray) else matrix(g).sum(axis=0)
+
+
+def are_arrays(g: Any, saved: Saved) -> bool:
+    """Whether a rule may work in place, on arrays of its own; tensors are not written to."""
+    return isinstance(g, np.ndarray) and isinstance(saved["inverse"], np.ndarray)
+
+
+def check_features(x: Array, eps: float, **parameters: Array) -> None:
+    """Raise if there are no features, if a parameter is not one number for each, or ``eps`` is negative."""
+    if not x.ndim or not x.shape[-1]:
+        raise ValueError("x must have features along its last axis")
+    if any(values.shape != x.shape[-1:] for values in parameters.values()):
+        names = " and ".join(parameters)
+        raise ValueError(f"{names} must have shape ({x.shape[-1]},), one number for each feature of x")
+    if not eps >= 0:
+        raise ValueError(f"eps={eps} must not be negative")
+
+
+def scale_and_shift(normal: Array, gain: Array, bias: Array) -> Array:
+    """``normal * gain + bias``, with no more memory than that."""
+    out = normal * gain
+    if np.result_type(out, bias) == out.dtype:
+        out += bias
+        return out
+    return np.asarray(out + bias)
+
+
+def count_flops(of: Primitive, forward: float, backward: tuple[float, ...]) -> None:
+    """So many operations for each entry of x that is worked on: forward, and for ∂x, ∂gain and any ∂bias."""
+    of.forward_flops = lambda node: forward * math.prod(node.shape)
+    of.backward_flops = lambda node, edge, kept: backward[edge] * rows_kept(kept) * math.prod(node.shape)
