@@ -26,8 +26,8 @@ __all__ = ["Tree", "flatten"]
 CONTAINERS = (dict, list, tuple)
 """Types of containers, with what is derived from them."""
 
-DEEPEST = 64
-"""Axes that an array of NumPy can have: a list that is nested deeper is none."""
+DEEPEST = 32
+"""Axes that an array can have in every NumPy (64 since 2.0): a list that is nested deeper is none."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import minigrad as mg
 from minigrad import ops
 from minigrad.structure import Columns, Entries, Factors, Kept, Rows, dense
 
-rows_module = importlib.import_module("minigrad.structure.rows")
+batched_module = importlib.import_module("minigrad.structure.batched")
 entries_module = importlib.import_module("minigrad.structure.entries")
 
 SHAPES = [
@@ -73,7 +73,7 @@ def test_only_what_is_needed_is_saved():
 @pytest.mark.parametrize("shapes", [((3, 2, 4, 5), (3, 2, 5, 6)), ((4, 5), (3, 5, 6)), ((2, 1, 4, 5), (3, 5, 6))])
 def test_batches_that_are_visited_and_products_that_are_taken_whole(shapes, visit, monkeypatch):
     """Kept rows and entries of many products: either way the cotangents of the dense rule."""
-    monkeypatch.setattr(rows_module, "VISIT", visit)
+    monkeypatch.setattr(batched_module, "VISIT", visit)
     monkeypatch.setattr(entries_module, "SPARSE", 0.0 if visit > 0 else 1.0)
     rng = np.random.default_rng(0)
     node = node_of(*[rng.standard_normal(shape) for shape in shapes])

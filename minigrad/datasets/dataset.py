@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from minigrad.arrays import plain
+from minigrad.counts import whole
 from minigrad.streams import Domain, generator
 from minigrad.typing import Array, Shape
 
@@ -245,12 +245,7 @@ def _part(name: str, count: int | None, available: int, rng: np.random.Generator
     """The samples to keep of one part: an index for its arrays, which copies, so that the rest can be freed."""
     if count is None:
         return slice(None)
-    try:
-        count = operator.index(count)
-    except TypeError:
-        raise TypeError(f"subset: {name}={count!r} must be a whole number of samples") from None
-    if not 1 <= count <= available:
-        raise ValueError(f"subset: {name}={count} must lie in 1 … {available}, the number of samples there are")
+    count = whole(f"subset: {name}", count, most=available, of="the number of samples there are")
     if rng is None:
         return np.arange(count)
     return np.sort(rng.permutation(available)[:count])

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from minigrad.engine.primitive import is_own
 from minigrad.structure import Cotangent, Dense, Kept
 from minigrad.typing import Array, Shape
 
-__all__ = ["VJP", "Estimator", "Save", "TooManyOutcomes", "estimator_hint"]
+__all__ = ["LISTABLE_BITS", "VJP", "Estimator", "Save", "TooManyOutcomes", "estimator_hint"]
+
+LISTABLE_BITS = 20
+"""Two to this power are the most outcomes that are listed; so many units of uncertain fate have as many outcomes."""
 
 
 class TooManyOutcomes(ValueError):
@@ -60,6 +64,12 @@ class Estimator:
 
     budget: float = 1.0
     unbiased: bool = True
+    _trusted: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # The library's own estimators keep to the contract, which its tests see to.
+        cls._trusted = is_own(cls)
 
     # Any, so that a subclass may say Node or Node | None as it likes; nodes themselves stand above this file.
     def sample(self, g: Array, node: Any, rng: np.random.Generator) -> Cotangent:

@@ -104,11 +104,8 @@ def same(value: Any, array: Array | None) -> bool:
     """True if what was saved under the name of an input is that input."""
     if value is array:
         return True
-    return (
-        isinstance(value, (np.ndarray, np.generic))
-        and array is not None
-        and np.array_equal(value, array, equal_nan=True)
-    )
+    read = isinstance(value, (np.ndarray, np.generic)) and array is not None
+    return read and np.array_equal(value, array, equal_nan=True)
 
 
 def pulled_tensor(node: Node, edge: int, g: Any, saved: dict[str, Any] | None) -> Any:

@@ -228,6 +228,6 @@ def rows_kept(kept: Kept) -> float:
     return kept.fraction if kept.structure is Rows else 1.0  # other structures are made dense first
 
 
-def is_own(function: Callable[..., Any]) -> bool:
-    """True if a function is of this package."""
-    return str(getattr(function, "__module__", None)).partition(".")[0] == __name__.partition(".")[0]
+def is_own(thing: Callable[..., Any]) -> bool:
+    """True if a function or a class is of this package."""
+    return str(getattr(thing, "__module__", None)).partition(".")[0] == __name__.partition(".")[0]

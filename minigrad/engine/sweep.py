@@ -160,18 +160,20 @@ def draw(node: Node, g: Array, key: int) -> list[Cotangent]:
 
     Draws are keyed by (key, node, input), so that making one node exact shifts the draws of no other.
     """
+    estimator = node._vjp
+    if isinstance(estimator, Estimator):  # one draw serves every input
+        return [sketch(estimator, g, node, generator(Domain.BACKWARD, key, node.index, 0))] * len(node.parents)
     out: list[Cotangent] = [g] * len(node.parents)
-    several = isinstance(node.vjp, dict)
-    for estimator, edges in node.draws():
-        rng = generator(Domain.BACKWARD, key, node.index, edges[0] + 1 if several else 0)
-        sketched = sketch(estimator, g, node, rng)
-        for edge in edges:
-            out[edge] = sketched
+    for estimator, (edge,) in node.draws():
+        out[edge] = sketch(estimator, g, node, generator(Domain.BACKWARD, key, node.index, edge + 1))
     return out
 
 
 def sketch(estimator: Estimator, g: Array, node: Node, rng: np.random.Generator) -> Cotangent:
-    """Call ``estimator.sample`` on a cotangent it cannot change, and check what it returns."""
+    """Call ``estimator.sample``; one that is not the library's own gets a view, and what it returns is checked."""
+    if estimator._trusted:
+        drawn = estimator.sample(g, node, rng)
+        return drawn if drawn.dtype == g.dtype else drawn.astype(g.dtype)
     try:
         out = estimator.sample(read_only(g), node, rng)
     except ValueError as error:

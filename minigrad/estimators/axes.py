@@ -13,10 +13,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from minigrad.structure import Columns, Entries, Rows, Structured, matrix_shape, squared_norms
+from minigrad.structure import Columns, Entries, Rows, Structured, squared_norms
 from minigrad.typing import Array, Shape
 
-__all__ = ["AXES", "Axis", "AxisName"]
+__all__ = ["AXES", "Axis", "AxisName", "nonzero_units"]
 
 AxisName: TypeAlias = Literal["column", "row", "sample", "element"]
 """The names of `AXES`."""
@@ -85,35 +85,26 @@ def _sample_squares(g: Array, rows: Array | None, columns: Array | None) -> Arra
     return _row_squares(g, rows, columns).reshape(g.shape[0], -1).sum(axis=1)
 
 
-def _gather_columns(g: Array, indices: Array, scale: Array) -> Columns:
-    values = np.take(g.reshape(matrix_shape(g.shape)), indices, axis=1, mode="clip")
-    values *= scale
-    return Columns(values, indices, g.shape)
-
-
-def _gather_rows(g: Array, indices: Array, scale: Array) -> Rows:
-    values = np.take(g.reshape(matrix_shape(g.shape)), indices, axis=0, mode="clip")
-    values *= scale[:, None]
-    return Rows(values, indices, g.shape)
-
-
 def _gather_samples(g: Array, indices: Array, scale: Array) -> Structured:
-    if g.ndim < 2:
-        return _gather_entries(g, indices, scale)  # a sample is a single number: not a row of anything
-    values = np.take(g, indices, axis=0, mode="clip")
-    values *= scale.reshape(-1, *(1,) * (values.ndim - 1))
-    return Rows(values, indices, g.shape)
-
-
-def _gather_entries(g: Array, indices: Array, scale: Array) -> Entries:
-    values = np.take(g.reshape(-1), indices, mode="clip")
-    values *= scale
-    return Entries(values, indices, g.shape)
+    # A sample of a vector is a single number: not a row of anything.
+    return Entries.gather(g, indices, scale) if g.ndim < 2 else Rows.gather_samples(g, indices, scale)
 
 
 AXES = {
-    "column": Axis(Columns, lambda shape: matrix_shape(shape)[1], _column_squares, _gather_columns),
-    "row": Axis(Rows, lambda shape: matrix_shape(shape)[0], lambda *a: _row_squares(*a).reshape(-1), _gather_rows),
+    "column": Axis(Columns, Columns.count, _column_squares, Columns.gather),
+    "row": Axis(Rows, Rows.count, lambda *a: _row_squares(*a).reshape(-1), Rows.gather),
     "sample": Axis(Rows, lambda shape: shape[0] if shape else 1, _sample_squares, _gather_samples),
-    "element": Axis(Entries, math.prod, lambda *a: _entry_squares(*a).reshape(-1), _gather_entries),
+    "element": Axis(Entries, math.prod, lambda *a: _entry_squares(*a).reshape(-1), Entries.gather),
 }
+
+
+def nonzero_units(g: Array, axis: AxisName, indices: Array) -> Array:
+    """For each of some units, whether it has an entry that is not zero, even one whose square vanishes.
+
+    Examples
+    --------
+    >>> nonzero_units(np.array([[0.0, 1e-300, 2.0]]), "column", np.array([0, 1])).tolist()
+    [False, True]
+    """
+    values = AXES[axis].gather(g, indices, np.ones(indices.size, g.dtype)).parts[0]
+    return np.asarray(values.any(axis=0) if axis == "column" else values.reshape(indices.size, -1).any(axis=1))

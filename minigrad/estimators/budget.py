@@ -6,7 +6,7 @@ import dataclasses
 
 from minigrad.engine.estimator import VJP, Estimator
 
-__all__ = ["budget_of", "has_budget", "states_budget", "with_budget"]
+__all__ = ["has_budget", "states_budget", "with_budget"]
 
 
 def with_budget(vjp: VJP, budget: float) -> VJP:
@@ -41,22 +41,6 @@ def with_budget(vjp: VJP, budget: float) -> VJP:
             return vjp  # Exact
         raise TypeError(f"{vjp!r} has no field `budget` to change; make its class a dataclass with one")
     return {edge: with_budget(estimator, budget) for edge, estimator in vjp.items()}  # type: ignore[misc]
-
-
-def budget_of(vjp: VJP) -> float:
-    """The smallest budget in a choice of VJP; 1 for exact.
-
-    Examples
-    --------
-    >>> from minigrad.estimators import Mask
-    >>> budget_of(Mask(0.5)), budget_of(None)
-    (0.5, 1.0)
-    """
-    if vjp is None:
-        return 1.0
-    if isinstance(vjp, Estimator):
-        return vjp.budget
-    return min((estimator.budget for estimator in vjp.values()), default=1.0)
 
 
 def has_budget(vjp: VJP) -> bool:

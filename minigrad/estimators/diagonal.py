@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from minigrad.estimators.axes import AXES, AxisName
+from minigrad.estimators.axes import AXES, AxisName, nonzero_units
 from minigrad.estimators.budgeted import all_finite
-from minigrad.estimators.designs import DesignName
 from minigrad.estimators.named import check_choice
-from minigrad.estimators.selection import UnitSampler
+from minigrad.estimators.selection import DesignName, UnitSampler
 from minigrad.estimators.text import register
 from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Shape
@@ -143,17 +142,10 @@ class DiagonalSketch(UnitSampler):
         total, least = self.budget * scores.size, FLOOR * self.budget
         hidden = np.flatnonzero(scores == 0)
         if hidden.size:
-            hidden = hidden[self._not_zero(g, hidden)]
+            hidden = hidden[nonzero_units(g, self.axis, hidden)]
         p = optimal_probabilities(scores, total - least * hidden.size, lower=least)
         p[hidden] = least
         return p
-
-    def _not_zero(self, g: Array, indices: Array) -> Array:
-        """Find the units that have an entry which is not zero, even one whose square vanishes."""
-        gathered = AXES[self.axis].gather(g, indices, np.ones(indices.size, g.dtype)).parts[0]
-        if self.axis == "column":
-            return np.asarray(gathered.any(axis=0))
-        return np.asarray(gathered.reshape(indices.size, -1).any(axis=1))
 
     def overhead(self, shape: Shape) -> float:
         return (2 + self.budget) * float(np.prod(shape, dtype=float))  # norms, and rescaling

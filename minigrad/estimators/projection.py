@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.engine.estimator import TooManyOutcomes
+from minigrad.engine.estimator import LISTABLE_BITS, TooManyOutcomes
 from minigrad.estimators.budgeted import Budgeted
-from minigrad.estimators.designs import LISTABLE_BITS
 from minigrad.estimators.named import check_budget, check_choice
 from minigrad.estimators.text import register
 from minigrad.structure import Cotangent, Factors, Kept, matrix_shape

@@ -7,17 +7,17 @@ rows. Q is a×ℓ with orthonormal columns, k runs over the ℓ directions withi
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from minigrad.counts import whole
 from minigrad.estimators.budgeted import Budgeted
-from minigrad.estimators.designs import DESIGNS, DesignName
 from minigrad.estimators.lowrank import LowRankSketch
 from minigrad.estimators.named import check_budget, check_choice
+from minigrad.estimators.selection import DESIGNS, DesignName
 from minigrad.estimators.text import register
 from minigrad.streams import Domain, as_generator, generator
 from minigrad.structure import Cotangent, Factors, Kept, dense, matrix_shape, squared_norms
@@ -132,14 +132,7 @@ class RangeFinderSketch(Budgeted):
         check_budget(self, self.budget)
         check_choice(self, "design", self.design, DESIGNS)
         for name, least in (("oversampling", 0), ("power", 1)):
-            value = getattr(self, name)
-            try:
-                number = operator.index(value)
-            except TypeError:
-                raise TypeError(f"{type(self).__name__}: {name}={value!r} must be a whole number") from None
-            if number < least:
-                raise ValueError(f"{type(self).__name__}: {name}={number} must be at least {least}")
-            object.__setattr__(self, name, number)
+            object.__setattr__(self, name, whole(f"{type(self).__name__}: {name}", getattr(self, name), least))
 
     def width(self, shape: Shape) -> int:
         """The number ℓ of directions of the range for a cotangent of this shape; at most min(rows, columns)."""

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.estimator import TooManyOutcomes
+from minigrad.engine.estimator import LISTABLE_BITS, TooManyOutcomes
 from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import Budgeted
-from minigrad.estimators.designs import LISTABLE_BITS
 from minigrad.estimators.diagonal import TARGETS, DiagonalSketch, Target
 from minigrad.estimators.named import check_budget, check_choice
 from minigrad.estimators.text import register

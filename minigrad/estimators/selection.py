@@ -1,29 +1,95 @@
 """Estimators that keep some units of a cotangent, each with a known probability, and divide it by that.
 
-Index conventions: j runs over the n units (columns, rows, …) of G; p_j is the inclusion probability of unit j.
+Index conventions: j runs over the n units (columns, rows, …) of G; p_j is the inclusion probability of unit j. What a
+unit is says `minigrad.estimators.axes`; how units go together when they are drawn says a *design*.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.engine.estimator import LISTABLE_BITS, TooManyOutcomes
 from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import Budgeted, all_finite, as_cotangent
-from minigrad.estimators.designs import DESIGNS, DesignName
+from minigrad.estimators.inclusion import checked_probabilities
 from minigrad.estimators.named import check_budget, check_choice
+from minigrad.estimators.systematic import draw_systematic, systematic_outcomes
+from minigrad.estimators.text import register
 from minigrad.streams import Domain, as_generator
 from minigrad.structure import Cotangent, Kept, Structured, dense
+from minigrad.theory.joint_probabilities import DesignName
 from minigrad.typing import Array, Seed, Shape
 
 if TYPE_CHECKING:
     from minigrad.engine.node import Node
 
-__all__ = ["Selection", "UnitSampler"]
+__all__ = ["DESIGNS", "Design", "DesignName", "Mask", "Selection", "UnitSampler"]
+
+
+@dataclass(frozen=True)
+class Design:
+    """A way to draw units.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(p, rng) -> indices``: the units that are kept, increasing.
+    outcomes : callable
+        ``outcomes(p) -> iterator of (probability, indices)``.
+    """
+
+    draw: Callable[[Array, np.random.Generator], Array]
+    outcomes: Callable[[Array], Iterator[tuple[float, Array]]]
+
+
+def draw_poisson(p: Array, rng: np.random.Generator) -> Array:
+    """Keep each unit independently of the others; the number kept is random.
+
+    Examples
+    --------
+    >>> draw_poisson(np.array([1.0, 0.0, 1.0]), np.random.default_rng(0)).tolist()
+    [0, 2]
+    """
+    return (rng.random(p.size) < p).nonzero()[0]
+
+
+def poisson_outcomes(p: Array) -> Iterator[tuple[float, Array]]:
+    """All 2ᵏ sets for k units that are neither certain nor impossible.
+
+    Raises
+    ------
+    TooManyOutcomes
+        If k is more than 20.
+
+    Examples
+    --------
+    >>> [(probability, kept.tolist()) for probability, kept in poisson_outcomes(np.array([0.25, 1.0]))]
+    [(0.75, [1]), (0.25, [0, 1])]
+    """
+    certain = p >= 1
+    uncertain = np.flatnonzero((p > 0) & ~certain)
+    if uncertain.size > LISTABLE_BITS:
+        raise TooManyOutcomes(
+            f"independent draws of {uncertain.size} units have 2^{uncertain.size} outcomes, too many to list; "
+            'use fewer units, design="systematic", or draws'
+        )
+    for choice in itertools.product((False, True), repeat=uncertain.size):
+        kept = certain.copy()
+        kept[uncertain] = choice
+        chances = np.where(choice, p[uncertain], 1 - p[uncertain])
+        yield float(chances.prod()), np.flatnonzero(kept)
+
+
+DESIGNS = {
+    "poisson": Design(draw_poisson, poisson_outcomes),
+    "systematic": Design(draw_systematic, systematic_outcomes),
+}
 
 
 class UnitSampler(Budgeted):
@@ -34,12 +100,6 @@ class UnitSampler(Budgeted):
 
     axis: AxisName
     design: DesignName
-    _trusted: ClassVar[bool] = False
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        # The library's own probabilities keep to the contract, which its tests see to.
-        cls._trusted = cls.probabilities.__module__.partition(".")[0] == __name__.partition(".")[0]
 
     def __post_init__(self) -> None:
         for argument in dataclasses.fields(self):  # type: ignore[arg-type]
@@ -93,14 +153,14 @@ class UnitSampler(Budgeted):
         return AXES[self.axis].squares(g, None, None)
 
     def sample(self, g: Any, node: Node | None = None, rng: Seed = None) -> Cotangent:
-        g = as_cotangent(g)
+        if type(g) is not np.ndarray or g.dtype.kind != "f":  # called by hand
+            g = as_cotangent(g)
         if self.budget == 1 or not g.size:
             return g
         p = self._inclusion(g, node)
         kept = self._gather(g, p, self.draw(g, p, as_generator(Domain.SAMPLE, rng)))
         # A look at all of G would cost as much as a small budget saves; what was left out need not be read at all.
-        values = kept.parts[0] if isinstance(kept, Structured) else kept
-        return kept if all_finite(values) or all_finite(g) else g
+        return kept if np.isfinite(kept.parts[0]).all() or all_finite(g) else g
 
     def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
         p = self._inclusion(g, node)
@@ -124,45 +184,12 @@ class UnitSampler(Budgeted):
     def overhead(self, shape: Shape) -> float:
         return self.budget * float(np.prod(shape, dtype=float))  # rescaling what is kept
 
-    def _gather(self, g: Array, p: Array, kept: Array) -> Cotangent:
+    def _gather(self, g: Array, p: Array, kept: Array) -> Structured:
         return AXES[self.axis].gather(g, kept, (1 / p[kept]).astype(g.dtype))
 
     def _inclusion(self, g: Array, node: Node | None) -> Array:
-        """The probabilities; raise if they are none, or would bias the mean."""
         p = self.probabilities(g, node)
-        if self._trusted:
-            return p
-        p = np.asarray(p)
-        units = AXES[self.axis].count(g.shape)
-        if p.shape != (units,) or p.dtype.kind not in "fiub":
-            raise ValueError(
-                f"{self._where(node)} gave {p.dtype} of shape {p.shape} for a cotangent of shape {g.shape}; return one "
-                f"probability for each {self.axis}, an array of floats of shape ({units},)"
-            )
-        p = p.astype(np.float64, copy=False)
-        wrong = np.flatnonzero(~((p >= 0) & (p <= 1)))
-        lost = np.flatnonzero(p == 0)
-        if not wrong.size and lost.size:
-            parts = AXES[self.axis].gather(g, lost, np.ones(lost.size, g.dtype)).parts[0]
-            along = 0 if self.axis == "column" else tuple(range(1, parts.ndim))
-            lost = lost[parts.any(axis=along)] if parts.ndim > 1 else lost[parts != 0]
-        if not wrong.size and not lost.size:
-            return p
-        if not all_finite(g) or not g.any():
-            return np.ones(units)  # norms of such a cotangent are no help: it is handed on as it is
-        if wrong.size:
-            raise ValueError(
-                f"{self._where(node)} gave {p[wrong[0]]:g} for {self.axis} {wrong[0]} ({wrong.size} of {units} are not "
-                "in [0, 1]). Clip what is above 1, and see that no sum that you divide by is 0"
-            )
-        raise ValueError(
-            f"{self._where(node)} gave 0 for {self.axis} {lost[0]}, which is not zero ({lost.size} of {units} such). "
-            "It would never be kept, and the mean be biased: give everything that is not zero some probability, "
-            "as with np.maximum(p, 0.1 * self.budget)"
-        )
-
-    def _where(self, node: Node | None) -> str:
-        return f"{f'{node.label}: ' if node is not None else ''}{type(self).__name__}: probabilities(g, node)"
+        return p if self._trusted else checked_probabilities(p, g, self, node)
 
 
 @dataclass(frozen=True, repr=False)
@@ -215,3 +242,43 @@ class Selection(UnitSampler):
     budget: float = field()
     axis: AxisName = "column"
     design: DesignName = "poisson"
+
+
+@register("mask", "uniform mask: every unit with the same probability")
+@dataclass(frozen=True, repr=False)
+class Mask(Selection):
+    """Keep each column, row, sample or entry with probability ``budget``, and divide it by that.
+
+    Parameters
+    ----------
+    budget : float
+        The probability, in (0, 1].
+    axis : {"column", "row", "sample", "element"}, default "column"
+        What is kept or left out as one: an entry of the last axis, of all axes before it, of the first axis, or
+        of the whole array.
+    design : {"poisson", "systematic"}, default "poisson"
+        Independent draws; or a fixed number, drawn with one random start.
+
+    Raises
+    ------
+    ValueError
+        If the budget is outside (0, 1], or an option is unknown.
+
+    Notes
+    -----
+    Only what is kept is looked at: a NaN or an infinity shows where its unit is kept, and the whole cotangent is then
+    handed on untouched.
+
+    E‖Ĝ − G‖² = (1/budget − 1) ‖G‖² (THEORY.md §2; Bakong et al. 2026, arXiv:2602.14701).
+
+    Examples
+    --------
+    >>> g = np.ones((1, 4))
+    >>> Mask(0.5).sample(g, None, np.random.default_rng(0)).dense().tolist()
+    [[0.0, 2.0, 2.0, 2.0]]
+    >>> Mask(0.5).distortion(g)
+    4.0
+    """
+
+    def probabilities(self, g: Array, node: Node | None = None) -> Array:
+        return np.full(AXES[self.axis].count(g.shape), self.budget)

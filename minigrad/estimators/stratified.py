@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigrad.engine.estimator import TooManyOutcomes
+from minigrad.engine.estimator import LISTABLE_BITS, TooManyOutcomes
 from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import all_finite
-from minigrad.estimators.designs import LISTABLE_BITS
 from minigrad.estimators.selection import UnitSampler
 from minigrad.estimators.text import register
 from minigrad.structure import Kept

@@ -6,6 +6,7 @@ import dis
 import json
 import sys
 import types
+from collections.abc import Iterator
 from typing import Any
 
 from minigrad.fingerprint.digest import digest
@@ -25,35 +26,35 @@ def cell_content(cell: Any) -> Any:
 
 def globals_of(code: types.CodeType) -> list[str]:
     """The names of the global variables that code uses, also in functions inside it, sorted."""
-    names = {str(i.argval) for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names.update(globals_of(constant))
-    return sorted(names)
+    return _arguments(code, "LOAD_GLOBAL", "LOAD_NAME")
 
 
 def attributes_of(code: types.CodeType) -> list[str]:
     """The names of the attributes that code reads, of whatever, also in functions inside it, sorted."""
-    names = {str(i.argval) for i in dis.get_instructions(code) if i.opname in ("LOAD_ATTR", "LOAD_METHOD")}
-    names.update(str(i.argval) for i in dis.get_instructions(code) if i.opname == "IMPORT_FROM")
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names.update(attributes_of(constant))
-    return sorted(names)
+    return _arguments(code, "LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM")
 
 
 def imports_of(code: types.CodeType) -> list[str]:
     """The modules that code imports by their full names, also in functions inside it, sorted."""
     names, level = set(), None
-    for i in dis.get_instructions(code):
+    for i in _instructions(code):
         if i.opname == "IMPORT_NAME" and level == 0:
             names.add(str(i.argval))
         if i.opname in ("LOAD_CONST", "LOAD_SMALL_INT") and isinstance(i.argval, int):
-            level = i.argval
+            level = i.argval  # stands before each import
+    return sorted(names)
+
+
+def _arguments(code: types.CodeType, *operations: str) -> list[str]:
+    return sorted({str(i.argval) for i in _instructions(code) if i.opname in operations})
+
+
+def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
+    """Those of the code, and of the functions inside it."""
+    yield from dis.get_instructions(code)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            names.update(imports_of(constant))
-    return sorted(names)
+            yield from _instructions(constant)
 
 
 def code_digest(code: types.CodeType, doc: str | None = None) -> str:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
+from minigrad.counts import whole
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import lecun_uniform
-from minigrad.nn.layer_arguments import as_tensor, place, positive
+from minigrad.nn.layer_arguments import as_tensor, place
 from minigrad.nn.linear_layer import Linear
 from minigrad.nn.sketch import Sketchable
 from minigrad.streams import Domain, as_generator
@@ -76,8 +77,8 @@ class MultiHeadSelfAttention(Sketchable):
         rng: Seed = None,
         dtype: DTypeLike = np.float32,
     ):
-        self.width = positive("MultiHeadSelfAttention: width", width)
-        self.heads = positive("MultiHeadSelfAttention: heads", heads)
+        self.width = whole("MultiHeadSelfAttention: width", width)
+        self.heads = whole("MultiHeadSelfAttention: heads", heads)
         if self.width % self.heads:
             raise ValueError(
                 f"MultiHeadSelfAttention: {self.heads} heads do not divide a width of {self.width}; each head takes "

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
+from minigrad.counts import whole
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.activations import ReLU
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv_layer import Conv2d
 from minigrad.nn.initial import rescale
-from minigrad.nn.layer_arguments import as_tensor, place, positive
+from minigrad.nn.layer_arguments import as_tensor, place
 from minigrad.nn.module import Module, Window
 from minigrad.nn.norm_layers import BatchNorm
 from minigrad.streams import Domain, as_generator
@@ -79,7 +80,7 @@ class Bottleneck(Module):
         rng: Seed = None,
         dtype: DTypeLike = np.float32,
     ):
-        k = positive("Bottleneck: kernel_size", kernel_size)
+        k = whole("Bottleneck: kernel_size", kernel_size)
         if k % 2 == 0:
             raise ValueError(f"Bottleneck: kernel_size={k} must be odd, so that the shortcut has a middle to stand on")
         if padding not in ("same", "valid"):

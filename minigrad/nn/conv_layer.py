@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
+from minigrad.counts import whole
 from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
-from minigrad.nn.layer_arguments import positive, short
+from minigrad.nn.layer_arguments import short
 from minigrad.nn.module import Window
 from minigrad.nn.sketch import Saving
 from minigrad.ops.windows import Pair, pair
@@ -84,8 +85,8 @@ class Conv2d(Saving):
         dtype: DTypeLike = np.float32,
         init: Initializer = he_uniform,
     ):
-        self.in_channels = positive("Conv2d: in_channels", in_channels)
-        self.out_channels = positive("Conv2d: out_channels", out_channels)
+        self.in_channels = whole("Conv2d: in_channels", in_channels)
+        self.out_channels = whole("Conv2d: out_channels", out_channels)
         self.kernel_size = pair("Conv2d: kernel_size", kernel_size)
         self.stride = pair("Conv2d: stride", stride)
         self.padding = pair("Conv2d: padding", padding, 0)

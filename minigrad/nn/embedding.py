@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
+from minigrad.counts import whole
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import lecun_uniform
-from minigrad.nn.layer_arguments import as_tensor, place, positive
+from minigrad.nn.layer_arguments import as_tensor, place
 from minigrad.nn.linear_layer import Linear
 from minigrad.nn.module import Module
 from minigrad.ops.windows import Pair, pair
@@ -69,7 +70,7 @@ class PatchEmbedding(Module):
         dtype: DTypeLike = np.float32,
     ):
         self.patch_size = pair("PatchEmbedding: patch_size", patch_size)
-        self.channels = positive("PatchEmbedding: channels", channels)
+        self.channels = whole("PatchEmbedding: channels", channels)
         h, w = self.patch_size
         self.projection = Linear(h * w * self.channels, width, vjp=vjp, rng=rng, dtype=dtype, init=lecun_uniform)
 
@@ -117,7 +118,7 @@ class PositionEmbedding(Module):
     """
 
     def __init__(self, tokens: int, width: int, *, rng: Seed = None, dtype: DTypeLike = np.float32):
-        shape = positive("PositionEmbedding: tokens", tokens), positive("PositionEmbedding: width", width)
+        shape = whole("PositionEmbedding: tokens", tokens), whole("PositionEmbedding: width", width)
         self.weight = small_normal(shape, rng, dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
@@ -154,7 +155,7 @@ class ClassToken(Module):
     """
 
     def __init__(self, width: int, *, rng: Seed = None, dtype: DTypeLike = np.float32):
-        self.weight = small_normal((positive("ClassToken: width", width),), rng, dtype)
+        self.weight = small_normal((whole("ClassToken: width", width),), rng, dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 from minigrad.engine.context import current_layer
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.module import Module
 
-__all__ = ["as_tensor", "check_module", "place", "positive", "short"]
+__all__ = ["as_tensor", "check_module", "place", "short"]
 
 
 def as_tensor(x: TensorLike) -> Tensor:
@@ -28,25 +27,6 @@ def place(layer: Module) -> str:
     """
     path = current_layer()
     return type(layer).__name__ + (f" in layer {path!r}" if path else "")
-
-
-def positive(what: str, value: Any) -> int:
-    """The value as an int; raise unless it is a positive whole number.
-
-    Examples
-    --------
-    >>> positive("Linear: in_features", 0)
-    Traceback (most recent call last):
-        ...
-    ValueError: Linear: in_features=0 must be a whole number of at least 1
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{what}={value!r} must be a whole number of at least 1") from None
-    if number < 1:
-        raise ValueError(f"{what}={number} must be a whole number of at least 1")
-    return number
 
 
 def short(both: tuple[int, int]) -> str:

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
+from minigrad.counts import whole
 from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
-from minigrad.nn.layer_arguments import positive
 from minigrad.nn.sketch import Saving
 from minigrad.typing import Seed
 
@@ -72,8 +72,8 @@ class Linear(Saving):
         dtype: DTypeLike = np.float32,
         init: Initializer = he_uniform,
     ):
-        self.in_features = positive("Linear: in_features", in_features)
-        self.out_features = positive("Linear: out_features", out_features)
+        self.in_features = whole("Linear: in_features", in_features)
+        self.out_features = whole("Linear: out_features", out_features)
         self.weight = drawn(init, (self.out_features, self.in_features), self.in_features, rng, dtype)
         self.bias: Tensor | None = zeros((self.out_features,), dtype) if bias else None
         self.vjp = vjp

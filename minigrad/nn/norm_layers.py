@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
+from minigrad.counts import whole
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import zeros
-from minigrad.nn.layer_arguments import as_tensor, place, positive
+from minigrad.nn.layer_arguments import as_tensor, place
 from minigrad.nn.module import Module
 from minigrad.typing import Array
 
@@ -47,7 +48,7 @@ class LayerNorm(Module):
     per_pixel = True
 
     def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
-        self.features = positive("LayerNorm: features", features)
+        self.features = whole("LayerNorm: features", features)
         self.eps = float(eps)
         self.gain = ones(self.features, dtype)
         self.bias = zeros((self.features,), dtype)
@@ -91,7 +92,7 @@ class RMSNorm(Module):
     per_pixel = True
 
     def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
-        self.features = positive("RMSNorm: features", features)
+        self.features = whole("RMSNorm: features", features)
         self.eps = float(eps)
         self.gain = ones(self.features, dtype)
 
@@ -154,7 +155,7 @@ class BatchNorm(Module):
     def __init__(
         self, features: int, momentum: float = 0.1, eps: float = 1e-5, *, dtype: DTypeLike = np.float32
     ):  # fmt: skip
-        self.features = positive("BatchNorm: features", features)
+        self.features = whole("BatchNorm: features", features)
         if not 0 < momentum <= 1:
             raise ValueError(f"BatchNorm: momentum={momentum} must lie in (0, 1]; it is the weight of the newest batch")
         self.momentum, self.eps = float(momentum), float(eps)

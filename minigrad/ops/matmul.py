@@ -37,8 +37,8 @@ from minigrad.structure import (
     swap,
     transpose,
 )
+from minigrad.structure.batched import visits_pay
 from minigrad.structure.entries import SPARSE
-from minigrad.structure.rows import visits_pay
 from minigrad.typing import Array, Shape
 
 __all__ = ["matmul"]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from minigrad.counts import whole
 from minigrad.optim.arguments import not_negative
 
 __all__ = ["Constant", "Cosine", "Schedule", "StepDecay", "Warmup"]
@@ -161,14 +162,7 @@ def _check_lr(schedule: Any) -> None:
 
 
 def _check_count(schedule: Any, name: str) -> None:
-    value = getattr(schedule, name)
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{type(schedule).__name__}: {name}={value!r} must be a whole number of steps") from None
-    if count < 1:
-        raise ValueError(f"{type(schedule).__name__}: {name}={count} must be at least 1")
-    object.__setattr__(schedule, name, count)
+    object.__setattr__(schedule, name, whole(f"{type(schedule).__name__}: {name}", getattr(schedule, name)))
 
 
 def _check_step(schedule: Any, step: Any) -> int:

@@ -6,7 +6,8 @@ writes its VJPs once, ∂X = G W and ∂W = Gᵀ X, for every structure of G and
 
 from __future__ import annotations
 
-from minigrad.structure.base import Cotangent, Dense, Kept, Structured, dense, matrix_shape
+from minigrad.structure.base import Cotangent, Dense, Kept, Structured
+from minigrad.structure.batched import contract_batches, multiply_batches, narrow, swap
 from minigrad.structure.columns import Columns
 from minigrad.structure.entries import Entries
 from minigrad.structure.factors import Factors
@@ -23,13 +24,11 @@ from minigrad.structure.parts import (
 )
 from minigrad.structure.products import (
     contract,
-    contract_batches,
+    dense,
     matrix,
+    matrix_shape,
     multiply,
-    multiply_batches,
-    narrow,
     reshape_rows,
-    swap,
 )
 from minigrad.structure.rows import Rows
 from minigrad.structure.squares import squared_norms

@@ -10,7 +10,6 @@ A structure needs ``parts``, ``dense`` and ``astype``. Whatever else it can do c
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -19,7 +18,7 @@ from numpy.typing import DTypeLike
 
 from minigrad.typing import Array, Shape
 
-__all__ = ["Cotangent", "Dense", "Kept", "Structured", "dense", "matrix_shape"]
+__all__ = ["Cotangent", "Dense", "Kept", "Structured"]
 
 
 class Structured:
@@ -207,28 +206,3 @@ class Kept:
     structure: type[Structured] = Dense
     fraction: float = 1.0
     samples: bool = False
-
-
-def matrix_shape(shape: Shape) -> tuple[int, int]:
-    """``(rows, columns)`` of a cotangent of this shape: all axes but the last are flattened.
-
-    Examples
-    --------
-    >>> matrix_shape((2, 3, 5)), matrix_shape((5,)), matrix_shape(())
-    ((6, 5), (1, 5), (1, 1))
-    """
-    if not shape:
-        return 1, 1
-    return math.prod(shape[:-1]), shape[-1]
-
-
-def dense(g: Cotangent) -> Array:
-    """The cotangent as a plain array.
-
-    Examples
-    --------
-    >>> from minigrad.structure import Rows
-    >>> dense(Rows(np.array([[1.0]]), np.array([0]), (2, 1))).tolist()
-    [[1.0], [0.0]]
-    """
-    return g.dense() if isinstance(g, Structured) else g

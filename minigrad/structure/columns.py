@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.structure.base import Cotangent, Structured, dense, matrix_shape
+from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.batched import contract_batches, multiply_batches
 from minigrad.structure.indices import common, spread_columns
 from minigrad.structure.parts import column_sums, row_squares, take_columns, take_rows
-from minigrad.structure.products import contract, contract_batches, matrix, multiply, multiply_batches, reshape_rows
+from minigrad.structure.products import contract, dense, matrix, matrix_shape, multiply, reshape_rows
 from minigrad.structure.rows import Rows
 from minigrad.typing import Array, Shape
 
@@ -45,9 +46,25 @@ class Columns(Structured):
     def __init__(self, values: Array, indices: Array, shape: Shape):
         self.values, self.indices, self.shape = values, indices, shape
 
+    @classmethod
+    def gather(cls, g: Array, indices: Array, scale: Array) -> Columns:
+        """Some columns of an array, each times its scale."""
+        values = np.take(matrix(g), indices, axis=1, mode="clip")
+        values *= scale
+        return cls(values, indices, g.shape)
+
+    @staticmethod
+    def count(shape: Shape) -> int:
+        """The number of columns of an array of this shape."""
+        return shape[-1] if shape else 1
+
     @property
     def parts(self) -> tuple[Array, ...]:
         return (self.values, self.indices)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.values.dtype
 
     @property
     def thin(self) -> Any:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.structure.base import Cotangent, Structured, dense, matrix_shape
+from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.batched import swap
 from minigrad.structure.indices import placed
-from minigrad.structure.products import matrix, reshape_rows, swap
+from minigrad.structure.products import dense, matrix, matrix_shape, reshape_rows
 from minigrad.typing import Array, Shape
 
 __all__ = ["SPARSE", "Entries"]
@@ -42,6 +43,13 @@ class Entries(Structured):
 
     def __init__(self, values: Array, indices: Array, shape: Shape):
         self.values, self.indices, self.shape = values, indices, shape
+
+    @classmethod
+    def gather(cls, g: Array, indices: Array, scale: Array) -> Entries:
+        """Some entries of an array, each times its scale."""
+        values = np.take(g.reshape(-1), indices, mode="clip")
+        values *= scale
+        return cls(values, indices, g.shape)
 
     @property
     def parts(self) -> tuple[Array, ...]:

@@ -7,17 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.structure.base import Cotangent, Structured, dense
+from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.batched import contract_batches, multiply_batches, swap
 from minigrad.structure.parts import column_sums, take_columns, take_rows, take_samples
-from minigrad.structure.products import (
-    contract,
-    contract_batches,
-    matrix,
-    multiply,
-    multiply_batches,
-    reshape_rows,
-    swap,
-)
+from minigrad.structure.products import contract, dense, matrix, multiply, reshape_rows
 from minigrad.typing import Array, Shape
 
 __all__ = ["Factors"]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.arrays import wide
-from minigrad.structure.base import Cotangent, Structured, dense
-from minigrad.structure.products import matrix
+from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.products import dense, matrix
 from minigrad.structure.squares import squared_norms
 from minigrad.typing import Array, Shape
 
@@ -158,7 +158,9 @@ def sum_to(g: Cotangent, shape: Shape) -> Any:
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
         return None
     axes = tuple(range(extra)) + tuple(extra + k for k, n in enumerate(shape) if n == 1 and g.shape[extra + k] != 1)
-    return np.asarray(g.sum(axis=axes, dtype=wide(g.dtype))).reshape(shape)
+    # Tensors, whose derivative is under way as well, see to their own dtype.
+    sums = g.sum(axis=axes, dtype=wide(g.dtype)) if isinstance(g, np.ndarray) else g.sum(axis=axes)
+    return sums.reshape(shape)
 
 
 def add(a: Cotangent, b: Cotangent) -> Cotangent:

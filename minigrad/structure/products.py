@@ -1,12 +1,11 @@
-"""Products and sums of matrices of any structure: each operand may be a plain array or structured.
+"""Products of matrices of any structure: each operand may be a plain array or structured.
 
-Index conventions: G is (…, m), all axes but the last are rows; i runs over rows, j over columns, batches lead.
-These four products are all that the backward passes of linear maps are made of (THEORY.md §2):
+Index conventions: G is (…, m), all axes but the last are rows; i runs over rows, j over columns.
+With those of `minigrad.structure.batched` these are all that the backward passes of linear maps are made of
+(THEORY.md §2):
 
     multiply(G, W)          G W             ∂X of Y = X Wᵀ
     contract(G, X)          Gᵀ X            ∂W of Y = X Wᵀ
-    multiply_batches(G, B)  G Bᵀ per batch  ∂A of C = A B
-    contract_batches(A, G)  Aᵀ G per batch  ∂B of C = A B
 
 The left operand is asked first, then the right one, as Python does for its operators; where neither has a cheaper way
 than writing it out, it is written out.
@@ -14,14 +13,39 @@ than writing it out, it is written out.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numpy as np
-
-from minigrad.structure.base import Cotangent, Structured, dense, matrix_shape
+from minigrad.structure.base import Cotangent, Structured
 from minigrad.typing import Array, Shape
 
-__all__ = ["contract", "contract_batches", "matrix", "multiply", "multiply_batches", "narrow", "reshape_rows", "swap"]
+__all__ = ["contract", "dense", "matrix", "matrix_shape", "multiply", "reshape_rows"]
+
+
+def dense(g: Cotangent) -> Array:
+    """The cotangent as a plain array.
+
+    Examples
+    --------
+    >>> from minigrad.structure import Rows
+    >>> import numpy as np
+    >>> dense(Rows(np.array([[1.0]]), np.array([0]), (2, 1))).tolist()
+    [[1.0], [0.0]]
+    """
+    return g.dense() if isinstance(g, Structured) else g
+
+
+def matrix_shape(shape: Shape) -> tuple[int, int]:
+    """``(rows, columns)`` of a cotangent of this shape: all axes but the last are flattened.
+
+    Examples
+    --------
+    >>> matrix_shape((2, 3, 5)), matrix_shape((5,)), matrix_shape(())
+    ((6, 5), (1, 5), (1, 1))
+    """
+    if not shape:
+        return 1, 1
+    return math.prod(shape[:-1]), shape[-1]
 
 
 def matrix(array: Array) -> Array:
@@ -29,21 +53,11 @@ def matrix(array: Array) -> Array:
 
     Examples
     --------
+    >>> import numpy as np
     >>> matrix(np.ones((2, 3, 5))).shape
     (6, 5)
     """
     return array if array.ndim == 2 else array.reshape(matrix_shape(array.shape))
-
-
-def swap(array: Array) -> Array:
-    """The last two axes exchanged (a view).
-
-    Examples
-    --------
-    >>> swap(np.ones((2, 3, 5))).shape
-    (2, 5, 3)
-    """
-    return np.swapaxes(array, -1, -2)
 
 
 def reshape_rows(g: Any, lead: Shape) -> Any:
@@ -51,6 +65,7 @@ def reshape_rows(g: Any, lead: Shape) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> reshape_rows(np.ones((6, 5)), (2, 3)).shape
     (2, 3, 5)
     """
@@ -79,6 +94,7 @@ def multiply(g: Cotangent, w: Cotangent) -> Any:
     Examples
     --------
     >>> from minigrad.structure import Rows
+    >>> import numpy as np
     >>> multiply(Rows(np.array([[1.0, 2.0]]), np.array([3]), (5, 2)), np.ones((2, 4)))
     Rows(shape=(5, 4), dtype=float64, stored 1×4, 1)
     """
@@ -112,6 +128,7 @@ def contract(g: Cotangent, x: Cotangent) -> Any:
     Examples
     --------
     >>> from minigrad.structure import Columns
+    >>> import numpy as np
     >>> contract(Columns(np.ones((4, 1)), np.array([2]), (4, 3)), np.ones((4, 2)))
     Rows(shape=(3, 2), dtype=float64, stored 1×2, 1)
     """
@@ -127,89 +144,3 @@ def contract(g: Cotangent, x: Cotangent) -> Any:
     if isinstance(g, Structured):
         g = g.dense()
     return matrix(g).T @ matrix(x)
-
-
-def multiply_batches(g: Cotangent, b: Cotangent) -> Any:
-    """G Bᵀ in each batch.
-
-    Parameters
-    ----------
-    g : ndarray or Structured, shape (…, r, m)
-    b : ndarray or Structured, shape (…, n, m)
-        Leading axes are batches and broadcast.
-
-    Returns
-    -------
-    ndarray or Structured, shape (…, r, n)
-
-    Examples
-    --------
-    >>> multiply_batches(np.ones((7, 4, 3)), np.ones((7, 2, 3))).shape
-    (7, 4, 2)
-    """
-    if isinstance(g, Structured):
-        out = g.multiply_batches(b)
-        if out is not NotImplemented:
-            return out
-    if isinstance(b, Structured):
-        out = b.multiply_batches_into(g)
-        if out is not NotImplemented:
-            return out
-    return dense(g) @ swap(dense(b))
-
-
-def contract_batches(a: Cotangent, g: Cotangent) -> Any:
-    """Aᵀ G in each batch.
-
-    Parameters
-    ----------
-    a : ndarray or Structured, shape (…, r, n)
-    g : ndarray or Structured, shape (…, r, m)
-        Leading axes are batches and broadcast.
-
-    Returns
-    -------
-    ndarray or Structured, shape (…, n, m)
-
-    Examples
-    --------
-    >>> contract_batches(np.ones((7, 4, 2)), np.ones((7, 4, 3))).shape
-    (7, 2, 3)
-    """
-    if isinstance(g, Structured):
-        out = g.contract_batches_into(a)
-        if out is not NotImplemented:
-            return out
-    if isinstance(a, Structured):
-        out = a.contract_batches(g)
-        if out is not NotImplemented:
-            return out
-    return swap(dense(a)) @ dense(g)
-
-
-def narrow(g: Cotangent, w: Array) -> tuple[Array, Array]:
-    """Arrays L and V with G Wᵀ = L Vᵀ, of as few columns as the structure of G allows.
-
-    Parameters
-    ----------
-    g : ndarray or Structured, shape (…, m)
-    w : ndarray, shape (…, m)
-
-    Returns
-    -------
-    tuple of ndarray
-        L of shape (…, r) with the leading axes of G, and V of shape (…, r) with those of W.
-
-    Examples
-    --------
-    >>> from minigrad.structure import Columns
-    >>> l, v = narrow(Columns(np.ones((4, 1)), np.array([2]), (4, 3)), np.ones((5, 3)))
-    >>> l.shape, v.shape
-    ((4, 1), (5, 1))
-    """
-    if isinstance(g, Structured):
-        out = g.narrow(w)
-        if out is not NotImplemented:
-            left, right = out
-            return left, right
-    return dense(g), w

@@ -6,27 +6,20 @@ G W has the same rows alone; Gᵀ X needs the same rows of X: both products shri
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.structure.base import Cotangent, Structured, dense
+from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.batched import contract_batches, multiply_batches, visits, visits_pay
 from minigrad.structure.indices import common
 from minigrad.structure.parts import column_sums, row_squares, take_columns, take_rows, take_samples
-from minigrad.structure.products import contract, contract_batches, matrix, multiply, multiply_batches
+from minigrad.structure.products import contract, dense, matrix, multiply
 from minigrad.typing import Array, Shape
 
-__all__ = ["Rows", "visits_pay"]
-
-VISIT = 3e5
-"""Operations that a visit to one batch must spare to be worth its time, as measured; less, and all is left whole."""
-
-
-def visits_pay(rows: int, inner: int, columns: int, fraction: float) -> bool:
-    """True if visiting batches for a fraction of their rows is faster than the product of all rows of all batches."""
-    return 2.0 * rows * inner * columns * (1 - fraction) > VISIT
+__all__ = ["Rows"]
 
 
 class Rows(Structured):
@@ -58,9 +51,32 @@ class Rows(Structured):
     def __init__(self, values: Array, indices: Array, shape: Shape):
         self.values, self.indices, self.shape = values, indices, shape
 
+    @classmethod
+    def gather(cls, g: Array, indices: Array, scale: Array) -> Rows:
+        """Some rows of an array, each times its scale."""
+        values = np.take(matrix(g), indices, axis=0, mode="clip")
+        values *= scale[:, None]
+        return cls(values, indices, g.shape)
+
+    @classmethod
+    def gather_samples(cls, g: Array, indices: Array, scale: Array) -> Rows:
+        """Some samples of an array with two axes at least, each times its scale."""
+        values = np.take(g, indices, axis=0, mode="clip")
+        values *= scale.reshape(-1, *(1,) * (values.ndim - 1))
+        return cls(values, indices, g.shape)
+
+    @staticmethod
+    def count(shape: Shape) -> int:
+        """The number of rows of an array of this shape."""
+        return math.prod(shape[:-1])
+
     @property
     def parts(self) -> tuple[Array, ...]:
         return (self.values, self.indices)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.values.dtype
 
     @property
     def trailing(self) -> Shape:
@@ -201,7 +217,7 @@ class Rows(Structured):
             return NotImplemented
         whole, rows = dense(b), self.unfolded
         out = np.zeros(shape, self.dtype)
-        for kept, first, at in self._batches(rows):
+        for kept, first, at in visits(rows.indices, self.shape[:-2], self.shape[-2]):
             out[at][rows.indices[kept] - first] = rows.values[kept] @ whole[at if whole.ndim > 2 else ()].T
         return out
 
@@ -225,7 +241,7 @@ class Rows(Structured):
             return NotImplemented
         whole, rows = dense(a), self.unfolded
         out = np.zeros(shape, self.dtype)
-        for kept, first, at in self._batches(rows):
+        for kept, first, at in visits(rows.indices, self.shape[:-2], self.shape[-2]):
             out[at] = whole[at if whole.ndim > 2 else ()][rows.indices[kept] - first].T @ rows.values[kept]
         return out
 
@@ -234,11 +250,3 @@ class Rows(Structured):
         lead = self.shape[:-1]
         fraction = len(self.indices) * math.prod(self.trailing[:-1]) / max(math.prod(lead), 1)
         return math.prod(lead[:-1]) == 1 or visits_pay(lead[-1], inner, self.shape[-1], fraction)
-
-    def _batches(self, rows: Rows) -> Iterator[tuple[slice, int, tuple[int, ...]]]:
-        """For each batch with something kept: which kept values, the first row, and where the batch is."""
-        lead, each = rows.shape[:-2], rows.shape[-2]
-        starts = np.searchsorted(rows.indices, np.arange(math.prod(lead) + 1) * each)
-        for k, batch in enumerate(np.ndindex(*lead)):
-            if starts[k] < starts[k + 1]:
-                yield slice(starts[k], starts[k + 1]), k * each, batch

@@ -96,7 +96,9 @@ def optimal_probabilities(
     if costs is None and lower is None:
         p = fill(np.sqrt(w), total)
     elif costs is None and lower is not None and np.ndim(lower) == 0:
-        p = fill_floor(np.sqrt(w), total, float(_floor(lower, np.ones(1), (1,))[0]))
+        bound = float(np.asarray(lower, np.float64))
+        _check_bounds(bound, bound)
+        p = fill_floor(np.sqrt(w), total, bound)
     else:
         p = fill_box(w, _costs(costs, given.shape), _floor(lower, w, given.shape), total)
     if p.min() < _TINY:
@@ -193,8 +195,8 @@ def _floor(lower: ArrayLike | None, w: Array, shape: tuple[int, ...]) -> Array:
     if lower is None:
         return np.zeros(w.size)
     l = np.asarray(lower, dtype=np.float64)
-    if not (l.size == 0 or (l.min() >= 0.0 and l.max() <= 1.0)):
-        raise ValueError("optimal_probabilities: lower bounds are probabilities and must lie in [0, 1].")
+    if l.size:
+        _check_bounds(float(l.min()), float(l.max()))
     if l.ndim == 0:
         return np.where(w > 0.0, l, 0.0)
     if l.shape != shape:
@@ -202,3 +204,8 @@ def _floor(lower: ArrayLike | None, w: Array, shape: tuple[int, ...]) -> Array:
             f"optimal_probabilities: lower of shape {l.shape} for weights of shape {shape}; give one each."
         )
     return l.ravel()
+
+
+def _check_bounds(least: float, most: float) -> None:
+    if not (least >= 0.0 and most <= 1.0):
+        raise ValueError("optimal_probabilities: lower bounds are probabilities and must lie in [0, 1].")

@@ -6,13 +6,13 @@ never come here. All samples are changed at once, and the same generator gives t
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from minigrad.counts import whole
 from minigrad.typing import Array
 
 __all__ = ["Augment", "random_crop", "random_flip"]
@@ -49,13 +49,7 @@ class random_crop:  # lower case: it reads as the verb it is, as `range` does
     padding: int
 
     def __post_init__(self) -> None:
-        try:
-            padding = operator.index(self.padding)
-        except TypeError:
-            raise TypeError(f"random_crop: padding={self.padding!r} must be a whole number of pixels") from None
-        if padding < 0:
-            raise ValueError(f"random_crop: padding={padding} must be at least 0 pixels")
-        object.__setattr__(self, "padding", padding)
+        object.__setattr__(self, "padding", whole("random_crop: padding", self.padding, 0))
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:
         """A crop of each image: a new array of the shape and dtype of ``x``."""

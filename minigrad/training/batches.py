@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import operator
 
 import numpy as np
 
+from minigrad.counts import whole
 from minigrad.streams import Domain, generator
 from minigrad.typing import Array
 
@@ -45,13 +45,8 @@ class Batches:
     """
 
     def __init__(self, samples: int, batch_size: int, seed: int):
-        try:
-            batch_size = operator.index(batch_size)
-        except TypeError:
-            raise TypeError(f"batch_size={batch_size!r} must be a whole number of samples") from None
-        if not 1 <= batch_size <= samples:
-            raise ValueError(f"batch_size={batch_size} must lie in 1 … {samples}, the number of training samples")
-        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.batch_size = whole("batch_size", batch_size, most=samples, of="the number of training samples")
+        self.samples, self.seed = samples, seed
         self._passes: dict[int, Array] = {}
 
     @property

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minigrad.counts import whole
 from minigrad.engine.estimator import VJP
 from minigrad.nn.activations import ReLU
 from minigrad.nn.blocks import Bottleneck, Padding
 from minigrad.nn.containers import Sequential
 from minigrad.nn.conv_layer import Conv2d
-from minigrad.nn.layer_arguments import positive
 from minigrad.nn.linear_layer import Linear
 from minigrad.nn.models.building import register
 from minigrad.nn.module import Module
@@ -101,12 +101,12 @@ def bagnet(
         receptive_field = 17 if min(input_shape[:2]) >= 17 else 9
     if receptive_field not in FIELDS:
         raise ValueError(f"bagnet: receptive_field={receptive_field} is none of {', '.join(map(str, FIELDS))}")
-    stages = [positive("bagnet: depth", n) for n in (depth if isinstance(depth, Sequence) else [depth] * len(STRIDES))]
+    stages = [whole("bagnet: depth", n) for n in (depth if isinstance(depth, Sequence) else [depth] * len(STRIDES))]
     if len(stages) != len(STRIDES):
         raise ValueError(f"bagnet: depth={depth} must be one number, or one for each of the {len(STRIDES)} stages")
     if padding not in ("same", "valid"):
         raise ValueError(f"bagnet: padding={padding!r} is unknown; it is 'same' or 'valid'")
-    channels = positive("bagnet: width", width)
+    channels = whole("bagnet: width", width)
     generator = as_generator(Domain.INITIALISATION, rng)
     layers: list[Module] = [
         Conv2d(input_shape[2], channels, 1, bias=False, rng=generator, dtype=dtype),
@@ -117,7 +117,7 @@ def bagnet(
     before = channels
     for stage, (blocks, stride) in enumerate(zip(stages, STRIDES, strict=True)):
         between = channels * 2**stage
-        after = between * positive("bagnet: expansion", expansion)
+        after = between * whole("bagnet: expansion", expansion)
         for block in range(blocks):
             kernel = 3 if block == 0 and stage < FIELDS[receptive_field] else 1
             step = stride if block == 0 else 1

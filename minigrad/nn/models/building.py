@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from minigrad.counts import whole
 from minigrad.naming import unknown
-from minigrad.nn.layer_arguments import positive
 from minigrad.nn.module import Module
 from minigrad.registry import Registry
 from minigrad.typing import Seed, Shape
@@ -160,5 +160,5 @@ def build(name: str, input_shape: Sequence[int], classes: int, *, rng: Seed = No
         for option in options:
             if option not in known:
                 raise TypeError(unknown(f"option of the model {name!r}:", option, known))
-    shape: Shape = tuple([positive("build: a length in input_shape", n) for n in input_shape])
-    return make(shape, positive("build: classes", classes), rng=rng, **options)
+    shape: Shape = tuple([whole("build: a length in input_shape", n) for n in input_shape])
+    return make(shape, whole("build: classes", classes), rng=rng, **options)

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minigrad.counts import whole
 from minigrad.engine.estimator import VJP
 from minigrad.nn.activations import ReLU
 from minigrad.nn.containers import Sequential
 from minigrad.nn.dropout import Dropout
-from minigrad.nn.layer_arguments import check_module, positive
+from minigrad.nn.layer_arguments import check_module
 from minigrad.nn.linear_layer import Linear
 from minigrad.nn.models.building import register
 from minigrad.nn.module import Module
@@ -69,7 +70,7 @@ def mlp(
       1: Tanh()
       2: Linear(128, 10)     1,290
     """
-    flat = [positive("mlp: size", n) for size in sizes for n in (size if isinstance(size, Sequence) else [size])]
+    flat = [whole("mlp: size", n) for size in sizes for n in (size if isinstance(size, Sequence) else [size])]
     if len(flat) < 2:
         raise ValueError(
             f"mlp: give at least two sizes, of the input and of the output, as in mlp((784, 512, 10)); got {flat}"

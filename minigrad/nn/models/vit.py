@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
+from minigrad.counts import whole
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.containers import Sequential
 from minigrad.nn.embedding import ClassToken, PatchEmbedding, PositionEmbedding
-from minigrad.nn.layer_arguments import positive
 from minigrad.nn.linear_layer import Linear
 from minigrad.nn.models.building import register
 from minigrad.nn.module import Module
@@ -119,7 +119,7 @@ def vit(
     if pool == "class":
         layers.append(ClassToken(width, rng=generator, dtype=dtype))
     layers.append(PositionEmbedding(tokens, width, rng=generator, dtype=dtype))
-    for _ in range(positive("vit: depth", depth)):
+    for _ in range(whole("vit: depth", depth)):
         layers.append(TransformerBlock(width, heads, hidden, dropout, branch_scale, rng=generator, dtype=dtype))
     layers.append(LayerNorm(width, dtype=dtype))
     layers.append(GlobalAvgPool() if pool == "mean" else FirstToken())
