@@ -16,6 +16,7 @@ from gradient_elementwise import ELEMENTWISE, shapes, unary
 from gradient_images import conv2d, normalised, pooling
 from gradient_points import Case, points
 from gradient_points import values as values
+from gradient_shapes import SHAPES
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -85,7 +86,10 @@ def shaped(draw: Any, what: str) -> Case:
         fn = partial(ops.broadcast_to, shape=target_shape)
     else:
         width = draw(st.sampled_from([1, (1, 2), [(k % 2, k) for k in range(n)]]))
-        fn = partial(ops.pad, width=width, value=0.5)
+        mode = draw(st.sampled_from(["edge", "reflect", "symmetric", "wrap"]))
+        fn = partial(ops.pad, pad_width=draw(st.sampled_from([width, (3, 5)])), mode=mode)
+    if what == "pad" and draw(st.booleans()):
+        fn = partial(ops.pad, pad_width=width, constant_values=0.5)
     return fn, [draw(points(shape))]
 
 
@@ -161,7 +165,9 @@ SUMS = [
     ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)), ("ii->i", (3, 3)), ("ii", (3, 3)), ("i,i", (3,), (3,)),
     ("i,j->ij", (2,), (3,)), ("...i,...i->...", (2, 3), (3,)), ("...ij,jk->...ik", (2, 1, 2, 3), (3, 2)),
     ("...ij,...jk", (2, 1, 2, 2), (3, 2, 2)), ("ij,jk,kl->il", (2, 3), (3, 2), (2, 3)), ("iij,j->i", (2, 2, 3), (3,)),
-    ("ij,k->i", (2, 3), (2,)), (",i->i", (), (3,)), ("ij,ij->i", (1, 3), (2, 3)), ("i,i,i->i", (2,), (2,), (2,)),
+    ("ij,k->i", (2, 3), (2,)), ("i...i->...", (2, 3, 2)), ("ii,ij->", (2, 2), (2, 3)),
+    ("iji,kk->j", (2, 3, 2), (2, 2)), ("...,...i->...i", (2, 1), (3, 2)), ("ab,cd->", (2, 3), (2, 2)),
+    (",i->i", (), (3,)), ("ij,ij->i", (1, 3), (2, 3)), ("i,i,i->i", (2,), (2,), (2,)),
 ]  # fmt: skip
 
 
@@ -240,6 +246,7 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "take_along_axis": gathered_along(),
     "transpose": shaped("transpose"),
     "var": reduction(ops.var, ddof=True),
+    **SHAPES,
 }
 
 ALIASES = {

@@ -17,12 +17,15 @@ FEW = settings(
 )  # fmt: skip
 
 INTEGERS = [np.bool_, np.uint8, np.int8, np.int64]
-ARITHMETIC = {"absolute", "add", "multiply", "negative", "positive", "sign", "subtract"}
+ARITHMETIC = {"absolute", "add", "cross", "kron", "multiply", "negative", "outer", "positive", "sign", "subtract"}
 """A single function of NumPy's: integers among themselves are NumPy's integers, and wrap like them."""
 KEEP = ARITHMETIC | {
-    "broadcast_to", "concatenate", "expand_dims", "floor_divide", "fmax", "fmin", "getitem", "max", "maximum", "min",
-    "minimum", "moveaxis", "nan_to_num", "relu", "remainder", "reshape", "split", "squeeze", "stack", "sum", "swapaxes",
-    "take", "take_along_axis", "transpose", "where",
+    "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to", "choose",
+    "column_stack", "compress", "concatenate", "copy", "delete", "diag", "diagflat", "diagonal", "dsplit", "dstack",
+    "expand_dims", "flip", "fliplr", "flipud", "floor_divide", "fmax", "fmin", "getitem", "hsplit", "hstack",
+    "insert", "max", "maximum", "min", "minimum", "moveaxis", "nan_to_num", "ravel", "relu", "remainder", "repeat",
+    "reshape", "roll", "rollaxis", "rot90", "select", "split", "squeeze", "stack", "sum", "swapaxes", "take",
+    "take_along_axis", "tile", "trace", "transpose", "tril", "triu", "vsplit", "vstack", "where",
 }  # fmt: skip
 """Their results of integers are integers."""
 
@@ -119,7 +122,7 @@ ONE = {
     "exp of a byte": (lambda: ops.exp(np.array(12, np.uint8)), np.exp(12.0)),
     "matmul of bytes": (lambda: ops.matmul(np.full(3, 200, np.uint8), np.full(3, 200, np.uint8)), 120_000.0),
     "einsum of bytes": (lambda: ops.einsum("i,i", np.full(3, 200, np.uint8), np.full(3, 200, np.uint8)), 120_000.0),
-    "a frame below zero": (lambda: ops.pad(np.array([1], np.uint8), (1, 0), -0.5)[0], -0.5),
+    "a frame below zero": (lambda: ops.pad(np.array([1], np.uint8), (1, 0), constant_values=-0.5)[0], -0.5),
     "a frame of max_pool2d around truth values": (
         lambda: ops.max_pool2d(np.zeros((1, 2, 2, 1), bool), 2, padding=1)[0, 0, 0, 0], 0.0,
     ),

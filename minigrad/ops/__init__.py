@@ -9,8 +9,11 @@ from minigrad.ops import methods
 from minigrad.ops import numpy_composed as numpy_composed
 from minigrad.ops.arithmetic import *
 from minigrad.ops.batch_normalization import *
+from minigrad.ops.contraction import *
 from minigrad.ops.conv import *
 from minigrad.ops.deviation import *
+from minigrad.ops.diagonals import *
+from minigrad.ops.editing import *
 from minigrad.ops.einsum import *
 from minigrad.ops.exponential import *
 from minigrad.ops.extremes import *
@@ -27,11 +30,17 @@ from minigrad.ops.piecewise import *
 from minigrad.ops.pooling import *
 from minigrad.ops.powers import *
 from minigrad.ops.random import *
+from minigrad.ops.ranks import *
 from minigrad.ops.reductions import *
+from minigrad.ops.reordering import *
+from minigrad.ops.repeating import *
+from minigrad.ops.selecting import *
 from minigrad.ops.shapes import *
 from minigrad.ops.sigmoids import *
 from minigrad.ops.sinc import *
 from minigrad.ops.softmax import *
+from minigrad.ops.splitting import *
+from minigrad.ops.stacking import *
 from minigrad.ops.steps import *
 from minigrad.ops.trigonometric import *
 

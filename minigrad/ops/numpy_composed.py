@@ -6,7 +6,6 @@ tensor is among the arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,52 +42,12 @@ def chosen(condition: INPUT) -> Any:
 # Shapes
 
 
-def at_least(ndim: int) -> Callable[..., Any]:
-    """``atleast_1d``, ``atleast_2d``, or ``atleast_3d``."""
-
-    def one(x: Any) -> Any:
-        x = as_input(x)
-        if ndim == 3 and 0 < x.ndim < 3:
-            return np.reshape(x, (1, *x.shape, 1) if x.ndim == 1 else (*x.shape, 1))
-        return x if x.ndim >= ndim else np.reshape(x, (1,) * (ndim - x.ndim) + x.shape)
-
-    def all_of_them(*arys: INPUT) -> Any:
-        found = [one(x) for x in arys]
-        return found[0] if len(found) == 1 else SEVERAL(found)
-
-    return all_of_them
-
-
-SEVERAL: type = type(np.atleast_1d(0, 0))  # a tuple from NumPy 2 on, a list before
-
-for _ndim, _function in enumerate((np.atleast_1d, np.atleast_2d, np.atleast_3d), start=1):
-    stands_for(_function)(at_least(_ndim))
-
-
-@stands_for(np.broadcast_arrays)
-def _broadcast_arrays(*args: INPUT) -> Any:
-    found = [as_input(x) for x in args]
-    shape = np.broadcast_shapes(*[x.shape for x in found])
-    return SEVERAL([np.broadcast_to(x, shape) for x in found])
-
-
 @stands_for(getattr(np, "matrix_transpose", None), getattr(np.linalg, "matrix_transpose", None))
 def _matrix_transpose(x: INPUT) -> Any:
     return np.swapaxes(x, -1, -2)
 
 
 # Joining and cutting
-
-
-@stands_for(np.append)
-def _append(arr: INPUT, values: INPUT, axis: int | None = None) -> Any:
-    return np.concatenate([as_input(arr), as_input(values)], axis=axis)
-
-
-@stands_for(np.column_stack)
-def _column_stack(tup: Sequence[INPUT]) -> Any:
-    parts = [as_input(x) for x in tup]
-    return np.concatenate([x if x.ndim > 1 else np.reshape(x, (-1, 1)) for x in parts], axis=1)
 
 
 @stands_for(np.block)
@@ -109,18 +68,6 @@ def _block(arrays: Any) -> Any:
         return np.reshape(part, (1,) * (ndim - part.ndim) + part.shape)
 
     return joined(arrays, 0)
-
-
-@stands_for(np.delete)
-def _delete(arr: INPUT, obj: Any, axis: int | None = None) -> Any:
-    x = np.reshape(arr, -1) if axis is None else arr
-    axis = 0 if axis is None else axis
-    return np.take(x, np.delete(np.arange(x.shape[axis]), chosen(obj)), axis=axis)
-
-
-@stands_for(np.compress)
-def _compress(condition: INPUT, a: INPUT, axis: int | None = None) -> Any:
-    return np.take(a, np.flatnonzero(chosen(condition)), axis=axis)
 
 
 @stands_for(np.extract)
@@ -175,18 +122,6 @@ def _trapezoid(y: INPUT, x: INPUT = None, dx: float = 1.0, axis: int = -1) -> An
     return np.sum(width * (y[..., 1:] + y[..., :-1]) / 2.0, axis=-1)
 
 
-@stands_for(np.cross)
-def _cross(a: INPUT, b: INPUT, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    if axis is not None:
-        axisa = axisb = axisc = axis
-    a, b = np.moveaxis(as_input(a), axisa, -1), np.moveaxis(as_input(b), axisb, -1)
-    if a.shape[-1] != 3 or b.shape[-1] != 3:
-        raise ValueError(f"np.cross: vectors of 3 entries on tensors, not {a.shape[-1]} and {b.shape[-1]}")
-    ahead, behind = np.array([1, 2, 0]), np.array([2, 0, 1])
-    product = a[..., ahead] * b[..., behind] - a[..., behind] * b[..., ahead]
-    return np.moveaxis(product, -1, axisc)
-
-
 @stands_for(np.polyval)
 def _polyval(p: INPUT, x: INPUT) -> Any:
     p, x = as_input(p), as_input(x)
@@ -197,11 +132,3 @@ def _polyval(p: INPUT, x: INPUT) -> Any:
 
 
 # Element by element
-
-
-@stands_for(np.select)
-def _select(condlist: Sequence[INPUT], choicelist: Sequence[INPUT], default: INPUT = 0) -> Any:
-    out = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        out = np.where(chosen(condition), choice, out)
-    return out
