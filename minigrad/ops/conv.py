@@ -94,7 +94,14 @@ def _w(g: Cotangent, saved: Saved) -> Any:
     return reshape_rows(kernel_cotangent(g, saved["x"], saved["windows"]), saved["size"][:3])
 
 
-@define(kind="bilinear", residuals=("x",), x=_x, w=_w, b=lambda g, saved: column_sums(g))
+@define(
+    kind="bilinear",
+    residuals=("x",),
+    tangents={"b": lambda t, saved: t},
+    x=_x,
+    w=_w,
+    b=lambda g, saved: column_sums(g),
+)
 def _conv2d(
     x: Array,
     w: Array,

@@ -38,6 +38,7 @@ Saved = dict[str, Any]
 @define(
     kind="bilinear",
     residuals=("x",),
+    tangents={"b": lambda t, saved: t},
     x=lambda g, saved: multiply(g, saved["w"]),
     w=lambda g, saved: contract(g, saved["x"]),
     b=lambda g, saved: column_sums(g),
