@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from minigrad.ops import methods
 from minigrad.ops.arithmetic import *
 from minigrad.ops.conv import *
+from minigrad.ops.determinants import *
 from minigrad.ops.deviation import *
 from minigrad.ops.einsum import *
+from minigrad.ops.factorizations import *
 from minigrad.ops.functions import *
 from minigrad.ops.indexing import *
 from minigrad.ops.joining import *
@@ -23,6 +25,7 @@ from minigrad.ops.pooling import *
 from minigrad.ops.random import *
 from minigrad.ops.reductions import *
 from minigrad.ops.shapes import *
+from minigrad.ops.singular_values import *
 from minigrad.ops.softmax import *
 
 abs = absolute
