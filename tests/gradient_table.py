@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from gradient_images import conv2d, normalised, pooling
+from gradient_linalg import LINALG
 from gradient_points import Case, points
 from gradient_points import values as values
 from hypothesis import strategies as st
@@ -312,6 +313,7 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "transpose": shaped("transpose"),
     "var": reduction(ops.var, ddof=True),
     "where": where(),
+    **LINALG,
 }
 
 ALIASES = {"abs": "absolute", "neg": "negative"}

@@ -18,6 +18,7 @@ from minigrad.ops.joining import *
 from minigrad.ops.linear import *
 from minigrad.ops.losses import *
 from minigrad.ops.matmul import *
+from minigrad.ops.matrix_functions import *
 from minigrad.ops.normalization import *
 from minigrad.ops.padding import *
 from minigrad.ops.piecewise import *

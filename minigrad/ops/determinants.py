@@ -18,7 +18,7 @@ from minigrad.engine.node import Node
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.indexing import getitem
-from minigrad.ops.matrices import cubic, inverse, solved, square
+from minigrad.ops.matrices import cubic, inverse, solved, square, wide
 from minigrad.structure import Kept, swap
 from minigrad.typing import Array
 
@@ -34,7 +34,7 @@ def _cofactors(saved: Saved) -> Any:
 
     With A = U diag(s) Vᵀ it is det(U) det(V) U diag(∏_{j≠i} s_j) Vᵀ.
     """
-    a = saved["a"]
+    a = wide(saved["a"])
     if not isinstance(a, np.ndarray):
         return saved["out"][..., None, None] * swap(
             inverse(a, "the second derivatives of det are computed for matrices that have an inverse")

@@ -22,7 +22,7 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.indexing import getitem
 from minigrad.ops.joining import concatenate
 from minigrad.ops.matmul import matmul
-from minigrad.ops.matrices import between, cubic, diagonal, divided, lower, solved, square, symmetric
+from minigrad.ops.matrices import between, cubic, diagonal, divided, finite, lower, solved, square, symmetric
 from minigrad.ops.shapes import swapaxes
 from minigrad.structure import swap
 from minigrad.typing import Array
@@ -64,11 +64,12 @@ def _cholesky_tangent(t: Any, saved: Saved) -> Any:
 @define(tangents={"a": _cholesky_tangent}, a=_cholesky_a)
 def _cholesky(a: Array) -> tuple[Array, Saved]:
     square(a)
+    finite(a)
     try:
         out = np.linalg.cholesky(a)
     except np.linalg.LinAlgError as error:
         raise np.linalg.LinAlgError(
-            "a matrix is not positive definite, or holds NaN; only a symmetric matrix whose eigenvalues are all above "
+            "a matrix is not positive definite; only a symmetric matrix whose eigenvalues are all above "
             "0 has this factor. If rounding made one negative, add a small multiple of the identity"
         ) from error
     return out, {"out": out}
@@ -154,9 +155,9 @@ def qr(a: TensorLike, mode: Literal["reduced", "complete", "r"] = "reduced") -> 
     Raises
     ------
     ValueError
-        If ``a`` has less than two axes, or ``mode`` is none of these, or "complete" for m > n.
+        If ``mode`` is none of these, or "complete" for m > n.
     numpy.linalg.LinAlgError
-        In the backward pass, if the columns depend on each other.
+        If ``a`` has less than two axes, or is not finite. In the backward pass, if the columns depend on each other.
 
     Examples
     --------
@@ -166,10 +167,7 @@ def qr(a: TensorLike, mode: Literal["reduced", "complete", "r"] = "reduced") -> 
     [[5.0, 2.2], [0.0, 0.4]]
     """
     a = a if isinstance(a, Tensor) else Tensor(a)
-    if a.ndim < 2:
-        raise ValueError(
-            f"qr: a must have shape (..., m, n), matrices in the last two axes, but it has shape {a.shape}"
-        )
+    finite(a.data, "qr: ")  # of matrices that are wider than high only a part is factorized
     m, n = a.shape[-2:]
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"qr: mode={mode!r} is none of 'reduced', 'complete' and 'r'")
@@ -215,8 +213,7 @@ def _eigh_tangent(t: Any, saved: Saved) -> Any:
 def _eigh(a: Array, UPLO: Literal["L", "U"] = "L") -> tuple[Array, Saved]:
     """Eigenvalues on eigenvectors, shape (…, 1 + n, n)."""
     square(a)
-    if not np.isfinite(a).all():
-        raise np.linalg.LinAlgError("a holds NaN or ∞, and has no eigenvalues")
+    finite(a)
     w, v = np.linalg.eigh(a, UPLO)
     out = np.concatenate([w[..., None, :], v], axis=-2)
     return out, {"out": out}

@@ -15,7 +15,19 @@ from minigrad.engine.primitive import Primitive
 from minigrad.structure import swap
 from minigrad.typing import Array
 
-__all__ = ["between", "cubic", "diagonal", "divided", "inverse", "lower", "solved", "square", "symmetric"]
+__all__ = [
+    "between",
+    "cubic",
+    "diagonal",
+    "divided",
+    "finite",
+    "inverse",
+    "lower",
+    "solved",
+    "square",
+    "symmetric",
+    "wide",
+]
 
 
 def square(a: Array) -> None:
@@ -24,8 +36,17 @@ def square(a: Array) -> None:
         raise np.linalg.LinAlgError("a must have shape (..., n, n): square matrices, in the last two axes")
 
 
+def finite(a: Array, who: str = "") -> None:
+    """Raise unless all values are finite: factorizations end in errors or in nonsense where they are not."""
+    if a.ndim < 2:
+        raise np.linalg.LinAlgError(f"{who}a must have shape (..., m, n): matrices, in the last two axes")
+    if not np.isfinite(a).all():
+        raise np.linalg.LinAlgError(f"{who}a holds NaN or ∞, and has no factors; find out where they come from")
+
+
 def inverse(a: Any, remedy: str) -> Any:
     """The inverse, or an error that says which matrix has none, and what to do instead."""
+    a = wide(a)
     try:
         return np.linalg.inv(a)
     except np.linalg.LinAlgError as error:
@@ -34,6 +55,7 @@ def inverse(a: Any, remedy: str) -> Any:
 
 def solved(a: Any, b: Any, remedy: str) -> Any:
     """a⁻¹ b for matrices b, by the rules of broadcasting; a vector is to be made a column first."""
+    a, b = wide(a), wide(b)
     try:
         # NumPy before 2 takes b for a stack of vectors if it has one axis less than a.
         return np.linalg.solve(a, b[None] if b.ndim == a.ndim - 1 else b)
@@ -47,6 +69,11 @@ def singular(a: Any, remedy: str) -> Exception:
     at = np.argwhere(np.linalg.slogdet(values)[0] == 0)
     where = f" (the first is at {tuple(at[0].tolist())} of the batch)" if len(at) and at.shape[1] else ""
     return np.linalg.LinAlgError(f"a matrix is singular{where}: it has no inverse; {remedy}")
+
+
+def wide(a: Any) -> Any:
+    """The same values in a dtype that LAPACK knows: an input of float16 is saved as it is."""
+    return a.astype(np.float32) if a.dtype == np.float16 else a
 
 
 def symmetric(a: Any) -> Any:

@@ -18,7 +18,7 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.indexing import getitem
-from minigrad.ops.matrices import between, cubic, diagonal, divided
+from minigrad.ops.matrices import between, cubic, diagonal, divided, finite
 from minigrad.ops.shapes import swapaxes
 from minigrad.structure import swap
 from minigrad.typing import Array
@@ -83,10 +83,7 @@ def _svd_tangent(t: Any, saved: Saved) -> Any:
 @define(tangents={"a": _svd_tangent}, a=_svd_a)
 def _svd(a: Array) -> tuple[Array, Saved]:
     """U on s on V, shape (…, m + 1 + n, k)."""
-    if a.ndim < 2:
-        raise np.linalg.LinAlgError("a must have shape (..., m, n): matrices, in the last two axes")
-    if not np.isfinite(a).all():
-        raise np.linalg.LinAlgError("a holds NaN or ∞, and has no singular values")
+    finite(a)
     u, s, vh = np.linalg.svd(a, full_matrices=False)
     out = np.concatenate([u, s[..., None, :], swap(vh)], axis=-2)
     return out, {"out": out, "rows": a.shape[-2]}
@@ -170,10 +167,7 @@ def _pinv_tangent(t: Any, saved: Saved) -> Any:
 
 @define(tangents={"a": _pinv_tangent}, a=_pinv_a)
 def _pinv(a: Array, rcond: float = 1e-15) -> tuple[Array, Saved]:
-    if a.ndim < 2:
-        raise np.linalg.LinAlgError("a must have shape (..., m, n): matrices, in the last two axes")
-    if not np.isfinite(a).all():
-        raise np.linalg.LinAlgError("a holds NaN or ∞, and has no pseudo-inverse")
+    finite(a)
     out = np.linalg.pinv(a, rcond)
     return out, {"a": a, "out": out}
 
