@@ -194,7 +194,8 @@ def test_the_gradient_of_the_determinant_is_the_cofactors_at_every_rank(rank):
 
 def test_the_determinant_of_nan_leaves_other_matrices_alone():
     batch = np.stack([np.full((2, 2), np.nan), np.eye(2)])
-    gradient = mg.grad(lambda x: ops.det(x).sum())(batch)
+    with np.errstate(invalid="ignore"):
+        gradient = mg.grad(lambda x: ops.det(x).sum())(batch)
     assert np.isnan(gradient[0]).all()
     np.testing.assert_allclose(gradient[1], np.eye(2))
 
@@ -252,7 +253,7 @@ EQUAL = "two (eigen|singular )values are equal"
 @pytest.mark.parametrize(
     ("compute", "text"),
     [
-        (lambda: ops.inv(ONES), r"inv: a matrix is singular: it has no inverse; .*eps \* np.eye.*\[shapes: a \(2, 2\)\]"),
+        (lambda: ops.inv(ONES), r"inv: a matrix is singular: it has no inverse; .*np.eye.*\[shapes: a \(2, 2\)\]"),
         (lambda: ops.inv(np.stack([np.eye(2), ONES])), r"inv: a matrix is singular \(the first is at \(1,\) of"),
         (lambda: ops.solve(ONES, [1.0, 2.0]), "solve: a matrix is singular: .*pinv"),
         (lambda: ops.solve_triangular(np.diag([1.0, 0.0]), [1.0, 1.0]), "solve_triangular: .*0 stands on its diagonal"),
@@ -296,10 +297,8 @@ def test_wrong_arguments(compute, text):
 
 def test_flops_by_hand():
     """Of order n = 3, in a batch of 2: 2·27 units of n³; a solution with k = 4 columns is a third of that and more."""
-    assert (
-        node_of(ops.inv, [matrices(0, (2,), 3)]).primitive.forward_flops(node_of(ops.inv, [matrices(0, (2,), 3)]))
-        == 108
-    )
+    node = node_of(ops.inv, [matrices(0, (2,), 3)])
+    assert node.primitive.forward_flops(node) == 2 * 2 * 27
     node = node_of(ops.solve, [matrices(0, (2,), 3), normal(1, 3, 4)])
     forward = 2 * (2 / 3 * 27 + 2 * 9 * 4)
     assert node.primitive.forward_flops(node) == pytest.approx(forward)

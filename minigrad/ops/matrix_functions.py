@@ -9,7 +9,6 @@ import operator
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
@@ -73,7 +72,11 @@ def matrix_power(a: TensorLike, n: int) -> Tensor:
 
 def _exponential(a: Any) -> Any:
     """The exponential of an array or a tensor."""
-    return expm(a) if isinstance(a, Tensor) else scipy.linalg.expm(a)
+    if isinstance(a, Tensor):
+        return expm(a)
+    import scipy.linalg  # here, so that importing minigrad does not import it
+
+    return scipy.linalg.expm(a)
 
 
 def _frechet(a: Any, t: Any) -> Any:
@@ -91,7 +94,7 @@ def _frechet(a: Any, t: Any) -> Any:
 def _expm(a: Array) -> tuple[Array, Saved]:
     square(a)
     finite(a)
-    return np.asarray(scipy.linalg.expm(a)), {"a": a}
+    return np.asarray(_exponential(a)), {"a": a}
 
 
 @operation(_expm)
@@ -139,6 +142,8 @@ def _substituted(a: Any, b: Any, settings: tuple[bool, bool, bool], turned: bool
     flipped ^= turned
     a, b = wide(a), wide(b)
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.ndim == b.ndim == 2:
+        import scipy.linalg  # here, so that importing minigrad does not import it
+
         try:
             return scipy.linalg.solve_triangular(
                 a, b, trans=int(flipped), lower=low, unit_diagonal=unit, check_finite=False
