@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from gradient_elementwise import ELEMENTWISE, shapes, unary
 from gradient_images import conv2d, normalised, pooling
+from gradient_linalg import LINALG
 from gradient_points import Case, points
 from gradient_points import values as values
 from gradient_shapes import SHAPES
@@ -247,6 +248,7 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "transpose": shaped("transpose"),
     "var": reduction(ops.var, ddof=True),
     **SHAPES,
+    **LINALG,
 }
 
 ALIASES = {
