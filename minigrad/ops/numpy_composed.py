@@ -53,11 +53,11 @@ def at_least(ndim: int) -> Callable[..., Any]:
             return np.reshape(x, (1, *x.shape, 1) if x.ndim == 1 else (*x.shape, 1))
         return x if x.ndim >= ndim else np.reshape(x, (1,) * (ndim - x.ndim) + x.shape)
 
-    def all_of_them(*arys: INPUT) -> Any:
+    def _at_least(*arys: INPUT) -> Any:
         found = [one(x) for x in arys]
         return found[0] if len(found) == 1 else SEVERAL(found)
 
-    return all_of_them
+    return _at_least
 
 
 SEVERAL: type = type(np.atleast_1d(0, 0))  # a tuple from NumPy 2 on, a list before
