@@ -206,6 +206,7 @@ WITHOUT_DERIVATIVE = {
     "array2string": lambda x: np.array2string(x, precision=2),
     "where of one": lambda x: np.where(x > 1),
     "greater among settings": lambda x: np.greater(x, 1.0, where=True),
+    "greater into an array": lambda x: np.greater(x, 1.0, out=np.zeros((2, 3), bool)),
     "out of truth values": lambda x: np.sign(x.data) == 1,
 }
 
@@ -242,6 +243,8 @@ REFUSED = {
     "out=tensor": (lambda t: np.add(t, t, out=Z), OUT),
     "out=tensor of arrays": (lambda t: np.add(A, A, out=t), OUT),
     "out=tuple": (lambda t: np.exp(t, out=(A,)), OUT),
+    "out=tensor of truth values": (lambda t: np.greater(t, 1.0, out=mg.Tensor(A > 2)), OUT),
+    "append's copy": (lambda t: np.nan_to_num(t, copy=False), "no `copy=` on tensors; leave it out, or"),
     "out= by position": (lambda t: np.exp(t, A), OUT),
     "sum out=": (lambda t: np.sum(t, out=A[0]), OUT),
     "sum out= by position": (lambda t: np.sum(t, 0, None, A[0]), OUT),
