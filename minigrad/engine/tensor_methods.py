@@ -70,6 +70,12 @@ class Methods(Generic[TensorT]):
         def cos(self, *, vjp: VJP = None) -> TensorT:
             """The cosine."""
 
+        def cumprod(self, axis: int | None = None, *, vjp: VJP = None) -> TensorT:
+            """The product of all entries up to each one, along an axis, differentiable where some are 0, too."""
+
+        def cumsum(self, axis: int | None = None, *, vjp: VJP = None) -> TensorT:
+            """The sum of all entries up to each one, along an axis."""
+
         def exp(self, *, vjp: VJP = None) -> TensorT:
             """The exponential."""
 
@@ -110,6 +116,9 @@ class Methods(Generic[TensorT]):
 
         def norm(self, ord: Order = None, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> TensorT:
             """A norm over axes: by default the Euclidean one, which of all axes is the Frobenius norm of a matrix."""
+
+        def prod(self, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> TensorT:
+            """The product over axes, differentiable where entries are 0, too."""
 
         def relu(self, *, vjp: VJP = None) -> TensorT:
             """max(x, 0); the derivative at 0 is 0."""

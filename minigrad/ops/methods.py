@@ -21,8 +21,8 @@ from minigrad.typing import Array, Shape
 __all__ = ["METHODS", "install"]
 
 METHODS = (
-    "abs", "astype", "broadcast_to", "clip", "cos", "exp", "expand_dims", "gelu", "log", "log1p",
-    "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis", "norm", "relu", "sigmoid", "silu",
+    "abs", "astype", "broadcast_to", "clip", "cos", "cumprod", "cumsum", "exp", "expand_dims", "gelu", "log", "log1p",
+    "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis", "norm", "prod", "relu", "sigmoid", "silu",
     "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "std", "sum", "swapaxes", "take",
     "tanh", "var",
 )  # fmt: skip
