@@ -16,6 +16,7 @@ import numpy as np
 from gradient_images import conv2d, normalised, pooling
 from gradient_points import Case, points
 from gradient_points import values as values
+from gradient_reductions import REDUCTIONS
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -47,29 +48,6 @@ def power(draw: Any) -> Case:
         return lambda y: 1.7**y, [draw(points(draw(shapes)))]
     _, arrays = draw(binary(ops.power, 0.3, 2.0))
     return ops.power, arrays
-
-
-@st.composite
-def reduction(draw: Any, op: Callable[..., Any], ddof: bool = False, low: float = -2.0) -> Case:
-    shape = draw(shapes)
-    axis = draw(axes(len(shape)))
-    settings: dict[str, Any] = {"axis": axis, "keepdims": draw(st.booleans())}
-    if ddof:
-        count = math.prod(shape[a] for a in np.atleast_1d(range(len(shape)) if axis is None else axis))
-        settings["ddof"] = draw(st.integers(0, 1)) if count > 1 else 0
-        # The spread of a single value has no derivative to check: std is at its kink there.
-        if count == 1:
-            op = ops.var
-    return lambda x: op(x, **settings), [draw(points(shape, low))]
-
-
-@st.composite
-def axes(draw: Any, ndim: int) -> Any:
-    if ndim == 0 or draw(st.booleans()):
-        return None
-    if draw(st.booleans()):
-        return draw(st.integers(-ndim, ndim - 1))
-    return draw(hnp.valid_tuple_axes(ndim, min_size=1))
 
 
 @st.composite
@@ -250,6 +228,7 @@ def dropout(draw: Any) -> Case:
 
 
 TABLE: dict[str, st.SearchStrategy[Case]] = {
+    **REDUCTIONS,
     "absolute": unary(operator.abs),
     "add": binary(operator.add),
     "astype": unary(lambda x: ops.astype(x, x.dtype)),
@@ -277,19 +256,14 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "log1p": unary(ops.log1p, -0.8),
     "log_softmax": along(ops.log_softmax),
     "logaddexp": binary(ops.logaddexp),
-    "logsumexp": reduction(ops.logsumexp),
     "matmul": product(),
-    "max": reduction(ops.max),
     "max_pool2d": pooling(ops.max_pool2d),
     "maximum": binary(ops.maximum),
-    "mean": reduction(ops.mean),
-    "min": reduction(ops.min),
     "minimum": binary(ops.minimum),
     "moveaxis": shaped("moveaxis"),
     "mse": mse(),
     "multiply": binary(operator.mul),
     "negative": unary(operator.neg),
-    "norm": reduction(ops.norm),
     "pad": shaped("pad"),
     "power": power(),
     "relu": unary(ops.relu),
@@ -305,16 +279,13 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "square": unary(ops.square),
     "squeeze": shaped("squeeze"),
     "stack": joined(ops.stack),
-    "std": reduction(ops.std, ddof=True),
     "subtract": binary(operator.sub),
-    "sum": reduction(ops.sum),
     "swapaxes": shaped("swapaxes"),
     "take": gathered(),
     "take_along_axis": gathered_along(),
     "tanh": unary(ops.tanh),
     "transpose": shaped("transpose"),
     "trunc": unary(ops.trunc, 0.1, 0.9),
-    "var": reduction(ops.var, ddof=True),
     "where": where(),
 }
 

@@ -94,10 +94,11 @@ def ediff1d(x: TensorLike, to_end: TensorLike | None = None, to_begin: TensorLik
     >>> ops.ediff1d([1.0, 4.0, 9.0], to_begin=0.0).data.tolist()
     [0.0, 3.0, 5.0]
     """
+    ends = [each for each in (to_begin, to_end) if each is not None]
+    for end in ends:
+        x = floating(x, beside=end) if values(end).dtype.kind == "f" else x
     out = diff(reshape(x, -1))
-    if to_end is None and to_begin is None:
-        return out
-    return concatenate([reshape(each, -1) for each in (to_begin, out, to_end) if each is not None])
+    return concatenate([reshape(each, -1) for each in (to_begin, out, to_end) if each is not None]) if ends else out
 
 
 @stands_for(getattr(np, "trapezoid", None), getattr(np, "trapz", None))
@@ -124,7 +125,7 @@ def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: Any = 1.0, axis: i
     y = floating(y, beside=x)
     axis = _counted(axis, y.ndim, "trapezoid: ")
     if x is not None:
-        dx = diff(x, axis=-1 if np.ndim(values(x)) == 1 else axis)
+        dx = diff(floating(x, beside=y), axis=-1 if np.ndim(values(x)) == 1 else axis)
         if dx.ndim == 1:
             dx = reshape(dx, tuple([-1 if k == axis else 1 for k in range(y.ndim)]))
     return sum(dx * (_part(y, axis, 1, None) + _part(y, axis, None, -1)), axis) * 0.5
