@@ -17,6 +17,7 @@ from gradient_images import conv2d, normalised, pooling
 from gradient_linalg import LINALG
 from gradient_points import Case, points
 from gradient_points import values as values
+from gradient_reductions import REDUCTIONS
 from gradient_shapes import SHAPES
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -27,28 +28,6 @@ solid = hnp.array_shapes(min_dims=1, max_dims=3, max_side=3)  # at least one axi
 
 
 @st.composite
-def reduction(draw: Any, op: Callable[..., Any], ddof: bool = False, low: float = -2.0) -> Case:
-    shape = draw(shapes)
-    axis = draw(axes(len(shape)))
-    settings: dict[str, Any] = {"axis": axis, "keepdims": draw(st.booleans())}
-    if ddof:
-        count = math.prod(shape[a] for a in np.atleast_1d(range(len(shape)) if axis is None else axis))
-        settings["ddof"] = draw(st.integers(0, 1)) if count > 1 else 0
-        # The spread of a single value has no derivative to check: std is at its kink there.
-        if count == 1:
-            op = ops.var
-    return lambda x: op(x, **settings), [draw(points(shape, low))]
-
-
-@st.composite
-def axes(draw: Any, ndim: int) -> Any:
-    if ndim == 0 or draw(st.booleans()):
-        return None
-    if draw(st.booleans()):
-        return draw(st.integers(-ndim, ndim - 1))
-    return draw(hnp.valid_tuple_axes(ndim, min_size=1))
-
-
 @st.composite
 def along(draw: Any, op: Callable[..., Any]) -> Case:
     shape = draw(solid)
@@ -211,6 +190,7 @@ def mse(draw: Any) -> Case:
 
 TABLE: dict[str, st.SearchStrategy[Case]] = {
     **ELEMENTWISE,
+    **REDUCTIONS,
     "astype": unary(lambda x: ops.astype(x, x.dtype)),
     "avg_pool2d": pooling(ops.avg_pool2d),
     "batch_norm": normalised(ops.batch_norm),
@@ -225,28 +205,20 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "rms_norm": normalised(ops.rms_norm),
     "linear": linear(),
     "log_softmax": along(ops.log_softmax),
-    "logsumexp": reduction(ops.logsumexp),
     "matmul": product(),
-    "max": reduction(ops.max),
     "max_pool2d": pooling(ops.max_pool2d),
-    "mean": reduction(ops.mean),
-    "min": reduction(ops.min),
     "moveaxis": shaped("moveaxis"),
     "mse": mse(),
-    "norm": reduction(ops.norm),
     "pad": shaped("pad"),
     "reshape": shaped("reshape"),
     "softmax": along(ops.softmax),
     "split": split(),
     "squeeze": shaped("squeeze"),
     "stack": joined(ops.stack),
-    "std": reduction(ops.std, ddof=True),
-    "sum": reduction(ops.sum),
     "swapaxes": shaped("swapaxes"),
     "take": gathered(),
     "take_along_axis": gathered_along(),
     "transpose": shaped("transpose"),
-    "var": reduction(ops.var, ddof=True),
     **SHAPES,
     **LINALG,
 }

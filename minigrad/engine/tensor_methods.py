@@ -84,6 +84,12 @@ class Methods(Generic[TensorT]):
         def dot(self, b: TensorT | ArrayLike) -> TensorT:
             """The sum of products over the last axis of ``a`` and the last but one of ``b``; scalars multiply."""
 
+        def cumprod(self, axis: int | None = None, *, vjp: VJP = None) -> TensorT:
+            """The product of all entries up to each one, along an axis, differentiable where some are 0, too."""
+
+        def cumsum(self, axis: int | None = None, *, vjp: VJP = None) -> TensorT:
+            """The sum of all entries up to each one, along an axis."""
+
         def exp(self, *, vjp: VJP = None) -> TensorT:
             """The exponential."""
 
@@ -130,6 +136,9 @@ class Methods(Generic[TensorT]):
 
         def ravel(self, order: Layout = "C", *, vjp: VJP = None) -> TensorT:
             """All values along one axis."""
+
+        def prod(self, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> TensorT:
+            """The product over axes, differentiable where entries are 0, too."""
 
         def relu(self, *, vjp: VJP = None) -> TensorT:
             """max(x, 0); the derivative at 0 is 0."""

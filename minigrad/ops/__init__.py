@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from minigrad.ops import methods
 from minigrad.ops import numpy_composed as numpy_composed
 from minigrad.ops.arithmetic import *
+from minigrad.ops.averages import *
 from minigrad.ops.batch_normalization import *
 from minigrad.ops.contraction import *
 from minigrad.ops.conv import *
+from minigrad.ops.cumulative import *
 from minigrad.ops.determinants import *
 from minigrad.ops.deviation import *
 from minigrad.ops.diagonals import *
@@ -19,6 +21,7 @@ from minigrad.ops.einsum import *
 from minigrad.ops.exponential import *
 from minigrad.ops.extremes import *
 from minigrad.ops.factorizations import *
+from minigrad.ops.finite_differences import *
 from minigrad.ops.hyperbolic import *
 from minigrad.ops.indexing import *
 from minigrad.ops.joining import *
@@ -26,8 +29,10 @@ from minigrad.ops.linear import *
 from minigrad.ops.losses import *
 from minigrad.ops.matmul import *
 from minigrad.ops.matrix_functions import *
+from minigrad.ops.nan_reductions import *
 from minigrad.ops.normalization import *
 from minigrad.ops.norms import *
+from minigrad.ops.order_statistics import *
 from minigrad.ops.padding import *
 from minigrad.ops.piecewise import *
 from minigrad.ops.pooling import *

@@ -24,10 +24,10 @@ from minigrad.typing import Array, Layout, Shape
 __all__ = ["METHODS", "install"]
 
 METHODS = (
-    "abs", "astype", "broadcast_to", "clip", "copy", "cos", "diagonal", "dot", "exp", "expand_dims", "gelu", "log",
-    "log1p", "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis", "norm", "ravel", "relu",
-    "repeat", "round", "sigmoid", "silu", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "std",
-    "sum", "swapaxes", "take", "tanh", "trace", "var",
+    "abs", "astype", "broadcast_to", "clip", "copy", "cos", "cumprod", "cumsum", "diagonal", "dot", "exp",
+    "expand_dims", "gelu", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis",
+    "norm", "prod", "ravel", "relu", "repeat", "round", "sigmoid", "silu", "sin", "softmax", "softplus", "split",
+    "sqrt", "square", "squeeze", "std", "sum", "swapaxes", "take", "tanh", "trace", "var",
 )  # fmt: skip
 """Methods of Tensor that are operations of the same name."""
 
