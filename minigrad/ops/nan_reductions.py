@@ -8,11 +8,11 @@ import numpy as np
 
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops import reductions
-from minigrad.ops.powers import square
 from minigrad.ops.axis_argument import reduced_axes
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.cumulative import prod
 from minigrad.ops.piecewise import where
+from minigrad.ops.powers import square
 from minigrad.ops.real_inputs import floating, values, widened
 from minigrad.typing import Array, Axis
 
