@@ -28,7 +28,6 @@ solid = hnp.array_shapes(min_dims=1, max_dims=3, max_side=3)  # at least one axi
 
 
 @st.composite
-@st.composite
 def along(draw: Any, op: Callable[..., Any]) -> Case:
     shape = draw(solid)
     axis = draw(st.integers(-len(shape), len(shape) - 1))
