@@ -11,9 +11,9 @@ import numpy as np
 from minigrad.engine.again import gradients_recorded
 from minigrad.engine.complete import alone, others_record
 from minigrad.engine.context import CONTEXT, TapeError
-from minigrad.engine.forward import pushforward
 from minigrad.engine.nesting import enter, leave
 from minigrad.engine.node import Node
+from minigrad.engine.pushforward import pushforward
 from minigrad.engine.sweep import Sweep, start_cotangent, starting
 from minigrad.engine.tape_text import summary, to_dot
 from minigrad.engine.tensor import Tensor, TensorLike
