@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -328,7 +330,34 @@ def everything() -> dict[str, Any]:
 
 
 EVERYTHING = everything()
-UNASKED = {np.real_if_close, getattr(np, "asfarray", None)}  # their second arguments are a tolerance and a dtype
+UNASKED = {"numpy.real_if_close", "numpy.asfarray"}  # their second arguments are a tolerance and a dtype
+
+FLAGS = {
+    "assume_unique", "axisc", "bias", "copy", "deg", "density", "discont", "dtype", "endpoint", "equal_nan",
+    "hermitian", "include_initial", "increasing", "invert", "keepdims", "overwrite_input", "retstep",
+    "return_counts", "return_index", "return_indices", "return_inverse", "returned", "rowvar", "rtol", "sorted",
+    "sparse", "stable", "subok", "tol",
+}  # fmt: skip
+"""Settings that NumPy asks for their truth, their dtype or as a threshold: they carry no value into the result."""
+UNUSED = {"numpy.nan_to_num", "numpy.piecewise", "numpy.corrcoef"}  # they do not look at some settings here
+
+
+def forms(function: Any, t: mg.Tensor, values: np.ndarray) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Calls with a tensor by position, alone and among arrays, and as each of the named arguments."""
+    a = values.copy()
+    for args in [(t,), (t, t), (t, a), (a, t), ([t, t],), (t, 1), (t, (1, 0)), (t, [0], t), (t, 0, 1), (a, t, t)]:
+        yield args, {}
+    if isinstance(function, np.ufunc):  # its settings are no values
+        return
+    try:
+        named = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return
+    needed = [p for p in named if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    for p in named:
+        if p not in needed and p.name not in FLAGS:
+            yield (values.copy(),) * len(needed), {p.name: t}
+            yield ([0, 1], values.copy())[: len(needed)], {p.name: t[0, 0]}
 
 
 def has_tensor(value: Any) -> bool:
@@ -351,26 +380,14 @@ def test_no_function_gives_a_constant_without_a_word(name, tmp_path, monkeypatch
     leaf = mg.Tensor([[1.5, 0.5], [0.25, 2.5]], requires_grad=True)
     with mg.Tape():
         for t in (leaf, leaf * 2.0):
-            a = t.data
-            for args in [
-                (t,),
-                (t, t),
-                (t, a.copy()),
-                (a.copy(), t),
-                ([t, t],),
-                (t, 1),
-                (t, (1, 0)),
-                (t, [0], t),
-                (t, 0, 1),
-                (a.copy(), t, t),
-            ]:
+            for args, settings in forms(function, t, t.data):
                 try:
-                    result = function(*args)
+                    result = function(*args, **settings)
                 except Exception:
                     continue
-                if not has_tensor(result) and function not in SHAPE_ALONE | UNASKED:
-                    assert function in PLAIN, args
-                    assert not has_numbers(result), args
+                if not has_tensor(result) and function not in SHAPE_ALONE and name not in UNASKED | UNUSED:
+                    assert function in PLAIN, (args, settings)
+                    assert not has_numbers(result), (args, settings)
     assert not list(tmp_path.iterdir())
 
 
