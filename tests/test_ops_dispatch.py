@@ -90,6 +90,7 @@ def test_the_gradient_is_that_of_central_differences(fn, shapes):
             np.testing.assert_allclose((gradient * d).sum(), along.value, rtol=1e-7, atol=1e-3 if single else 1e-9)
 
 
+@np.errstate(invalid="ignore")  # NaN, where a function knows no such values
 @pytest.mark.parametrize("ufunc", list(counterparts.CALLS), ids=title)
 def test_a_plain_call_is_that_of_the_operation_bit_by_bit(ufunc):
     """The short cut for ufuncs leaves the operation's own function out; it must add nothing to its primitive."""
@@ -116,7 +117,7 @@ OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operato
 def test_anything_on_the_left_of_an_operator(op, left):
     if op is operator.matmul and np.ndim(left) == 0:
         return
-    w = mg.Tensor([1.25, 0.75], requires_grad=True)
+    w = mg.Tensor([1.25, 0.8], requires_grad=True)
     with mg.Tape() as tape:
         got = op(left, w)
     np.testing.assert_allclose(got.data, op(np.asarray(left), w.data))

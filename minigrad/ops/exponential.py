@@ -199,7 +199,7 @@ def _expit2(x: Array) -> Array:
 
 
 def _shares(logistic: Function) -> dict[str, Callable[[dict[str, Any]], Array]]:
-    """How the slopes of the logarithm of a sum of powers follow from the inputs: 0 where both are −∞."""
+    """The slopes of the logarithm of a sum of powers, from the inputs: 0 where both are −∞."""
 
     def lead(x: Array, y: Array) -> Array:
         with np.errstate(invalid="ignore", over="ignore"):
