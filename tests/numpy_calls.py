@@ -368,6 +368,76 @@ CALLS[np.einsum] += [
 ]
 CALLS[np.array_split] += [(lambda x: np.array_split(x, [1], 1), (M,))]
 
+CALLS |= {
+    np.prod: [
+        (np.prod, (M,)),
+        (lambda x: np.prod(x, 1, None, None, True), (M,)),
+        (lambda x: np.prod(a=x, axis=(0, 2)), (C,)),
+    ],
+    np.multiply.reduce: [(np.multiply.reduce, (M,)), (lambda x: np.multiply.reduce(x, axis=None), (M,))],
+    np.cumsum: [(np.cumsum, (M,)), (lambda x: np.cumsum(x, 1), (M,)), (lambda x: np.cumsum(a=x, axis=-2), (C,))],
+    np.cumprod: [(np.cumprod, (M,)), (lambda x: np.cumprod(x, 0), (M,)), (lambda x: np.cumprod(a=x, axis=1), (C,))],
+    np.add.accumulate: [(np.add.accumulate, (M,)), (lambda x: np.add.accumulate(x, 1), (M,))],
+    np.multiply.accumulate: [(np.multiply.accumulate, (M,)), (lambda x: np.multiply.accumulate(x, axis=-1), (C,))],
+    np.sort: [(np.sort, (M,)), (lambda x: np.sort(x, None), (M,)), (lambda a: np.sort(a=a, axis=0), (M,))],
+    np.partition: [(lambda x: np.partition(x, 1)[:, 1], (M,)), (lambda a: np.partition(a=a, kth=[0, 1], axis=0), (M,))],
+    np.median: [
+        (np.median, (M,)),
+        (lambda x: np.median(x, 1), (M,)),
+        (lambda a: np.median(a=a, axis=0, keepdims=True), (C,)),
+    ],
+    np.quantile: [
+        (lambda x: np.quantile(x, 0.3), (M,)),
+        (lambda x: np.quantile(x, np.array([0.3, 0.9], x.dtype), 1), (M,)),
+        (lambda a: np.quantile(a=a, q=0.5, axis=(0, 2), method="higher", keepdims=True), (C,)),
+        (lambda x: np.quantile(x, 0.5, 0, None, False, "nearest", True), (M,)),
+    ],
+    np.percentile: [
+        (lambda x: np.percentile(x, 30), (M,)),
+        (lambda a: np.percentile(a=a, q=np.array([[30], [90]], a.dtype), axis=-1), (M,)),
+    ],
+    np.nansum: [(np.nansum, (M,)), (lambda x: np.nansum(x, 1, keepdims=True), (M,))],
+    np.nanprod: [(np.nanprod, (M,)), (lambda a: np.nanprod(a=a, axis=0), (M,))],
+    np.nanmean: [(np.nanmean, (M,)), (lambda x: np.nanmean(x, 1, None, None, True), (M,))],
+    np.nanvar: [(np.nanvar, (M,)), (lambda x: np.nanvar(x, 1, None, None, 1, True), (M,))],
+    np.nanstd: [(np.nanstd, (M,)), (lambda a: np.nanstd(a=a, axis=0, ddof=1), (M,))],
+    np.nanmax: [(np.nanmax, (M,)), (lambda x: np.nanmax(x, 1, None, True), (M,))],
+    np.nanmin: [(np.nanmin, (M,)), (lambda a: np.nanmin(a=a, axis=0), (M,))],
+    np.cov: [
+        (lambda x: np.cov(x, dtype=x.dtype), (M,)),
+        (lambda x: np.cov(x, dtype=x.dtype), (V,)),
+        (lambda m, y: np.cov(m=m, y=y, rowvar=False, bias=True, dtype=m.dtype), ((3, 2), (3, 2))),
+        (lambda x: np.cov(x.astype(np.float64), None, True, False, 0, [1, 2, 1]), (M,)),
+        (lambda x: np.cov(x, aweights=np.array([0.5, 1.0, 0.7], x.dtype), dtype=x.dtype), (M,)),
+    ],
+    np.corrcoef: [
+        (lambda x: np.corrcoef(x, dtype=x.dtype), ((2, 4),)),
+        (lambda x, y: np.corrcoef(x, y, dtype=x.dtype), (M, V)),
+        (lambda x: np.corrcoef(x, rowvar=False, dtype=x.dtype), ((4, 2),)),
+    ],
+    np.ediff1d: [(np.ediff1d, (M,)), (lambda ary, e: np.ediff1d(ary=ary, to_end=e, to_begin=e), (M, V))],
+    np.gradient: [
+        (np.gradient, (V,)),
+        (np.gradient, (M,)),
+        (lambda x: np.gradient(x, 0.5, axis=1, edge_order=2), (M,)),
+        (lambda x: np.gradient(x, 2.0, [0.0, 1.0, 3.0]), (M,)),
+    ],
+}
+CALLS[np.linalg.norm] += [
+    (lambda x: np.linalg.norm(x, 1), (V,)),
+    (lambda x: np.linalg.norm(x, 3, 1, True), (M,)),
+    (lambda x: np.linalg.norm(x, "fro"), (M,)),
+    (lambda x: np.linalg.norm(x, "nuc"), (M,)),
+    (lambda x: np.linalg.norm(x, 2, (2, 0), True), (C,)),
+    (lambda x: np.linalg.norm(x, -2), (M,)),
+    (lambda x: np.linalg.norm(x=x, ord=np.inf), (M,)),
+    (lambda x: np.linalg.norm(x, ord=-1, axis=(2, 0)), (C,)),
+]
+CALLS[np.diff] += [
+    (lambda x, e: np.diff(x, prepend=e, append=x[:, :1]), (M, (2, 1))),
+    (lambda x: np.diff(x, 2, 0, 1.0), (C,)),
+]
+
 # Functions that a NumPy may not have
 for function, calls in {
     "astype": lambda f: [(lambda x: f(x, np.float64), (M,)), (lambda x: f(x, np.float32), (M,))],
@@ -375,6 +445,14 @@ for function, calls in {
     "linalg.matrix_transpose": lambda f: [(f, (M,)), (f, (C,))],
     "matrix_transpose": lambda f: [(f, (M,)), (f, (C,))],
     "trapezoid": trapezoid,
+    "cumulative_sum": lambda f: [(f, (V,)), (lambda x: f(x, axis=1), (M,))],
+    "cumulative_prod": lambda f: [(f, (V,)), (lambda x: f(x, axis=1), (M,))],
+    "linalg.vector_norm": lambda f: [
+        (f, (M,)),
+        (lambda x: f(x, ord=3, axis=(0, 2)), (C,)),
+        (lambda x: f(x, ord=1), (M,)),
+    ],
+    "linalg.matrix_norm": lambda f: [(f, (M,)), (lambda x: f(x, ord=1, keepdims=True), (C,))],
     "trapz": trapezoid,
     "linalg.trace": lambda f: [(f, (K,)), (lambda x: f(x, offset=1), (C,))],
     "linalg.diagonal": lambda f: [(f, (K,)), (lambda x: f(x, offset=-1), (C,))],

@@ -278,7 +278,7 @@ REFUSED = {
     "a limit with a gradient": (lambda t: np.clip(A, t, 2.0), "not differentiable"),
     "clip by two names": (lambda t: np.clip(t, 0, 1, min=0), "given twice|not allowed|unexpected"),
     "add.at": (lambda t: np.add.at(A, [0, 1], t), IN_PLACE),
-    "multiply.accumulate": (lambda t: np.multiply.accumulate(t), "multiply.accumulate"),
+    "maximum.accumulate": (lambda t: np.maximum.accumulate(t), "maximum.accumulate"),
     "add.reduceat": (lambda t: np.add.reduceat(t, [0]), "no add.reduceat"),
     "an unknown ufunc": (lambda t: np.spacing(t), "minigrad.ops has no spacing; .*minigrad.primitive"),
     "on the right": (lambda t: np.nextafter(A, t), "minigrad.ops has no nextafter"),
