@@ -7,70 +7,24 @@ kinks. An operation that `minigrad.ops` exports and that is missing here fails `
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
+from gradient_elementwise import ELEMENTWISE, shapes, unary
 from gradient_images import conv2d, normalised, pooling
+from gradient_linalg import LINALG
 from gradient_points import Case, points
 from gradient_points import values as values
+from gradient_reductions import REDUCTIONS
 from gradient_shapes import SHAPES
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minigrad import ops
 
-shapes = hnp.array_shapes(min_dims=0, max_dims=3, max_side=3)
 solid = hnp.array_shapes(min_dims=1, max_dims=3, max_side=3)  # at least one axis
-
-
-@st.composite
-def unary(draw: Any, op: Callable[..., Any], low: float = -2.0, high: float = 2.0) -> Case:
-    return op, [draw(points(draw(shapes), low, high))]
-
-
-@st.composite
-def binary(draw: Any, op: Callable[..., Any], low: float = -2.0, high: float = 2.0) -> Case:
-    pair = draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3))
-    return op, [draw(points(shape, low, high)) for shape in pair.input_shapes]
-
-
-@st.composite
-def power(draw: Any) -> Case:
-    exponent = draw(st.sampled_from([2, 1, 3, 0, 0.5, -1, 2.5, [1.5, 2.0, -2.0]]))
-    kind = draw(st.sampled_from(["fixed", "base", "both"]))
-    if kind == "fixed":
-        shape = (2, 3) if np.ndim(exponent) else draw(shapes)
-        return lambda x: x**exponent, [draw(points(shape, 0.3, 2.0))]
-    if kind == "base":
-        return lambda y: 1.7**y, [draw(points(draw(shapes)))]
-    _, arrays = draw(binary(ops.power, 0.3, 2.0))
-    return ops.power, arrays
-
-
-@st.composite
-def reduction(draw: Any, op: Callable[..., Any], ddof: bool = False, low: float = -2.0) -> Case:
-    shape = draw(shapes)
-    axis = draw(axes(len(shape)))
-    settings: dict[str, Any] = {"axis": axis, "keepdims": draw(st.booleans())}
-    if ddof:
-        count = math.prod(shape[a] for a in np.atleast_1d(range(len(shape)) if axis is None else axis))
-        settings["ddof"] = draw(st.integers(0, 1)) if count > 1 else 0
-        # The spread of a single value has no derivative to check: std is at its kink there.
-        if count == 1:
-            op = ops.var
-    return lambda x: op(x, **settings), [draw(points(shape, low))]
-
-
-@st.composite
-def axes(draw: Any, ndim: int) -> Any:
-    if ndim == 0 or draw(st.booleans()):
-        return None
-    if draw(st.booleans()):
-        return draw(st.integers(-ndim, ndim - 1))
-    return draw(hnp.valid_tuple_axes(ndim, min_size=1))
 
 
 @st.composite
@@ -78,22 +32,6 @@ def along(draw: Any, op: Callable[..., Any]) -> Case:
     shape = draw(solid)
     axis = draw(st.integers(-len(shape), len(shape) - 1))
     return lambda x: op(x, axis=axis), [draw(points(shape))]
-
-
-@st.composite
-def clip(draw: Any) -> Case:
-    shape = draw(shapes)
-    low, high = draw(st.sampled_from([(-0.7, 0.9), (None, 0.9), (-0.7, None), (None, None)]))
-    if low is not None and shape and draw(st.booleans()):
-        low = np.full(shape[-1:], low)
-    return lambda x: ops.clip(x, low, high), [draw(points(shape))]
-
-
-@st.composite
-def where(draw: Any) -> Case:
-    three = draw(hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=3, max_side=3)).input_shapes
-    condition = draw(points(three[0])) > 0
-    return lambda x, y: ops.where(condition, x, y), [draw(points(shape)) for shape in three[1:]]
 
 
 @st.composite
@@ -249,80 +187,41 @@ def mse(draw: Any) -> Case:
     return lambda x, y: ops.mse(x, y, reduction=reduction), [draw(points(shape)), draw(points(shape))]
 
 
-@st.composite
-def dropout(draw: Any) -> Case:
-    rate, seed = draw(st.sampled_from([0.0, 0.3, 0.9])), draw(st.integers(0, 99))
-    return lambda x: ops.dropout(x, rate, rng=seed), [draw(points(draw(shapes)))]
-
-
 TABLE: dict[str, st.SearchStrategy[Case]] = {
-    "absolute": unary(operator.abs),
-    "add": binary(operator.add),
+    **ELEMENTWISE,
+    **REDUCTIONS,
     "astype": unary(lambda x: ops.astype(x, x.dtype)),
     "avg_pool2d": pooling(ops.avg_pool2d),
     "batch_norm": normalised(ops.batch_norm),
     "broadcast_to": shaped("broadcast_to"),
-    "ceil": unary(ops.ceil, 0.1, 0.9),
-    "clip": clip(),
     "concatenate": joined(ops.concatenate),
     "conv2d": conv2d(),
-    "cos": unary(ops.cos),
     "cross_entropy": cross_entropy(),
-    "divide": binary(operator.truediv, 0.3),
-    "dropout": dropout(),
     "einsum": named_sum(),
-    "exp": unary(ops.exp),
     "expand_dims": shaped("expand_dims"),
-    "floor": unary(ops.floor, 0.1, 0.9),
-    "gelu": unary(ops.gelu),
     "getitem": indexed(),
     "layer_norm": normalised(ops.layer_norm),
     "rms_norm": normalised(ops.rms_norm),
     "linear": linear(),
-    "log": unary(ops.log, 0.2),
-    "log1p": unary(ops.log1p, -0.8),
     "log_softmax": along(ops.log_softmax),
-    "logaddexp": binary(ops.logaddexp),
-    "logsumexp": reduction(ops.logsumexp),
     "matmul": product(),
-    "max": reduction(ops.max),
     "max_pool2d": pooling(ops.max_pool2d),
-    "maximum": binary(ops.maximum),
-    "mean": reduction(ops.mean),
-    "min": reduction(ops.min),
-    "minimum": binary(ops.minimum),
     "moveaxis": shaped("moveaxis"),
     "mse": mse(),
-    "multiply": binary(operator.mul),
-    "negative": unary(operator.neg),
-    "norm": reduction(ops.norm),
     "pad": shaped("pad"),
-    "power": power(),
-    "relu": unary(ops.relu),
     "reshape": shaped("reshape"),
-    "round": unary(ops.round, 0.55, 0.95),
-    "sigmoid": unary(ops.sigmoid),
-    "silu": unary(ops.silu),
-    "sin": unary(ops.sin),
     "softmax": along(ops.softmax),
-    "softplus": unary(ops.softplus),
     "split": split(),
-    "sqrt": unary(ops.sqrt, 0.2),
-    "square": unary(ops.square),
     "squeeze": shaped("squeeze"),
     "stack": joined(ops.stack),
-    "std": reduction(ops.std, ddof=True),
-    "subtract": binary(operator.sub),
-    "sum": reduction(ops.sum),
     "swapaxes": shaped("swapaxes"),
     "take": gathered(),
     "take_along_axis": gathered_along(),
-    "tanh": unary(ops.tanh),
     "transpose": shaped("transpose"),
-    "trunc": unary(ops.trunc, 0.1, 0.9),
-    "var": reduction(ops.var, ddof=True),
-    "where": where(),
     **SHAPES,
+    **LINALG,
 }
 
-ALIASES = {"abs": "absolute", "neg": "negative"}
+ALIASES = {
+    "abs": "absolute", "degrees": "rad2deg", "mod": "remainder", "neg": "negative", "radians": "deg2rad",
+}  # fmt: skip

@@ -26,6 +26,11 @@ def unary(f: Any) -> list[Call]:
     ]
 
 
+def within(f: Any, low: float) -> list[Call]:
+    """On values of which the function knows no others: from ``low`` to 1 above it."""
+    return [(lambda x: f(low + 0.3 * x), (M,)), (lambda x: f(low + 0.3 * x, where=True), (S,))]
+
+
 def binary(f: Any) -> list[Call]:
     return [(f, (M, V)), (f, (S, M)), (lambda x: f(x, 1.5), (M,)), (lambda x: f(np.full(3, 1.5), x), (M,)),
             (lambda x, y: f(x, y, casting="same_kind", subok=True), (V, (2, 1)))]  # fmt: skip
@@ -73,10 +78,17 @@ CALLS: dict[Any, list[Call]] = {
     # Ufuncs
     **{f: unary(f) for f in (np.exp, np.sin, np.cos, np.tanh, np.negative, np.absolute, np.square, special.expit)},
     **{f: unary(f) for f in (np.sqrt, np.log, np.log1p, np.floor, np.ceil, np.trunc, np.rint)},
+    **{f: unary(f) for f in (np.positive, np.fabs, np.sign, np.reciprocal, np.cbrt, np.exp2, np.expm1, np.log2)},
+    **{f: unary(f) for f in (np.log10, np.sinh, np.cosh, np.arcsinh, np.arctan, special.erf, special.erfc)},
+    **{f: within(f, 0.0) for f in (np.tan, np.arcsin, np.arccos, np.arctanh)},
+    np.arccosh: within(np.arccosh, 1.0),
+    np.sinc: [(np.sinc, (M,)), (np.sinc, (S,)), (lambda t: np.sinc(x=t), (V,))],
     **{
         f: binary(f)
         for f in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.logaddexp, np.power)
     },
+    **{f: binary(f) for f in (np.hypot, np.arctan2, np.floor_divide, np.remainder)},
+    np.float_power: [(np.float_power, (M, V)), (lambda x: np.float_power(x, 2), (M,))],
     np.matmul: [(np.matmul, (M, V)), (np.matmul, (C, (4, 2))), (lambda x: np.matmul(np.ones((4, 2)), x), (M,))],
     np.add.reduce: [
         (np.add.reduce, (M,)),

@@ -57,7 +57,7 @@ def test_the_gradient_of_one_input_alone_is_that_of_all(name):
     check()
 
 
-@pytest.mark.parametrize("name", sorted(TABLE))
+@pytest.mark.parametrize("name", sorted(set(TABLE) - {"float_power"}))
 def test_float32_stays_float32(name):
     @FEW
     @given(case=TABLE[name])

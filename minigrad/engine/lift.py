@@ -50,13 +50,11 @@ def lifted(array: Array, places: Mapping[Recorder, Place]) -> Tensor | Array:
 
 def lifted_input(node: Node, edge: int) -> Any:
     """An input of a node; an array where no tape that is recording knows it, None where it was left out."""
-    array = values(node)[0][edge]
+    primitive = node.primitive
+    if node.values is None:  # no tape around knows any of it: what the rules read is enough
+        return node.saved[primitive.inputs[0]][edge] if primitive.variadic else node.saved.get(primitive.inputs[edge])
+    array = node.values[0][edge]
     return None if array is None else lifted(array, {tape: twin.parents[edge] for tape, twin in twins(node).items()})
-
-
-def values(node: Node) -> Any:
-    assert node.values is not None  # kept wherever there are twins
-    return node.values
 
 
 def lifted_saved(node: Node) -> dict[str, Any]:
@@ -68,12 +66,14 @@ def lifted_saved(node: Node) -> dict[str, Any]:
         If it saved a float of which it does not say how it follows from the inputs, or a sketch.
     """
     primitive = node.primitive
+    if node.values is None or not reaches(node):
+        return node.saved
     inputs = [lifted_input(node, k) for k in range(len(node.parents))]
     known: dict[str, Any] = {primitive.inputs[0]: tuple(inputs)}
     if not primitive.variadic:
         known = dict(zip(primitive.inputs, inputs, strict=True))
-    known["out"] = lifted(values(node)[1], {tape: twin.index for tape, twin in twins(node).items()})
-    arrays = {**dict(zip(primitive.inputs, values(node)[0], strict=False)), "out": values(node)[1]}
+    known["out"] = lifted(node.values[1], {tape: twin.index for tape, twin in twins(node).items()})
+    arrays = {**dict(zip(primitive.inputs, node.values[0], strict=False)), "out": node.values[1]}
     out = {}
     for name, value in node.saved.items():
         if name in primitive.derived:
@@ -104,8 +104,9 @@ def same(value: Any, array: Array | None) -> bool:
     """True if what was saved under the name of an input is that input."""
     if value is array:
         return True
-    read = isinstance(value, (np.ndarray, np.generic)) and array is not None
-    return read and np.array_equal(value, array, equal_nan=True)
+    if array is None or not isinstance(value, (np.ndarray, np.generic)):
+        return False
+    return np.array_equal(value, array, equal_nan=True)
 
 
 def pulled_tensor(node: Node, edge: int, g: Any, saved: dict[str, Any] | None) -> Any:

@@ -1,12 +1,10 @@
-"""Arithmetic: + − × ÷ ** and their kin. Inputs broadcast; the sweep sums cotangents back to their shapes."""
+"""Arithmetic: + − × ÷ % and the signs. Inputs broadcast; the sweep sums cotangents back to their shapes."""
 
 from __future__ import annotations
 
-from itertools import compress
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
@@ -15,7 +13,7 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
 from minigrad.typing import Array
 
-__all__ = ["absolute", "add", "divide", "logaddexp", "multiply", "negative", "power", "square", "subtract"]
+__all__ = ["add", "divide", "multiply", "negative", "positive", "remainder", "subtract"]
 
 Result = tuple[Array, dict[str, Any]]
 
@@ -130,63 +128,6 @@ def divide(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_divide, (x, y), vjp=vjp)
 
 
-def _power_x(g: Array, saved: dict[str, Any]) -> Array:
-    x, y = saved["x"], saved["y"]
-    if y.ndim == 0:
-        if y == 2:
-            return np.asarray(g * x * 2)
-        if y == 1:
-            return g
-        if y > 1:
-            return np.asarray(g * (y * x ** (y.item() - 1)))
-    # At x = 0 the slope is 0 for exponents 0 and between 0 and 1, where the formula has 0·∞ or ∞.
-    flat = (x == 0) & (y >= 0) & (y < 1)
-    return np.asarray(np.where(flat, 0, g * y * np.power(np.where(flat, 1, x), y - 1)), dtype=g.dtype)
-
-
-def _power_y(g: Array, saved: dict[str, Any]) -> Array:
-    x, out = saved["x"], saved["out"]
-    zero = x == 0
-    return np.asarray(np.where(zero & np.isfinite(out), 0, g * out * np.log(np.where(zero, 1, x))), dtype=g.dtype)
-
-
-@define(broadcasts=True, kind="elementwise", x=_power_x, y=_power_y)
-def _power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
-    if y.ndim == 0 and x.dtype.kind == "f":
-        # NumPy is faster for some numbers than for arrays; before 2.0 a number could promote float32.
-        out = np.asarray(x ** y.item(), dtype=np.result_type(x, y))
-    else:
-        out = np.asarray(x**y)
-    saved: dict[str, Any] = {"x": x}
-    if needs[0]:
-        saved["y"] = y
-    if needs[1]:
-        saved["out"] = out
-    return out, saved
-
-
-@stands_for(np.power)
-@operation(_power)
-def power(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
-    """``x ** y``, element by element.
-
-    At x = 0 the derivative by x is taken as 0 where the exponent is in [0, 1), and the derivative by y as 0.
-    For x < 0 there is no derivative by y, and it is NaN.
-
-    Parameters
-    ----------
-    x, y : Tensor or array_like
-        Of shapes that broadcast.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.grad(lambda x: (x**0.5).sum())([0.0, 4.0]).tolist()
-    [0.0, 0.25]
-    """
-    return record(_power, (x, y), vjp=vjp)
-
-
 @define(as_is=True, kind="elementwise", x=lambda g, saved: -g)
 def _negative(x: Array) -> Result:
     return -x, {}
@@ -210,38 +151,15 @@ def negative(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_negative, (x,), vjp=vjp)
 
 
-@define(as_is=True, kind="elementwise", x=lambda g, saved: g * saved["sign"])
-def _absolute(x: Array) -> Result:
-    return np.abs(x), {"sign": np.sign(x)}
+@define(as_is=True, kind="elementwise", x=lambda g, saved: g)
+def _positive(x: Array) -> Result:
+    return +x, {}
 
 
-@stands_for(np.absolute)
-@operation(_absolute)
-def absolute(x: TensorLike, *, vjp: VJP = None) -> Tensor:
-    """``|x|``; the derivative at 0 is 0.
-
-    Parameters
-    ----------
-    x : Tensor or array_like
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.grad(lambda x: abs(x).sum())([-2.0, 0.0, 3.0]).tolist()
-    [-1.0, 0.0, 1.0]
-    """
-    return record(_absolute, (x,), vjp=vjp)
-
-
-@define(kind="elementwise", x=lambda g, saved: g * saved["x"] * 2)
-def _square(x: Array) -> Result:
-    return np.square(x), {"x": x}
-
-
-@stands_for(np.square)
-@operation(_square)
-def square(x: TensorLike, *, vjp: VJP = None) -> Tensor:
-    """``x²``.
+@stands_for(np.positive)
+@operation(_positive)
+def positive(x: TensorLike, *, vjp: VJP = None) -> Tensor:
+    """``+x``: the same values.
 
     Parameters
     ----------
@@ -250,40 +168,47 @@ def square(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     Examples
     --------
     >>> from minigrad import ops
-    >>> ops.square([1.0, -3.0]).data.tolist()
-    [1.0, 9.0]
+    >>> ops.positive([1.0, -2.0]).data.tolist()
+    [1.0, -2.0]
     """
-    return record(_square, (x,), vjp=vjp)
+    return record(_positive, (x,), vjp=vjp)
 
 
-@define(broadcasts=True, kind="elementwise", x=lambda g, saved: g * saved["x"], y=lambda g, saved: g * saved["y"])
-def _logaddexp(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
-    out = np.logaddexp(x, y)
-    with np.errstate(invalid="ignore", over="ignore"):
-        lead = np.where(x == y, x.dtype.type(0), x - y)  # ∞ − ∞ is 0 here: infinite values share like ties
-    seen = ~np.isneginf(out)
-    return out, {name: special.expit(z) * seen for name, z in compress((("x", lead), ("y", -lead)), needs)}
+def _remainder_y(g: Array, saved: dict[str, Any]) -> Array:
+    return _where_known(-g * np.floor_divide(saved["x"], saved["y"]), saved)
 
 
-@stands_for(np.logaddexp)
-@operation(_logaddexp)
-def logaddexp(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
-    """``log(exp(x) + exp(y))``, element by element, without overflow.
+def _where_known(g: Array, saved: dict[str, Any]) -> Array:
+    """The cotangent, and NaN where the remainder is."""
+    return g * np.where(saved["nan"], np.nan, 1.0) if "nan" in saved else g
 
-    Infinite values are as in `minigrad.ops.logsumexp`: two of +∞ share the cotangent equally, and −∞ of both has
-    derivative 0.
+
+@define(as_is=True, broadcasts=True, kind="elementwise", x=_where_known, y=_remainder_y)
+def _remainder(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
+    out = np.asarray(np.remainder(x, y))
+    saved = {"x": x, "y": y} if needs[1] else {}
+    nan = np.isnan(out)
+    return out, {**saved, "nan": nan} if nan.any() else saved
+
+
+@stands_for(np.remainder)
+@operation(_remainder)
+def remainder(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
+    """``x % y``, which is x − y·⌊x/y⌋ and has the sign of y; `mod` is another name.
+
+    The derivative by x is 1 and that by y −⌊x/y⌋, also where x is a multiple of y and the value jumps.
 
     Parameters
     ----------
     x, y : Tensor or array_like
-        Of shapes that broadcast.
+        Of shapes that broadcast. The remainder of integers is an integer.
 
     Examples
     --------
     >>> import minigrad as mg
-    >>> round(mg.ops.logaddexp(1000.0, 1000.0).item(), 4)
-    1000.6931
-    >>> mg.grad(mg.ops.logaddexp)(0.0, 0.0).item()
-    0.5
+    >>> mg.ops.remainder([5.5, -5.5], 2.0).data.tolist()
+    [1.5, 0.5]
+    >>> [g.item() for g in mg.grad(mg.ops.remainder, argnums=(0, 1))(5.5, 2.0)]
+    [1.0, -2.0]
     """
-    return record(_logaddexp, (x, y), vjp=vjp)
+    return record(_remainder, (x, y), vjp=vjp)

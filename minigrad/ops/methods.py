@@ -12,24 +12,28 @@ from numpy.typing import ArrayLike
 from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops import dispatch
-from minigrad.ops.arithmetic import absolute, add, divide, multiply, negative, power, subtract
+from minigrad.ops.arithmetic import add, divide, multiply, negative, positive, remainder, subtract
 from minigrad.ops.indexing import getitem
 from minigrad.ops.matmul import matmul
+from minigrad.ops.piecewise import absolute
+from minigrad.ops.powers import power
 from minigrad.ops.shapes import reshape, transpose
+from minigrad.ops.steps import floor_divide
 from minigrad.typing import Array, Layout, Shape
 
 __all__ = ["METHODS", "install"]
 
 METHODS = (
-    "abs", "astype", "broadcast_to", "clip", "copy", "cos", "diagonal", "dot", "exp", "expand_dims", "gelu", "log",
-    "log1p", "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis", "norm", "ravel", "relu", "repeat",
-    "sigmoid", "silu", "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "std", "sum", "swapaxes",
-    "take", "tanh", "trace", "var",
+    "abs", "astype", "broadcast_to", "clip", "copy", "cos", "cumprod", "cumsum", "diagonal", "dot", "exp",
+    "expand_dims", "gelu", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis",
+    "norm", "prod", "ravel", "relu", "repeat", "round", "sigmoid", "silu", "sin", "softmax", "softplus", "split",
+    "sqrt", "square", "squeeze", "std", "sum", "swapaxes", "take", "tanh", "trace", "var",
 )  # fmt: skip
 """Methods of Tensor that are operations of the same name."""
 
 BINARY: dict[str, Callable[..., Tensor]] = {
-    "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "pow": power, "matmul": matmul
+    "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "floordiv": floor_divide, "mod": remainder,
+    "pow": power, "matmul": matmul,
 }  # fmt: skip
 
 
@@ -47,6 +51,7 @@ def install(operations: Mapping[str, Callable[..., Any]]) -> None:
         "transpose": spread_transpose,
         "T": property(transpose, doc="The axes reversed."),
         "__neg__": negative,
+        "__pos__": positive,
         "__abs__": absolute,
         "__getitem__": getitem,
     }

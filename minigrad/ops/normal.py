@@ -16,7 +16,7 @@ from scipy import special
 
 from minigrad.typing import Array
 
-__all__ = ["times_normal_cdf"]
+__all__ = ["FAR", "times_normal_cdf"]
 
 BLOCK = 16384
 """Values at a time: what is in between stays in a cache."""

@@ -6,15 +6,12 @@ tensor is among the arguments.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from minigrad.arrays import plain
 from minigrad.engine.tensor import Tensor
-from minigrad.ops.arithmetic import divide, logaddexp, multiply
-from minigrad.ops.axis_argument import one_axis
 from minigrad.ops.counterparts import stands_for
 
 __all__: list[str] = []
@@ -79,50 +76,6 @@ def _extract(condition: INPUT, arr: INPUT) -> Any:
 # Sums and differences
 
 
-@stands_for(np.average)
-def _average(
-    a: INPUT, axis: Any = None, weights: INPUT = None, returned: bool = False, *, keepdims: bool = False
-) -> Any:
-    if weights is None:
-        mean = np.mean(a, axis=axis, keepdims=keepdims)
-        count = np.size(a) // max(np.size(mean), 1)
-        return (mean, np.full(mean.shape, float(count))) if returned else mean
-    a, weights = as_input(a), as_input(weights)
-    if weights.shape != a.shape:
-        if isinstance(axis, tuple) or axis is None or weights.shape != (a.shape[one_axis(axis)],):
-            raise ValueError(f"np.average: weights of shape {weights.shape} for values of shape {a.shape}, axis={axis}")
-        weights = np.broadcast_to(np.reshape(weights, (-1,) + (1,) * (a.ndim - 1 - axis % a.ndim)), a.shape)
-    total = weights.sum(axis=axis, keepdims=keepdims)
-    mean = divide(multiply(a, weights).sum(axis=axis, keepdims=keepdims), total)
-    return (mean, total) if returned else mean
-
-
-@stands_for(np.ptp)
-def _ptp(a: INPUT, axis: Any = None, *, keepdims: Any = False) -> Any:
-    return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
-
-
-@stands_for(np.diff)
-def _diff(a: INPUT, n: int = 1, axis: int = -1) -> Any:
-    x = as_input(a)
-    before = (slice(None),) * (one_axis(axis) % x.ndim)
-    late, early = (*before, slice(1, None)), (*before, slice(None, -1))
-    for _ in range(n):
-        x = x[late] - x[early]
-    return x
-
-
-@stands_for(getattr(np, "trapezoid", None), getattr(np, "trapz", None))  # its name before NumPy 2
-def _trapezoid(y: INPUT, x: INPUT = None, dx: float = 1.0, axis: int = -1) -> Any:
-    y = np.moveaxis(as_input(y), axis, -1)
-    if x is None:
-        width: Any = dx
-    else:
-        x = as_input(x)
-        width = np.diff(x) if x.ndim == 1 else np.moveaxis(np.diff(x, axis=axis), axis, -1)
-    return np.sum(width * (y[..., 1:] + y[..., :-1]) / 2.0, axis=-1)
-
-
 @stands_for(np.polyval)
 def _polyval(p: INPUT, x: INPUT) -> Any:
     p, x = as_input(p), as_input(x)
@@ -133,33 +86,3 @@ def _polyval(p: INPUT, x: INPUT) -> Any:
 
 
 # Element by element
-
-
-@stands_for(np.nan_to_num)
-def _nan_to_num(x: INPUT, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
-    return np.where(np.isfinite(x), x, np.nan_to_num(x.data, nan=nan, posinf=posinf, neginf=neginf))
-
-
-@stands_for(np.fmax)
-def _fmax(x: INPUT, y: INPUT) -> Any:
-    return np.maximum(np.where(np.isnan(x), y, x), np.where(np.isnan(y), x, y))
-
-
-@stands_for(np.fmin)
-def _fmin(x: INPUT, y: INPUT) -> Any:
-    return np.minimum(np.where(np.isnan(x), y, x), np.where(np.isnan(y), x, y))
-
-
-@stands_for(np.logaddexp2)
-def _logaddexp2(x: INPUT, y: INPUT) -> Any:
-    return logaddexp(np.multiply(x, math.log(2)), np.multiply(y, math.log(2))) / math.log(2)
-
-
-@stands_for(np.deg2rad, np.radians)
-def _radians(x: INPUT) -> Any:
-    return multiply(x, np.pi / 180)
-
-
-@stands_for(np.rad2deg, np.degrees)
-def _degrees(x: INPUT) -> Any:
-    return multiply(x, 180 / np.pi)

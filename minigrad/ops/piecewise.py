@@ -18,7 +18,7 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
 from minigrad.typing import Array
 
-__all__ = ["clip", "maximum", "minimum", "relu", "where"]
+__all__ = ["absolute", "clip", "fabs", "nan_to_num", "relu", "where"]
 
 Result = tuple[Array, dict[str, Any]]
 
@@ -38,11 +38,9 @@ def _unpack(bits: Array, count: int) -> Array:
 
 def _relu_x(g: Array, saved: dict[str, Any]) -> Array:
     if "out" in saved:
-        return np.asarray(g * np.sign(saved["out"]))  # 0, 1 or NaN
-    back = np.asarray(g * _unpack(saved["positive"], g.shape[-1]))
-    if "nan" in saved:
-        back[_unpack(saved["nan"], g.shape[-1])] = np.nan
-    return back
+        return g * np.sign(saved["out"])  # 0, 1 or NaN
+    slope = _unpack(saved["positive"], g.shape[-1])
+    return g * (np.where(_unpack(saved["nan"], g.shape[-1]), np.nan, slope) if "nan" in saved else slope)
 
 
 @define(as_is=True, kind="elementwise", x=_relu_x)
@@ -73,81 +71,6 @@ def relu(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     [0.0, 0.0, 1.0]
     """
     return record(_relu, (x,), vjp=vjp)
-
-
-def _share(ahead: Array, tie: Array, out: Array) -> Array:
-    """1 where this input was chosen, ½ where both were equal, NaN where the output is."""
-    share = ahead.astype(out.dtype)
-    share[tie] = 0.5
-    return with_nan(share, out)
-
-
-def with_nan(slope: Array, out: Array) -> Array:
-    """The slope, and NaN where the output is NaN."""
-    nan = np.isnan(out)
-    return np.where(nan, out, slope) if nan.any() else slope
-
-
-@define(
-    as_is=True,
-    broadcasts=True,
-    kind="elementwise",
-    x=lambda g, saved: g * saved["share"],
-    y=lambda g, saved: g * (1 - saved["share"]),
-)
-def _maximum(x: Array, y: Array) -> Result:
-    out = np.asarray(np.maximum(x, y))
-    return out, {"share": _share(np.asarray(x > y), np.asarray(x == y), out)}
-
-
-@stands_for(np.maximum)
-@operation(_maximum)
-def maximum(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
-    """The larger of two, element by element; where they are equal each gets half of the cotangent.
-
-    Parameters
-    ----------
-    x, y : Tensor or array_like
-        Of shapes that broadcast.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.grad(lambda x: mg.ops.maximum(x, 1.0).sum())([0.0, 1.0, 2.0]).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    return record(_maximum, (x, y), vjp=vjp)
-
-
-@define(
-    as_is=True,
-    broadcasts=True,
-    kind="elementwise",
-    x=lambda g, saved: g * saved["share"],
-    y=lambda g, saved: g * (1 - saved["share"]),
-)
-def _minimum(x: Array, y: Array) -> Result:
-    out = np.asarray(np.minimum(x, y))
-    return out, {"share": _share(np.asarray(x < y), np.asarray(x == y), out)}
-
-
-@stands_for(np.minimum)
-@operation(_minimum)
-def minimum(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
-    """The smaller of two, element by element; where they are equal each gets half of the cotangent.
-
-    Parameters
-    ----------
-    x, y : Tensor or array_like
-        Of shapes that broadcast.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.grad(lambda x: mg.ops.minimum(x, 1.0).sum())([0.0, 1.0, 2.0]).tolist()
-    [1.0, 0.5, 0.0]
-    """
-    return record(_minimum, (x, y), vjp=vjp)
 
 
 @define(
@@ -193,7 +116,12 @@ def where(condition: ArrayLike, x: TensorLike, y: TensorLike, *, vjp: VJP = None
     return record(_where, (x, y), {"condition": condition}, vjp=vjp)
 
 
-@define(kind="elementwise", x=lambda g, saved: g * saved["slope"])
+def _clip_x(g: Array, saved: dict[str, Any]) -> Array:
+    inside = saved["inside"]
+    return g * (np.where(saved["nan"], np.nan, inside) if "nan" in saved else inside)
+
+
+@define(kind="elementwise", x=_clip_x)
 def _clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None) -> Result:
     inside = np.ones(x.shape, bool)
     out = x
@@ -205,7 +133,8 @@ def _clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None)
         high = np.broadcast_to(plain(high, "high", x.dtype), x.shape)
         inside &= x <= high
         out = np.minimum(out, high)
-    return out, {"slope": with_nan(inside, out)}
+    nan = np.isnan(out)
+    return out, {"inside": inside, "nan": nan} if nan.any() else {"inside": inside}
 
 
 @stands_for(np.clip, a_min="low", a_max="high", min="low", max="high")
@@ -231,3 +160,69 @@ def clip(x: TensorLike, low: ArrayLike | None = None, high: ArrayLike | None = N
     [0.0, 1.0, 1.0]
     """
     return record(_clip, (x,), {"low": low, "high": high}, vjp=vjp)
+
+
+@define(as_is=True, kind="elementwise", x=lambda g, saved: g * np.sign(saved["x"]))
+def _absolute(x: Array) -> Result:
+    return np.abs(x), {"x": x}
+
+
+@stands_for(np.absolute)
+@operation(_absolute)
+def absolute(x: TensorLike, *, vjp: VJP = None) -> Tensor:
+    """``|x|``; the derivative at 0 is 0.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> import minigrad as mg
+    >>> mg.grad(lambda x: abs(x).sum())([-2.0, 0.0, 3.0]).tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    return record(_absolute, (x,), vjp=vjp)
+
+
+@define(kind="elementwise", x=lambda g, saved: g * np.sign(saved["x"]))
+def _fabs(x: Array) -> Result:
+    return np.fabs(x), {"x": x}
+
+
+@stands_for(np.fabs)
+@operation(_fabs)
+def fabs(x: TensorLike, *, vjp: VJP = None) -> Tensor:
+    """``|x|`` in floats, also of integers; the derivative at 0 is 0.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.fabs([-2, 3]).data.tolist()
+    [2.0, 3.0]
+    """
+    return record(_fabs, (x,), vjp=vjp)
+
+
+@stands_for(np.nan_to_num)
+def nan_to_num(x: TensorLike, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """Numbers in place of NaN, ∞ and −∞; the derivative is 1 where ``x`` is finite, and 0 elsewhere.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    nan, posinf, neginf : float
+        What stands for each; for the infinite ones by default the largest and the least number of the dtype.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> mg.grad(lambda x: mg.ops.nan_to_num(x, posinf=9.0).sum())(np.array([1.0, np.nan, np.inf])).tolist()
+    [1.0, 0.0, 0.0]
+    """
+    values = x.data if isinstance(x, Tensor) else plain(x, "nan_to_num: input 'x'")
+    return where(np.isfinite(values), x, np.nan_to_num(values, nan=nan, posinf=posinf, neginf=neginf))

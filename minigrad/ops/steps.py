@@ -13,17 +13,18 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
 from minigrad.typing import Array
 
-__all__ = ["ceil", "floor", "round", "trunc"]
+__all__ = ["ceil", "floor", "floor_divide", "rint", "round", "sign", "trunc"]
 
 Result = tuple[Array, dict[str, Any]]
 
 
 def _flat(g: Array, saved: dict[str, Any]) -> Array:
-    return g * np.where(saved["nan"], np.nan, 0.0).astype(g.dtype)
+    return g * np.where(saved["nan"], np.nan, 0.0) if "nan" in saved else g * 0
 
 
 def _result(out: Array) -> Result:
-    return out, {"nan": np.isnan(out)}
+    nan = np.isnan(out)
+    return out, {"nan": nan} if nan.any() else {}
 
 
 @define(kind="elementwise", x=_flat)
@@ -77,7 +78,7 @@ def _round(x: Array, decimals: int = 0) -> Result:
     return _result(np.round(x, decimals))
 
 
-@stands_for(np.round, np.around, np.rint)
+@stands_for(np.round, np.around)
 @operation(_round)
 def round(x: TensorLike, decimals: int = 0, *, vjp: VJP = None) -> Tensor:
     """Rounded to a number of decimals, halves to even; the derivative is taken as 0 everywhere.
@@ -94,6 +95,23 @@ def round(x: TensorLike, decimals: int = 0, *, vjp: VJP = None) -> Tensor:
     [0.5, 1.5, 2.2]
     """
     return record(_round, (x,), {"decimals": decimals}, vjp=vjp)
+
+
+@stands_for(np.rint)
+def rint(x: TensorLike) -> Tensor:
+    """The nearest whole number, halves to even; the derivative is taken as 0 everywhere.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.rint([0.5, 1.5, -1.75]).data.tolist()
+    [0.0, 2.0, -2.0]
+    """
+    return round(x)
 
 
 @define(kind="elementwise", x=_flat)
@@ -117,3 +135,50 @@ def trunc(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     [1.0, -1.0]
     """
     return record(_trunc, (x,), vjp=vjp)
+
+
+@define(as_is=True, kind="elementwise", x=_flat)
+def _sign(x: Array) -> Result:
+    return _result(np.sign(x))
+
+
+@stands_for(np.sign)
+@operation(_sign)
+def sign(x: TensorLike, *, vjp: VJP = None) -> Tensor:
+    """−1, 0 or 1, as x is below, at or above 0; the derivative is taken as 0 everywhere.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.sign([-3.0, 0.0, 2.0]).data.tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    return record(_sign, (x,), vjp=vjp)
+
+
+@define(as_is=True, broadcasts=True, kind="elementwise", x=_flat, y=_flat)
+def _floor_divide(x: Array, y: Array) -> Result:
+    return _result(np.asarray(np.floor_divide(x, y)))
+
+
+@stands_for(np.floor_divide)
+@operation(_floor_divide)
+def floor_divide(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
+    """``x // y``: the largest whole number that is not above x/y; the derivatives are taken as 0 everywhere.
+
+    Parameters
+    ----------
+    x, y : Tensor or array_like
+        Of shapes that broadcast. The quotient of integers is an integer.
+
+    Examples
+    --------
+    >>> from minigrad import ops
+    >>> ops.floor_divide([5.5, -5.5], 2.0).data.tolist()
+    [2.0, -3.0]
+    """
+    return record(_floor_divide, (x, y), vjp=vjp)
