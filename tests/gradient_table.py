@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from gradient_images import conv2d, normalised, pooling
+from gradient_images import conv1d, conv2d, convolve, normalised, pooling
 from gradient_linalg import LINALG
 from gradient_points import Case, points
 from gradient_points import values as values
@@ -259,7 +259,9 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "broadcast_to": shaped("broadcast_to"),
     "clip": clip(),
     "concatenate": joined(ops.concatenate),
+    "conv1d": conv1d(),
     "conv2d": conv2d(),
+    "convolve": convolve(),
     "cos": unary(ops.cos),
     "cross_entropy": cross_entropy(),
     "divide": binary(operator.truediv, 0.3),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from minigrad.ops import methods
 from minigrad.ops.arithmetic import *
 from minigrad.ops.conv import *
+from minigrad.ops.conv1d import *
 from minigrad.ops.determinants import *
 from minigrad.ops.deviation import *
 from minigrad.ops.einsum import *
