@@ -11,7 +11,7 @@ M. Giles, *Collected matrix derivative results for forward and reverse mode algo
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -134,6 +134,14 @@ def _qr(a: Array) -> tuple[Array, Saved]:
     q, r = np.linalg.qr(a)
     out = np.concatenate([q, r], axis=-2)
     return out, {"out": out}
+
+
+@overload
+def qr(a: TensorLike, mode: Literal["reduced", "complete"] = "reduced") -> QRResult: ...
+
+
+@overload
+def qr(a: TensorLike, mode: Literal["r"]) -> Tensor: ...
 
 
 def qr(a: TensorLike, mode: Literal["reduced", "complete", "r"] = "reduced") -> QRResult | Tensor:
