@@ -108,7 +108,7 @@ def convolve(a: TensorLike, v: TensorLike, mode: Literal["full", "same", "valid"
 
     Returns
     -------
-    Tensor, shape (n + m − 1,), (max(n, m),) or (|n − m| + 1,)
+    Tensor, shape (n + m − 1,), (max(n, m),) or (max(n, m) − min(n, m) + 1,)
 
     Raises
     ------
