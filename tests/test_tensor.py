@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 import pytest
 
@@ -44,7 +42,7 @@ def test_refusals():
     with pytest.raises(TypeError, match="in place"):
         t[0] = 3.0
     with pytest.raises(TypeError):
-        np.sin(t)
+        np.spacing(t)
     with mg.Tape():
         y = t * 2
         with pytest.raises(TypeError, match="gradient would be lost"):
@@ -119,21 +117,9 @@ def test_methods_are_the_operations():
     np.testing.assert_allclose(x.softmax().data.sum(axis=-1), 1)
 
 
-def test_numpy_functions_name_the_operation_to_use():
-    t, w, a = mg.Tensor([1.0, 2.0]), mg.Tensor([1.0, 2.0], requires_grad=True), np.ones(2)
-    for call, message in [
-        (lambda: np.sin(t), "use minigrad.ops.sin"), (lambda: np.sum(t), "use minigrad.ops.sum"),
-        (lambda: np.hypot(a, t), "minigrad.ops has no hypot"), (lambda: np.add.reduce(t), "no add.reduce"),
-        (lambda: operator.iadd(a, t), "`a = a \\+ t`"),
-    ]:  # fmt: skip
-        with pytest.raises(TypeError, match=message):
-            call()
-    assert a.tolist() == [1, 1]
-    assert np.concatenate([w, w]).tolist() == [1, 2, 1, 2] and np.allclose(w, [1, 2])  # no tape, nothing is lost
+def test_values_leave_for_numpy_where_no_gradient_is_lost():
+    t, w = mg.Tensor([1.0, 2.0]), mg.Tensor([1.0, 2.0], requires_grad=True)
     with mg.Tape():
-        for call in (lambda: np.concatenate([w, w]), lambda: np.concatenate((a, w * 2)), lambda: np.stack(arrays=[w])):
-            with pytest.raises(TypeError, match=r"use minigrad\.ops"):
-                call()
         with pytest.raises(TypeError, match="gradient would be lost"):
             np.asarray(w)
         assert np.asarray(t).tolist() == [1, 2] and np.shape(w * 2) == (2,)

@@ -59,7 +59,6 @@ SCALAR = {
     "put": lambda s: np.zeros(2).put(0, s),
     "initial": lambda s: np.ones(2).sum(initial=s),
     "clip": lambda s: np.ones(2).clip(s, 2.0),
-    "where": lambda s: np.where(True, s, 1.0),
     "searchsorted": lambda s: np.arange(3.0).searchsorted(s),
     "index of an array": lambda s: np.arange(9)[s],
     "random": lambda s: np.random.default_rng(0).normal(s),

@@ -6,6 +6,7 @@ Each file of this package is a family, and its ``__all__`` is the list of its op
 from typing import TYPE_CHECKING
 
 from minigrad.ops import methods
+from minigrad.ops import numpy_composed as numpy_composed
 from minigrad.ops.arithmetic import *
 from minigrad.ops.conv import *
 from minigrad.ops.conv1d import *
@@ -29,6 +30,8 @@ from minigrad.ops.reductions import *
 from minigrad.ops.shapes import *
 from minigrad.ops.singular_values import *
 from minigrad.ops.softmax import *
+from minigrad.ops.steps import *
+from minigrad.ops.trigonometric import *
 
 abs = absolute
 neg = negative

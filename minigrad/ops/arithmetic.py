@@ -12,6 +12,7 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.typing import Array
 
 __all__ = ["absolute", "add", "divide", "logaddexp", "multiply", "negative", "power", "square", "subtract"]
@@ -24,6 +25,7 @@ def _add(x: Array, y: Array) -> Result:
     return x + y, {}
 
 
+@stands_for(np.add)
 @operation(_add)
 def add(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x + y``, element by element.
@@ -47,6 +49,7 @@ def _subtract(x: Array, y: Array) -> Result:
     return x - y, {}
 
 
+@stands_for(np.subtract)
 @operation(_subtract)
 def subtract(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x - y``, element by element.
@@ -78,6 +81,7 @@ def _multiply(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Re
     return x * y, {"x": x}
 
 
+@stands_for(np.multiply)
 @operation(_multiply)
 def multiply(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x * y``, element by element.
@@ -107,6 +111,7 @@ def _divide(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Resu
     return out, {"y": y, "out": out} if needs[1] else {"y": y}
 
 
+@stands_for(np.divide)
 @operation(_divide)
 def divide(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x / y``, element by element.
@@ -160,6 +165,7 @@ def _power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Resul
     return out, saved
 
 
+@stands_for(np.power)
 @operation(_power)
 def power(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x ** y``, element by element.
@@ -186,6 +192,7 @@ def _negative(x: Array) -> Result:
     return -x, {}
 
 
+@stands_for(np.negative)
 @operation(_negative)
 def negative(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``-x``.
@@ -208,6 +215,7 @@ def _absolute(x: Array) -> Result:
     return np.abs(x), {"sign": np.sign(x)}
 
 
+@stands_for(np.absolute)
 @operation(_absolute)
 def absolute(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``|x|``; the derivative at 0 is 0.
@@ -230,6 +238,7 @@ def _square(x: Array) -> Result:
     return np.square(x), {"x": x}
 
 
+@stands_for(np.square)
 @operation(_square)
 def square(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x²``.
@@ -256,6 +265,7 @@ def _logaddexp(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> R
     return out, {name: special.expit(z) * seen for name, z in compress((("x", lead), ("y", -lead)), needs)}
 
 
+@stands_for(np.logaddexp)
 @operation(_logaddexp)
 def logaddexp(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``log(exp(x) + exp(y))``, element by element, without overflow.

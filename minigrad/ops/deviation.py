@@ -12,6 +12,7 @@ from minigrad.engine.record import record
 from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import counted, drop
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.scaling import scaled_down
 from minigrad.structure import Rows
 from minigrad.typing import Array, Axis, Shape
@@ -47,6 +48,7 @@ def _var(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> 
     return out, {"centred": centred, "kept": kept, "freedom": freedom}
 
 
+@stands_for(np.var, correction="ddof")
 @operation(_var)
 def var(x: TensorLike, axis: Axis = None, keepdims: bool = False, ddof: int = 0, *, vjp: VJP = None) -> Tensor:
     """The variance over axes.
@@ -88,6 +90,7 @@ def _std(x: Array, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> 
     return drop(np.asarray(spread * safe), axis, keepdims), {"slope": slope, "kept": kept}
 
 
+@stands_for(np.std, correction="ddof")
 @operation(_std)
 def std(x: TensorLike, axis: Axis = None, keepdims: bool = False, ddof: int = 0, *, vjp: VJP = None) -> Tensor:
     """The standard deviation over axes; its derivative is taken as 0 where all values are equal.

@@ -1,28 +1,28 @@
-"""NumPy's own functions on a tensor: they hand it back to minigrad, or say which function to use.
+"""NumPy's own functions on a tensor: they go to the operation that stands for them, or say what to use instead.
 
 NumPy asks `Tensor.__array_ufunc__` (for `np.sin`, and for ``array + tensor``) and `Tensor.__array_function__` (for
-`np.sum`, `np.concatenate` …) before it does anything with a tensor.
+`np.sum`, `np.concatenate` …) before it does anything with a tensor. A function is looked up as an object:
+
+1. `counterparts.FUNCTIONS`: an operation stands for it;
+2. `numpy_lists.ON_TENSORS`: NumPy wrote it in Python over such functions, and its body runs on the tensors;
+3. `numpy_lists.PLAIN`: its result has no derivative, such as positions and truth values, and is NumPy's own;
+4. any other is refused if a gradient would be lost, and else computed by NumPy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
+from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, traced
+from minigrad.ops.counterparts import CALLS, FUNCTIONS, REMEDIES, title
+from minigrad.ops.numpy_lists import IN_PLACE, ON_TENSORS, PLAIN, SHAPE_ALONE
 
 __all__ = ["install"]
 
-COMPARISONS = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
-UFUNCS = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "pow": np.power,
-          "matmul": np.matmul}  # fmt: skip
-# These look at the shape and the dtype alone.
-VALUE_FREE = {"shape", "ndim", "size"}
 
-
-def install(tensor: type[Tensor], names: set[str], binary: Mapping[str, Callable[..., Tensor]]) -> None:
+def install(tensor: type[Tensor], names: set[str]) -> None:
     """Hang NumPy's two protocols on Tensor.
 
     Parameters
@@ -31,40 +31,47 @@ def install(tensor: type[Tensor], names: set[str], binary: Mapping[str, Callable
         The class.
     names : set of str
         The functions of minigrad.ops, for messages.
-    binary : mapping
-        The operations behind the operators, by the operator's name.
     """
-    operations = {ufunc: binary[name] for name, ufunc in UFUNCS.items()}
 
     def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         if method == "__call__" and not settings:
-            if ufunc in operations:  # `array + tensor` comes here
-                return operations[ufunc](*inputs)
-            if ufunc in COMPARISONS:
-                return ufunc(*[x.data if isinstance(x, Tensor) else x for x in inputs])
-        if settings.get("out") is not None:
-            raise TypeError(
-                f"np.{ufunc.__name__} would write a tensor into an array, and its gradient would be lost; write "
-                "`a = a + t` instead of `a += t`, or use `.data` if the values alone are meant"
-            )
-        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-        raise TypeError(refusal(name, names))
+            try:
+                primitive = CALLS[ufunc]
+            except KeyError:
+                pass
+            else:
+                return record(primitive, inputs)
+        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        out = settings.get("out")
+        if function in PLAIN and not any(isinstance(each, Tensor) for each in out or ()):
+            return function(*plain(inputs), **plain(settings))
+        if out is not None:
+            raise TypeError(f"np.{title(function)} {REMEDIES['out']}")
+        if (counterpart := FUNCTIONS.get(function)) is not None:
+            return counterpart(inputs, settings)
+        raise TypeError(refusal(function, names))
 
     def array_function(self: Tensor, func: Any, types: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-        name = func.__name__
-        found = list(tensors((args, settings)))
-        lost = any(traced(t) for t in found)
-        direct = bool(args) and isinstance(args[0], Tensor) and name in names
-        if name not in VALUE_FREE and (lost or direct):
-            raise TypeError(refusal(name, names))
+        if (counterpart := FUNCTIONS.get(func)) is not None:
+            return counterpart(args, settings)
+        if func in ON_TENSORS:
+            return func._implementation(*args, **settings)
+        if func in SHAPE_ALONE:  # what stands beside the first argument may be values, and NumPy asks for them
+            args, settings = prototype(args, settings)
+            return func(*args, **settings)
+        if func not in PLAIN and any(traced(t) for t in tensors((args, settings))):
+            raise TypeError(refusal(func, names))
         return func(*plain(args), **plain(settings))
 
     for protocol, method in {"__array_ufunc__": array_ufunc, "__array_function__": array_function}.items():
         setattr(tensor, protocol, method)
 
 
-def refusal(name: str, names: set[str]) -> str:
+def refusal(function: Any, names: set[str]) -> str:
     """Advice on what to use instead of a NumPy function."""
+    name = title(function)
+    if function in IN_PLACE:
+        return f"np.{name} {REMEDIES['in place']}"
     if name in names:
         instead = f"use minigrad.ops.{name}, or np.{name} of its `.data` if the values alone are meant"
     else:
@@ -84,6 +91,14 @@ def tensors(value: Any) -> Iterable[Tensor]:
             yield from tensors(each)
     elif isinstance(value, dict):
         yield from tensors(list(value.values()))
+
+
+def prototype(args: tuple[Any, ...], settings: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with an array in place of the tensor that comes first."""
+    if args:
+        return (plain(args[0]), *args[1:]), settings
+    first = next(iter(settings))
+    return args, {**settings, first: plain(settings[first])}
 
 
 def plain(value: Any) -> Any:

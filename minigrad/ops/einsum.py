@@ -11,6 +11,7 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.typing import Array
 
 __all__ = ["einsum"]
@@ -85,6 +86,11 @@ def _einsum(*arrays: Array, subscripts: str) -> tuple[Array, Saved]:
     return np.asarray(result), {"terms": terms, "out": out, "arrays": arrays}
 
 
+def _numpy_einsum(*operands: Any, optimize: Any = False) -> Tensor:
+    return einsum(*operands)  # which always looks for the cheapest order
+
+
+@stands_for(np.einsum, by=_numpy_einsum)
 @operation(_einsum)
 def einsum(subscripts: str, *operands: TensorLike, vjp: VJP = None) -> Tensor:
     """A sum of products over named axes, as in `numpy.einsum`.

@@ -11,10 +11,11 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.normal import times_normal_cdf
 from minigrad.typing import Array
 
-__all__ = ["cos", "exp", "gelu", "log", "log1p", "sigmoid", "silu", "sin", "softplus", "sqrt", "tanh"]
+__all__ = ["exp", "gelu", "log", "log1p", "sigmoid", "silu", "softplus", "sqrt", "tanh"]
 
 Result = tuple[Array, dict[str, Any]]
 
@@ -25,6 +26,7 @@ def _exp(x: Array) -> Result:
     return out, {"out": out}
 
 
+@stands_for(np.exp)
 @operation(_exp)
 def exp(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The exponential.
@@ -52,6 +54,7 @@ def _log(x: Array) -> Result:
     return np.log(x), {"x": x}
 
 
+@stands_for(np.log)
 @operation(_log)
 def log(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The natural logarithm.
@@ -80,6 +83,7 @@ def _log1p(x: Array) -> Result:
     return np.log1p(x), {"x": x}
 
 
+@stands_for(np.log1p)
 @operation(_log1p)
 def log1p(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """log(1 + x), exact for small x.
@@ -112,6 +116,7 @@ def _sqrt(x: Array) -> Result:
     return out, {"out": out}
 
 
+@stands_for(np.sqrt)
 @operation(_sqrt)
 def sqrt(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The square root; its derivative at 0, where the slope is infinite, is taken as 0.
@@ -136,6 +141,7 @@ def _tanh(x: Array) -> Result:
     return out, {"out": out}
 
 
+@stands_for(np.tanh)
 @operation(_tanh)
 def tanh(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The hyperbolic tangent.
@@ -159,6 +165,7 @@ def _sigmoid(x: Array) -> Result:
     return out, {"out": out}
 
 
+@stands_for(special.expit)
 @operation(_sigmoid)
 def sigmoid(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The logistic function 1 / (1 + exp(−x)), without overflow.
@@ -250,49 +257,3 @@ def silu(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     0.5
     """
     return record(_silu, (x,), vjp=vjp)
-
-
-@define(kind="elementwise", x=lambda g, saved: g * np.cos(saved["x"]))
-def _sin(x: Array) -> Result:
-    return np.sin(x), {"x": x}
-
-
-@operation(_sin)
-def sin(x: TensorLike, *, vjp: VJP = None) -> Tensor:
-    """The sine.
-
-    Parameters
-    ----------
-    x : Tensor or array_like
-        In radians.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> mg.grad(lambda x: x.sin())(0.0).item()
-    1.0
-    """
-    return record(_sin, (x,), vjp=vjp)
-
-
-@define(kind="elementwise", x=lambda g, saved: -g * np.sin(saved["x"]))
-def _cos(x: Array) -> Result:
-    return np.cos(x), {"x": x}
-
-
-@operation(_cos)
-def cos(x: TensorLike, *, vjp: VJP = None) -> Tensor:
-    """The cosine.
-
-    Parameters
-    ----------
-    x : Tensor or array_like
-        In radians.
-
-    Examples
-    --------
-    >>> import minigrad as mg
-    >>> abs(mg.grad(lambda x: x.cos())(0.0).item())
-    0.0
-    """
-    return record(_cos, (x,), vjp=vjp)

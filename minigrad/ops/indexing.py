@@ -13,6 +13,8 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis
+from minigrad.ops.counterparts import stands_for
+from minigrad.ops.shapes import reshape
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array
 
@@ -125,6 +127,11 @@ def _take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
     return np.take(x, chosen, axis=axis), {"indices": chosen, "axis": axis % x.ndim, "shape": x.shape}
 
 
+def _numpy_take(a: TensorLike, indices: ArrayLike, axis: int | None = None) -> Tensor:
+    return take(reshape(a, -1), indices) if axis is None else take(a, indices, axis)
+
+
+@stands_for(np.take, by=_numpy_take)
 @operation(_take)
 def take(x: TensorLike, indices: ArrayLike, axis: int = 0, *, vjp: VJP = None) -> Tensor:
     """Slices along one axis, by their indices: rows of an embedding table, for instance.
@@ -176,6 +183,11 @@ def _take_along_axis(x: Array, indices: ArrayLike, axis: int = -1) -> Result:
     return np.take_along_axis(x, chosen, axis), {"indices": chosen, "axis": axis, "shape": x.shape}
 
 
+def _numpy_take_along_axis(arr: TensorLike, indices: ArrayLike, axis: int | None = -1) -> Tensor:
+    return take_along_axis(reshape(arr, -1), indices, 0) if axis is None else take_along_axis(arr, indices, axis)
+
+
+@stands_for(np.take_along_axis, by=_numpy_take_along_axis)
 @operation(_take_along_axis)
 def take_along_axis(x: TensorLike, indices: ArrayLike, axis: int = -1, *, vjp: VJP = None) -> Tensor:
     """For each position its own index along one axis, as in `numpy.take_along_axis`.

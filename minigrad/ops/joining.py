@@ -13,6 +13,7 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.indexing import getitem
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array
@@ -39,6 +40,7 @@ def _concatenate(*arrays: Array, axis: int | None) -> Result:
     return out, {"offsets": offsets, "axis": axis}
 
 
+@stands_for(np.concatenate)
 @operation(_concatenate)
 def concatenate(tensors: Sequence[TensorLike], axis: int | None = 0, *, vjp: VJP = None) -> Tensor:
     """Join along an axis that exists.
@@ -71,6 +73,7 @@ def _stack(*arrays: Array, axis: int) -> Result:
     return out, {"axis": axis % out.ndim}
 
 
+@stands_for(np.stack)
 @operation(_stack)
 def stack(tensors: Sequence[TensorLike], axis: int = 0, *, vjp: VJP = None) -> Tensor:
     """Join along a new axis.
@@ -93,6 +96,7 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0, *, vjp: VJP = None) -> T
     return record(_stack, tensors, {"axis": axis}, vjp=vjp)
 
 
+@stands_for(np.split)
 def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """Cut into pieces along an axis.
 

@@ -17,6 +17,7 @@ from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.node import Node
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.product_costs import product_flops
 from minigrad.structure import (
     Cotangent,
@@ -91,6 +92,7 @@ def _matmul(a: Array, b: Array, needs: tuple[bool, bool] = (True, True)) -> tupl
     return out, saved
 
 
+@stands_for(np.matmul)
 @operation(_matmul)
 def matmul(a: TensorLike, b: TensorLike, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """The matrix product ``a @ b``, with batches and vectors as in `numpy.matmul`.

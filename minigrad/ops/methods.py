@@ -57,7 +57,7 @@ def install(operations: Mapping[str, Callable[..., Any]]) -> None:
         methods[name] = operations[name]
     for name, method in methods.items():
         setattr(Tensor, name, method)
-    dispatch.install(Tensor, set(operations), BINARY)
+    dispatch.install(Tensor, set(operations))
 
 
 def spread_reshape(x: Tensor, *shape: int | Shape, vjp: VJP = None) -> Tensor:

@@ -12,6 +12,7 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array
 
@@ -37,6 +38,13 @@ def _pad(x: Array, width: Any, value: float = 0.0) -> Result:
     return out, {"width": np.broadcast_to(np.asarray(width), (x.ndim, 2)).tolist()}
 
 
+def _numpy_pad(array: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = 0.0) -> Tensor:
+    if mode != "constant":
+        raise TypeError(f"np.pad has no mode={mode!r} on tensors, only 'constant'; index with the positions to repeat")
+    return pad(array, pad_width, constant_values)
+
+
+@stands_for(np.pad, by=_numpy_pad, constant_values="constant_values")  # one of NumPy's **kwargs
 @operation(_pad)
 def pad(x: TensorLike, width: Any, value: float = 0.0, *, vjp: VJP = None) -> Tensor:
     """A frame of one constant value.

@@ -15,6 +15,7 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.typing import Array
 
 __all__ = ["clip", "maximum", "minimum", "relu", "where"]
@@ -99,6 +100,7 @@ def _maximum(x: Array, y: Array) -> Result:
     return out, {"share": _share(np.asarray(x > y), np.asarray(x == y), out)}
 
 
+@stands_for(np.maximum)
 @operation(_maximum)
 def maximum(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The larger of two, element by element; where they are equal each gets half of the cotangent.
@@ -129,6 +131,7 @@ def _minimum(x: Array, y: Array) -> Result:
     return out, {"share": _share(np.asarray(x < y), np.asarray(x == y), out)}
 
 
+@stands_for(np.minimum)
 @operation(_minimum)
 def minimum(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The smaller of two, element by element; where they are equal each gets half of the cotangent.
@@ -159,6 +162,15 @@ def _where(condition: ArrayLike, x: Array, y: Array) -> Result:
     return np.where(condition, x, y), {"condition": condition}
 
 
+def _numpy_where(condition: ArrayLike, x: TensorLike | None = None, y: TensorLike | None = None) -> Any:
+    if x is None and y is None:
+        return np.nonzero(np.asarray(plain(condition, "the condition")))
+    if x is None or y is None:
+        raise ValueError("np.where: either both or neither of x and y should be given")
+    return where(condition, x, y)
+
+
+@stands_for(np.where, by=_numpy_where)
 @operation(_where)
 def where(condition: ArrayLike, x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x`` where the condition holds, ``y`` elsewhere.
@@ -196,6 +208,7 @@ def _clip(x: Array, low: ArrayLike | None = None, high: ArrayLike | None = None)
     return out, {"slope": with_nan(inside, out)}
 
 
+@stands_for(np.clip, a_min="low", a_max="high", min="low", max="high")
 @operation(_clip)
 def clip(x: TensorLike, low: ArrayLike | None = None, high: ArrayLike | None = None, *, vjp: VJP = None) -> Tensor:
     """``x`` limited to [low, high]; the derivative is 1 inside and on the limits, 0 outside.

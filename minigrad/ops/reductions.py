@@ -13,6 +13,7 @@ from minigrad.engine.record import record
 from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import counted, drop, kept_shape
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.scaling import scaled_down
 from minigrad.structure import Rows
 from minigrad.typing import Array, Axis
@@ -37,6 +38,7 @@ def _sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     return out, {"shape": x.shape, "kept": kept}
 
 
+@stands_for(np.sum, np.add.reduce)
 @operation(_sum)
 def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The sum over axes.
@@ -68,6 +70,7 @@ def _mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     return x.mean(axis=axis, keepdims=keepdims), {"shape": x.shape, "kept": kept, "count": count}
 
 
+@stands_for(np.mean)
 @operation(_mean)
 def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The mean over axes.
@@ -115,6 +118,7 @@ def _max(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     return _extreme(x, np.max, axis, keepdims)
 
 
+@stands_for(np.max, np.amax, np.maximum.reduce)
 @operation(_max)
 def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The largest value over axes; equal largest values share the cotangent equally.
@@ -141,6 +145,7 @@ def _min(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     return _extreme(x, np.min, axis, keepdims)
 
 
+@stands_for(np.min, np.amin, np.minimum.reduce)
 @operation(_min)
 def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The smallest value over axes; equal smallest values share the cotangent equally.
@@ -176,6 +181,7 @@ def _norm(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     return drop(out, axis, keepdims), {"unit": unit, "kept": kept}
 
 
+@stands_for(np.linalg.norm)
 @operation(_norm)
 def norm(x: TensorLike, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> Tensor:
     """The Euclidean norm over axes (all axes: the Frobenius norm); its derivative at 0 is taken as 0.

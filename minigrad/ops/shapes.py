@@ -12,6 +12,7 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array, Shape
 
@@ -27,6 +28,7 @@ def _reshape(x: Array, shape: int | Shape) -> Result:
     return x.reshape(shape), {"shape": x.shape}
 
 
+@stands_for(np.reshape, newshape="shape")
 @operation(_reshape)
 def reshape(x: TensorLike, shape: int | Shape, *, vjp: VJP = None) -> Tensor:
     """The same values in C order in another shape; one length may be −1.
@@ -57,6 +59,7 @@ def _transpose(x: Array, axes: Sequence[int] | None = None) -> Result:
     return out, {"back": tuple(np.argsort(order).tolist())}
 
 
+@stands_for(np.transpose)
 @operation(_transpose)
 def transpose(x: TensorLike, axes: Sequence[int] | None = None, *, vjp: VJP = None) -> Tensor:
     """The axes in another order; by default reversed.
@@ -82,6 +85,7 @@ def _swapaxes(x: Array, axis1: int, axis2: int) -> Result:
     return np.swapaxes(x, axis1, axis2), {"axes": (axis1, axis2)}
 
 
+@stands_for(np.swapaxes)
 @operation(_swapaxes)
 def swapaxes(x: TensorLike, axis1: int, axis2: int, *, vjp: VJP = None) -> Tensor:
     """Two axes exchanged.
@@ -106,6 +110,7 @@ def _moveaxis(x: Array, source: int | Sequence[int], destination: int | Sequence
     return np.moveaxis(x, source, destination), {"source": source, "destination": destination}
 
 
+@stands_for(np.moveaxis)
 @operation(_moveaxis)
 def moveaxis(
     x: TensorLike, source: int | Sequence[int], destination: int | Sequence[int], *, vjp: VJP = None
@@ -132,6 +137,7 @@ def _expand_dims(x: Array, axis: int | Shape) -> Result:
     return np.expand_dims(x, axis), {"shape": x.shape}
 
 
+@stands_for(np.expand_dims)
 @operation(_expand_dims)
 def expand_dims(x: TensorLike, axis: int | Shape, *, vjp: VJP = None) -> Tensor:
     """New axes of length 1.
@@ -156,6 +162,7 @@ def _squeeze(x: Array, axis: int | Shape | None = None) -> Result:
     return np.squeeze(x, axis), {"shape": x.shape}
 
 
+@stands_for(np.squeeze)
 @operation(_squeeze)
 def squeeze(x: TensorLike, axis: int | Shape | None = None, *, vjp: VJP = None) -> Tensor:
     """Axes of length 1 left out.
@@ -185,6 +192,7 @@ def _broadcast_to(x: Array, shape: int | Shape) -> Result:
     return np.broadcast_to(x, shape), {}
 
 
+@stands_for(np.broadcast_to)
 @operation(_broadcast_to)
 def broadcast_to(x: TensorLike, shape: int | Shape, *, vjp: VJP = None) -> Tensor:
     """Repeated to a larger shape, by NumPy's rules of broadcasting.
@@ -215,6 +223,7 @@ def _astype(x: Array, dtype: DTypeLike) -> Result:
     return x.astype(dtype), {}
 
 
+@stands_for(getattr(np, "astype", None))
 @operation(_astype)
 def astype(x: TensorLike, dtype: DTypeLike, *, vjp: VJP = None) -> Tensor:
     """The same values in another floating dtype; the cotangent is cast back.

@@ -1,0 +1,304 @@
+"""Calls of NumPy's functions, as they are written for arrays: by position, by keyword, and with NumPy's defaults.
+
+`CALLS` maps a function to pairs of a call and the shapes of its inputs. What stands for a function on tensors, or runs
+on them as it is, and is missing here fails `test_ops_dispatch.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+Call = tuple[Callable[..., Any], tuple[tuple[int, ...], ...]]
+
+M, V, S, C = (2, 3), (3,), (), (2, 3, 4)
+
+
+def unary(f: Any) -> list[Call]:
+    return [
+        (f, (M,)),
+        (f, (S,)),
+        (lambda x: f(x, dtype=np.float64), (M,)),
+        (lambda x: f(x, where=True, order="K"), (V,)),
+    ]
+
+
+def binary(f: Any) -> list[Call]:
+    return [(f, (M, V)), (f, (S, M)), (lambda x: f(x, 1.5), (M,)), (lambda x: f(np.full(3, 1.5), x), (M,)),
+            (lambda x, y: f(x, y, casting="same_kind", subok=True), (V, (2, 1)))]  # fmt: skip
+
+
+def reduction(f: Any) -> list[Call]:
+    return [
+        (f, (M,)),
+        (f, (S,)),
+        (lambda x: f(x, 0), (C,)),
+        (lambda x: f(x, axis=(0, -1)), (C,)),
+        (lambda a: f(a=a), (V,)),
+        (lambda x: f(x, axis=1, keepdims=True), (M,)),
+        (lambda x: f(x, axis=None, out=None, keepdims=np._NoValue), (M,)),
+    ]
+
+
+def extreme(f: Any) -> list[Call]:
+    return [*reduction(f), (lambda x: f(x, 0, None, True), (M,)), (lambda x: f(x, None, None, True), (M,))]
+
+
+def spread(f: Any) -> list[Call]:
+    return [
+        *reduction(f),
+        (lambda x: f(x, 0, None, None, 1), (M,)),
+        (lambda x: f(x, 1, None, None, 1, True), (M,)),
+        (lambda x: f(x, ddof=2), (V,)),
+        (lambda x: f(x, axis=0, dtype=np.float64, ddof=1), (M,)),
+        (lambda x: f(x, 0, np.float64), (M,)),
+    ]
+
+
+def trapezoid(f: Any) -> list[Call]:
+    return [
+        (f, (M,)),
+        (lambda y, x: f(y, x), (M, V)),
+        (lambda y: f(y, dx=0.5, axis=0), (M,)),
+        (f, (V, V)),
+        (lambda y: f(y, np.arange(3.0, dtype=y.dtype)), (M,)),
+        (lambda y, x: f(y, x, 1.0, 1), (C, C)),
+    ]
+
+
+CALLS: dict[Any, list[Call]] = {
+    # Ufuncs
+    **{f: unary(f) for f in (np.exp, np.sin, np.cos, np.tanh, np.negative, np.absolute, np.square, special.expit)},
+    **{f: unary(f) for f in (np.sqrt, np.log, np.log1p, np.floor, np.ceil, np.trunc, np.rint)},
+    **{
+        f: binary(f)
+        for f in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.logaddexp, np.power)
+    },
+    np.matmul: [(np.matmul, (M, V)), (np.matmul, (C, (4, 2))), (lambda x: np.matmul(np.ones((4, 2)), x), (M,))],
+    np.add.reduce: [
+        (np.add.reduce, (M,)),
+        (lambda x: np.add.reduce(x, None), (M,)),
+        (lambda x: np.add.reduce(x, axis=(0, 1)), (C,)),
+        (lambda x: np.add.reduce(x, 1, None, None, True), (M,)),
+    ],
+    np.maximum.reduce: [(np.maximum.reduce, (M,)), (lambda x: np.maximum.reduce(x, axis=-1, keepdims=True), (M,))],
+    np.minimum.reduce: [(np.minimum.reduce, (M,)), (lambda x: np.minimum.reduce(x, axis=None), (M,))],
+    # Reductions
+    np.sum: [
+        *reduction(np.sum),
+        (lambda x: np.sum(x, 1, None, None, True), (M,)),
+        (lambda x: np.sum(x, 0, np.float64), (M,)),
+    ],
+    np.mean: [*reduction(np.mean), (lambda x: np.mean(x, 1, None, None, True), (M,))],
+    **{f: extreme(f) for f in (np.max, np.min, np.amax, np.amin)},
+    **{f: spread(f) for f in (np.var, np.std)},
+    np.linalg.norm: [
+        (np.linalg.norm, (M,)),
+        (np.linalg.norm, (V,)),
+        (lambda x: np.linalg.norm(x, None, 1, True), (M,)),
+        (lambda x: np.linalg.norm(x, axis=0), (M,)),
+        (lambda x: np.linalg.norm(x, axis=(0, 1)), (C,)),
+    ],
+    # Element by element
+    np.where: [
+        (lambda x: np.where(x > 1, x, 0), (M,)),
+        (lambda x, y: np.where([True, False, True], x, y), (M, S)),
+        (lambda x: np.where(np.eye(3) > 0, 1.0, x), (V,)),
+    ],
+    np.clip: [
+        (lambda x: np.clip(x, 0.7, 1.6), (M,)),
+        (lambda x: np.clip(x, None, 1.5), (M,)),
+        (lambda x: np.clip(x, 1.5, None), (M,)),
+        (lambda a: np.clip(a, a_max=1.5, a_min=0.8), (V,)),
+        (lambda x: np.clip(x, np.full(3, 0.7, x.dtype), np.array([1.0, 1.5, 2.0], x.dtype)), (M,)),
+    ],
+    np.round: [(np.round, (M,)), (lambda x: np.round(x, 1), (M,)), (lambda x: np.round(x, decimals=1), (M,))],
+    np.around: [(np.around, (M,)), (lambda x: np.around(x, 1), (M,))],
+    np.fix: [(np.fix, (M,))],
+    # Shapes
+    np.reshape: [
+        (lambda x: np.reshape(x, (3, 2)), (M,)),
+        (lambda x: np.reshape(x, -1), (M,)),
+        (lambda x: np.reshape(x, [6, 1]), (M,)),
+        (lambda x: np.reshape(x, (6,), "C"), (M,)),
+        (lambda x: np.reshape(x, (6,), order="C"), (M,)),
+    ],
+    np.transpose: [
+        (np.transpose, (M,)),
+        (np.transpose, (V,)),
+        (lambda x: np.transpose(x, (2, 0, 1)), (C,)),
+        (lambda a: np.transpose(a=a, axes=[1, -1, 0]), (C,)),
+    ],
+    np.swapaxes: [(lambda x: np.swapaxes(x, 0, -1), (C,)), (lambda x: np.swapaxes(x, axis2=0, axis1=1), (C,))],
+    np.moveaxis: [
+        (lambda x: np.moveaxis(x, 0, -1), (C,)),
+        (lambda x: np.moveaxis(x, [0, 1], [1, 2]), (C,)),
+        (lambda x: np.moveaxis(x, destination=0, source=2), (C,)),
+    ],
+    np.expand_dims: [(lambda x: np.expand_dims(x, 1), (M,)), (lambda x: np.expand_dims(a=x, axis=(0, 2)), (M,))],
+    np.squeeze: [
+        (np.squeeze, ((1, 3, 1),)),
+        (lambda x: np.squeeze(x, 0), ((1, 3, 1),)),
+        (lambda x: np.squeeze(x, axis=(0, 2)), ((1, 3, 1),)),
+    ],
+    np.broadcast_to: [
+        (lambda x: np.broadcast_to(x, (2, 3)), (V,)),
+        (lambda x: np.broadcast_to(x, shape=(4, 1, 3), subok=False), (V,)),
+    ],
+    np.pad: [
+        (lambda x: np.pad(x, 1), (M,)),
+        (lambda x: np.pad(x, ((0, 1), (2, 0))), (M,)),
+        (lambda x: np.pad(x, (1, 2), "constant"), (M,)),
+        (lambda x: np.pad(array=x, pad_width=1, mode="constant", constant_values=3.5), (V,)),
+    ],
+    np.flip: [(np.flip, (M,)), (lambda x: np.flip(x, 1), (M,)), (lambda x: np.flip(m=x, axis=(0, -1)), (C,))],
+    np.rollaxis: [(lambda x: np.rollaxis(x, 2), (C,)), (lambda x: np.rollaxis(x, axis=1, start=3), (C,))],
+    # Joining and cutting
+    np.concatenate: [
+        (lambda x, y: np.concatenate([x, y]), (M, (1, 3))),
+        (lambda x, y: np.concatenate((x, y), 1), (M, (2, 1))),
+        (lambda x, y: np.concatenate([x, y], axis=None), (M, V)),
+        (lambda x: np.concatenate([x, np.ones((2, 3))], axis=-1), (M,)),
+        (lambda x: np.concatenate(x), (M,)),
+        (lambda x: np.concatenate(x, axis=1), (C,)),
+        (lambda x: np.concatenate([np.ones((1, 3)), x, x], dtype=np.float64), (M,)),
+    ],
+    np.stack: [
+        (lambda x, y: np.stack([x, y]), (M, M)),
+        (lambda x, y: np.stack((x, y), -1), (V, V)),
+        (lambda x: np.stack(arrays=[x, np.ones(3)], axis=1), (V,)),
+        (lambda x: np.stack([x[0], x.dtype.type(2.0), x[1]]), (V,)),
+    ],
+    np.split: [
+        (lambda x: np.split(x, 2), (M,)),
+        (lambda x: np.split(x, [1, 3], 2), (C,)),
+        (lambda x: np.split(ary=x, indices_or_sections=3, axis=1), (M,)),
+    ],
+    np.array_split: [(lambda x: np.array_split(x, 2), (V,)), (lambda x: np.array_split(x, 3, axis=-1), (C,))],
+    np.hsplit: [(lambda x: np.hsplit(x, 3), (M,)), (lambda x: np.hsplit(x, [1]), (V,))],
+    np.vsplit: [(lambda x: np.vsplit(x, 2), (M,))],
+    np.dsplit: [(lambda x: np.dsplit(x, 2), (C,))],
+    # Gathering, products
+    np.take: [
+        (lambda x: np.take(x, [0, 4, 4]), (M,)),
+        (lambda x: np.take(x, 2), (M,)),
+        (lambda x: np.take(x, [[0, 1], [1, 1]], 0), (M,)),
+        (lambda x: np.take(x, indices=[2, 0], axis=-1, mode="raise"), (C,)),
+    ],
+    np.take_along_axis: [
+        (lambda x: np.take_along_axis(x, np.array([[0, 2], [1, 1]]), 1), (M,)),
+        (lambda x: np.take_along_axis(arr=x, indices=np.array([[0, 1, 1]]), axis=0), (M,)),
+        (lambda x: np.take_along_axis(x, np.array([5, 0, 5]), axis=None), (M,)),
+    ],
+    np.einsum: [
+        (lambda x, y: np.einsum("ij,kj->ik", x, y), (M, (4, 3))),
+        (lambda x: np.einsum("ii", x), ((3, 3),)),
+        (lambda x, y: np.einsum("ij,j", x, y, optimize=True), (M, V)),
+        (lambda x: np.einsum("i,...i->...", np.ones(3), x), (M,)),
+    ],
+}
+
+CALLS |= {
+    np.atleast_1d: [(np.atleast_1d, (S,)), (np.atleast_1d, (M,)), (lambda x, y: np.atleast_1d(x, y, x + x), (S, M))],
+    np.atleast_2d: [(np.atleast_2d, (S,)), (np.atleast_2d, (V,)), (np.atleast_2d, (C,)), (np.atleast_2d, (V, M))],
+    np.atleast_3d: [(np.atleast_3d, (S,)), (np.atleast_3d, (V,)), (np.atleast_3d, (M,)), (np.atleast_3d, (M, C))],
+    np.broadcast_arrays: [(np.broadcast_arrays, (M, V)), (np.broadcast_arrays, (S, (2, 1), V))],
+    np.append: [
+        (np.append, (M, V)),
+        (lambda x, y: np.append(x, y, 0), (M, (1, 3))),
+        (lambda x: np.append(x, x.dtype.type(2.0)), (V,)),
+        (lambda x: np.append(arr=np.ones((2, 1), x.dtype), values=x, axis=1), (M,)),
+    ],
+    np.column_stack: [
+        (lambda x, y: np.column_stack([x, y]), (V, (3, 2))),
+        (lambda x, y: np.column_stack((x, y)), (V, V)),
+    ],
+    np.block: [
+        (lambda x, y: np.block([[x, y], [np.ones((1, 5), x.dtype)]]), (M, (2, 2))),
+        (lambda x: np.block([x, x]), (V,)),
+        (lambda x: np.block([[x], [x]]), (V,)),
+        (lambda x: np.block([[[x]], [[x]]]), (M,)),
+        (lambda x: np.block([x, x]), (S,)),
+        (np.block, (M,)),
+    ],
+    np.delete: [
+        (lambda x: np.delete(x, 1), (M,)),
+        (lambda x: np.delete(x, [0, 2], 1), (M,)),
+        (lambda x: np.delete(x, slice(1), axis=-1), (C,)),
+    ],
+    np.compress: [
+        (lambda x: np.compress([True, False, True], x), (M,)),
+        (lambda x: np.compress([False, True], x, 0), (M,)),
+        (lambda x: np.compress(condition=[True, False, True], a=x, axis=-1), (M,)),
+    ],
+    np.extract: [(lambda x: np.extract(x > 1, x), (M,)), (lambda x: np.extract([True, False, True], x), (V,))],
+    np.average: [
+        (np.average, (M,)),
+        (lambda x: np.average(x, 1), (M,)),
+        (lambda x, w: np.average(x, weights=w), (M, M)),
+        (lambda x, w: np.average(x, 1, w), (M, V)),
+        (lambda x, w: np.average(x, axis=0, weights=w), (M, (2,))),
+        (lambda x, w: np.average(x, 0, w, True), (M, M)),
+        (lambda x: np.average(x, -1, keepdims=True), (M,)),
+        (lambda w: np.average(np.arange(3.0, dtype=w.dtype), weights=w), (V,)),
+    ],
+    np.ptp: [(np.ptp, (M,)), (lambda x: np.ptp(x, 1), (M,)), (lambda x: np.ptp(a=x, axis=0, keepdims=True), (M,))],
+    np.diff: [
+        (np.diff, (M,)),
+        (lambda x: np.diff(x, 2), (M,)),
+        (lambda x: np.diff(x, axis=0), (M,)),
+        (lambda x: np.diff(x, 1, 1), (C,)),
+    ],
+    np.cross: [
+        (np.cross, (M, V)),
+        (lambda x: np.cross(np.arange(3.0, dtype=x.dtype), x), (M,)),
+        (lambda x, y: np.cross(x, y, axis=0), ((3, 2), (3, 2))),
+        (lambda x, y: np.cross(x, y, axisa=0, axisb=-1, axisc=0), ((3, 2), M)),
+    ],
+    np.polyval: [
+        (np.polyval, (V, M)),
+        (lambda p: np.polyval(p, p.dtype.type(2.0)), (V,)),
+        (lambda x: np.polyval(np.array([1.0, 2.0, 3.0], x.dtype), x), (M,)),
+    ],
+    np.select: [
+        (lambda x, y: np.select([x > 1.5, x > 0.9], [x, y], 3.0), (M, M)),
+        (lambda x: np.select([x > 1], [x * 2.0]), (M,)),
+        (lambda x: np.select(condlist=[x > 2, x < 1], choicelist=[x, 1.0 / x], default=x), (V,)),
+    ],
+    np.nan_to_num: [
+        (np.nan_to_num, (M,)),
+        (lambda x: np.nan_to_num(np.where(np.eye(3) > 0, x.dtype.type(np.nan), x), nan=2.0), (V,)),
+    ],
+    np.fmax: [
+        (np.fmax, (M, V)),
+        (lambda x: np.fmax(x, np.array([np.nan, 1.0, 1.2], x.dtype)), (M,)),
+        (lambda x: np.fmax(1.0, x, where=True), (M,)),
+    ],
+    np.fmin: [(np.fmin, (M, V)), (lambda x: np.fmin(np.array([np.nan, 1.0, 1.2], x.dtype), x), (M,))],
+    np.logaddexp2: [(np.logaddexp2, (M, V)), (lambda x: np.logaddexp2(1.0, x), (M,))],
+    **{f: [(f, (M,)), (f, (S,))] for f in (np.deg2rad, np.radians, np.rad2deg, np.degrees)},
+}
+
+# Functions that a NumPy may not have
+for function, calls in {
+    "astype": lambda f: [(lambda x: f(x, np.float64), (M,)), (lambda x: f(x, np.float32), (M,))],
+    "unstack": lambda f: [(f, (M,)), (lambda x: f(x, axis=1), (C,))],
+    "linalg.matrix_transpose": lambda f: [(f, (M,)), (f, (C,))],
+    "matrix_transpose": lambda f: [(f, (M,)), (f, (C,))],
+    "trapezoid": trapezoid,
+    "trapz": trapezoid,
+    "linalg.matmul": lambda f: [(f, (M, V)), (lambda x: f(np.ones((4, 2)), x), (M,))],
+}.items():
+    found: Any = np
+    for part in function.split("."):
+        found = getattr(found, part, None)
+    if found is not None:
+        CALLS[found] = calls(found)
+
+if int(np.__version__.split(".")[0]) > 1:
+    CALLS[np.var] += [(lambda x: np.var(x, correction=1), (V,)), (lambda x: np.var(x, axis=1, correction=1), (M,))]
+    CALLS[np.std] += [(lambda x: np.std(x, correction=1), (V,))]
+    CALLS[np.clip] += [(lambda x: np.clip(x, min=0.7, max=1.5), (M,)), (lambda x: np.clip(x, max=1.5), (M,))]
