@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
+
 from minigrad.engine.define import operation, primitive_of
 from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.conv import conv2d
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.indexing import getitem
 from minigrad.ops.shapes import reshape
 from minigrad.ops.windows import number
@@ -95,6 +98,7 @@ def conv1d(
     return reshape(out, (out.shape[0], *out.shape[2:]))
 
 
+@stands_for(np.convolve)
 def convolve(a: TensorLike, v: TensorLike, mode: Literal["full", "same", "valid"] = "full") -> Tensor:
     """The convolution of two vectors, as in `numpy.convolve`: the second one is turned round.
 

@@ -26,7 +26,7 @@ def _result(out: Array) -> Result:
     return out, {"nan": np.isnan(out)}
 
 
-@define(rowwise=True, x=_flat)
+@define(kind="elementwise", x=_flat)
 def _ceil(x: Array) -> Result:
     return _result(np.ceil(x))
 
@@ -49,7 +49,7 @@ def ceil(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_ceil, (x,), vjp=vjp)
 
 
-@define(rowwise=True, x=_flat)
+@define(kind="elementwise", x=_flat)
 def _floor(x: Array) -> Result:
     return _result(np.floor(x))
 
@@ -72,7 +72,7 @@ def floor(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_floor, (x,), vjp=vjp)
 
 
-@define(rowwise=True, x=_flat)
+@define(kind="elementwise", x=_flat)
 def _round(x: Array, decimals: int = 0) -> Result:
     return _result(np.round(x, decimals))
 
@@ -96,7 +96,7 @@ def round(x: TensorLike, decimals: int = 0, *, vjp: VJP = None) -> Tensor:
     return record(_round, (x,), {"decimals": decimals}, vjp=vjp)
 
 
-@define(rowwise=True, x=_flat)
+@define(kind="elementwise", x=_flat)
 def _trunc(x: Array) -> Result:
     return _result(np.trunc(x))
 

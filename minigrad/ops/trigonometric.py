@@ -18,7 +18,7 @@ __all__ = ["cos", "sin"]
 Result = tuple[Array, dict[str, Any]]
 
 
-@define(rowwise=True, x=lambda g, saved: g * np.cos(saved["x"]))
+@define(kind="elementwise", x=lambda g, saved: g * np.cos(saved["x"]))
 def _sin(x: Array) -> Result:
     return np.sin(x), {"x": x}
 
@@ -42,7 +42,7 @@ def sin(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_sin, (x,), vjp=vjp)
 
 
-@define(rowwise=True, x=lambda g, saved: -g * np.sin(saved["x"]))
+@define(kind="elementwise", x=lambda g, saved: -g * np.sin(saved["x"]))
 def _cos(x: Array) -> Result:
     return np.cos(x), {"x": x}
 
