@@ -42,5 +42,5 @@ PLAIN = known(
     np,
     "equal greater greater_equal isfinite isinf isnan less less_equal logical_and logical_not logical_or logical_xor "
     "not_equal signbit",
-) | known(np, "all any array2string array_repr array_str")  # fmt: skip
+) | known(np, "all any array2string array_repr array_str") | known(np.linalg, "matrix_rank")  # fmt: skip
 """Positions, counts, truth values and texts have no derivative: the result is NumPy's own."""
