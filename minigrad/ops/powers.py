@@ -185,7 +185,7 @@ def cbrt(x: TensorLike, *, vjp: VJP = None) -> Tensor:
 
 @define(kind="elementwise", x=lambda g, saved: -g * saved["out"] * saved["out"])
 def _reciprocal(x: Array) -> Result:
-    out = 1 / x
+    out = np.reciprocal(x)
     return out, {"out": out}
 
 
