@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Axis", "Order", "Seed", "Shape"]
+__all__ = ["Array", "Axis", "Layout", "Mode", "Order", "Seed", "Shape"]
 
 Array: TypeAlias = NDArray[Any]
 """A NumPy array of any dtype."""
@@ -17,6 +17,12 @@ Shape: TypeAlias = tuple[int, ...]
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 """The argument ``axis=`` of a reduction: one axis, several, or None for all."""
+
+Mode: TypeAlias = Literal["raise", "wrap", "clip"]
+"""The argument ``mode=``: what becomes of indices out of range."""
+
+Layout: TypeAlias = Literal["C", "F"]
+"""The argument ``order=``: the last axis changes fastest ("C"), or the first ("F")."""
 
 Order: TypeAlias = "float | Literal['fro', 'nuc'] | None"
 """The argument ``ord=`` of a norm, as in `numpy.linalg.norm`."""

@@ -14,37 +14,17 @@ from typing import Any
 import numpy as np
 from gradient_elementwise import ELEMENTWISE, shapes, unary
 from gradient_images import conv2d, normalised, pooling
+from gradient_linalg import LINALG
 from gradient_points import Case, points
 from gradient_points import values as values
+from gradient_reductions import REDUCTIONS
+from gradient_shapes import SHAPES
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minigrad import ops
 
 solid = hnp.array_shapes(min_dims=1, max_dims=3, max_side=3)  # at least one axis
-
-
-@st.composite
-def reduction(draw: Any, op: Callable[..., Any], ddof: bool = False, low: float = -2.0) -> Case:
-    shape = draw(shapes)
-    axis = draw(axes(len(shape)))
-    settings: dict[str, Any] = {"axis": axis, "keepdims": draw(st.booleans())}
-    if ddof:
-        count = math.prod(shape[a] for a in np.atleast_1d(range(len(shape)) if axis is None else axis))
-        settings["ddof"] = draw(st.integers(0, 1)) if count > 1 else 0
-        # The spread of a single value has no derivative to check: std is at its kink there.
-        if count == 1:
-            op = ops.var
-    return lambda x: op(x, **settings), [draw(points(shape, low))]
-
-
-@st.composite
-def axes(draw: Any, ndim: int) -> Any:
-    if ndim == 0 or draw(st.booleans()):
-        return None
-    if draw(st.booleans()):
-        return draw(st.integers(-ndim, ndim - 1))
-    return draw(hnp.valid_tuple_axes(ndim, min_size=1))
 
 
 @st.composite
@@ -85,7 +65,10 @@ def shaped(draw: Any, what: str) -> Case:
         fn = partial(ops.broadcast_to, shape=target_shape)
     else:
         width = draw(st.sampled_from([1, (1, 2), [(k % 2, k) for k in range(n)]]))
-        fn = partial(ops.pad, width=width, value=0.5)
+        mode = draw(st.sampled_from(["edge", "reflect", "symmetric", "wrap"]))
+        fn = partial(ops.pad, pad_width=draw(st.sampled_from([width, (3, 5)])), mode=mode)
+    if what == "pad" and draw(st.booleans()):
+        fn = partial(ops.pad, pad_width=width, constant_values=0.5)
     return fn, [draw(points(shape))]
 
 
@@ -161,7 +144,9 @@ SUMS = [
     ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)), ("ii->i", (3, 3)), ("ii", (3, 3)), ("i,i", (3,), (3,)),
     ("i,j->ij", (2,), (3,)), ("...i,...i->...", (2, 3), (3,)), ("...ij,jk->...ik", (2, 1, 2, 3), (3, 2)),
     ("...ij,...jk", (2, 1, 2, 2), (3, 2, 2)), ("ij,jk,kl->il", (2, 3), (3, 2), (2, 3)), ("iij,j->i", (2, 2, 3), (3,)),
-    ("ij,k->i", (2, 3), (2,)), (",i->i", (), (3,)), ("ij,ij->i", (1, 3), (2, 3)), ("i,i,i->i", (2,), (2,), (2,)),
+    ("ij,k->i", (2, 3), (2,)), ("i...i->...", (2, 3, 2)), ("ii,ij->", (2, 2), (2, 3)),
+    ("iji,kk->j", (2, 3, 2), (2, 2)), ("...,...i->...i", (2, 1), (3, 2)), ("ab,cd->", (2, 3), (2, 2)),
+    (",i->i", (), (3,)), ("ij,ij->i", (1, 3), (2, 3)), ("i,i,i->i", (2,), (2,), (2,)),
 ]  # fmt: skip
 
 
@@ -204,6 +189,7 @@ def mse(draw: Any) -> Case:
 
 TABLE: dict[str, st.SearchStrategy[Case]] = {
     **ELEMENTWISE,
+    **REDUCTIONS,
     "astype": unary(lambda x: ops.astype(x, x.dtype)),
     "avg_pool2d": pooling(ops.avg_pool2d),
     "batch_norm": normalised(ops.batch_norm),
@@ -218,28 +204,22 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "rms_norm": normalised(ops.rms_norm),
     "linear": linear(),
     "log_softmax": along(ops.log_softmax),
-    "logsumexp": reduction(ops.logsumexp),
     "matmul": product(),
-    "max": reduction(ops.max),
     "max_pool2d": pooling(ops.max_pool2d),
-    "mean": reduction(ops.mean),
-    "min": reduction(ops.min),
     "moveaxis": shaped("moveaxis"),
     "mse": mse(),
-    "norm": reduction(ops.norm),
     "pad": shaped("pad"),
     "reshape": shaped("reshape"),
     "softmax": along(ops.softmax),
     "split": split(),
     "squeeze": shaped("squeeze"),
     "stack": joined(ops.stack),
-    "std": reduction(ops.std, ddof=True),
-    "sum": reduction(ops.sum),
     "swapaxes": shaped("swapaxes"),
     "take": gathered(),
     "take_along_axis": gathered_along(),
     "transpose": shaped("transpose"),
-    "var": reduction(ops.var, ddof=True),
+    **SHAPES,
+    **LINALG,
 }
 
 ALIASES = {

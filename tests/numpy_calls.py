@@ -298,6 +298,80 @@ CALLS |= {
     **{f: [(f, (M,)), (f, (S,))] for f in (np.deg2rad, np.radians, np.rad2deg, np.degrees)},
 }
 
+K, L = (3, 3), (2, 2)  # square
+
+CALLS |= {
+    np.ravel: [(np.ravel, (M,)), (lambda x: np.ravel(x, "F"), (C,)), (lambda x: np.ravel(a=x, order="C"), (S,))],
+    np.copy: [(np.copy, (M,)), (lambda x: np.copy(x, order="K", subok=False), (V,))],
+    np.repeat: [
+        (lambda x: np.repeat(x, 2), (M,)),
+        (lambda x: np.repeat(x, [1, 0, 2], 1), (M,)),
+        (lambda x: np.repeat(a=x, repeats=3, axis=-1), (C,)),
+    ],
+    np.tile: [(lambda x: np.tile(x, 2), (M,)), (lambda A: np.tile(A=A, reps=(2, 1, 2)), (M,))],
+    np.fliplr: [(np.fliplr, (M,))],
+    np.flipud: [(np.flipud, (V,))],
+    np.roll: [(lambda x: np.roll(x, 2), (M,)), (lambda x: np.roll(x, (1, -1), axis=(0, 1)), (M,))],
+    np.rot90: [(np.rot90, (M,)), (lambda x: np.rot90(x, 2), (M,)), (lambda m: np.rot90(m=m, k=-1, axes=(1, 2)), (C,))],
+    np.diag: [(np.diag, (V,)), (np.diag, (M,)), (lambda v: np.diag(v=v, k=-1), (V,))],
+    np.diagflat: [(np.diagflat, (M,)), (lambda v: np.diagflat(v, 1), (V,))],
+    np.diagonal: [
+        (np.diagonal, (M,)),
+        (lambda x: np.diagonal(x, 1), (M,)),
+        (lambda x: np.diagonal(x, axis1=2, axis2=0, offset=-1), (C,)),
+    ],
+    np.trace: [
+        (np.trace, (K,)),
+        (lambda x: np.trace(x, 1, 1, 2), (C,)),
+        (lambda x: np.trace(x, dtype=np.float64), (M,)),
+    ],
+    np.tril: [(np.tril, (K,)), (lambda m: np.tril(m=m, k=-1), (C,))],
+    np.triu: [(np.triu, (K,)), (lambda x: np.triu(x, 1), (M,))],
+    np.vstack: [(lambda x, y: np.vstack([x, y]), (V, M)), (np.vstack, (M,)), (lambda x: np.vstack(tup=(x, x)), (M,))],
+    np.hstack: [(lambda x, y: np.hstack([x, y]), (V, V)), (lambda x, y: np.hstack((x, y)), (M, (2, 1)))],
+    np.dstack: [(lambda x, y: np.dstack([x, y]), (V, V)), (np.dstack, (M,))],
+    np.insert: [
+        (lambda x: np.insert(x, 1, 2.0), (M,)),
+        (lambda x, y: np.insert(x, [0, 2], y, axis=1), (M, L)),
+        (lambda x, y: np.insert(arr=x, obj=1, values=y, axis=0), (M, V)),
+    ],
+    np.choose: [
+        (lambda x, y: np.choose([0, 1, 0], [x, y]), (V, V)),
+        (lambda x, y: np.choose([[2], [1]], (x, y), mode="wrap"), (M, S)),
+    ],
+    np.dot: [
+        (np.dot, (M, V)),
+        (np.dot, (M, (3, 2))),
+        (lambda x: np.dot(np.ones(2, x.dtype), x), (M,)),
+        (lambda x: np.dot(x.dtype.type(2.0), x), (M,)),
+        (lambda x, y: np.dot(b=x, a=y), (M, L)),
+    ],
+    np.vdot: [(np.vdot, (V, V)), (np.vdot, (M, M))],
+    np.inner: [(np.inner, (M, V)), (np.inner, (M, K)), (np.inner, (S, V))],
+    np.outer: [(np.outer, (V, M)), (lambda x: np.outer(b=x, a=x), (V,))],
+    np.kron: [(np.kron, (M, L)), (np.kron, (V, M))],
+    np.tensordot: [
+        (np.tensordot, (M, M)),
+        (lambda x, y: np.tensordot(x, y, 1), (C, (4, 2))),
+        (lambda x, y: np.tensordot(a=x, b=y, axes=([0, 2], [1, 0])), (C, (4, 2))),
+    ],
+}
+CALLS[np.reshape] += [(lambda x: np.reshape(x, (3, 2), "F"), (M,)), (lambda x: np.reshape(x, -1, order="F"), (C,))]
+CALLS[np.pad] += [
+    (lambda x, mode=mode: np.pad(x, ((1, 2), (0, 4)), mode), (M,)) for mode in ("edge", "reflect", "symmetric", "wrap")
+]
+CALLS[np.take] += [
+    (lambda x: np.take(x, [5, -7], mode="wrap"), (M,)),
+    (lambda x: np.take(x, [5, -7], 1, None, "clip"), (M,)),
+]
+CALLS[np.einsum] += [
+    (lambda x, y: np.einsum(x, [0, 1], y, [1], [0]), (M, V)),
+    (lambda x, y: np.einsum(x, [..., 1], y, [1]), (C, (4,))),
+    (lambda x: np.einsum(x, [4, 2]), (M,)),
+    (lambda x, y, z: np.einsum("ij,jk,k", x, y, z, optimize="greedy"), (M, K, V)),
+]
+CALLS[np.array_split] += [(lambda x: np.array_split(x, [1], 1), (M,))]
+
 # Functions that a NumPy may not have
 for function, calls in {
     "astype": lambda f: [(lambda x: f(x, np.float64), (M,)), (lambda x: f(x, np.float32), (M,))],
@@ -306,6 +380,11 @@ for function, calls in {
     "matrix_transpose": lambda f: [(f, (M,)), (f, (C,))],
     "trapezoid": trapezoid,
     "trapz": trapezoid,
+    "linalg.trace": lambda f: [(f, (K,)), (lambda x: f(x, offset=1), (C,))],
+    "linalg.diagonal": lambda f: [(f, (K,)), (lambda x: f(x, offset=-1), (C,))],
+    "linalg.tensordot": lambda f: [(f, (M, M)), (lambda x, y: f(x, y, axes=1), (M, V))],
+    "linalg.outer": lambda f: [(f, (V, (2,)))],
+    "linalg.cross": lambda f: [(f, (M, M)), (lambda x, y: f(x, y, axis=0), ((3, 2), (3, 2)))],
     "linalg.matmul": lambda f: [(f, (M, V)), (lambda x: f(np.ones((4, 2)), x), (M,))],
 }.items():
     found: Any = np

@@ -109,7 +109,7 @@ def test_tokens_stay_integers():
 
         def forward(self, x):
             seen.append(x.dtype)
-            return ops.take(self.table, x)
+            return ops.take(self.table, x, axis=0)
 
     model = Lookup()
     training.fit(model, (np.arange(4), Y[:4]), optimizer=optim.SGD(model, lr=0.1), epochs=1, batch_size=2, rng=0)

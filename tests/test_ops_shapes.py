@@ -106,7 +106,7 @@ def test_pad_by_a_dict_of_axes(width):
     [
         lambda axis: ops.stack([X, X], axis=axis),
         lambda axis: ops.split(X, 2, axis=axis),
-        lambda axis: ops.take(X, [0], axis=axis),
+        lambda axis: ops.take(X, [0], axis=axis) if axis is not None else ops.stack([X], axis=axis),
         lambda axis: ops.take_along_axis(X, np.zeros(X.shape, int), axis=axis),
         lambda axis: ops.concatenate([X, X], axis=axis) if axis is not None else ops.stack([X], axis=axis),
     ],
@@ -119,5 +119,5 @@ def test_an_axis_that_is_no_number_is_explained(call):
 
 def test_pad_names_the_axis_that_is_not_there():
     for width in ({3: 1}, {"rows": 1}):
-        with pytest.raises(ValueError, match=r"pad: width=.* names .*no axis of x"):
+        with pytest.raises(ValueError, match=r"pad: pad_width=.* names .*no axis of x"):
             ops.pad(X, width)

@@ -18,10 +18,10 @@ from minigrad.engine.context import CONTEXT, TapeError
 from minigrad.engine.lift import lifted_saved, pulled_tensor, reaches
 from minigrad.engine.nesting import suspended
 from minigrad.engine.node import Node
-from minigrad.engine.sweep import Sweep, draw, start_cotangent
+from minigrad.engine.sweep import Sweep, draw, start_cotangent, starting
 from minigrad.engine.tangents import multilinear
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.engine.wanted import arrived, starting
+from minigrad.engine.wanted import arrived
 from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, dense
 from minigrad.typing import Seed

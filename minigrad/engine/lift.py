@@ -104,8 +104,9 @@ def same(value: Any, array: Array | None) -> bool:
     """True if what was saved under the name of an input is that input."""
     if value is array:
         return True
-    read = isinstance(value, (np.ndarray, np.generic)) and array is not None
-    return read and np.array_equal(value, array, equal_nan=True)
+    if array is None or not isinstance(value, (np.ndarray, np.generic)):
+        return False
+    return np.array_equal(value, array, equal_nan=True)
 
 
 def pulled_tensor(node: Node, edge: int, g: Any, saved: dict[str, Any] | None) -> Any:

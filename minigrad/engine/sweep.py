@@ -15,16 +15,16 @@ import numpy as np
 from minigrad.arrays import HALF, SINGLE, plain, wide
 from minigrad.engine.context import TapeError
 from minigrad.engine.estimator import Estimator
-from minigrad.engine.nesting import stands_on
+from minigrad.engine.nesting import index_on, stands_on
 from minigrad.engine.node import Node
 from minigrad.engine.primitive import is_own
 from minigrad.engine.results import explain_read_only, handed_back, pulled, read_only, real, returned, sum_to_shape
-from minigrad.engine.tensor import Tensor, TensorLike, traced
+from minigrad.engine.tensor import Tensor, TensorLike, not_recorded, traced
 from minigrad.streams import Domain, generator
 from minigrad.structure import Cotangent, Rows, Structured, add, dense
 from minigrad.typing import Array
 
-__all__ = ["Sweep", "checked", "draw", "sketch", "start_cotangent"]
+__all__ = ["Sweep", "checked", "draw", "sketch", "start_cotangent", "starting"]
 
 
 class Sweep:
@@ -197,6 +197,23 @@ def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:
         out = returned(out, who)
     cotangent: Cotangent = out if out.dtype == g.dtype else out.astype(g.dtype)
     return cotangent
+
+
+def starting(tape: Any, y: Tensor) -> tuple[str, int]:
+    """What messages call a backward pass from ``y``, and its node; raise if there is none."""
+    if not isinstance(y, Tensor):
+        raise TypeError(
+            f"backward: the first argument is the Tensor to start from, recorded on this tape, but it is a "
+            f"{type(y).__name__}"
+        )
+    name = "backward" if y.name is None else f"backward from {y.name!r}"
+    start = y.node if y.tape is tape else index_on(y, tape)
+    if start is None:
+        if y.tape is not None:
+            raise TapeError(f"{name}: this tensor was recorded on another tape; call that tape, or y.backward()")
+        raise TapeError(f"{name}: {not_recorded(y)}")
+    tape.check_leaves(name)
+    return name, start
 
 
 def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str, recorded: bool = False) -> Any:

@@ -10,14 +10,14 @@ import numpy as np
 
 from minigrad.engine.again import gradients_recorded
 from minigrad.engine.complete import alone, others_record
-from minigrad.engine.context import TapeError
-from minigrad.engine.forward import pushforward
+from minigrad.engine.context import CONTEXT, TapeError
 from minigrad.engine.nesting import enter, leave
 from minigrad.engine.node import Node
-from minigrad.engine.sweep import Sweep, start_cotangent
+from minigrad.engine.pushforward import pushforward
+from minigrad.engine.sweep import Sweep, start_cotangent, starting
 from minigrad.engine.tape_text import summary, to_dot
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.engine.wanted import arrived, check_wrt, starting
+from minigrad.engine.wanted import arrived, check_wrt
 from minigrad.report import Table
 from minigrad.streams import Domain, as_generator, key_of
 from minigrad.structure import Cotangent, Structured, dense
@@ -66,11 +66,8 @@ class Tape:
     ...     loss = (w * w).sum()
     >>> [g.tolist() for g in tape.gradients(loss, [w])]
     [[2.0, 4.0]]
-    >>> print(tape.summary())
-    tape: 2 nodes, 16 B saved
-    node  operation  layer  inputs      output  dtype    saved  VJP
-       0  multiply          leaf, leaf  (2,)    float64  16 B   exact
-       1  sum               #0          ()      float64  0 B    exact
+    >>> print(tape)
+    <Tape of 2 nodes>
     """
 
     def __init__(self, rng: Seed = None):
@@ -245,7 +242,8 @@ class Tape:
     def sweep(self, y: Tensor, cotangent: TensorLike | None = None, keep: frozenset[int] = frozenset()) -> Sweep:
         """A backward sweep that is ready to go from ``y``; inspection drives it node by node."""
         name, start = starting(self, y)
-        alone(self)
+        if CONTEXT.tapes:
+            alone(self)
         return Sweep(self.nodes, start, start_cotangent(y, cotangent, name), keep)
 
     def check_leaves(self, name: str) -> None:

@@ -8,7 +8,7 @@ functions of `minigrad.ops`; that package hangs them on this class when it is im
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -19,6 +19,8 @@ from minigrad.engine.tensor_methods import Methods
 from minigrad.typing import Array, Seed, Shape
 
 __all__ = ["Tensor", "TensorLike", "not_recorded", "traced"]
+
+SortKind: TypeAlias = Literal["quicksort", "mergesort", "heapsort", "stable"]
 
 
 class Tensor(Methods["Tensor"]):
@@ -136,17 +138,46 @@ class Tensor(Methods["Tensor"]):
         """The values, as the array that is stored (not a copy)."""
         return self.data
 
-    def item(self) -> float:
-        """The single value as a Python number.
+    def item(self, *index: int) -> float:
+        """The single value, or that at an index, as a Python number.
 
         Raises
         ------
         ValueError
-            If there is more than one value.
+            If there is more than one value, and no index.
         """
+        if index:
+            return float(self.data.item(*index))
         if self.data.size != 1:
             raise ValueError(f"item() needs a single value, but this tensor has shape {self.shape}")
         return float(self.data.reshape(()))
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers.
+
+        Raises
+        ------
+        TypeError
+            If a gradient by this tensor is under way, which would be lost.
+        """
+        keep_on_tape(self, "x.tolist()", "list")
+        return self.data.tolist()
+
+    def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Array:
+        """Where the largest value stands, as in `numpy.argmax`: integers, which have no derivative."""
+        return np.asarray(np.argmax(self.data, axis, keepdims=keepdims))
+
+    def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Array:
+        """Where the smallest value stands, as in `numpy.argmin`: integers, which have no derivative."""
+        return np.asarray(np.argmin(self.data, axis, keepdims=keepdims))
+
+    def argsort(self, axis: int | None = -1, kind: SortKind | None = None) -> Array:
+        """The indices that sort the values, as in `numpy.argsort`: integers, which have no derivative."""
+        return np.argsort(self.data, axis, kind)
+
+    def nonzero(self) -> tuple[Array, ...]:
+        """The indices of the values that are not 0, an array for each axis, as in `numpy.nonzero`."""
+        return np.nonzero(self.data)
 
     def detach(self) -> Tensor:
         """The same values as a constant: nothing flows back through it."""
@@ -245,6 +276,8 @@ def keep_on_tape(x: Tensor, who: str, kind: str) -> None:
     if traced(x):
         if kind == "number":
             instead = "`x.item()` or `x.data` if the value alone is meant, minigrad.ops for functions of it"
+        elif kind == "list":
+            instead = "`x.data.tolist()` if the values alone are meant, `list(x)` for a list of tensors"
         else:
             instead = "the function of minigrad.ops of the same name, or `x.data` if the values alone are meant"
         raise TypeError(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.engine.estimator import VJP, Save
-from minigrad.typing import Array, Axis, Order, Shape
+from minigrad.typing import Array, Axis, Layout, Mode, Order, Shape
 
 __all__ = ["Methods"]
 
@@ -72,14 +72,32 @@ class Methods(Generic[TensorT]):
         def clip(self, low: ArrayLike | None = None, high: ArrayLike | None = None, *, vjp: VJP = None) -> TensorT:
             """``x`` limited to [low, high]; the derivative is 1 inside and on the limits, 0 outside."""
 
+        def copy(self, *, vjp: VJP = None) -> TensorT:
+            """The same values in memory of their own; the gradient passes unchanged."""
+
         def cos(self, *, vjp: VJP = None) -> TensorT:
             """The cosine."""
+
+        def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1, *, vjp: VJP = None) -> TensorT:
+            """The diagonals of the matrices in two axes; they are the last axis of the result."""
+
+        def dot(self, b: TensorT | ArrayLike) -> TensorT:
+            """The sum of products over the last axis of ``a`` and the last but one of ``b``; scalars multiply."""
+
+        def cumprod(self, axis: int | None = None, *, vjp: VJP = None) -> TensorT:
+            """The product of all entries up to each one, along an axis, differentiable where some are 0, too."""
+
+        def cumsum(self, axis: int | None = None, *, vjp: VJP = None) -> TensorT:
+            """The sum of all entries up to each one, along an axis."""
 
         def exp(self, *, vjp: VJP = None) -> TensorT:
             """The exponential."""
 
         def expand_dims(self, axis: int | Shape, *, vjp: VJP = None) -> TensorT:
             """New axes of length 1."""
+
+        def flatten(self, order: Layout = "C", *, vjp: VJP = None) -> TensorT:
+            """All values along one axis."""
 
         def gelu(self, *, vjp: VJP = None) -> TensorT:
             """x·Φ(x) with the normal distribution function Φ: the exact form, not its tanh approximation."""
@@ -116,10 +134,19 @@ class Methods(Generic[TensorT]):
         def norm(self, ord: Order = None, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> TensorT:
             """A norm over axes: by default the Euclidean one, which of all axes is the Frobenius norm of a matrix."""
 
+        def ravel(self, order: Layout = "C", *, vjp: VJP = None) -> TensorT:
+            """All values along one axis."""
+
+        def prod(self, axis: Axis = None, keepdims: bool = False, *, vjp: VJP = None) -> TensorT:
+            """The product over axes, differentiable where entries are 0, too."""
+
         def relu(self, *, vjp: VJP = None) -> TensorT:
             """max(x, 0); the derivative at 0 is 0."""
 
-        def reshape(self, *shape: int | Shape, vjp: VJP = None) -> TensorT:
+        def repeat(self, repeats: int | ArrayLike, axis: int | None = None) -> TensorT:
+            """Each value, or each slice along an axis, several times in a row."""
+
+        def reshape(self, *shape: int | Shape, order: Layout = "C", vjp: VJP = None) -> TensorT:
             """The same values, in the same order, in another shape; ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
 
         def round(self, decimals: int = 0, *, vjp: VJP = None) -> TensorT:
@@ -140,7 +167,7 @@ class Methods(Generic[TensorT]):
         def softplus(self, *, vjp: VJP = None) -> TensorT:
             """log(1 + exp(x)), without overflow."""
 
-        def split(self, sections: int | Sequence[int], axis: int = 0) -> list[TensorT]:
+        def split(self, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[TensorT]:
             """Cut into pieces along an axis."""
 
         def sqrt(self, *, vjp: VJP = None) -> TensorT:
@@ -161,11 +188,16 @@ class Methods(Generic[TensorT]):
         def swapaxes(self, axis1: int, axis2: int, *, vjp: VJP = None) -> TensorT:
             """Two axes exchanged."""
 
-        def take(self, indices: ArrayLike, axis: int = 0, *, vjp: VJP = None) -> TensorT:
+        def take(
+            self, indices: ArrayLike, axis: int | None = None, *, mode: Mode = "raise", vjp: VJP = None
+        ) -> TensorT:
             """Slices along one axis, by their indices: rows of an embedding table, for instance."""
 
         def tanh(self, *, vjp: VJP = None) -> TensorT:
             """The hyperbolic tangent."""
+
+        def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorT:
+            """The sum of the diagonal of the matrices in two axes."""
 
         def transpose(self, *axes: int | Sequence[int] | None, vjp: VJP = None) -> TensorT:
             """The axes in another order, by default reversed; ``x.transpose(1, 0)`` or ``x.transpose((1, 0))``."""

@@ -1,4 +1,4 @@
-"""What a gradient is wanted of, and by what: leaves, and tensors on the way."""
+"""What a gradient is wanted of: leaves, and tensors on the way."""
 
 from __future__ import annotations
 
@@ -10,26 +10,9 @@ import numpy as np
 from minigrad.engine.context import Recorder, TapeError
 from minigrad.engine.nesting import index_on, lost, was_lent
 from minigrad.engine.sweep import Sweep
-from minigrad.engine.tensor import Tensor, not_recorded
+from minigrad.engine.tensor import Tensor
 
-__all__ = ["arrived", "check_wrt", "starting"]
-
-
-def starting(tape: Any, y: Tensor) -> tuple[str, int]:
-    """What messages call a backward pass from ``y``, and its node; raise if there is none."""
-    if not isinstance(y, Tensor):
-        raise TypeError(
-            f"backward: the first argument is the Tensor to start from, recorded on this tape, but it is a "
-            f"{type(y).__name__}"
-        )
-    name = "backward" if y.name is None else f"backward from {y.name!r}"
-    start = index_on(y, tape)
-    if start is None:
-        if y.tape is not None:
-            raise TapeError(f"{name}: this tensor was recorded on another tape; call that tape, or y.backward()")
-        raise TapeError(f"{name}: {not_recorded(y)}")
-    tape.check_leaves(name)
-    return name, start
+__all__ = ["arrived", "check_wrt"]
 
 
 def check_wrt(tape: Recorder, wrt: Sequence[Tensor]) -> frozenset[int]:

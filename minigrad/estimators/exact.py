@@ -35,6 +35,9 @@ class Exact(Named):
     def sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
         return g
 
+    def factor(self, g: Array, node: Node | None, rng: np.random.Generator) -> Array:
+        return np.ones((), g.dtype)
+
     def outcomes(self, g: Array, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
         yield 1.0, g
 

@@ -162,6 +162,16 @@ class UnitSampler(Budgeted):
         # A look at all of G would cost as much as a small budget saves; what was left out need not be read at all.
         return kept if np.isfinite(kept.parts[0]).all() or all_finite(g) else g
 
+    def factor(self, g: Array, node: Node | None, rng: np.random.Generator) -> Array:
+        """1/p_j on the units that are kept, and 0 on the others; 1 on those that are zero, and so never drawn."""
+        drawn = self.sample(g, node, rng)
+        if isinstance(drawn, np.ndarray):
+            return np.ones((), g.dtype)
+        p = self._inclusion(g, node)
+        kept = np.unique(np.concatenate([drawn.parts[1], np.flatnonzero(p == 0)]))
+        scale = 1 / np.where(p > 0, p, 1)[kept]
+        return dense(AXES[self.axis].gather(np.ones_like(g), kept, scale.astype(g.dtype)))
+
     def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
         p = self._inclusion(g, node)
         for probability, kept in self.sets(g, p):

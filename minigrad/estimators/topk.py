@@ -12,7 +12,7 @@ from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import Budgeted
 from minigrad.estimators.named import check_budget, check_choice
 from minigrad.estimators.text import register
-from minigrad.structure import Cotangent, Kept
+from minigrad.structure import Cotangent, Kept, dense
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
@@ -62,10 +62,12 @@ class TopK(Budgeted):
         check_choice(self, "axis", self.axis, AXES)
 
     def _sample(self, g: Array, node: Node | None, rng: np.random.Generator) -> Cotangent:
-        return self._kept(g)
+        return self._kept(g, self._largest(g))
 
-    def _kept(self, g: Array) -> Cotangent:
-        kept = self._largest(g)
+    def factor(self, g: Array, node: Node | None, rng: np.random.Generator) -> Array:
+        return np.ones((), g.dtype) if self.budget == 1 else dense(self._kept(np.ones_like(g), self._largest(g)))
+
+    def _kept(self, g: Array, kept: Array) -> Cotangent:
         return AXES[self.axis].gather(g, kept, np.ones(kept.size, g.dtype))
 
     def _largest(self, g: Array) -> Array:
@@ -78,7 +80,7 @@ class TopK(Budgeted):
         return np.sort(np.argpartition(squares, -k)[-k:])
 
     def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
-        yield 1.0, self._kept(g)
+        yield 1.0, self._kept(g, self._largest(g))
 
     def _distortion(self, g: Array, node: Node | None) -> float:
         """‖ĝ − g‖²: the squares of all that is left out."""

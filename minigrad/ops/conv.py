@@ -95,7 +95,12 @@ def _w(g: Cotangent, saved: Saved) -> Any:
 
 
 @define(
-    kind="bilinear", residuals=("x",), tangents={"b": lambda t, saved: t}, x=_x, w=_w, b=lambda g, saved: column_sums(g)
+    kind="bilinear",
+    residuals=("x",),
+    tangents={"b": lambda t, saved: t},
+    x=_x,
+    w=_w,
+    b=lambda g, saved: column_sums(g),
 )
 def _conv2d(
     x: Array,

@@ -163,21 +163,21 @@ class Counterpart:
         """Call it with NumPy's arguments."""
         if not self.bound:
             self.bind()
-        found, dtype, seen = dict(self.given), None, set()
+        found, dtype = {}, None
         named = () if self.spread else zip(self.positional, args, strict=False)
         for name, value in chain(named, settings.items()):
             target = self.targets.get(name)
             if target is not None:
                 if value is NO_VALUE:
                     continue
-                if target in seen:
+                if target in found:
                     raise TypeError(f"np.{title(self.function)}: the argument {name} was given twice, by two names")
-                seen.add(target)
                 found[target] = value
             elif name == "dtype":
                 dtype = value
             elif value is not NO_VALUE and not is_default(value, self.defaults.get(name)):
                 raise TypeError(unsupported(self.function, name, self.name))
+        found = self.given | found
         rest = args if self.spread else ()
         if dtype is not None:
             dtype = np.dtype(dtype)
@@ -227,7 +227,8 @@ def unsupported(function: Any, argument: str, operation: str) -> str:
     name = title(function)
     if argument in REMEDIES:
         return f"np.{name} {REMEDIES[argument]}"
+    there = "" if operation.startswith("_") else f" (minigrad.ops.{operation} says what there is)"
     return (
-        f"np.{name} takes no `{argument}=` on tensors; leave it out (minigrad.ops.{operation} says what there is), or "
-        f"use np.{name} of `.data` if the values alone are meant"
+        f"np.{name} takes no `{argument}=` on tensors; leave it out{there}, or use np.{name} of `.data` if the values "
+        "alone are meant"
     )

@@ -42,12 +42,13 @@ def install(tensor: type[Tensor], names: set[str]) -> None:
             else:
                 return record(primitive, inputs)
         function = ufunc if method == "__call__" else getattr(ufunc, method)
-        if settings.get("out") is not None:
+        out = settings.get("out")
+        if function in PLAIN and not any(isinstance(each, Tensor) for each in out or ()):
+            return function(*plain(inputs), **plain(settings))
+        if out is not None:
             raise TypeError(f"np.{title(function)} {REMEDIES['out']}")
         if (counterpart := FUNCTIONS.get(function)) is not None:
             return counterpart(inputs, settings)
-        if function in PLAIN:
-            return function(*plain(inputs), **plain(settings))
         raise TypeError(refusal(function, names))
 
     def array_function(self: Tensor, func: Any, types: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:

@@ -26,7 +26,7 @@ def _operand(g: Array, saved: Saved, k: int) -> Array:
     along an axis where operand k has length 1 and was repeated, its cotangents add up. An axis named twice in
     operand k is a diagonal, and the cotangent lies on it.
     """
-    terms, out, arrays = saved["terms"], saved["out"], saved["arrays"]
+    terms, out, arrays = saved["terms"], saved["into"], saved["arrays"]
     mine = terms[k]
     unique = "".join(dict.fromkeys(mine))
     others = [term for j, term in enumerate(terms) if j != k]
@@ -80,19 +80,19 @@ def _explicit(subscripts: str, arrays: tuple[Array, ...]) -> tuple[list[str], st
 
 
 @define(kind="multilinear", broadcasts=True, arrays=_operand)
-def _einsum(*arrays: Array, subscripts: str) -> tuple[Array, Saved]:
+def _einsum(*arrays: Array, subscripts: str, optimize: Any = True) -> tuple[Array, Saved]:
     terms, out = _explicit(subscripts, arrays)
-    result = np.einsum(",".join(terms) + "->" + out, *arrays, optimize=True)
-    return np.asarray(result), {"terms": terms, "out": out, "arrays": arrays}
+    result = np.einsum(",".join(terms) + "->" + out, *arrays, optimize=optimize)
+    return np.asarray(result), {"terms": terms, "into": out, "arrays": arrays}
 
 
 def _numpy_einsum(*operands: Any, optimize: Any = False) -> Tensor:
-    return einsum(*operands)  # which always looks for the cheapest order
+    return einsum(*operands, optimize=True if optimize is False else optimize)  # without a word, the cheapest order
 
 
 @stands_for(np.einsum, by=_numpy_einsum)
 @operation(_einsum)
-def einsum(subscripts: str, *operands: TensorLike, vjp: VJP = None) -> Tensor:
+def einsum(subscripts: Any, *operands: Any, optimize: Any = True, vjp: VJP = None) -> Tensor:
     """A sum of products over named axes, as in `numpy.einsum`.
 
     Parameters
@@ -100,6 +100,10 @@ def einsum(subscripts: str, *operands: TensorLike, vjp: VJP = None) -> Tensor:
     subscripts : str
         Such as ``"bij,bjk->bik"``; implicit outputs, ``...`` and repeated letters (diagonals) are understood.
     *operands : Tensor or array_like
+        Without ``subscripts``: each followed by the list of its axes, numbers from 0 to 51 or ``...``, and perhaps the
+        list of the axes of the output.
+    optimize : bool, str or list, default True
+        The order of the products, as in `numpy.einsum`; the backward pass finds its own.
     vjp : Estimator, mapping or None
         The inputs are named ``arrays[0]``, ``arrays[1]``, …
 
@@ -112,12 +116,45 @@ def einsum(subscripts: str, *operands: TensorLike, vjp: VJP = None) -> Tensor:
     --------
     >>> import numpy as np
     >>> from minigrad import ops
-    >>> ops.einsum("ij,kj->ik", np.ones((2, 3)), np.ones((4, 3))).shape
+    >>> a, b = np.ones((2, 3)), np.ones((4, 3))
+    >>> ops.einsum("ij,kj->ik", a, b).shape
+    (2, 4)
+    >>> ops.einsum(a, [0, 1], b, [2, 1], [0, 2]).shape
     (2, 4)
     """
     if not isinstance(subscripts, str):
-        raise TypeError("einsum: the subscripts come first, as a string")
-    return record(_einsum, operands, {"subscripts": subscripts}, vjp=vjp)
+        subscripts, operands = _from_lists([subscripts, *operands])
+    return record(_einsum, operands, {"subscripts": subscripts, "optimize": optimize}, vjp=vjp)
+
+
+LABELS = string.ascii_uppercase + string.ascii_lowercase
+"""The letters of axes that are numbered; their order is that of the numbers, which implicit outputs follow."""
+
+
+def _from_lists(given: list[Any]) -> tuple[str, tuple[TensorLike, ...]]:
+    """Subscripts and operands of ``einsum(x, [0, 1], y, [1, 2], [0, 2])``."""
+    if len(given) < 2:
+        raise TypeError("einsum: the subscripts come first, as a string, or after each operand the list of its axes")
+    pairs = len(given) // 2
+    text = ",".join([_letters(axes) for axes in given[1 : 2 * pairs : 2]])
+    if len(given) % 2:
+        text += "->" + _letters(given[-1])
+    return text, tuple(given[: 2 * pairs : 2])
+
+
+def _letters(axes: Any) -> str:
+    """A list of axes as subscripts."""
+    if isinstance(axes, (str, Tensor)) or not np.iterable(axes):
+        raise TypeError(
+            f"einsum: {axes!r} stands where a list of axes should; the subscripts come first, as a string, or after "
+            "each operand the list of its axes"
+        )
+    letters = []
+    for axis in axes:
+        if axis is not Ellipsis and not (isinstance(axis, (int, np.integer)) and 0 <= axis < len(LABELS)):
+            raise ValueError(f"einsum: {axis!r} is no axis: they are numbers from 0 to {len(LABELS) - 1}, or ...")
+        letters.append("..." if axis is Ellipsis else LABELS[axis])
+    return "".join(letters)
 
 
 def _forward_flops(node: Any) -> float:

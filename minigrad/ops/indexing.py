@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis
 from minigrad.ops.counterparts import stands_for
+from minigrad.ops.index_argument import as_indices
 from minigrad.ops.shapes import reshape
 from minigrad.structure import Cotangent, Rows
-from minigrad.typing import Array
+from minigrad.typing import Array, Mode
 
 __all__ = ["getitem", "take", "take_along_axis"]
 
@@ -110,30 +112,28 @@ _getitem.structured(Rows, x=_getitem_rows)
 
 
 def _take_x(g: Array, saved: dict[str, Any]) -> Array:
-    axis, indices, shape = saved["axis"], saved["indices"], saved["shape"]
-    out = np.zeros(shape, g.dtype)
-    np.add.at(out, (slice(None),) * axis + (indices,), g)
-    return out
+    axis, shape = saved["axis"], saved["shape"]
+    out = np.zeros(shape if axis is not None else math.prod(shape), g.dtype)
+    np.add.at(out, (slice(None),) * (axis or 0) + (saved["indices"],), g)
+    return out.reshape(shape)
 
 
 @define(kind="linear", as_is=True, x=_take_x)
-def _take(x: Array, indices: ArrayLike, axis: int = 0) -> Result:
-    chosen = np.array(plain(indices, "indices"))  # a copy: the caller may reuse the memory
-    if chosen.dtype.kind not in "iu":
-        raise ValueError(f"indices must be integers, got dtype {chosen.dtype}")
-    axis = one_axis(axis)
-    if not -x.ndim <= axis < x.ndim:
-        raise np.exceptions.AxisError(axis, x.ndim)
-    return np.take(x, chosen, axis=axis), {"indices": chosen, "axis": axis % x.ndim, "shape": x.shape}
+def _take(x: Array, indices: ArrayLike, axis: int | None = None, mode: Mode = "raise") -> Result:
+    if axis is not None:
+        axis = one_axis(axis)
+        if not -x.ndim <= axis < x.ndim:
+            raise np.exceptions.AxisError(axis, x.ndim)
+        axis %= x.ndim
+    chosen = as_indices(indices, x.size if axis is None else x.shape[axis], mode)
+    return np.take(x, chosen, axis=axis), {"indices": chosen, "axis": axis, "shape": x.shape}
 
 
-def _numpy_take(a: TensorLike, indices: ArrayLike, axis: int | None = None) -> Tensor:
-    return take(reshape(a, -1), indices) if axis is None else take(a, indices, axis)
-
-
-@stands_for(np.take, by=_numpy_take)
+@stands_for(np.take)
 @operation(_take)
-def take(x: TensorLike, indices: ArrayLike, axis: int = 0, *, vjp: VJP = None) -> Tensor:
+def take(
+    x: TensorLike, indices: ArrayLike, axis: int | None = None, *, mode: Mode = "raise", vjp: VJP = None
+) -> Tensor:
     """Slices along one axis, by their indices: rows of an embedding table, for instance.
 
     Parameters
@@ -141,7 +141,10 @@ def take(x: TensorLike, indices: ArrayLike, axis: int = 0, *, vjp: VJP = None) -
     x : Tensor or array_like
     indices : array_like of int
         Of any shape, which takes the place of the axis in the result.
-    axis : int, default 0
+    axis : int, optional
+        Default: flatten first, as NumPy does.
+    mode : {"raise", "wrap", "clip"}, default "raise"
+        What becomes of indices out of range: an error, counted around, or moved to the nearest end.
 
     Raises
     ------
@@ -153,10 +156,10 @@ def take(x: TensorLike, indices: ArrayLike, axis: int = 0, *, vjp: VJP = None) -
     Examples
     --------
     >>> import minigrad as mg
-    >>> mg.grad(lambda x: mg.ops.take(x, [1, 1]).sum())([[1.0, 2.0], [3.0, 4.0]]).tolist()
+    >>> mg.grad(lambda x: mg.ops.take(x, [1, 1], axis=0).sum())([[1.0, 2.0], [3.0, 4.0]]).tolist()
     [[0.0, 0.0], [2.0, 2.0]]
     """
-    return record(_take, (x,), {"indices": indices, "axis": axis}, vjp=vjp)
+    return record(_take, (x,), {"indices": indices, "axis": axis, "mode": mode}, vjp=vjp)
 
 
 def _take_along_x(g: Array, saved: dict[str, Any]) -> Array:

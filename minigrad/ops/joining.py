@@ -1,8 +1,7 @@
-"""Joining and splitting along an axis."""
+"""Joining along an axis."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +13,10 @@ from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis
 from minigrad.ops.counterparts import stands_for
-from minigrad.ops.indexing import getitem
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array
 
-__all__ = ["concatenate", "split", "stack"]
+__all__ = ["concatenate", "stack"]
 
 Result = tuple[Array, dict[str, Any]]
 
@@ -94,44 +92,6 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0, *, vjp: VJP = None) -> T
     [[1.0, 3.0], [2.0, 4.0]]
     """
     return record(_stack, tensors, {"axis": axis}, vjp=vjp)
-
-
-@stands_for(np.split)
-def split(x: TensorLike, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
-    """Cut into pieces along an axis.
-
-    Parameters
-    ----------
-    x : Tensor or array_like
-    sections : int or sequence of int
-        The number of equal pieces, or the positions at which to cut.
-    axis : int, default 0
-
-    Raises
-    ------
-    ValueError
-        If the axis is out of range, or cannot be cut into that number of equal pieces.
-
-    Examples
-    --------
-    >>> from minigrad import ops
-    >>> [part.data.tolist() for part in ops.split([1.0, 2.0, 3.0, 4.0], 2)]
-    [[1.0, 2.0], [3.0, 4.0]]
-    """
-    shape = np.shape(x.data if isinstance(x, Tensor) else x)
-    axis = one_axis(axis, "split: ")
-    if not -len(shape) <= axis < len(shape):
-        raise np.exceptions.AxisError(f"split: axis {axis} is out of bounds for an array of shape {shape}")
-    axis %= len(shape)
-    length = shape[axis]
-    if isinstance(sections, (int, np.integer)):
-        if sections < 1 or length % sections:
-            raise ValueError(f"split: axis {axis} of length {length} cannot be cut into {sections} equal pieces")
-        cuts = [k * (length // int(sections)) for k in range(int(sections) + 1)]
-    else:
-        cuts = [0, *sections, length]
-    before = (slice(None),) * axis
-    return [getitem(x, (*before, slice(a, b))) for a, b in itertools.pairwise(cuts)]
 
 
 def _by_sample(rule: Any) -> Any:

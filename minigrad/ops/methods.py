@@ -19,15 +19,15 @@ from minigrad.ops.piecewise import absolute
 from minigrad.ops.powers import power
 from minigrad.ops.shapes import reshape, transpose
 from minigrad.ops.steps import floor_divide
-from minigrad.typing import Array, Shape
+from minigrad.typing import Array, Layout, Shape
 
 __all__ = ["METHODS", "install"]
 
 METHODS = (
-    "abs", "astype", "broadcast_to", "clip", "cos", "exp", "expand_dims", "gelu", "log", "log1p",
-    "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis", "norm", "relu", "round", "sigmoid", "silu",
-    "sin", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "std", "sum", "swapaxes", "take",
-    "tanh", "var",
+    "abs", "astype", "broadcast_to", "clip", "copy", "cos", "cumprod", "cumsum", "diagonal", "dot", "exp",
+    "expand_dims", "gelu", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis",
+    "norm", "prod", "ravel", "relu", "repeat", "round", "sigmoid", "silu", "sin", "softmax", "softplus", "split",
+    "sqrt", "square", "squeeze", "std", "sum", "swapaxes", "take", "tanh", "trace", "var",
 )  # fmt: skip
 """Methods of Tensor that are operations of the same name."""
 
@@ -47,6 +47,7 @@ def install(operations: Mapping[str, Callable[..., Any]]) -> None:
     """
     methods: dict[str, Any] = {
         "reshape": spread_reshape,
+        "flatten": operations["ravel"],
         "transpose": spread_transpose,
         "T": property(transpose, doc="The axes reversed."),
         "__neg__": negative,
@@ -65,9 +66,9 @@ def install(operations: Mapping[str, Callable[..., Any]]) -> None:
     dispatch.install(Tensor, set(operations))
 
 
-def spread_reshape(x: Tensor, *shape: int | Shape, vjp: VJP = None) -> Tensor:
+def spread_reshape(x: Tensor, *shape: int | Shape, order: Layout = "C", vjp: VJP = None) -> Tensor:
     """The same values, in the same order, in another shape; ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
-    return reshape(x, _one(shape), vjp=vjp)
+    return reshape(x, _one(shape), order, vjp=vjp)
 
 
 def spread_transpose(x: Tensor, *axes: int | Sequence[int] | None, vjp: VJP = None) -> Tensor:

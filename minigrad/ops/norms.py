@@ -16,6 +16,7 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import drop, kept_shape, pushed, reduced_axes
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.piecewise import absolute
+from minigrad.ops.real_inputs import floating, values
 from minigrad.ops.reductions import max, min, sum
 from minigrad.ops.scaling import scaled_down
 from minigrad.structure import Rows
@@ -122,11 +123,11 @@ def norm(x: TensorLike, ord: Order = None, axis: Axis = None, keepdims: bool = F
     settings: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
     if ord is None:
         return record(_norm, (x,), settings, vjp=vjp)
-    axes = reduced_axes(axis, np.ndim(x.data if isinstance(x, Tensor) else x))
+    axes = reduced_axes(axis, np.ndim(values(x)))
     if len(axes) == 1 and not isinstance(ord, str):
         if math.isinf(ord):
             extreme = max if ord > 0 else min
-            return extreme(absolute(x), axis, keepdims, vjp=vjp)
+            return extreme(absolute(floating(x)), axis, keepdims, vjp=vjp)
         if ord == 2:
             return record(_norm, (x,), settings, vjp=vjp)
         return record(_power_norm, (x,), {"ord": float(ord), **settings}, vjp=vjp)
@@ -136,7 +137,7 @@ def norm(x: TensorLike, ord: Order = None, axis: Axis = None, keepdims: bool = F
         row, column = axes
         added, left = (row, column) if abs(ord) == 1 else (column, row)
         extreme = max if ord > 0 else min
-        found = extreme(sum(absolute(x), added, keepdims=True), left, keepdims=True, vjp=vjp)
+        found = extreme(sum(absolute(floating(x)), added, keepdims=True), left, keepdims=True, vjp=vjp)
         return found if keepdims else found.squeeze(axes)
     if len(axes) == 2 and ord in (2, -2, "nuc"):
         raise ValueError(

@@ -17,7 +17,7 @@ def known(module: Any, names: str) -> set[Any]:
     return {getattr(module, name) for name in names.split() if hasattr(module, name)}
 
 
-ON_TENSORS = known(np, "array_split dsplit flip hsplit rollaxis unstack vsplit") | known(np.linalg, "matmul")
+ON_TENSORS = known(np, "unstack") | known(np.linalg, "matmul")
 """NumPy wrote these in Python over indexing, methods and functions that operations stand for, and converts nothing on
 the way: their bodies run on tensors as they are. A function that calls ``np.asarray`` on its input must not be here."""
 

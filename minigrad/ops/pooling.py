@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
@@ -36,21 +37,36 @@ def _windows(x: Array, kernel: Pair, stride: Pair | None, padding: Pair) -> Wind
     return Windows((x.shape[1], x.shape[2]), size, step, pad)
 
 
-def _max_x(g: Array, saved: dict[str, Any]) -> Array:
-    windows, out = saved["windows"], saved["out"]
-    x = windows.padded(saved["x"], LOWEST)
-    ties = np.zeros(out.shape, g.dtype)
+def _tied(x: Array, out: Array, windows: Windows, dtype: DTypeLike) -> Array:
+    """How many values of each window are its largest."""
+    ties = np.zeros(out.shape, dtype)
     for pixels in windows.shifts(x):
         ties += pixels == out
     ties[ties == 0] = np.nan  # no tie at all: the largest of values with a NaN, beside which no share is known
-    share = g / ties
+    return ties
+
+
+def _max_x(g: Array, saved: dict[str, Any]) -> Array:
+    windows, out = saved["windows"], saved["out"]
+    x = windows.padded(saved["x"], LOWEST)
+    share = g / _tied(x, out, windows, g.dtype)
     back = np.zeros(x.shape, g.dtype)
     for pixels, target in zip(windows.shifts(x), windows.shifts(back), strict=True):
         target += share * (pixels == out)
     return np.asarray(windows.crop(back))
 
 
-@define(x=_max_x)
+def _max_tangent(t: Array, saved: dict[str, Any]) -> Array:
+    """The mean of the directions of the largest values: the transpose of their equal shares."""
+    windows, out = saved["windows"], saved["out"]
+    x = windows.padded(saved["x"], LOWEST)
+    total = np.zeros(out.shape, t.dtype)
+    for pixels, moved in zip(windows.shifts(x), windows.shifts(windows.padded(t)), strict=True):
+        total += np.where(pixels == out, moved, 0)
+    return np.asarray(total / _tied(x, out, windows, t.dtype))
+
+
+@define(kind="piecewise_linear", tangents={"x": _max_tangent}, x=_max_x)
 def _max_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair = 0) -> Result:
     windows = _windows(x, kernel, stride, padding)
     every = windows.shifts(windows.padded(x, LOWEST))

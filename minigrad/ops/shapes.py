@@ -14,7 +14,7 @@ from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
 from minigrad.structure import Cotangent, Rows
-from minigrad.typing import Array, Shape
+from minigrad.typing import Array, Layout, Shape
 
 __all__ = [
     "astype", "broadcast_to", "expand_dims", "moveaxis", "reshape", "squeeze", "swapaxes", "transpose",
@@ -23,20 +23,24 @@ __all__ = [
 Result = tuple[Array, dict[str, Any]]
 
 
-@define(kind="linear", as_is=True, x=lambda g, saved: g.reshape(saved["shape"]))
-def _reshape(x: Array, shape: int | Shape) -> Result:
-    return x.reshape(shape), {"shape": x.shape}
+@define(kind="linear", as_is=True, x=lambda g, saved: g.reshape(saved["shape"], order=saved["order"]))
+def _reshape(x: Array, shape: int | Shape, order: Layout = "C") -> Result:
+    if order not in ("C", "F"):
+        raise ValueError(f"order={order!r} would ask how the values lie in memory; say 'C' or 'F'")
+    return x.reshape(shape, order=order), {"shape": x.shape, "order": order}
 
 
 @stands_for(np.reshape, newshape="shape")
 @operation(_reshape)
-def reshape(x: TensorLike, shape: int | Shape, *, vjp: VJP = None) -> Tensor:
-    """The same values in C order in another shape; one length may be −1.
+def reshape(x: TensorLike, shape: int | Shape, order: Layout = "C", *, vjp: VJP = None) -> Tensor:
+    """The same values, in the same order, in another shape; one length may be −1.
 
     Parameters
     ----------
     x : Tensor or array_like
     shape : int or tuple of int
+    order : {"C", "F"}, default "C"
+        The order in which values are read and written: the last axis changes fastest, or the first.
 
     Raises
     ------
@@ -49,7 +53,7 @@ def reshape(x: TensorLike, shape: int | Shape, *, vjp: VJP = None) -> Tensor:
     >>> ops.reshape([[1.0, 2.0], [3.0, 4.0]], (4, -1)).shape
     (4, 1)
     """
-    return record(_reshape, (x,), {"shape": shape}, vjp=vjp)
+    return record(_reshape, (x,), {"shape": shape, "order": order}, vjp=vjp)
 
 
 @define(kind="linear", as_is=True, x=lambda g, saved: g.transpose(saved["back"]))
@@ -252,6 +256,8 @@ def astype(x: TensorLike, dtype: DTypeLike, *, vjp: VJP = None) -> Tensor:
 
 def _reshape_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
     shape = saved["shape"]
+    if saved.get("order") == "F":
+        return g.dense().reshape(shape, order="F")
     if g.whole_samples and shape[:1] == g.shape[:1]:
         return Rows(g.values.reshape(len(g.indices), *shape[1:]), g.indices, shape)
     if len(g.trailing) == 1 and shape[-1:] == g.trailing:

@@ -32,6 +32,7 @@ with mg.Tape(rng=0) as tape:
     loss = loss + ops.cross_entropy(left, np.array([0, 1, 0, 1]), reduction="sum", label_smoothing=0.1)
     loss = loss + ops.mse(hidden, np.zeros((4, 2)), "none").sum()
     loss = loss + ops.conv2d(np.ones((1, 4, 4, 1)), np.ones((3, 3, 1, 2)), padding=(1, 1)).sum()
+grown: mg.Tensor = np.exp(hidden)  # NumPy's hints know functions of one argument
 mask: Array = hidden > 0
 chosen: mg.Tensor = ops.where(mask, hidden, 0.0)
 some: list[mg.Tensor] = [row for row in hidden if row.sum().item() > 0]
