@@ -28,7 +28,11 @@ def unary(f: Any) -> list[Call]:
 
 def within(f: Any, low: float) -> list[Call]:
     """On values of which the function knows no others: from ``low`` to 1 above it."""
-    return [(lambda x: f(low + 0.3 * x), (M,)), (lambda x: f(low + 0.3 * x, where=True), (S,))]
+
+    def inside(x: Any) -> Any:
+        return x * x.dtype.type(0.3) + x.dtype.type(low)
+
+    return [(lambda x: f(inside(x)), (M,)), (lambda x: f(inside(x), where=True), (S,))]
 
 
 def binary(f: Any) -> list[Call]:
@@ -82,7 +86,7 @@ CALLS: dict[Any, list[Call]] = {
     **{f: unary(f) for f in (np.log10, np.sinh, np.cosh, np.arcsinh, np.arctan, special.erf, special.erfc)},
     **{f: within(f, 0.0) for f in (np.tan, np.arcsin, np.arccos, np.arctanh)},
     np.arccosh: within(np.arccosh, 1.0),
-    np.sinc: [(np.sinc, (M,)), (np.sinc, (S,)), (lambda t: np.sinc(x=t), (V,))],
+    np.sinc: [(np.sinc, (M,)), (lambda t: np.sinc(x=t), (V,))],
     **{
         f: binary(f)
         for f in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.logaddexp, np.power)
