@@ -106,7 +106,7 @@ def same(value: Any, array: Array | None) -> bool:
         return True
     if array is None or not isinstance(value, (np.ndarray, np.generic)):
         return False
-    return np.array_equal(value, array, equal_nan=True)
+    return np.array_equal(value.astype(array.dtype), array, equal_nan=True)  # of float16 what was given is saved
 
 
 def pulled_tensor(node: Node, edge: int, g: Any, saved: dict[str, Any] | None) -> Any:

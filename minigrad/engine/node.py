@@ -12,7 +12,7 @@ from minigrad.engine.primitive import Primitive
 from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array, Shape
 
-__all__ = ["Node", "check_vjp", "save_text", "vjp_text"]
+__all__ = ["Around", "Node", "check_vjp", "save_text", "vjp_text"]
 
 Parent: TypeAlias = "int | Tensor | None"
 
