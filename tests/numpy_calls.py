@@ -474,6 +474,10 @@ CALLS |= {
         (lambda x: np.linalg.svd(positive(x))[1], (Q,)),
         (lambda x: np.square(np.linalg.svd(positive(x)[:2], False)[2]), (Q,)),
     ],
+    np.linalg.lstsq: [
+        (lambda a, b: np.linalg.lstsq(a, b, None)[0], ((3, 2), V)),
+        (lambda a, b: np.linalg.lstsq(a, b, rcond=1e-9)[1], ((3, 2), (3, 2))),
+    ],
     np.linalg.pinv: [(lambda x: np.linalg.pinv(positive(x)), (QS,)), (lambda x: np.linalg.pinv(x, 1e-9), (M,))],
     np.linalg.matrix_power: [
         (lambda x: np.linalg.matrix_power(x, 3), (Q,)),
