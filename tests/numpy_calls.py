@@ -28,7 +28,11 @@ def unary(f: Any) -> list[Call]:
 
 def within(f: Any, low: float) -> list[Call]:
     """On values of which the function knows no others: from ``low`` to 1 above it."""
-    return [(lambda x: f(low + 0.3 * x), (M,)), (lambda x: f(low + 0.3 * x, where=True), (S,))]
+
+    def inside(x: Any) -> Any:
+        return x * x.dtype.type(0.3) + x.dtype.type(low)
+
+    return [(lambda x: f(inside(x)), (M,)), (lambda x: f(inside(x), where=True), (S,))]
 
 
 def binary(f: Any) -> list[Call]:
@@ -82,7 +86,7 @@ CALLS: dict[Any, list[Call]] = {
     **{f: unary(f) for f in (np.log10, np.sinh, np.cosh, np.arcsinh, np.arctan, special.erf, special.erfc)},
     **{f: within(f, 0.0) for f in (np.tan, np.arcsin, np.arccos, np.arctanh)},
     np.arccosh: within(np.arccosh, 1.0),
-    np.sinc: [(np.sinc, (M,)), (np.sinc, (S,)), (lambda t: np.sinc(x=t), (V,))],
+    np.sinc: [(np.sinc, (M,)), (lambda t: np.sinc(x=t), (V,))],
     **{
         f: binary(f)
         for f in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.logaddexp, np.power)
@@ -437,6 +441,50 @@ CALLS[np.diff] += [
     (lambda x, e: np.diff(x, prepend=e, append=x[:, :1]), (M, (2, 1))),
     (lambda x: np.diff(x, 2, 0, 1.0), (C,)),
 ]
+Q, QS = (3, 3), (2, 3, 3)
+
+
+def positive(x: Any) -> Any:
+    """Symmetric matrices with distinct eigenvalues, all of them positive."""
+    return np.diag(np.array([4.0, 8.0, 13.0], x.dtype)) + (x + np.swapaxes(x, -1, -2)) * x.dtype.type(0.25)
+
+
+CALLS |= {
+    np.linalg.det: [(np.linalg.det, (Q,)), (lambda a: np.linalg.det(a=a), (QS,))],
+    np.linalg.slogdet: [(lambda x: np.linalg.slogdet(positive(x))[1], (QS,))],
+    np.linalg.inv: [(lambda x: np.linalg.inv(positive(x)), (QS,))],
+    np.linalg.solve: [
+        (lambda a, b: np.linalg.solve(positive(a), b), (Q, V)),
+        (lambda a, b: np.linalg.solve(a=positive(a), b=b), (QS, (2, 3, 2))),
+        (lambda b: np.linalg.solve(np.diag([1.0, 2.0, 4.0]), b), (V,)),
+    ],
+    np.linalg.cholesky: [(lambda x: np.linalg.cholesky(positive(x)), (QS,))],
+    np.linalg.qr: [
+        (lambda x: np.linalg.qr(positive(x))[0], (Q,)),
+        (lambda x: np.linalg.qr(positive(x), "r"), (Q,)),
+        (lambda x: np.linalg.qr(positive(x)[:2], mode="complete")[1], (Q,)),
+    ],
+    np.linalg.eigh: [
+        (lambda x: np.linalg.eigh(positive(x))[0], (QS,)),
+        (lambda x: np.square(np.linalg.eigh(positive(x), "U")[1]), (Q,)),
+    ],
+    np.linalg.eigvalsh: [(lambda x: np.linalg.eigvalsh(positive(x), UPLO="U"), (QS,))],
+    np.linalg.svd: [
+        (lambda x: np.linalg.svd(positive(x), compute_uv=False), (QS,)),
+        (lambda x: np.linalg.svd(positive(x))[1], (Q,)),
+        (lambda x: np.square(np.linalg.svd(positive(x)[:2], False)[2]), (Q,)),
+    ],
+    np.linalg.pinv: [(lambda x: np.linalg.pinv(positive(x)), (QS,)), (lambda x: np.linalg.pinv(x, 1e-9), (M,))],
+    np.linalg.matrix_power: [
+        (lambda x: np.linalg.matrix_power(x, 3), (Q,)),
+        (lambda x: np.linalg.matrix_power(positive(x), -2), (Q,)),
+    ],
+    np.convolve: [
+        (np.convolve, (V, (5,))),
+        (lambda a, v: np.convolve(a, v, "same"), ((5,), (2,))),
+        (lambda a: np.convolve(a, np.array([1.0, -1.0], a.dtype), mode="valid"), (V,)),
+    ],
+}
 
 # Functions that a NumPy may not have
 for function, calls in {
@@ -459,6 +507,7 @@ for function, calls in {
     "linalg.tensordot": lambda f: [(f, (M, M)), (lambda x, y: f(x, y, axes=1), (M, V))],
     "linalg.outer": lambda f: [(f, (V, (2,)))],
     "linalg.cross": lambda f: [(f, (M, M)), (lambda x, y: f(x, y, axis=0), ((3, 2), (3, 2)))],
+    "linalg.svdvals": lambda f: [(lambda x: f(positive(x)), (QS,))],
     "linalg.matmul": lambda f: [(f, (M, V)), (lambda x: f(np.ones((4, 2)), x), (M,))],
 }.items():
     found: Any = np

@@ -160,6 +160,15 @@ def test_tangents_are_slopes_and_the_transpose_of_the_rules(name):
         np.testing.assert_allclose((at(1e-6) - at(-1e-6)) / 2e-6, tangent, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["eigh", "svd, high", "cholesky", "qr", "expm"])
+def test_the_check_of_tangents_can_fail(name, monkeypatch):
+    of = node_of(*TANGENTS[name]).primitive
+    right = of.tangents["a"]
+    monkeypatch.setitem(of.tangents, "a", lambda t, saved: right(t, saved) * np.linspace(1, 1.01, t.shape[-1]))
+    with pytest.raises(AssertionError):
+        test_tangents_are_slopes_and_the_transpose_of_the_rules(name)
+
+
 def test_the_pseudo_inverse_along_matrices_of_one_rank():
     node = node_of(ops.pinv, [RANKED])
     along = RANKED @ normal(1, 3, 3) + normal(2, 4, 4) @ RANKED  # stays of rank 2 to first order

@@ -20,7 +20,7 @@ from minigrad.engine.primitive import Primitive, Saved
 from minigrad.structure import dense, sum_to
 from minigrad.typing import Array, Shape
 
-__all__ = ["Call", "fellows", "multilinear", "tangent", "transpose"]
+__all__ = ["Call", "fellows", "multilinear", "own_tangent", "tangent", "transpose"]
 
 JOINT = ("linear", "piecewise_linear")
 """Kinds whose rules read no input."""

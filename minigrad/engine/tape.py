@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NoReturn, overload
+from typing import Any, Literal, NoReturn, overload
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy as np
 from minigrad.engine.again import gradients_recorded
 from minigrad.engine.complete import alone, others_record
 from minigrad.engine.context import CONTEXT, TapeError
-from minigrad.engine.forward import pushforward
 from minigrad.engine.nesting import enter, leave
 from minigrad.engine.node import Node
+from minigrad.engine.pushforward import pushforward
 from minigrad.engine.sweep import Sweep, start_cotangent, starting
 from minigrad.engine.tape_text import summary, to_dot
 from minigrad.engine.tensor import Tensor, TensorLike
@@ -113,10 +113,9 @@ class Tape:
             "state_dict, or their .data), and record again"
         )
 
-    def record(self, node: Node) -> None:
-        """Append a node."""
-        self.nodes.append(node)
-        for leaf in node.parents:
+    def read(self, parents: Sequence[Any]) -> None:
+        """Take note of the leaves among what a node read."""
+        for leaf in parents:
             if isinstance(leaf, Tensor) and id(leaf) not in self._leaves:
                 self._leaves[id(leaf)] = (leaf, leaf.version, leaf.data)
 

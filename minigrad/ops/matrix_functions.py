@@ -15,6 +15,7 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.node import Node
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.determinants import inv
 from minigrad.ops.matmul import matmul
 from minigrad.ops.matrices import cubic, finite, solved, square, wide
@@ -26,6 +27,7 @@ __all__ = ["expm", "matrix_power", "solve_triangular"]
 Saved = dict[str, Any]
 
 
+@stands_for(np.linalg.matrix_power)
 def matrix_power(a: TensorLike, n: int) -> Tensor:
     """A whole power of matrices, by squaring; a negative one is that of the inverse.
 

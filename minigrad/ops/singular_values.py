@@ -17,6 +17,7 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.indexing import getitem
 from minigrad.ops.matrices import between, cubic, diagonal, divided, finite
 from minigrad.ops.shapes import swapaxes
@@ -97,6 +98,7 @@ def svd(a: TensorLike, full_matrices: bool = True, compute_uv: Literal[True] = T
 def svd(a: TensorLike, full_matrices: bool = True, *, compute_uv: Literal[False]) -> Tensor: ...
 
 
+@stands_for(np.linalg.svd)
 def svd(a: TensorLike, full_matrices: bool = True, compute_uv: bool = True) -> SVDResult | Tensor:
     """The singular value decomposition ``a = (U * S) @ Vh``.
 
@@ -151,6 +153,11 @@ def svd(a: TensorLike, full_matrices: bool = True, compute_uv: bool = True) -> S
     return SVDResult(u, s, swapaxes(v, -2, -1))
 
 
+@stands_for(getattr(np.linalg, "svdvals", None))
+def _svdvals(x: TensorLike) -> Tensor:
+    return svd(x, compute_uv=False)
+
+
 def _pinv_a(g: Any, saved: Saved) -> Any:
     a, out = saved["a"], saved["out"]
     up, turned = swap(out), swap(g)
@@ -166,14 +173,15 @@ def _pinv_tangent(t: Any, saved: Saved) -> Any:
 
 
 @define(tangents={"a": _pinv_tangent}, a=_pinv_a)
-def _pinv(a: Array, rcond: float = 1e-15) -> tuple[Array, Saved]:
+def _pinv(a: Array, rcond: float | None = None) -> tuple[Array, Saved]:
     finite(a)
-    out = np.linalg.pinv(a, rcond)
+    out = np.linalg.pinv(a, 1e-15 if rcond is None else rcond)
     return out, {"a": a, "out": out}
 
 
+@stands_for(np.linalg.pinv)
 @operation(_pinv)
-def pinv(a: TensorLike, rcond: float = 1e-15, *, vjp: VJP = None) -> Tensor:
+def pinv(a: TensorLike, rcond: float | None = None, *, vjp: VJP = None) -> Tensor:
     """The pseudo-inverse of Moore and Penrose.
 
     The derivative is that along matrices of the same rank. The rank jumps for most others, and the pseudo-inverse with
@@ -182,8 +190,8 @@ def pinv(a: TensorLike, rcond: float = 1e-15, *, vjp: VJP = None) -> Tensor:
     Parameters
     ----------
     a : Tensor or array_like, shape (..., m, n)
-    rcond : float, default 1e-15
-        Singular values below this part of the largest count as 0.
+    rcond : float, optional
+        Singular values below this part of the largest count as 0; default: 1e-15.
 
     Returns
     -------

@@ -204,8 +204,9 @@ class Optimizer:
             if not isinstance(gradient, (np.ndarray, Structured)):
                 if not isinstance(gradient, (float, np.floating)):
                     raise TypeError(
-                        f"{kind}.step: the gradient of {name} is a {type(gradient).__name__}, not an array; "
-                        "tape.gradients returns arrays"
+                        f"{kind}.step: the gradient of {name} is a {type(gradient).__name__}, not an array. "
+                        "tape.gradients returns arrays, but tensors while another tape records, which would not see "
+                        "this step: leave that block first"
                     )
                 found[k] = gradient = np.asarray(gradient)
             if gradient.shape != tensor.data.shape:

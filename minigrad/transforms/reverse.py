@@ -68,7 +68,7 @@ def vjp(fn: Callable[..., Any], *args: Any, has_aux: bool = False) -> tuple[Any,
 
     Examples
     --------
-    >>> import minigrad as mg
+    >>> import numpy as np, minigrad as mg
     >>> y, pullback = mg.vjp(lambda a, b: a @ b, np.eye(2), np.ones((2, 1)))
     >>> [g.tolist() for g in pullback(np.array([[1.0], [2.0]]))]
     [[[1.0, 1.0], [2.0, 2.0]], [[1.0], [2.0]]]
@@ -165,7 +165,7 @@ def value_and_grad(
 
     Examples
     --------
-    >>> import minigrad as mg
+    >>> import numpy as np, minigrad as mg
     >>> value, gradient = mg.value_and_grad(lambda x: (x**2).sum())(np.array([1.0, 2.0]))
     >>> value.item(), gradient.tolist()
     (5.0, [2.0, 4.0])
@@ -232,7 +232,7 @@ def grad(fn: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: b
 
     Examples
     --------
-    >>> import minigrad as mg
+    >>> import numpy as np, minigrad as mg
     >>> mg.grad(lambda x, y: x * y, argnums=1)(3.0, 2.0).item()
     3.0
 
