@@ -98,10 +98,10 @@ def norm(x: TensorLike, ord: Order = None, axis: Axis = None, keepdims: bool = F
     ----------
     x : Tensor or array_like
     ord : float, "fro" or None, default None
-        As in `numpy.linalg.norm`. None: √Σx², over any number of axes. Of one axis: (Σ|x|^ord)^(1/ord) for any number,
-        the largest and the smallest |x| for ∞ and −∞, and for 0 the number of entries that are not 0, of slope 0. Of
-        two axes, of a matrix: "fro", the largest (1) or smallest (−1) sum of |x| over a column, the same of rows (∞,
-        −∞), the largest (2) or smallest (−2) singular value, and the sum of these ("nuc").
+        As in `numpy.linalg.norm`. None: √Σx², over any number of axes. Of one axis: ``(Σ|x|^ord)^(1/ord)`` for any
+        number, the largest and the smallest size for ∞ and −∞, and for 0 the number of entries that are not 0, of
+        slope 0. Of two axes, of a matrix: "fro", the largest (1) or smallest (−1) sum of the sizes in a column, the
+        same of rows (∞, −∞), the largest (2) or smallest (−2) singular value, and the sum of these ("nuc").
     axis : int, tuple of int, or None
         None: all axes.
     keepdims : bool, default False
