@@ -17,11 +17,12 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.arithmetic import square, subtract
+from minigrad.ops.arithmetic import subtract
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.indexing import getitem
 from minigrad.ops.matmul import matmul
 from minigrad.ops.matrices import between, cubic, diagonal, divided, finite
+from minigrad.ops.powers import square
 from minigrad.ops.reductions import sum as total
 from minigrad.ops.shapes import reshape, swapaxes
 from minigrad.structure import swap
