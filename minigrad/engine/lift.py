@@ -1,4 +1,4 @@
-"""What a node read, computed and saved, as tensors: so that its rules can be recorded on the tapes around its own.
+"""Lifting: the inputs, the output and the saved values of a node as tensors, so that its rules can be recorded.
 
 Values are known by their names: ``saved["x"]`` is the input x, and ``saved["out"]`` the output. That two tensors share
 one array says nothing. A saved float under any other name hangs on the inputs in a way that only the primitive can
@@ -35,7 +35,7 @@ def reaches(node: Node) -> bool:
 
 
 def call_of(node: Node) -> Call:
-    """What the node holds besides the values of its inputs."""
+    """The call behind a node, without the values of its inputs."""
     return Call(node.saved, node.settings, node.in_shapes, node.shape)
 
 
@@ -58,7 +58,7 @@ def lifted_input(node: Node, edge: int) -> Any:
 
 
 def lifted_saved(node: Node) -> dict[str, Any]:
-    """What the rules of a node read, as tensors.
+    """The saved values of a node, as tensors.
 
     Raises
     ------

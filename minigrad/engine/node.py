@@ -18,7 +18,7 @@ Parent: TypeAlias = "int | Tensor | None"
 
 
 class Around(NamedTuple):
-    """What is kept of an operation that was recorded within several tapes."""
+    """The inputs, the output and the twins of a node that was recorded within several tapes."""
 
     twins: dict[Any, Node]
     """The nodes of the same operation on each tape around this one that recorded it, too."""

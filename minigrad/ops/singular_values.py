@@ -37,7 +37,7 @@ ZERO = "a singular value is 0: its vectors are not determined by the matrix, and
 
 
 class SVDResult(NamedTuple):
-    """What `svd` returns, under NumPy's names."""
+    """The results of `svd`, under NumPy's names."""
 
     U: Tensor
     S: Tensor
