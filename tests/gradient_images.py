@@ -18,15 +18,38 @@ from minigrad import ops
 def conv2d(draw: Any) -> Case:
     h, w = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     padding = draw(st.sampled_from([0, 1, (0, 2), (3, 1)]))
+    dilation = draw(st.sampled_from([1, 1, 2, (1, 3)]))
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
     top, left = padding if isinstance(padding, tuple) else (padding, padding)
-    more = st.integers(0, 2)
-    images = (draw(more), h + draw(more), w + draw(more), draw(st.integers(1, 2)))
-    size = (h, w, images[3], draw(st.integers(1, 2)))
+    down, across = dilation if isinstance(dilation, tuple) else (dilation, dilation)
+    more, few = st.integers(0, 2), st.integers(1, 2)
+    height, width = (h - 1) * down + 1 + draw(more), (w - 1) * across + 1 + draw(more)
+    inner = draw(few)
     if draw(st.booleans()):  # smaller than the kernel without the padding
-        images = (images[0], max(1, images[1] - 2 * top), max(1, images[2] - 2 * left), images[3])
+        height, width = max(1, height - 2 * top), max(1, width - 2 * left)
+    size = (h, w, inner, groups * draw(few))
     settings = {"stride": draw(st.sampled_from([1, 2, (1, 3)])), "padding": padding}
-    every = [images, size, size[3:]]
+    settings |= {"dilation": dilation, "groups": groups}
+    every = [(draw(more), height, width, inner * groups), size, size[3:]]
     return partial(ops.conv2d, **settings), [draw(points(shape)) for shape in every[: draw(st.integers(2, 3))]]
+
+
+@st.composite
+def conv1d(draw: Any) -> Case:
+    length, dilation, groups = draw(st.integers(1, 3)), draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    few = st.integers(1, 2)
+    size = (length, draw(few), groups * draw(few))
+    places = (length - 1) * dilation + 1 + draw(st.integers(0, 3))
+    every = [(draw(st.integers(0, 2)), places, size[1] * groups), size, size[2:]]
+    settings = {"stride": draw(few), "padding": draw(st.integers(0, 2)), "dilation": dilation, "groups": groups}
+    return partial(ops.conv1d, **settings), [draw(points(shape)) for shape in every[: draw(st.integers(2, 3))]]
+
+
+@st.composite
+def convolve(draw: Any) -> Case:
+    lengths = draw(st.integers(1, 5)), draw(st.integers(1, 5))
+    mode = draw(st.sampled_from(["full", "same", "valid"]))
+    return lambda a, v: ops.convolve(a, v, mode), [draw(points((n,))) for n in lengths]
 
 
 @st.composite

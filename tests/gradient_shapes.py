@@ -165,7 +165,7 @@ SHAPES: dict[str, st.SearchStrategy[Case]] = {
     "select": calls(
         (lambda *xs: ops.select([MASK, ~MASK], xs), [(3,), (2, 3)]),
         (lambda *xs: ops.select([MASK, MASK[::-1]], xs[:2], xs[2]), [(3,), (), (2, 1)]),
-        (lambda *xs: ops.select([[True, False]], xs, -1.0), [(2,)]),
+        (lambda *xs: ops.select([[True, False]], xs, -1), [(2,)]),
     ),
     "tensordot": contracted(),
     "tile": unary(ops.tile, ((2,), 3), ((2, 3), (2, 1)), ((2,), (2, 2)), ((), 2), ((2, 3), 2), ((1, 2), (2, 0, 3))),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from gradient_elementwise import ELEMENTWISE, shapes, unary
-from gradient_images import conv2d, normalised, pooling
+from gradient_images import conv1d, conv2d, convolve, normalised, pooling
 from gradient_linalg import LINALG
 from gradient_points import Case, points
 from gradient_points import values as values
@@ -195,7 +195,9 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "batch_norm": normalised(ops.batch_norm),
     "broadcast_to": shaped("broadcast_to"),
     "concatenate": joined(ops.concatenate),
+    "conv1d": conv1d(),
     "conv2d": conv2d(),
+    "convolve": convolve(),
     "cross_entropy": cross_entropy(),
     "einsum": named_sum(),
     "expand_dims": shaped("expand_dims"),

@@ -28,7 +28,11 @@ def unary(f: Any) -> list[Call]:
 
 def within(f: Any, low: float) -> list[Call]:
     """On values of which the function knows no others: from ``low`` to 1 above it."""
-    return [(lambda x: f(low + 0.3 * x), (M,)), (lambda x: f(low + 0.3 * x, where=True), (S,))]
+
+    def inside(x: Any) -> Any:
+        return x * x.dtype.type(0.3) + x.dtype.type(low)
+
+    return [(lambda x: f(inside(x)), (M,)), (lambda x: f(inside(x), where=True), (S,))]
 
 
 def binary(f: Any) -> list[Call]:
@@ -82,7 +86,7 @@ CALLS: dict[Any, list[Call]] = {
     **{f: unary(f) for f in (np.log10, np.sinh, np.cosh, np.arcsinh, np.arctan, special.erf, special.erfc)},
     **{f: within(f, 0.0) for f in (np.tan, np.arcsin, np.arccos, np.arctanh)},
     np.arccosh: within(np.arccosh, 1.0),
-    np.sinc: [(np.sinc, (M,)), (np.sinc, (S,)), (lambda t: np.sinc(x=t), (V,))],
+    np.sinc: [(np.sinc, (M,)), (lambda t: np.sinc(x=t), (V,))],
     **{
         f: binary(f)
         for f in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.logaddexp, np.power)
@@ -368,6 +372,124 @@ CALLS[np.einsum] += [
 ]
 CALLS[np.array_split] += [(lambda x: np.array_split(x, [1], 1), (M,))]
 
+CALLS |= {
+    np.prod: [
+        (np.prod, (M,)),
+        (lambda x: np.prod(x, 1, None, None, True), (M,)),
+        (lambda x: np.prod(a=x, axis=(0, 2)), (C,)),
+    ],
+    np.multiply.reduce: [(np.multiply.reduce, (M,)), (lambda x: np.multiply.reduce(x, axis=None), (M,))],
+    np.cumsum: [(np.cumsum, (M,)), (lambda x: np.cumsum(x, 1), (M,)), (lambda x: np.cumsum(a=x, axis=-2), (C,))],
+    np.cumprod: [(np.cumprod, (M,)), (lambda x: np.cumprod(x, 0), (M,)), (lambda x: np.cumprod(a=x, axis=1), (C,))],
+    np.add.accumulate: [(np.add.accumulate, (M,)), (lambda x: np.add.accumulate(x, 1), (M,))],
+    np.multiply.accumulate: [(np.multiply.accumulate, (M,)), (lambda x: np.multiply.accumulate(x, axis=-1), (C,))],
+    np.sort: [(np.sort, (M,)), (lambda x: np.sort(x, None), (M,)), (lambda a: np.sort(a=a, axis=0), (M,))],
+    np.partition: [(lambda x: np.partition(x, 1)[:, 1], (M,)), (lambda a: np.partition(a=a, kth=[0, 1], axis=0), (M,))],
+    np.median: [
+        (np.median, (M,)),
+        (lambda x: np.median(x, 1), (M,)),
+        (lambda a: np.median(a=a, axis=0, keepdims=True), (C,)),
+    ],
+    np.quantile: [
+        (lambda x: np.quantile(x, 0.3), (M,)),
+        (lambda x: np.quantile(x, np.array([0.3, 0.9], x.dtype), 1), (M,)),
+        (lambda a: np.quantile(a=a, q=0.5, axis=(0, 2), method="higher", keepdims=True), (C,)),
+        (lambda x: np.quantile(x, 0.5, 0, None, False, "nearest", True), (M,)),
+    ],
+    np.percentile: [
+        (lambda x: np.percentile(x, 30), (M,)),
+        (lambda a: np.percentile(a=a, q=np.array([[30], [90]], a.dtype), axis=-1), (M,)),
+    ],
+    np.nansum: [(np.nansum, (M,)), (lambda x: np.nansum(x, 1, keepdims=True), (M,))],
+    np.nanprod: [(np.nanprod, (M,)), (lambda a: np.nanprod(a=a, axis=0), (M,))],
+    np.nanmean: [(np.nanmean, (M,)), (lambda x: np.nanmean(x, 1, None, None, True), (M,))],
+    np.nanvar: [(np.nanvar, (M,)), (lambda x: np.nanvar(x, 1, None, None, 1, True), (M,))],
+    np.nanstd: [(np.nanstd, (M,)), (lambda a: np.nanstd(a=a, axis=0, ddof=1), (M,))],
+    np.nanmax: [(np.nanmax, (M,)), (lambda x: np.nanmax(x, 1, None, True), (M,))],
+    np.nanmin: [(np.nanmin, (M,)), (lambda a: np.nanmin(a=a, axis=0), (M,))],
+    np.cov: [
+        (lambda x: np.cov(x, dtype=x.dtype), (M,)),
+        (lambda x: np.cov(x, dtype=x.dtype), (V,)),
+        (lambda m, y: np.cov(m=m, y=y, rowvar=False, bias=True, dtype=m.dtype), ((3, 2), (3, 2))),
+        (lambda x: np.cov(x.astype(np.float64), None, True, False, 0, [1, 2, 1]), (M,)),
+        (lambda x: np.cov(x, aweights=np.array([0.5, 1.0, 0.7], x.dtype), dtype=x.dtype), (M,)),
+    ],
+    np.corrcoef: [
+        (lambda x: np.corrcoef(x, dtype=x.dtype), ((2, 4),)),
+        (lambda x, y: np.corrcoef(x, y, dtype=x.dtype), (M, V)),
+        (lambda x: np.corrcoef(x, rowvar=False, dtype=x.dtype), ((4, 2),)),
+    ],
+    np.ediff1d: [(np.ediff1d, (M,)), (lambda ary, e: np.ediff1d(ary=ary, to_end=e, to_begin=e), (M, V))],
+    np.gradient: [
+        (np.gradient, (V,)),
+        (np.gradient, (M,)),
+        (lambda x: np.gradient(x, 0.5, axis=1, edge_order=2), (M,)),
+        (lambda x: np.gradient(x, 2.0, [0.0, 1.0, 3.0]), (M,)),
+    ],
+}
+CALLS[np.linalg.norm] += [
+    (lambda x: np.linalg.norm(x, 1), (V,)),
+    (lambda x: np.linalg.norm(x, 3, 1, True), (M,)),
+    (lambda x: np.linalg.norm(x, "fro"), (M,)),
+    (lambda x: np.linalg.norm(x, "nuc"), (M,)),
+    (lambda x: np.linalg.norm(x, 2, (2, 0), True), (C,)),
+    (lambda x: np.linalg.norm(x, -2), (M,)),
+    (lambda x: np.linalg.norm(x=x, ord=np.inf), (M,)),
+    (lambda x: np.linalg.norm(x, ord=-1, axis=(2, 0)), (C,)),
+]
+CALLS[np.diff] += [
+    (lambda x, e: np.diff(x, prepend=e, append=x[:, :1]), (M, (2, 1))),
+    (lambda x: np.diff(x, 2, 0, 1.0), (C,)),
+]
+Q, QS = (3, 3), (2, 3, 3)
+
+
+def positive(x: Any) -> Any:
+    """Symmetric matrices with distinct eigenvalues, all of them positive."""
+    return np.diag(np.array([4.0, 8.0, 13.0], x.dtype)) + (x + np.swapaxes(x, -1, -2)) * x.dtype.type(0.25)
+
+
+CALLS |= {
+    np.linalg.det: [(np.linalg.det, (Q,)), (lambda a: np.linalg.det(a=a), (QS,))],
+    np.linalg.slogdet: [(lambda x: np.linalg.slogdet(positive(x))[1], (QS,))],
+    np.linalg.inv: [(lambda x: np.linalg.inv(positive(x)), (QS,))],
+    np.linalg.solve: [
+        (lambda a, b: np.linalg.solve(positive(a), b), (Q, V)),
+        (lambda a, b: np.linalg.solve(a=positive(a), b=b), (QS, (2, 3, 2))),
+        (lambda b: np.linalg.solve(np.diag([1.0, 2.0, 4.0]), b), (V,)),
+    ],
+    np.linalg.cholesky: [(lambda x: np.linalg.cholesky(positive(x)), (QS,))],
+    np.linalg.qr: [
+        (lambda x: np.linalg.qr(positive(x))[0], (Q,)),
+        (lambda x: np.linalg.qr(positive(x), "r"), (Q,)),
+        (lambda x: np.linalg.qr(positive(x)[:2], mode="complete")[1], (Q,)),
+    ],
+    np.linalg.eigh: [
+        (lambda x: np.linalg.eigh(positive(x))[0], (QS,)),
+        (lambda x: np.square(np.linalg.eigh(positive(x), "U")[1]), (Q,)),
+    ],
+    np.linalg.eigvalsh: [(lambda x: np.linalg.eigvalsh(positive(x), UPLO="U"), (QS,))],
+    np.linalg.svd: [
+        (lambda x: np.linalg.svd(positive(x), compute_uv=False), (QS,)),
+        (lambda x: np.linalg.svd(positive(x))[1], (Q,)),
+        (lambda x: np.square(np.linalg.svd(positive(x)[:2], False)[2]), (Q,)),
+    ],
+    np.linalg.lstsq: [
+        (lambda a, b: np.linalg.lstsq(a, b, None)[0], ((3, 2), V)),
+        (lambda a, b: np.linalg.lstsq(a, b, rcond=1e-9)[1], ((3, 2), (3, 2))),
+    ],
+    np.linalg.pinv: [(lambda x: np.linalg.pinv(positive(x)), (QS,)), (lambda x: np.linalg.pinv(x, 1e-9), (M,))],
+    np.linalg.matrix_power: [
+        (lambda x: np.linalg.matrix_power(x, 3), (Q,)),
+        (lambda x: np.linalg.matrix_power(positive(x), -2), (Q,)),
+    ],
+    np.convolve: [
+        (np.convolve, (V, (5,))),
+        (lambda a, v: np.convolve(a, v, "same"), ((5,), (2,))),
+        (lambda a: np.convolve(a, np.array([1.0, -1.0], a.dtype), mode="valid"), (V,)),
+    ],
+}
+
 # Functions that a NumPy may not have
 for function, calls in {
     "astype": lambda f: [(lambda x: f(x, np.float64), (M,)), (lambda x: f(x, np.float32), (M,))],
@@ -375,12 +497,21 @@ for function, calls in {
     "linalg.matrix_transpose": lambda f: [(f, (M,)), (f, (C,))],
     "matrix_transpose": lambda f: [(f, (M,)), (f, (C,))],
     "trapezoid": trapezoid,
+    "cumulative_sum": lambda f: [(f, (V,)), (lambda x: f(x, axis=1), (M,))],
+    "cumulative_prod": lambda f: [(f, (V,)), (lambda x: f(x, axis=1), (M,))],
+    "linalg.vector_norm": lambda f: [
+        (f, (M,)),
+        (lambda x: f(x, ord=3, axis=(0, 2)), (C,)),
+        (lambda x: f(x, ord=1), (M,)),
+    ],
+    "linalg.matrix_norm": lambda f: [(f, (M,)), (lambda x: f(x, ord=1, keepdims=True), (C,))],
     "trapz": trapezoid,
     "linalg.trace": lambda f: [(f, (K,)), (lambda x: f(x, offset=1), (C,))],
     "linalg.diagonal": lambda f: [(f, (K,)), (lambda x: f(x, offset=-1), (C,))],
     "linalg.tensordot": lambda f: [(f, (M, M)), (lambda x, y: f(x, y, axes=1), (M, V))],
     "linalg.outer": lambda f: [(f, (V, (2,)))],
     "linalg.cross": lambda f: [(f, (M, M)), (lambda x, y: f(x, y, axis=0), ((3, 2), (3, 2)))],
+    "linalg.svdvals": lambda f: [(lambda x: f(positive(x)), (QS,))],
     "linalg.matmul": lambda f: [(f, (M, V)), (lambda x: f(np.ones((4, 2)), x), (M,))],
 }.items():
     found: Any = np

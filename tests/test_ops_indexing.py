@@ -85,3 +85,31 @@ def test_indices_may_be_reused_before_the_backward_pass(pick):
         loss = pick(w, i).sum()
     i[:] = 2
     assert tape.gradients(loss, [w])[0].tolist() == [2, 0, 0]
+
+
+BOX = np.arange(60.0).reshape(3, 4, 5)
+ROWS, COLUMNS = np.array([2, 0, 2]), np.array([[1], [3]])
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        (..., 1), (1, ...), (0, ..., slice(None, None, -1)), (slice(None, None, -2), None, ..., -1), (None, None),
+        (slice(3, None, -1), slice(-1, 0, -3)), (ROWS, ..., ROWS), (ROWS, slice(None), COLUMNS), (..., COLUMNS, ROWS),
+        (None, ROWS, 0), (ROWS, None, COLUMNS), (0, slice(None), ROWS), (slice(None), 0, ROWS), BOX > 30,
+        (BOX[:, :, 0] > 20), (BOX[:, :, 0] > 20, 1), (BOX[:, 0, 0] > 20, ROWS[:2]), (slice(None), BOX[0] > 7),
+        (BOX[:, 0, 0] >= 0, slice(None, None, 2), ROWS), np.ix_([0, 2], [1, 1, 3], [4]), True, False, (True, ROWS),
+        np.bool_(True), (np.array(True), 1), (slice(4, 1), 0), np.zeros(3, bool), (-1, -1, -1), (np.int8(-1), ROWS),
+        [[0, 1], [2, 2]], ([0, 1], [2, 2], [0, 0]), ((0, 2), (1, 1)), (COLUMNS - 1, COLUMNS), np.empty((0, 2), int),
+        (np.uint8(1), slice(np.int64(1), None)), (), ([True, False, True], 0), (..., [0, 0, 0]),
+    ],
+)  # fmt: skip
+def test_every_kind_of_index(index):
+    """The value is NumPy's, and the VJP the transpose, entry by entry: each place gets what was read from it."""
+    y, pullback = mg.vjp(lambda x: x[index], BOX)
+    np.testing.assert_array_equal(y, BOX[index], strict=True)
+    g = np.random.default_rng(0).standard_normal(y.shape)
+    expected = np.bincount(BOX[index].astype(int).reshape(-1), weights=g.reshape(-1), minlength=BOX.size)
+    np.testing.assert_allclose(pullback(g)[0].reshape(-1), expected, rtol=1e-14, atol=1e-14)
+    y, tangent = mg.jvp(lambda x: x[index], [BOX], [-BOX])
+    np.testing.assert_array_equal(tangent, -y)

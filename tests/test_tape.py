@@ -175,7 +175,7 @@ def test_a_chain_of_100_000_operations():
     assert w.grad.tolist() == [1.0]
 
 
-def test_nested_tapes_record_on_the_innermost():
+def test_nested_tapes_all_record_what_a_leaf_is_read_for():
     w = leaf([2.0])
     with mg.Tape() as outer:
         a = w * 3
@@ -183,7 +183,7 @@ def test_nested_tapes_record_on_the_innermost():
             v = leaf([2.0])
             b = v * 5
         c = a * 7
-    assert [len(outer.nodes), len(inner.nodes)] == [2, 1]
+    assert [len(outer.nodes), len(inner.nodes)] == [3, 1]
     assert outer.gradients(c, [w], cotangent=[1.0])[0].tolist() == [21.0]
     assert inner.gradients(b, [v], cotangent=[1.0])[0].tolist() == [5.0]
 
@@ -301,8 +301,8 @@ def test_errors_say_what_happened():
     w = leaf([1.0])
     with mg.Tape() as tape:
         y = w * 2
-        with mg.Tape(), pytest.raises(mg.TapeError, match="the outer tape"):
-            y * 3
+    with mg.Tape(), pytest.raises(mg.TapeError, match="another tape"):
+        y * 3
     late = w * 2
     for call in (tape.backward, lambda y: y.backward(), lambda y: tape.gradients(y, [w])):
         with pytest.raises(mg.TapeError, match="block had ended"):

@@ -160,3 +160,60 @@ def test_nothing_equals_none_or_a_text():
     t = mg.Tensor([1.0, 2.0])
     assert not (t == None).any() and (t != None).all() and not (t == "a").any()  # noqa: E711
     assert mg.Tensor(1.0) != None  # noqa: E711
+
+
+POSITIONS = {
+    "argmax": ([], [0], [-1]), "argmin": ([], [0], [-1]), "argsort": ([], [0], [None]), "nonzero": ([],),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name, args", [(name, args) for name, every in POSITIONS.items() for args in every])
+def test_positions_are_plain_integers(name, args):
+    x = np.array([[3.0, 0.0, 2.0], [1.0, 5.0, 0.0]])
+    for tensor in (mg.Tensor(x), mg.Tensor(x, requires_grad=True)):
+        with mg.Tape():
+            got, expected = getattr(tensor, name)(*args), getattr(x, name)(*args)
+        for one, other in zip(np.atleast_1d(got), np.atleast_1d(expected), strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert type(one) in (np.ndarray, np.intp) and one.dtype == np.intp
+    assert mg.Tensor(x).argmax(1, keepdims=True).tolist() == [[0], [1]]
+    assert mg.Tensor(x).argmin(axis=0, keepdims=True).tolist() == [[1, 0, 1]]
+
+
+def test_positions_index():
+    w = mg.Tensor([3.0, 9.0, 2.0], requires_grad=True)
+    with mg.Tape() as tape:
+        loss = w[w.argmax()] * w[w.argsort()][0]
+    assert tape.gradients(loss, [w])[0].tolist() == [0.0, 2.0, 9.0]
+
+
+def test_values_as_lists():
+    assert mg.Tensor([[1.0, 2.0]]).tolist() == [[1.0, 2.0]] and mg.Tensor(3).tolist() == 3
+    w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    assert w.tolist() == [1.0, 2.0]  # nothing is recorded
+    with mg.Tape():
+        for traced in (w, w * 2):
+            with pytest.raises(
+                TypeError, match=r"^x.tolist\(\) would .* plain list .*`x.data.tolist\(\)`.*`list\(x\)`"
+            ):
+                traced.tolist()
+        assert w.detach().tolist() == [1.0, 2.0]
+        assert [x.item() for x in list(w)] == [1.0, 2.0]
+
+
+def test_one_value_by_its_index():
+    x = mg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert x.item(1, 0) == x.item(2) == 3.0 and x.item(-1) == 4.0
+    with pytest.raises(IndexError):
+        x.item(4)
+
+
+@pytest.mark.parametrize(
+    "name, args",
+    [("flatten", ()), ("flatten", ("F",)), ("ravel", ("F",)), ("copy", ()), ("diagonal", (1,)), ("trace", ()),
+     ("repeat", (2, 1)), ("dot", (np.ones(3),)), ("reshape", (3, 2)), ("take", ([0, 5],)), ("take", ([1], 1))],
+)  # fmt: skip
+def test_methods_of_arrays_are_methods_of_tensors(name, args):
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(getattr(mg.Tensor(x), name)(*args).data, getattr(x, name)(*args))
+    np.testing.assert_array_equal(mg.Tensor(x).reshape(3, 2, order="F").data, x.reshape(3, 2, order="F"))

@@ -47,6 +47,7 @@ SCALAR = {
     "int64": np.int64,
     "bool_": np.bool_,
     "complex128": np.complex128,
+    "tolist": mg.Tensor.tolist,
     "asarray": np.asarray,
     "array of a list": lambda s: np.array([s, s]),
     "array of objects": lambda s: np.array([s, s], dtype=object),

@@ -1,4 +1,4 @@
-"""Whether the tapes that are recording can see all that a derivative of another tape hangs on."""
+"""Checks that the tapes which are recording can see all that a derivative of another tape hangs on."""
 
 from __future__ import annotations
 
@@ -66,11 +66,12 @@ def check_seen(tape: Recorder, nodes: Sequence[Node]) -> list[Tensor]:
     """The leaves that nodes read; raise if a tape around has read one of them but did not record the node."""
     seen: dict[int, Tensor] = {}
     for node in nodes:
+        twins = () if node.around is None else node.around.twins
         for parent in node.parents:
             if isinstance(parent, Tensor):
                 seen[id(parent)] = parent
                 for other in around(tape):
-                    if other not in node.twins and other in stands_on(parent):
+                    if other not in twins and other in stands_on(parent):
                         lend(parent, other)
     return list(seen.values())
 

@@ -1,4 +1,4 @@
-"""What a node read, computed and saved, as tensors: so that its rules can be recorded on the tapes around its own.
+"""Lifting: the inputs, the output and the saved values of a node as tensors, so that its rules can be recorded.
 
 Values are known by their names: ``saved["x"]`` is the input x, and ``saved["out"]`` the output. That two tensors share
 one array says nothing. A saved float under any other name hangs on the inputs in a way that only the primitive can
@@ -26,16 +26,16 @@ __all__ = ["call_of", "lifted_input", "lifted_saved", "pulled_tensor", "pushed_t
 def twins(node: Node) -> dict[Recorder, Node]:
     """The nodes of the same operation on the tapes around its own that are recording."""
     tapes = CONTEXT.tapes
-    return {tape: twin for tape, twin in node.twins.items() if twin is not node and tape in tapes}
+    return {} if node.around is None else {tape: twin for tape, twin in node.around.twins.items() if tape in tapes}
 
 
 def reaches(node: Node) -> bool:
     """True if some tape that is recording would want a derivative of what the rules of a node read."""
-    return bool(node.twins) and bool(twins(node))
+    return node.around is not None and bool(twins(node))
 
 
 def call_of(node: Node) -> Call:
-    """What the node holds besides the values of its inputs."""
+    """The call behind a node, without the values of its inputs."""
     return Call(node.saved, node.settings, node.in_shapes, node.shape)
 
 
@@ -51,14 +51,14 @@ def lifted(array: Array, places: Mapping[Recorder, Place]) -> Tensor | Array:
 def lifted_input(node: Node, edge: int) -> Any:
     """An input of a node; an array where no tape that is recording knows it, None where it was left out."""
     primitive = node.primitive
-    if node.values is None:  # no tape around knows any of it: what the rules read is enough
+    if node.around is None:  # no tape around knows any of it: what the rules read is enough
         return node.saved[primitive.inputs[0]][edge] if primitive.variadic else node.saved.get(primitive.inputs[edge])
-    array = node.values[0][edge]
+    array = node.around.inputs[edge]
     return None if array is None else lifted(array, {tape: twin.parents[edge] for tape, twin in twins(node).items()})
 
 
 def lifted_saved(node: Node) -> dict[str, Any]:
-    """What the rules of a node read, as tensors.
+    """The saved values of a node, as tensors.
 
     Raises
     ------
@@ -66,14 +66,14 @@ def lifted_saved(node: Node) -> dict[str, Any]:
         If it saved a float of which it does not say how it follows from the inputs, or a sketch.
     """
     primitive = node.primitive
-    if node.values is None or not reaches(node):
+    if node.around is None or not reaches(node):
         return node.saved
     inputs = [lifted_input(node, k) for k in range(len(node.parents))]
     known: dict[str, Any] = {primitive.inputs[0]: tuple(inputs)}
     if not primitive.variadic:
         known = dict(zip(primitive.inputs, inputs, strict=True))
-    known["out"] = lifted(node.values[1], {tape: twin.index for tape, twin in twins(node).items()})
-    arrays = {**dict(zip(primitive.inputs, node.values[0], strict=False)), "out": node.values[1]}
+    known["out"] = lifted(node.around.out, {tape: twin.index for tape, twin in twins(node).items()})
+    arrays = {**dict(zip(primitive.inputs, node.around.inputs, strict=False)), "out": node.around.out}
     out = {}
     for name, value in node.saved.items():
         if name in primitive.derived:
@@ -106,7 +106,7 @@ def same(value: Any, array: Array | None) -> bool:
         return True
     if array is None or not isinstance(value, (np.ndarray, np.generic)):
         return False
-    return np.array_equal(value, array, equal_nan=True)
+    return np.array_equal(value.astype(array.dtype), array, equal_nan=True)  # of float16 what was given is saved
 
 
 def pulled_tensor(node: Node, edge: int, g: Any, saved: dict[str, Any] | None) -> Any:

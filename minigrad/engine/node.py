@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -12,12 +12,18 @@ from minigrad.engine.primitive import Primitive
 from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array, Shape
 
-__all__ = ["Node", "check_vjp", "save_text", "vjp_text"]
+__all__ = ["Around", "Node", "check_vjp", "save_text", "vjp_text"]
 
 Parent: TypeAlias = "int | Tensor | None"
 
-NO_TWINS: dict[Any, Node] = {}
-"""Of a node that stands on one tape alone; never written to."""
+
+class Around(NamedTuple):
+    """The inputs, the output and the twins of a node that was recorded within several tapes."""
+
+    twins: dict[Any, Node]
+    """The nodes of the same operation on each tape around this one that recorded it, too."""
+    inputs: Sequence[Array | None]
+    out: Array
 
 
 class Node:
@@ -46,10 +52,8 @@ class Node:
         The path of the layer that called the operation; empty outside of any.
     settings : dict
         The other arguments of the forward pass, by name.
-    values : tuple or None
-        The arrays of all inputs, and of the output; kept where there are twins.
-    twins : dict
-        The nodes of the same operation on each tape around this one that recorded it, too.
+    around : Around or None
+        Where a tape around this one was recording: what it needs for derivatives of derivatives.
     save : dict of str to Estimator
         For each entry of ``saved`` that is a random sketch of an input, what drew it.
 
@@ -64,8 +68,8 @@ class Node:
     """
 
     __slots__ = (
-        "_vjp", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save", "saved", "settings", "shape",
-        "twins", "values",
+        "_vjp", "around", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save", "saved", "settings",
+        "shape",
     )  # fmt: skip
 
     def __init__(
@@ -89,8 +93,7 @@ class Node:
         self.dtype = dtype
         self.layer = layer
         self.settings = settings
-        self.values: tuple[Sequence[Array | None], Array] | None = None
-        self.twins: dict[Any, Node] = NO_TWINS
+        self.around: Around | None = None
         self._vjp: VJP = None
         self.save: dict[str, Estimator] = {}
 

@@ -15,7 +15,7 @@ from minigrad.arrays import DOUBLE, HALF, SINGLE, plain, prepare, restore
 from minigrad.engine.context import CONTEXT, Recorder, current_layer
 from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.nesting import Place, active, place, places_of
-from minigrad.engine.node import Node, check_vjp
+from minigrad.engine.node import Around, Node, check_vjp
 from minigrad.engine.primitive import Primitive
 from minigrad.engine.residuals import check_save, sketch_residuals
 from minigrad.engine.results import explain_read_only, forward_output, read_only
@@ -73,7 +73,7 @@ def record(
     arrays: list[Array | None] = []
     parents: list[Place] = []
     weak: list[int] | None = None
-    traced = odd = narrow = False
+    traced = leaves = odd = narrow = False
     for k, value in enumerate(inputs):
         if type(value) is Tensor or isinstance(value, Tensor):
             array = value.data
@@ -87,7 +87,11 @@ def record(
                 if value.tape is tape and not tape.pulled:
                     parents.append(value.node)
                 else:
-                    parents.append(place(value, tape, f"{primitive.name}: input {primitive.edge_name(k)!r}"))
+                    if value.tape is None and value.stands is None and tape.lent is None and not tape.pulled:
+                        parents.append(value)
+                    else:
+                        parents.append(place(value, tape, f"{primitive.name}: input {primitive.edge_name(k)!r}"))
+                    leaves = True
                 traced = True
                 continue
         elif value is None:
@@ -107,16 +111,18 @@ def record(
         given = list(arrays) if odd else arrays
         narrow = prepare(arrays, weak, primitive.as_is, odd)
     settings = as_settings(primitive, settings) if settings else {}
-    where: list[tuple[Recorder, Sequence[Place]]] = []
-    if traced and tape is not None:
-        where = [(tape, parents)] if len(tapes) == 1 else everywhere(primitive, inputs)
+    where = None
+    if traced and len(tapes) > 1:
+        where, leaves = everywhere(primitive, inputs), True
     told = settings
     if primitive.wants_needs:
-        needs = [p is not None for p in (where[0][1] if where else parents)] if len(where) < 2 else needed(where)
-        told = {**settings, "needs": tuple(needs)}
+        told = {
+            **settings,
+            "needs": tuple([p is not None for p in parents]) if where is None else needed(where, parents),
+        }
     seen = arrays if primitive.trusted else read_only(arrays)
     try:
-        answer = primitive.call(seen, told)
+        answer = primitive.forward(*seen, **told) if primitive.leading else primitive.call(seen, told)
     except (ValueError, IndexError, TypeError) as error:
         if not primitive.trusted and isinstance(error, ValueError):
             explain_read_only(error, f"{primitive.name}: its forward function", "an input", "x")
@@ -127,7 +133,7 @@ def record(
     if narrow and out.dtype == SINGLE:
         out = out.astype(HALF)
         saved = restore(saved, given, arrays)
-    if not where:
+    if tape is None or not (traced if where is None else where):
         if vjp is not None:
             check_vjp(primitive, vjp, len(arrays))
         return made(out, None, None)
@@ -139,31 +145,31 @@ def record(
     shapes = tuple([None if a is None else a.shape for a in arrays])
     layer = current_layer()
     nodes: dict[Recorder, Node] = {}
-    for recorder, stand in where:
+    for recorder, stand in ((tape, parents),) if where is None else where.items():
         node = Node(len(recorder.nodes), primitive, tuple(stand), shapes, saved, out.shape, out.dtype, layer, settings)
         if vjp is not None:
             node.vjp = vjp
         if sketches:
             sketch_residuals(node, sketches, recorder)
-        recorder.record(node)
-        if nodes:
-            node.twins, node.values = dict(nodes), (arrays, out)
+        recorder.nodes.append(node)
+        if leaves:
+            recorder.read(stand)
+        if where is None:
+            return made(out, recorder, node.index)
+        node.around = Around(dict(nodes), arrays, out)
         nodes[recorder] = node
-    result = made(out, recorder, node.index)
-    if len(nodes) > 1:
-        result.stands = {each: node.index for each, node in nodes.items()}
-    return result
+    return standing(out, {each: node.index for each, node in nodes.items()})
 
 
-def everywhere(primitive: Primitive, inputs: Sequence[Any]) -> list[tuple[Recorder, Sequence[Place]]]:
+def everywhere(primitive: Primitive, inputs: Sequence[Any]) -> dict[Recorder, Sequence[Place]]:
     """The active tapes that record an operation, from the outside in, each with where the inputs stand on it."""
-    found = [(tape, places_of(inputs, tape, primitive.name, primitive.edge_name)) for tape in active()]
-    return [(tape, parents) for tape, parents in found if any(parent is not None for parent in parents)]
+    found = {tape: places_of(inputs, tape, primitive.name, primitive.edge_name) for tape in active()}
+    return {tape: parents for tape, parents in found.items() if any(parent is not None for parent in parents)}
 
 
-def needed(where: Sequence[tuple[Recorder, Sequence[Place]]]) -> list[bool]:
+def needed(where: Mapping[Recorder, Sequence[Place]], none: Sequence[Any]) -> tuple[bool, ...]:
     """For each input, whether some tape wants its gradient."""
-    return [any(p is not None for p in each) for each in zip(*[parents for _, parents in where], strict=True)]
+    return tuple([any(parents[k] is not None for parents in where.values()) for k in range(len(none))])
 
 
 def made(data: Array, tape: Recorder | None, node: int | None) -> Tensor:

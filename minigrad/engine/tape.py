@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NoReturn, overload
+from typing import Any, Literal, NoReturn, overload
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -113,10 +113,9 @@ class Tape:
             "state_dict, or their .data), and record again"
         )
 
-    def record(self, node: Node) -> None:
-        """Append a node."""
-        self.nodes.append(node)
-        for leaf in node.parents:
+    def read(self, parents: Sequence[Any]) -> None:
+        """Take note of the leaves among what a node read."""
+        for leaf in parents:
             if isinstance(leaf, Tensor) and id(leaf) not in self._leaves:
                 self._leaves[id(leaf)] = (leaf, leaf.version, leaf.data)
 

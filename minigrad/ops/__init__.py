@@ -12,6 +12,7 @@ from minigrad.ops.averages import *
 from minigrad.ops.batch_normalization import *
 from minigrad.ops.contraction import *
 from minigrad.ops.conv import *
+from minigrad.ops.conv1d import *
 from minigrad.ops.cumulative import *
 from minigrad.ops.determinants import *
 from minigrad.ops.deviation import *

@@ -3,7 +3,8 @@
 Index conventions: X is (N, H, W, C), the kernel K is (h, w, C, m), Y and G = ∂loss/∂Y are (N, OH, OW, m). With the
 windows of X as rows of a matrix P, (N·OH·OW)×(hwC), and K as a matrix hwC×m, this is the linear node Y = P K: columns
 are the m output channels, rows are pixels (THEORY.md §2). ∂K = Pᵀ G, ∂P = G Kᵀ, for G of every structure and for a
-sketch X̂; and ∂X adds up what the windows share. With stride 1 that is itself a convolution of G, with the kernel turned
+sketch X̂; and ∂X adds up what the windows share. Groups of channels are convolutions beside each other, and a group is
+a block of the columns of each matrix. With stride 1 that is itself a convolution of G, with the kernel turned
 round; else it is written out (col2im). Only X and K are saved: P is made again where it is needed.
 """
 
@@ -18,6 +19,8 @@ from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.node import Node
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.channel_groups import blocks, side_by_side
+from minigrad.ops.depthwise import depthwise, depthwise_image, depthwise_kernel
 from minigrad.ops.patches import Patches, kernel_cotangent
 from minigrad.ops.product_costs import product_flops
 from minigrad.ops.windows import Pair, Windows, check_image, pair
@@ -27,6 +30,7 @@ from minigrad.structure import (
     Kept,
     Rows,
     column_sums,
+    dense,
     matrix,
     matrix_shape,
     multiply,
@@ -49,10 +53,10 @@ def correlate(x: Array, w: Array, windows: Windows) -> Array:
 
 def image_cotangent(g: Array, w: Array, windows: Windows) -> Array:
     """∂X of G, shape (N, OH, OW, r), and the r output channels of the kernel that it belongs to."""
-    (h, width), (top, left) = windows.size, windows.padding
+    (h, width), (top, left) = windows.extent, windows.padding
     if windows.stride == (1, 1) and top < h and left < width:
-        back = Windows(windows.out, windows.size, (1, 1), (h - 1 - top, width - 1 - left))
-        return correlate(g, np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3)), back)
+        turned = Windows(windows.out, windows.size, (1, 1), (h - 1 - top, width - 1 - left), windows.dilation)
+        return correlate(g, np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3)), turned)
     return spread(g, w, windows)
 
 
@@ -81,8 +85,8 @@ def spread_rows(g: Rows, w: Array, windows: Windows) -> Cotangent:
     return windows.crop(padded)
 
 
-def _x(g: Cotangent, saved: Saved) -> Cotangent:
-    w, windows = saved["w"], saved["windows"]
+def back(g: Cotangent, w: Array, windows: Windows) -> Cotangent:
+    """∂X of G of every structure, for one group of channels."""
     if isinstance(g, Rows):
         if not g.whole_samples:
             return spread_rows(g.unfolded, w, windows)
@@ -90,8 +94,40 @@ def _x(g: Cotangent, saved: Saved) -> Cotangent:
     return image_cotangent(*narrow(g, w), windows)
 
 
+def _x(g: Cotangent, saved: Saved) -> Cotangent:
+    w, windows, groups = saved["w"], saved["windows"], saved["groups"]
+    if groups == 1:
+        return back(g, w, windows)
+    if w.shape[2] == 1:
+        return depthwise_image(g, w, windows, groups)
+    pairs = zip(blocks(g, groups), blocks(w, groups), strict=True)
+    return side_by_side([back(part, kernel, windows) for part, kernel in pairs])
+
+
 def _w(g: Cotangent, saved: Saved) -> Any:
-    return reshape_rows(kernel_cotangent(g, saved["x"], saved["windows"]), saved["size"][:3])
+    x, windows, groups = saved["x"], saved["windows"], saved["groups"]
+    if groups == 1:
+        out = kernel_cotangent(g, x, windows)
+    elif saved["size"][2] == 1:
+        out = depthwise_kernel(g, x, windows)
+    else:
+        pairs = zip(blocks(g, groups), blocks(x, groups), strict=True)
+        out = np.concatenate([dense(kernel_cotangent(part, image, windows)) for part, image in pairs], axis=-1)
+    return reshape_rows(out, saved["size"][:3])
+
+
+def check_groups(groups: Any, channels: int, inner: int, outer: int) -> None:
+    """Raise unless both numbers of channels can be divided into so many groups, and the kernel is for one of them."""
+    if not isinstance(groups, (int, np.integer)) or groups < 1 or channels % groups or outer % groups:
+        raise ValueError(
+            f"groups={groups!r} must be a whole number that divides both the channels of x, {channels}, and the output "
+            f"channels of w, {outer}"
+        )
+    if inner * groups != channels:
+        raise ValueError(
+            f"in {groups} groups of the {channels} channels of x there are {channels // groups} each, but w is a "
+            f"kernel for {inner}; w must have shape (kernel height, kernel width, {channels // groups}, out channels)"
+        )
 
 
 @define(
@@ -108,25 +144,39 @@ def _conv2d(
     b: Array | None = None,
     stride: Pair = 1,
     padding: Pair = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
     needs: tuple[bool, ...] = (True, True),
 ) -> tuple[Array, Saved]:
     check_image(x.shape)
     if w.ndim != 4 or 0 in w.shape[:2]:
         raise ValueError("w must have shape (kernel height, kernel width, in channels, out channels)")
-    if x.shape[3] != w.shape[2]:
+    if groups != 1:
+        check_groups(groups, x.shape[3], w.shape[2], w.shape[3])
+    elif x.shape[3] != w.shape[2]:
         raise ValueError(f"x has {x.shape[3]} channels, but w is a kernel for {w.shape[2]}; both must be the same")
     if b is not None and b.shape != w.shape[3:]:
         raise ValueError(f"b must have shape ({w.shape[3]},), one number for each output channel")
     windows = Windows(
-        (x.shape[1], x.shape[2]), (w.shape[0], w.shape[1]), pair("stride", stride), pair("padding", padding, 0)
+        (x.shape[1], x.shape[2]),
+        (w.shape[0], w.shape[1]),
+        pair("stride", stride),
+        pair("padding", padding, 0),
+        pair("dilation", dilation),
     )
-    out = correlate(x, w, windows)
+    if groups == 1:
+        out = correlate(x, w, windows)
+    elif w.shape[2] == 1:
+        out = depthwise(x, w, windows)
+    else:
+        pairs = zip(blocks(x, groups), blocks(w, groups), strict=True)
+        out = np.concatenate([correlate(part, kernel, windows) for part, kernel in pairs], axis=-1)
     if b is not None:
         if np.result_type(out, b) == out.dtype:
             out += b
         else:
             out = out + b
-    saved: Saved = {"windows": windows, "size": w.shape}
+    saved: Saved = {"windows": windows, "size": w.shape, "groups": groups}
     if needs[1]:
         saved["x"] = x
     if needs[0]:
@@ -141,6 +191,8 @@ def conv2d(
     b: TensorLike | None = None,
     stride: Pair = 1,
     padding: Pair = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
     *,
     vjp: VJP = None,
     save: Save = None,
@@ -151,30 +203,37 @@ def conv2d(
     ----------
     x : Tensor or array_like, shape (N, H, W, C)
         Images.
-    w : Tensor or array_like, shape (h, w, C, m)
+    w : Tensor or array_like, shape (h, w, C / groups, m)
         The kernel, for m output channels.
     b : Tensor or array_like, shape (m,), optional
     stride : int or (int, int), default 1
         From one output pixel to the next, in pixels of the image.
     padding : int or (int, int), default 0
         Rows and columns of zeros added on each side.
+    dilation : int or (int, int), default 1
+        From one pixel under the kernel to the next.
+    groups : int, default 1
+        Into so many groups the channels are divided, in their order: each group of output channels sees its group of
+        input channels alone. With ``groups=C`` the convolution is called depthwise.
 
     Returns
     -------
     Tensor, shape (N, OH, OW, m)
-        ``OH = (H + 2·padding − h) // stride + 1``, and OW likewise.
+        ``OH = (H + 2·padding − dilation·(h − 1) − 1) // stride + 1``, and OW likewise.
 
     Raises
     ------
     ValueError
-        If the shapes do not match, the kernel is larger than the padded image, the stride is below 1 or the padding
-        below 0.
+        If the shapes do not match, the kernel is larger than the padded image, the stride or the dilation is
+        below 1 or the padding below 0, or the groups do not divide both numbers of channels.
 
     Notes
     -----
     ``vjp=`` sees output channels as columns and output pixels as rows. Kept columns, rows, samples and factors make
     both products smaller; kept entries are made dense. ``save=`` takes an estimator for x, of whose pixels (rows),
-    channels (columns) or samples the tape then keeps an unbiased part only, drawn in the forward pass.
+    channels (columns) or samples the tape then keeps an unbiased part only, drawn in the forward pass. With groups,
+    kept columns, rows and samples save as much; factors meet the kernel of every group, so they are made dense where
+    their rank is not below m / groups. A depthwise convolution saves by kept samples alone.
 
     Examples
     --------
@@ -186,11 +245,17 @@ def conv2d(
     >>> ops.conv2d(x, w, stride=2, padding=1).shape
     (1, 2, 2, 1)
     """
-    return record(_conv2d, (x, w, b), {"stride": stride, "padding": padding}, vjp=vjp, save=save)
+    return record(
+        _conv2d,
+        (x, w, b),
+        {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups},
+        vjp=vjp,
+        save=save,
+    )
 
 
 def _inner(node: Node) -> int:
-    """The length of a window as a row, h·w·C."""
+    """The length of a window as a row, h·w·C, of the channels of one group."""
     return int(np.prod(node.saved["size"][:3]))
 
 
@@ -203,13 +268,16 @@ def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
     rows, columns = matrix_shape(node.shape)
     if edge == 2:
         return float(rows * columns) * min(kept.fraction, 1.0)
-    if kept.structure is Entries:  # the products are those of the dense cotangent
+    groups = node.saved["groups"]
+    depthwise_all = groups > 1 and node.saved["size"][2] == 1 and not (kept.structure is Rows and kept.samples)
+    if kept.structure is Entries or depthwise_all:  # the products are those of the dense cotangent
         kept = Kept()
-    return product_flops(rows, _inner(node), columns, kept)
+    return product_flops(rows, _inner(node), columns, kept, groups)
 
 
 def _operands(node: Node) -> tuple[Array | None, Array | None]:
     x, w = node.saved.get("x"), node.saved.get("w")
+    # With groups the norm of a whole window is a bound for its part of each product; scores need no more.
     pixels = None if x is None else Patches(x, node.saved["windows"]).row_squares()[..., None]
     return pixels, None if w is None else squared_norms(matrix(w), -2)
 

@@ -154,8 +154,13 @@ class Counterpart:
         if missing := needed - set(self.targets.values()):
             raise TypeError(f"{self}: nothing of NumPy's goes to {', '.join(sorted(missing))}")
         defaults = {name: p.default for name, p in theirs.items() if p.default is not Parameter.empty}
-        self.given = {self.targets[name]: value for name, value in defaults.items()
-                      if name in self.targets and value is not NO_VALUE}  # fmt: skip
+        self.given = {
+            self.targets[name]: value
+            for name, value in defaults.items()
+            if name in self.targets
+            and value is not NO_VALUE
+            and not is_default(value, ours[self.targets[name]].default)  # which saves passing it
+        }
         self.defaults = {name: value for name, value in defaults.items() if name not in self.targets}
         self.bound = True
 
@@ -163,13 +168,13 @@ class Counterpart:
         """Call it with NumPy's arguments."""
         if not self.bound:
             self.bind()
-        found, dtype = {}, None
+        targets, found, dtype = self.targets, {}, None
         named = () if self.spread else zip(self.positional, args, strict=False)
-        for name, value in chain(named, settings.items()):
-            target = self.targets.get(name)
-            if target is not None:
+        for name, value in chain(named, settings.items()) if settings else named:
+            if name in targets:
                 if value is NO_VALUE:
                     continue
+                target = targets[name]
                 if target in found:
                     raise TypeError(f"np.{title(self.function)}: the argument {name} was given twice, by two names")
                 found[target] = value
@@ -177,7 +182,8 @@ class Counterpart:
                 dtype = value
             elif value is not NO_VALUE and not is_default(value, self.defaults.get(name)):
                 raise TypeError(unsupported(self.function, name, self.name))
-        found = self.given | found
+        if self.given:
+            found = self.given | found
         rest = args if self.spread else ()
         if dtype is not None:
             dtype = np.dtype(dtype)

@@ -113,7 +113,7 @@ def _checked(axis: int | None, x: Array) -> int:
     return axis % x.ndim - x.ndim
 
 
-@stands_for(np.cumsum, np.add.accumulate)
+@stands_for(np.cumsum, np.add.accumulate, getattr(np, "cumulative_sum", None))
 @operation(_cumsum)
 def cumsum(x: TensorLike, axis: int | None = None, *, vjp: VJP = None) -> Tensor:
     """The sum of all entries up to each one, along an axis.
@@ -173,7 +173,7 @@ def _cumprod(x: Array, axis: int | None = None) -> Result:
     return out, {"x": x, "axis": along, "flat": axis is None}
 
 
-@stands_for(np.cumprod, np.multiply.accumulate)
+@stands_for(np.cumprod, np.multiply.accumulate, getattr(np, "cumulative_prod", None))
 @operation(_cumprod)
 def cumprod(x: TensorLike, axis: int | None = None, *, vjp: VJP = None) -> Tensor:
     """The product of all entries up to each one, along an axis, differentiable where some are 0, too.

@@ -17,6 +17,7 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.node import Node
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.indexing import getitem
 from minigrad.ops.matrices import cubic, inverse, solved, square, wide
 from minigrad.structure import Kept, swap
@@ -59,6 +60,7 @@ def _det(a: Array) -> tuple[Array, Saved]:
     return out, {"a": a, "out": out}
 
 
+@stands_for(np.linalg.det)
 @operation(_det)
 def det(a: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The determinant.
@@ -107,12 +109,13 @@ def _slogdet(a: Array) -> tuple[Array, Saved]:
 
 
 class SlogdetResult(NamedTuple):
-    """What `slogdet` returns, under NumPy's names."""
+    """The results of `slogdet`, under NumPy's names."""
 
     sign: Tensor
     logabsdet: Tensor
 
 
+@stands_for(np.linalg.slogdet)
 def slogdet(a: TensorLike) -> SlogdetResult:
     """The sign of the determinant, and the logarithm of its absolute value, which neither overflows nor vanishes.
 
@@ -157,6 +160,7 @@ def _inv(a: Array) -> tuple[Array, Saved]:
     return out, {"out": out}
 
 
+@stands_for(np.linalg.inv)
 @operation(_inv)
 def inv(a: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The inverse matrix.
@@ -225,6 +229,7 @@ def _solve(a: Array, b: Array) -> tuple[Array, Saved]:
     return out, {"a": a, "out": out, "vector": vector}
 
 
+@stands_for(np.linalg.solve)
 @operation(_solve)
 def solve(a: TensorLike, b: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The solution x of ``a @ x = b``.
@@ -257,7 +262,7 @@ def solve(a: TensorLike, b: TensorLike, *, vjp: VJP = None) -> Tensor:
 
 
 def _right_sides(node: Node) -> float:
-    """What a factorization by LU and its use on all right-hand sides cost."""
+    """The cost of a factorization by LU and its use on all right-hand sides."""
     n = (node.in_shapes[0] or (1,))[-1]
     k = 1 if node.saved["vector"] else node.shape[-1]
     return math.prod(node.shape) / max(1, n * k) * (2 / 3 * n**3 + 2.0 * n**2 * k)

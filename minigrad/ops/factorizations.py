@@ -11,7 +11,7 @@ M. Giles, *Collected matrix derivative results for forward and reverse mode algo
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.indexing import getitem
 from minigrad.ops.joining import concatenate
 from minigrad.ops.matmul import matmul
@@ -35,14 +36,14 @@ RANK = "its columns depend on each other, and the factors have no derivative the
 
 
 class EighResult(NamedTuple):
-    """What `eigh` returns, under NumPy's names."""
+    """The results of `eigh`, under NumPy's names."""
 
     eigenvalues: Tensor
     eigenvectors: Tensor
 
 
 class QRResult(NamedTuple):
-    """What `qr` returns, under NumPy's names."""
+    """The results of `qr`, under NumPy's names."""
 
     Q: Tensor
     R: Tensor
@@ -75,6 +76,7 @@ def _cholesky(a: Array) -> tuple[Array, Saved]:
     return out, {"out": out}
 
 
+@stands_for(np.linalg.cholesky)
 @operation(_cholesky)
 def cholesky(a: TensorLike, *, upper: bool = False, vjp: VJP = None) -> Tensor:
     """The Cholesky factor L, lower triangular with a positive diagonal: ``a = L @ L.T``.
@@ -136,6 +138,15 @@ def _qr(a: Array) -> tuple[Array, Saved]:
     return out, {"out": out}
 
 
+@overload
+def qr(a: TensorLike, mode: Literal["reduced", "complete"] = "reduced") -> QRResult: ...
+
+
+@overload
+def qr(a: TensorLike, mode: Literal["r"]) -> Tensor: ...
+
+
+@stands_for(np.linalg.qr)
 def qr(a: TensorLike, mode: Literal["reduced", "complete", "r"] = "reduced") -> QRResult | Tensor:
     """The factors of ``a = Q @ R``: columns at right angles to each other, and an upper triangle.
 
@@ -219,6 +230,7 @@ def _eigh(a: Array, UPLO: Literal["L", "U"] = "L") -> tuple[Array, Saved]:
     return out, {"out": out}
 
 
+@stands_for(np.linalg.eigh)
 def eigh(a: TensorLike, UPLO: Literal["L", "U"] = "L") -> EighResult:
     """Eigenvalues and eigenvectors of symmetric matrices: ``a @ v = v * w``.
 
@@ -257,6 +269,7 @@ def eigh(a: TensorLike, UPLO: Literal["L", "U"] = "L") -> EighResult:
     return EighResult(getitem(stacked, (..., 0, slice(None))), getitem(stacked, (..., slice(1, None), slice(None))))
 
 
+@stands_for(np.linalg.eigvalsh)
 def eigvalsh(a: TensorLike, UPLO: Literal["L", "U"] = "L") -> Tensor:
     """The eigenvalues of symmetric matrices, in ascending order: those of `eigh`, which see.
 

@@ -15,6 +15,7 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.node import Node
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.counterparts import stands_for
 from minigrad.ops.determinants import inv
 from minigrad.ops.matmul import matmul
 from minigrad.ops.matrices import cubic, finite, solved, square, wide
@@ -26,6 +27,7 @@ __all__ = ["expm", "matrix_power", "solve_triangular"]
 Saved = dict[str, Any]
 
 
+@stands_for(np.linalg.matrix_power)
 def matrix_power(a: TensorLike, n: int) -> Tensor:
     """A whole power of matrices, by squaring; a negative one is that of the inverse.
 
@@ -130,7 +132,7 @@ TRIANGLE = "a 0 stands on its diagonal"
 
 
 def _triangle(a: Any, settings: tuple[bool, bool, bool]) -> Any:
-    """What is read of A: one triangle, with ones on its diagonal if that is said."""
+    """The part of A that is read: one triangle, with ones on its diagonal if that is said."""
     low, _, unit = settings
     part = np.tril(a, -1 if unit else 0) if low else np.triu(a, 1 if unit else 0)
     return part + np.eye(a.shape[-1], dtype=bool) if unit else part

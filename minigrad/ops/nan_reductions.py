@@ -30,7 +30,7 @@ def _beside_numbers(nan: Array, axis: Axis) -> Array:
 
 
 def _number(nan: Array, axis: Axis, ddof: int = 0) -> Array:
-    """How many values there are beside NaN, minus ``ddof``; NaN where there are no more than that."""
+    """The number of values beside NaN, minus ``ddof``; NaN where there are no more than that."""
     count = math.prod(nan.shape[a] for a in reduced_axes(axis, nan.ndim)) - nan.sum(axis=axis, keepdims=True)
     return np.where(count > ddof, count - ddof, np.nan)
 

@@ -19,6 +19,8 @@ from minigrad.ops.piecewise import absolute
 from minigrad.ops.real_inputs import floating, values
 from minigrad.ops.reductions import max, min, sum
 from minigrad.ops.scaling import scaled_down
+from minigrad.ops.shapes import expand_dims, moveaxis
+from minigrad.ops.singular_values import svd
 from minigrad.structure import Rows
 from minigrad.typing import Array, Axis, Order
 
@@ -96,10 +98,10 @@ def norm(x: TensorLike, ord: Order = None, axis: Axis = None, keepdims: bool = F
     ----------
     x : Tensor or array_like
     ord : float, "fro" or None, default None
-        As in `numpy.linalg.norm`. None: √Σx², over any number of axes. Of one axis: (Σ|x|^ord)^(1/ord) for any number,
-        the largest and the smallest |x| for ∞ and −∞, and for 0 the number of entries that are not 0, of slope 0. Of
-        two axes, of a matrix: "fro", the largest (1) or smallest (−1) sum of |x| over a column, and the same of rows
-        (∞, −∞).
+        As in `numpy.linalg.norm`. None: √Σx², over any number of axes. Of one axis: ``(Σ|x|^ord)^(1/ord)`` for any
+        number, the largest and the smallest size for ∞ and −∞, and for 0 the number of entries that are not 0, of
+        slope 0. Of two axes, of a matrix: "fro", the largest (1) or smallest (−1) sum of the sizes in a column, the
+        same of rows (∞, −∞), the largest (2) or smallest (−2) singular value, and the sum of these ("nuc").
     axis : int, tuple of int, or None
         None: all axes.
     keepdims : bool, default False
@@ -110,7 +112,9 @@ def norm(x: TensorLike, ord: Order = None, axis: Axis = None, keepdims: bool = F
     Raises
     ------
     ValueError
-        If there is no such order for this number of axes, or it needs singular values (2, −2 and "nuc" of a matrix).
+        If there is no such order for this number of axes.
+    numpy.linalg.LinAlgError
+        If singular values are needed of a matrix that is not finite.
 
     Examples
     --------
@@ -120,19 +124,11 @@ def norm(x: TensorLike, ord: Order = None, axis: Axis = None, keepdims: bool = F
     >>> mg.ops.norm([[3.0, -4.0], [0.0, 1.0]], 1, axis=1).data.tolist()
     [7.0, 1.0]
     """
-    settings: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
-    if ord is None:
-        return record(_norm, (x,), settings, vjp=vjp)
     axes = reduced_axes(axis, np.ndim(values(x)))
-    if len(axes) == 1 and not isinstance(ord, str):
-        if math.isinf(ord):
-            extreme = max if ord > 0 else min
-            return extreme(absolute(floating(x)), axis, keepdims, vjp=vjp)
-        if ord == 2:
-            return record(_norm, (x,), settings, vjp=vjp)
-        return record(_power_norm, (x,), {"ord": float(ord), **settings}, vjp=vjp)
+    if ord is None or (len(axes) == 1 and not isinstance(ord, str)):
+        return _vector(x, 2 if ord is None else ord, axis, keepdims, vjp)
     if len(axes) == 2 and ord == "fro":
-        return record(_norm, (x,), settings, vjp=vjp)
+        return _vector(x, 2, axis, keepdims, vjp)
     if len(axes) == 2 and ord in (1, -1, math.inf, -math.inf):
         row, column = axes
         added, left = (row, column) if abs(ord) == 1 else (column, row)
@@ -140,14 +136,35 @@ def norm(x: TensorLike, ord: Order = None, axis: Axis = None, keepdims: bool = F
         found = extreme(sum(absolute(floating(x)), added, keepdims=True), left, keepdims=True, vjp=vjp)
         return found if keepdims else found.squeeze(axes)
     if len(axes) == 2 and ord in (2, -2, "nuc"):
-        raise ValueError(
-            f"norm: ord={ord!r} of a matrix needs its singular values, of which there is no derivative here; ord='fro' "
-            "is the root of the sum of their squares"
-        )
+        singular = svd(moveaxis(floating(x), axes, (-2, -1)), compute_uv=False)
+        combine = sum if ord == "nuc" else max if ord == 2 else min
+        found = combine(singular, -1, vjp=vjp)
+        return expand_dims(found, tuple(sorted(axes))) if keepdims else found
     raise ValueError(
-        f"norm: there is no ord={ord!r} over {len(axes)} axes; one axis takes a number, two take 'fro', 1, -1, inf or "
-        "-inf, and ord=None any number of axes"
+        f"norm: there is no ord={ord!r} over {len(axes)} axes; one axis takes a number, two take 'fro', 'nuc', 1, "
+        "-1, 2, -2, inf or -inf, and ord=None any number of axes"
     )
+
+
+def _vector(x: TensorLike, ord: float, axis: Axis, keepdims: bool, vjp: VJP = None) -> Tensor:
+    """The norm of all values over the axes as one vector."""
+    if math.isinf(ord):
+        extreme = max if ord > 0 else min
+        return extreme(absolute(floating(x)), axis, keepdims, vjp=vjp)
+    settings = {"axis": axis, "keepdims": keepdims}
+    if ord == 2:
+        return record(_norm, (x,), settings, vjp=vjp)
+    return record(_power_norm, (x,), {"ord": float(ord), **settings}, vjp=vjp)
+
+
+@stands_for(getattr(np.linalg, "vector_norm", None))
+def _numpy_vector_norm(x: TensorLike, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Tensor:
+    return _vector(x, ord, axis, keepdims)
+
+
+@stands_for(getattr(np.linalg, "matrix_norm", None))
+def _numpy_matrix_norm(x: TensorLike, *, keepdims: bool = False, ord: Order = "fro") -> Tensor:
+    return norm(x, ord, (-2, -1), keepdims)
 
 
 for _primitive in (_norm, _power_norm):

@@ -73,7 +73,7 @@ def _extract(condition: INPUT, arr: INPUT) -> Any:
     return np.take(arr, np.flatnonzero(chosen(condition)))
 
 
-# Sums and differences
+# Polynomials
 
 
 @stands_for(np.polyval)

@@ -35,12 +35,12 @@ SHAPE_ALONE = known(
 
 PLAIN = known(
     np,
-    "allclose argmax argmin argpartition argsort argwhere array_equal array_equiv bincount can_cast count_nonzero "
+    "allclose argmax argmin argpartition argsort argwhere array_equal array_equiv can_cast count_nonzero "
     "diag_indices_from digitize einsum_path flatnonzero isclose iscomplex isin isneginf isposinf isreal lexsort "
     "nanargmax nanargmin nonzero searchsorted tril_indices_from triu_indices_from",
 ) | known(
     np,
     "equal greater greater_equal isfinite isinf isnan less less_equal logical_and logical_not logical_or logical_xor "
     "not_equal signbit",
-) | known(np, "all any array2string array_repr array_str")  # fmt: skip
+) | known(np, "all any array2string array_repr array_str") | known(np.linalg, "matrix_rank")  # fmt: skip
 """Positions, counts, truth values and texts have no derivative: the result is NumPy's own."""

@@ -59,7 +59,8 @@ def _power(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Resul
 def power(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """``x ** y``, element by element.
 
-    At x = 0 the derivative by x is taken as 0 where the exponent is in [0, 1), and the derivative by y as 0.
+    At x = 0 the derivative by x is taken as 0 where the exponent is in [0, 1), and the derivative by y as 0;
+    so is the second derivative by x where the exponent is in (1, 2), and so on.
     For x < 0 there is no derivative by y, and it is NaN.
 
     Parameters
@@ -185,7 +186,7 @@ def cbrt(x: TensorLike, *, vjp: VJP = None) -> Tensor:
 
 @define(kind="elementwise", x=lambda g, saved: -g * saved["out"] * saved["out"])
 def _reciprocal(x: Array) -> Result:
-    out = 1 / x
+    out = np.reciprocal(x)
     return out, {"out": out}
 
 

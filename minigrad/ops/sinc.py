@@ -39,7 +39,7 @@ def _sinc_x(g: Array, saved: dict[str, Any]) -> Array:
 
 @define(kind="elementwise", x=_sinc_x)
 def _sinc(x: Array, order: int = 0) -> tuple[Array, dict[str, Any]]:
-    return _bessel(x, order) if order else np.sinc(x), {"x": x, "order": order}
+    return _bessel(x, order) if order else np.sinc(x).astype(x.dtype), {"x": x, "order": order}
 
 
 @stands_for(np.sinc)

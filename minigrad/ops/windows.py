@@ -11,6 +11,7 @@ import math
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from minigrad.typing import Array, Shape
 
-__all__ = ["Pair", "Windows", "check_image", "pair"]
+__all__ = ["Pair", "Windows", "check_image", "number", "pair"]
 
 Pair: TypeAlias = "int | tuple[int, int]"
 """One number for rows and columns, or one for each."""
@@ -50,6 +51,19 @@ def pair(what: str, value: Any, least: int = 1) -> tuple[int, int]:
     return numbers[0], numbers[1]
 
 
+def number(what: str, value: Any, least: int = 1) -> int:
+    """A setting along one axis.
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number of at least ``least``.
+    """
+    if isinstance(value, (tuple, list)):
+        raise ValueError(f"{what}={value!r} must be a whole number of at least {least}: there is one axis")
+    return pair(what, value, least)[0]
+
+
 @dataclass(frozen=True)
 class Windows:
     """Where the windows of an image lie.
@@ -62,6 +76,8 @@ class Windows:
         From one window to the next.
     padding : (int, int)
         Pixels added on each side of the image.
+    dilation : (int, int), default (1, 1)
+        From one pixel of a window to the next.
 
     Raises
     ------
@@ -78,18 +94,26 @@ class Windows:
     size: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int]
+    dilation: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
         if min(self.out) < 1:
+            h, w = self.extent
             raise ValueError(
-                f"the kernel, {self.size[0]}×{self.size[1]}, is larger than the image, {self.image[0]}×{self.image[1]} "
+                f"the kernel, {h}×{w}, is larger than the image, {self.image[0]}×{self.image[1]} "
                 f"with padding {self.padding[0]} and {self.padding[1]} on each side; use more padding, a smaller "
                 "kernel, or larger images"
             )
 
-    @property
+    @cached_property
+    def extent(self) -> tuple[int, int]:
+        """Height and width of a window, with the gaps of the dilation: (size − 1)·dilation + 1."""
+        h, w = [(k - 1) * d + 1 for k, d in zip(self.size, self.dilation, strict=True)]
+        return h, w
+
+    @cached_property
     def out(self) -> tuple[int, int]:
-        """Height and width of the output: ⌊(image + 2·padding − size) / stride⌋ + 1."""
+        """Height and width of the output: ⌊(image + 2·padding − extent) / stride⌋ + 1."""
         h, w = [(n + 2 * p - k) // s + 1 for n, p, k, s in self._axes()]
         return h, w
 
@@ -99,7 +123,7 @@ class Windows:
         return self.size == self.stride == (1, 1) and self.padding == (0, 0)
 
     def _axes(self) -> Iterator[tuple[int, int, int, int]]:
-        return zip(self.image, self.padding, self.size, self.stride, strict=True)
+        return zip(self.image, self.padding, self.extent, self.stride, strict=True)
 
     def padded(self, x: Array, value: float = 0.0) -> Array:
         """The images with their padding; without any, the same array."""
@@ -109,7 +133,7 @@ class Windows:
         self.crop(out)[...] = x
         return out
 
-    @property
+    @cached_property
     def padded_size(self) -> tuple[int, int]:
         """Height and width with padding."""
         return self.image[0] + 2 * self.padding[0], self.image[1] + 2 * self.padding[1]
@@ -123,7 +147,8 @@ class Windows:
         """All windows, shape (N, OH, OW, h, w, C), as a read-only view of the padded images."""
         x = self.padded(x)
         n, down, right, channel = x.strides
-        strides = (n, down * self.stride[0], right * self.stride[1], down, right, channel)
+        (sh, sw), (dh, dw) = self.stride, self.dilation
+        strides = (n, down * sh, right * sw, down * dh, right * dw, channel)
         return as_strided(x, (len(x), *self.out, *self.size, x.shape[3]), strides, writeable=False)
 
     def sample_blocks(self, samples: int, window_bytes: int) -> Iterator[slice]:
@@ -149,8 +174,9 @@ class Windows:
         """For each place in a window the pixels that stand there, shape (N, OH, OW, C): views of padded images."""
         for i in range(self.size[0]):
             for j in range(self.size[1]):
+                first = (i * self.dilation[0], j * self.dilation[1])
                 rows, columns = [
-                    slice(k, k + s * (n - 1) + 1, s) for k, s, n in zip((i, j), self.stride, self.out, strict=True)
+                    slice(k, k + s * (n - 1) + 1, s) for k, s, n in zip(first, self.stride, self.out, strict=True)
                 ]
                 yield padded[:, rows, columns]
 
@@ -162,7 +188,8 @@ class Windows:
         n, a, b = np.unravel_index(pixels, (int(pixels.max(initial=0)) + 1, *self.out))
         height, width = self.padded_size
         first = (n * height + a * self.stride[0]) * width + b * self.stride[1]
-        places = np.arange(self.size[0])[:, None] * width + np.arange(self.size[1])
+        (h, w), (dh, dw) = self.size, self.dilation
+        places = np.arange(h)[:, None] * (dh * width) + np.arange(w) * dw
         return np.asarray(places.reshape(-1, 1) + first)
 
 
