@@ -412,7 +412,7 @@ CALLS |= {
         (lambda x: np.cov(x, dtype=x.dtype), (V,)),
         (lambda m, y: np.cov(m=m, y=y, rowvar=False, bias=True, dtype=m.dtype), ((3, 2), (3, 2))),
         (lambda x: np.cov(x.astype(np.float64), None, True, False, 0, [1, 2, 1]), (M,)),
-        (lambda x: np.cov(x, aweights=np.array([0.5, 1.0, 0.7], x.dtype), dtype=x.dtype), (M,)),
+        (lambda x: np.cov(x.astype(np.float64), aweights=[0.5, 1.0, 0.7]), (M,)),
     ],
     np.corrcoef: [
         (lambda x: np.corrcoef(x, dtype=x.dtype), ((2, 4),)),

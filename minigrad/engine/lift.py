@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.context import CONTEXT, Recorder, TapeError
-from minigrad.engine.nesting import Place
+from minigrad.engine.nesting import Place, standing
 from minigrad.engine.node import Node
-from minigrad.engine.record import record, standing
+from minigrad.engine.record import record
 from minigrad.engine.tangents import Call, fellows, multilinear, own_tangent, transpose
 from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array

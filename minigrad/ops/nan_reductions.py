@@ -25,7 +25,7 @@ def _missing(x: TensorLike) -> Array:
 
 
 def _beside_numbers(nan: Array, axis: Axis) -> Array:
-    """Where NaN stands, and a number is among the values that are reduced with it."""
+    """The places of NaN that have a number among the values that are reduced with them."""
     return nan & ~nan.all(axis=axis, keepdims=True)
 
 

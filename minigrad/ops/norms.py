@@ -124,9 +124,11 @@ def norm(x: TensorLike, ord: Order = None, axis: Axis = None, keepdims: bool = F
     >>> mg.ops.norm([[3.0, -4.0], [0.0, 1.0]], 1, axis=1).data.tolist()
     [7.0, 1.0]
     """
-    axes = reduced_axes(axis, np.ndim(values(x)))
-    if ord is None or (len(axes) == 1 and not isinstance(ord, str)):
-        return _vector(x, 2 if ord is None else ord, axis, keepdims, vjp)
+    if ord is None:
+        return _vector(x, 2, axis, keepdims, vjp)
+    axes = reduced_axes(axis, np.ndim(values(x)), "norm")
+    if len(axes) == 1 and not isinstance(ord, str):
+        return _vector(x, ord, axis, keepdims, vjp)
     if len(axes) == 2 and ord == "fro":
         return _vector(x, 2, axis, keepdims, vjp)
     if len(axes) == 2 and ord in (1, -1, math.inf, -math.inf):
