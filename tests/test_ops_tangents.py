@@ -140,6 +140,10 @@ def test_the_checks_can_fail():
         lambda x: (x**2, {"slope": 2 * x})
     )
     assert mg.grad(mg.grad(said))(3.0) == 2.0 and mg.grad(mg.grad(mg.grad(said)))(3.0) == 0.0
+    number = mg.primitive(kind="elementwise", x=lambda g, s: g * s["slope"])(lambda x: (x**2, {"slope": float(2 * x)}))
+    assert mg.grad(number)(3.0) == 6.0
+    with pytest.raises(mg.TapeError, match="its VJP rules read 'slope'"):
+        mg.grad(mg.grad(number))(3.0)
     silent = mg.primitive(x=lambda g, s: 2 * g * s["x"])(lambda x: (x**2, {"x": x}))
     assert mg.grad(mg.grad(silent))(3.0) == 2.0
     with pytest.raises(TypeError, match="there is no forward mode through it"):
@@ -147,3 +151,25 @@ def test_the_checks_can_fail():
     renamed = mg.primitive(x=lambda g, s: g * s["x"])(lambda x: (x**2, {"x": 2 * x}))
     with pytest.raises(mg.TapeError, match="its VJP rules read 'x'"):
         mg.grad(mg.grad(renamed))(3.0)
+
+
+def test_settings_are_no_inputs_given_or_left_at_their_default():
+    def forward(x, power=3.0, *, scale=1.0):
+        return scale * x**power, {"x": x, "power": power, "scale": scale}
+
+    rule = lambda g, s: g * s["scale"] * s["power"] * s["x"] ** (s["power"] - 1)  # noqa: E731
+    raised = mg.primitive(kind="elementwise", x=rule)(forward)
+    assert mg.grad(mg.grad(raised))(2.0) == 12.0
+    assert mg.grad(mg.grad(lambda x: raised(x, power=np.float64(2.0), scale=0.5)))(2.0) == 1.0
+
+
+def test_tangents_of_scalars_are_arrays():
+    for fn in (lambda x, y: x * y, lambda x, y: x + y, lambda x, y: np.hypot(x, y)):
+        assert all(type(found) is np.ndarray for found in mg.jvp(fn, (1.5, 2.5), (1.0, 2.0)))
+        assert all(type(found) is np.ndarray for found in mg.hvp(fn, (1.5, 2.5), (1.0, 2.0)))
+
+
+def test_messages_name_what_was_called():
+    for call in (mg.jvp, mg.hvp, mg.gauss_newton_product):
+        with pytest.raises(TypeError, match=f"^{call.__name__}: primals is a ndarray"):
+            call(lambda x: x.sum(), np.ones(2), np.ones(2))

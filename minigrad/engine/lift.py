@@ -78,7 +78,7 @@ def lifted_saved(node: Node) -> dict[str, Any]:
     for name, value in node.saved.items():
         if name in primitive.derived:
             out[name] = primitive.derived[name]({**node.saved, **known})
-        elif name in node.settings or not floats(value):
+        elif name in primitive.settings or not floats(value, not primitive.trusted):
             out[name] = value
         elif name in known and (primitive.variadic or same(value, arrays[name])):
             out[name] = known[name]
@@ -91,13 +91,18 @@ def lifted_saved(node: Node) -> dict[str, Any]:
     return out
 
 
-def floats(value: Any) -> bool:
-    """True if a saved value holds arrays that may have a derivative."""
+def floats(value: Any, numbers: bool) -> bool:
+    """True if a saved value holds what may have a derivative: arrays, and ``numbers`` of Python if it is asked for.
+
+    This package saves no number of Python that hangs on the values of an input; what users save may be ``float(…)``.
+    """
     if isinstance(value, (list, tuple)):
-        return any(floats(each) for each in value)
+        return any(floats(each, numbers) for each in value)
     if isinstance(value, dict):
-        return any(floats(each) for each in value.values())
-    return isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind == "f"
+        return any(floats(each, numbers) for each in value.values())
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.dtype.kind == "f"
+    return numbers and isinstance(value, float)
 
 
 def same(value: Any, array: Array | None) -> bool:

@@ -50,6 +50,8 @@ class Primitive:
         The names of the differentiable inputs, in order: the *edges* of a node.
     forward : callable
         ``forward(*arrays, **settings) -> (array, saved)``.
+    settings : frozenset of str
+        The names of its other arguments.
     rules : dict
         Structure of the cotangent (ndarray, Columns, …) -> one rule for each input. Where a structure has
         no entry, the cotangent is made dense.
@@ -101,6 +103,7 @@ class Primitive:
         self.variadic = parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
         names = [p.name for p in parameters]
         self.inputs = tuple(name for name in names if name in rules)
+        self.settings = frozenset(names) - {*self.inputs, "needs"}
         unknown = [name for name in rules if name not in names]
         if unknown:
             raise TypeError(

@@ -31,7 +31,7 @@ def pushforward(tape: Recorder, given: Sequence[tuple[Tensor, TensorLike]]) -> l
     with suspended(tape):
         tangents = push(tape, seeds(tape, given))
     return [
-        np.zeros(node.shape, node.dtype) if t is None else t if t.dtype == node.dtype else t.astype(node.dtype)
+        np.zeros(node.shape, node.dtype) if t is None else in_full(t if t.dtype == node.dtype else t.astype(node.dtype))
         for node, t in zip(tape.nodes, tangents, strict=True)
     ]
 
@@ -110,6 +110,11 @@ def push(tape: Recorder, found: dict[int, Any]) -> list[Any]:
             total = t if total is None else total + t
         tangents.append(None if total is None else in_dtype(total, node))
     return tangents
+
+
+def in_full(t: Any) -> Any:
+    """A tangent as an array: sums of arrays without axes are numbers to NumPy."""
+    return t if isinstance(t, (Tensor, np.ndarray)) else np.asarray(t)
 
 
 def in_dtype(t: Any, node: Node) -> Any:

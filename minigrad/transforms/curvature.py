@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad.transforms.forward import _with_tangents, jvp
+from minigrad.transforms.forward import _with_tangents
 from minigrad.transforms.reverse import grad
 from minigrad.typing import Seed
 
@@ -50,7 +50,9 @@ def hvp(fn: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any],
     """
     count = len(primals) if isinstance(primals, (list, tuple)) else 1
     gradient = grad(fn, range(count) if count != 1 else 0)
-    return jvp(lambda *args: gradient(*args, rng=rng), primals, tangents)[1]
+    recorded, directions = _with_tangents(lambda *args: gradient(*args, rng=rng), primals, tangents, False, "hvp")
+    found = recorded.push(directions)
+    return found[0] if recorded.outputs.is_leaf else recorded.outputs.rebuild(found)
 
 
 def gauss_newton_product(
