@@ -40,6 +40,22 @@ def binary(f: Any) -> list[Call]:
             (lambda x, y: f(x, y, casting="same_kind", subok=True), (V, (2, 1)))]  # fmt: skip
 
 
+def of_scipy(f: Any) -> list[Call]:
+    """Of two arguments, numbers in the dtype of the arrays: SciPy takes a plain number beside float32 for a double."""
+    return [(f, (M, V)), (f, (S, M)), (lambda x: f(x, x.dtype.type(1.5)), (M,)),
+            (lambda x: f(np.full(3, 1.5, x.dtype), x, casting="same_kind", subok=True), (M,))]  # fmt: skip
+
+
+def by_the_last(f: Any) -> list[Call]:
+    """Of an order, by which there is no derivative, and a variable."""
+    return [
+        (lambda x: f(x.dtype.type(2), x), (M,)),
+        (lambda x: f(np.full(3, 2, x.dtype), x), (M,)),
+        (lambda x: f(np.array([[1], [3]], x.dtype), x), (S,)),
+        (lambda x: f(x.dtype.type(1), x, casting="same_kind"), (V,)),
+    ]
+
+
 def reduction(f: Any) -> list[Call]:
     return [
         (f, (M,)),
@@ -484,6 +500,23 @@ CALLS |= {
         (lambda a, v: np.convolve(a, v, "same"), ((5,), (2,))),
         (lambda a: np.convolve(a, np.array([1.0, -1.0], a.dtype), mode="valid"), (V,)),
     ],
+}
+
+# SciPy's
+CALLS |= {
+    **{f: unary(f) for f in (special.gamma, special.gammaln, special.rgamma, special.gammasgn, special.psi)},
+    **{f: unary(f) for f in (special.j0, special.j1, special.y0, special.y1, special.k0, special.k1)},
+    **{f: unary(f) for f in (special.i0, special.i1, special.i0e, special.i1e, special.ndtr, special.log_ndtr)},
+    **{f: unary(f) for f in (special.erfcx, special.dawsn, special.expi, special.exp1, special.exp10)},
+    **{f: unary(f) for f in (special.log_expit, special.entr)},
+    **{f: within(f, 0.0) for f in (special.erfinv, special.erfcinv, special.logit, special.ndtri)},
+    **{f: of_scipy(f) for f in (special.beta, special.betaln, special.xlogy, special.xlog1py)},
+    **{f: of_scipy(f) for f in (special.rel_entr, special.kl_div)},
+    **{f: by_the_last(f) for f in (special.jv, special.yv, special.yn, special.iv, special.kv, special.ive)},
+    **{f: by_the_last(f) for f in (special.gammainc, special.gammaincc)},
+    special.betainc: within(
+        lambda x, **settings: special.betainc(x.dtype.type(2), x.dtype.type(1.5), x, **settings), 0.0
+    ),
 }
 
 # Functions that a NumPy may not have
