@@ -97,6 +97,18 @@ def _singular(x: Any) -> Any:
     return _together(u * u, s, vh * vh)
 
 
+@st.composite
+def fits(draw: Any) -> Case:
+    m, n = draw(orders), draw(orders)
+    right = draw(st.sampled_from([(m,), (m, draw(orders))]))
+
+    def fit(a: Any, b: Any) -> Any:
+        x, residuals, _, s = ops.lstsq(_marked(a, [6, 13, 21]), b)
+        return _together(x, residuals, s)
+
+    return fit, [draw(coarse((m, n))), draw(coarse(right))]
+
+
 LINALG: dict[str, st.SearchStrategy[Case]] = {
     "cholesky": squares(lambda x: ops.cholesky(_positive(x))),
     "det": squares(lambda x: ops.det(_shifted(x))),
@@ -104,6 +116,7 @@ LINALG: dict[str, st.SearchStrategy[Case]] = {
     "eigvalsh": squares(lambda x: ops.eigvalsh(_apart(x))),
     "expm": squares(lambda x: ops.expm(x * 0.5)),
     "inv": squares(lambda x: ops.inv(_shifted(x))),
+    "lstsq": fits(),
     "matrix_power": powers(),
     "pinv": rectangles(lambda x: ops.pinv(_long(x))),
     "qr": rectangles(lambda x: _together(*ops.qr(_long(x)))),

@@ -428,7 +428,7 @@ CALLS |= {
         (lambda x: np.cov(x, dtype=x.dtype), (V,)),
         (lambda m, y: np.cov(m=m, y=y, rowvar=False, bias=True, dtype=m.dtype), ((3, 2), (3, 2))),
         (lambda x: np.cov(x.astype(np.float64), None, True, False, 0, [1, 2, 1]), (M,)),
-        (lambda x: np.cov(x, aweights=np.array([0.5, 1.0, 0.7], x.dtype), dtype=x.dtype), (M,)),
+        (lambda x: np.cov(x.astype(np.float64), aweights=[0.5, 1.0, 0.7]), (M,)),
     ],
     np.corrcoef: [
         (lambda x: np.corrcoef(x, dtype=x.dtype), ((2, 4),)),
@@ -489,6 +489,10 @@ CALLS |= {
         (lambda x: np.linalg.svd(positive(x), compute_uv=False), (QS,)),
         (lambda x: np.linalg.svd(positive(x))[1], (Q,)),
         (lambda x: np.square(np.linalg.svd(positive(x)[:2], False)[2]), (Q,)),
+    ],
+    np.linalg.lstsq: [
+        (lambda a, b: np.linalg.lstsq(a, b, None)[0], ((3, 2), V)),
+        (lambda a, b: np.linalg.lstsq(a, b, rcond=1e-9)[1], ((3, 2), (3, 2))),
     ],
     np.linalg.pinv: [(lambda x: np.linalg.pinv(positive(x)), (QS,)), (lambda x: np.linalg.pinv(x, 1e-9), (M,))],
     np.linalg.matrix_power: [

@@ -90,3 +90,8 @@ def test_cov_that_cannot_be():
         ops.cov(M, fweights=np.full(5, 0.5))
     with pytest.raises(TypeError, match="cov: aweights is not differentiable"):
         ops.cov(M, aweights=mg.Tensor(np.ones(5), requires_grad=True))
+
+
+def test_an_axis_that_there_is_not():
+    with pytest.raises(np.exceptions.AxisError, match="average: axis 3 is out of bounds"):
+        ops.average(X, axis=3, weights=W)

@@ -247,7 +247,7 @@ REFUSED = {
     "out=tensor of arrays": (lambda t: np.add(A, A, out=t), OUT),
     "out=tuple": (lambda t: np.exp(t, out=(A,)), OUT),
     "out=tensor of truth values": (lambda t: np.greater(t, 1.0, out=mg.Tensor(A > 2)), OUT),
-    "append's copy": (lambda t: np.nan_to_num(t, copy=False), "no `copy=` on tensors; leave it out, or"),
+    "append's copy": (lambda t: np.nan_to_num(t, copy=False), "no `copy=` on tensors; leave it out"),
     "out= by position": (lambda t: np.exp(t, A), OUT),
     "sum out=": (lambda t: np.sum(t, out=A[0]), OUT),
     "sum out= by position": (lambda t: np.sum(t, 0, None, A[0]), OUT),

@@ -77,7 +77,9 @@ def test_gradient_of_few_values(n):
     [
         (lambda: ops.diff(X, -1), ValueError, "diff: n=-1 must not be negative"),
         (lambda: ops.diff(1.0), ValueError, "diff: x must have an axis"),
-        (lambda: ops.diff(X, axis=3), np.exceptions.AxisError, "axis 3 is out of bounds"),
+        (lambda: ops.diff(X, axis=3), np.exceptions.AxisError, "diff: axis 3 is out of bounds"),
+        (lambda: ops.gradient(X, axis=3), np.exceptions.AxisError, "gradient: axis 3 is out of bounds"),
+        (lambda: ops.trapezoid(X, axis=3), np.exceptions.AxisError, "trapezoid: axis 3 is out of bounds"),
         (lambda: ops.gradient(X, 1.0, 2.0), TypeError, "gradient: there are 2 distances for 3 axes"),
         (lambda: ops.gradient(X[:1], axis=0), ValueError, "1 values along axis 0 are too few for edge_order=1"),
         (lambda: ops.gradient(X, PLACES, axis=0), ValueError, r"places along axis 0 have shape \(4,\), not \(3,\)"),

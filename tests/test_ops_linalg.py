@@ -61,6 +61,15 @@ def test_values_of_rectangles_are_those_of_numpy(lead, m, n):
     np.testing.assert_array_equal(ops.pinv(a).data, np.linalg.pinv(a))
 
 
+@pytest.mark.parametrize("a", [normal(0, 5, 3), normal(0, 3, 5), normal(0, 3, 3), normal(5, 4, 2) @ normal(6, 2, 3)])
+@pytest.mark.parametrize("columns", [(), (1,), (2,)])
+def test_least_squares_are_those_of_numpy(a, columns):
+    b = normal(1, len(a), *columns)
+    for got, expected in zip(ops.lstsq(a, b), np.linalg.lstsq(a, b, rcond=None), strict=True):
+        np.testing.assert_allclose(np.asarray(getattr(got, "data", got)), expected, rtol=1e-10, atol=1e-12)
+        assert np.shape(getattr(got, "data", got)) == np.shape(expected)
+
+
 def test_results_have_numpys_names():
     a = positive(0, (), 2)
     assert ops.slogdet(a)._fields == ("sign", "logabsdet")
@@ -294,6 +303,8 @@ def test_where_there_is_no_value_or_derivative_an_error_teaches(compute, text):
         (lambda: ops.solve_triangular(np.eye(3), np.ones(3), "C"), "trans='C' must be 0 or 'N'"),
         (lambda: ops.qr(np.ones((3, 2)), "complete"), "last 1 columns of a complete Q are an arbitrary basis"),
         (lambda: ops.qr(np.ones((3, 2)), "raw"), "mode='raw' is none of"),
+        (lambda: ops.lstsq(np.ones((2, 3, 3)), np.ones(3)), r"lstsq: a must have shape \(m, n\), one matrix"),
+        (lambda: ops.lstsq(np.ones((2, 3)), np.ones(3)), r"lstsq: b must have shape \(2,\) or \(2, k\)"),
         (lambda: ops.svd(np.ones((2, 3))), "2×3 matrices, 1 columns .* pass full_matrices=False"),
     ],
 )

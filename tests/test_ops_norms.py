@@ -75,3 +75,8 @@ def test_powers_neither_overflow_nor_underflow(order, scale):
 def test_an_order_that_there_is_not(order, axis):
     with pytest.raises(ValueError, match=r"norm: there is no ord=.* over \d axes; one axis takes a number"):
         ops.norm(X, order, axis)
+
+
+def test_an_axis_that_there_is_not():
+    with pytest.raises(np.exceptions.AxisError, match="norm: axis 3 is out of bounds"):
+        ops.norm(X, 1, axis=3)

@@ -103,3 +103,10 @@ def test_errors():
         ops.partition(X, 9)
     with pytest.raises(TypeError, match=r"sort: axis=\(0, 1\) must be an int"):
         ops.sort(X, axis=(0, 1))
+
+
+@pytest.mark.parametrize("name", ["median", "partition", "ptp", "quantile", "sort"])
+def test_an_axis_that_there_is_not(name):
+    more = {"partition": (0,), "quantile": (0.5,)}.get(name, ())
+    with pytest.raises(np.exceptions.AxisError, match=rf"{name if name != 'ptp' else 'max'}: axis 3 is out of bounds"):
+        getattr(ops, name)(X, *more, axis=3)

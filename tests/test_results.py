@@ -106,7 +106,7 @@ def test_a_rule_of_ones_own_on_an_operation_of_the_library_gets_views(monkeypatc
         def sample(self, g, node, rng):
             return Dense(g.copy())
 
-    monkeypatch.setattr(ops.negative, "primitive", Primitive(ops.negative.primitive.forward, RULES, False, False))
+    monkeypatch.setattr(ops.negative, "primitive", Primitive(ops.negative.primitive.forward, RULES))
     assert ops.negative.primitive.trusted
     ops.negative.primitive.structured(Dense, x=lambda g, saved: Dense(g.values.__imul__(2)))
     assert not ops.negative.primitive.trusted

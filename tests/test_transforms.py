@@ -65,8 +65,9 @@ def test_a_leaf_gives_its_values_outside_of_a_tape():
     w = mg.Tensor([1.0, 2.0], requires_grad=True)
     assert mg.grad(lambda x: (x**2).sum())(w).tolist() == [2, 4]
     assert mg.vjp(lambda p: p["w"] * 3, {"w": w})[1](np.ones(2))[0]["w"].tolist() == [3, 3]
-    with mg.Tape(), pytest.raises(TypeError, match=r"grad: argument 0\['w'\] is being differentiated on another tape"):
-        mg.grad(lambda p: (p["w"] ** 2).sum())({"w": w})
+    with mg.Tape() as tape:  # within one it is a derivative that has derivatives itself
+        g = mg.grad(lambda p: (p["w"] ** 3).sum())({"w": w})["w"]
+    assert tape.gradients(g, [w], cotangent=[1.0, 0.0])[0].tolist() == [6, 0]
 
 
 def test_grad_works_inside_a_tape_without_leaving_a_trace():
@@ -88,9 +89,6 @@ def test_errors():
         mg.grad(lambda x: x.sum(), argnums=1)(np.ones(2))
     with pytest.raises(TypeError, match="dtype complex"):
         mg.grad(lambda x: x.sum())(np.ones(2, complex))
-    w = mg.Tensor([1.0], requires_grad=True)
-    with mg.Tape(), pytest.raises(TypeError, match="derivatives of derivatives"):
-        mg.grad(lambda x: x.sum())(w * 2)
 
 
 def test_argument_numbers_are_checked():
@@ -111,12 +109,12 @@ def test_a_constant_function_checks_its_cotangent():
     assert pullback(np.ones(3))[0].tolist() == [0, 0]
 
 
-def test_a_second_derivative_is_refused_and_not_wrong():
+def test_a_second_derivative():
     def inner(a):
         return mg.grad(lambda b: (b**3).sum())(a) * a
 
-    with pytest.raises(TypeError, match="derivatives of derivatives"):
-        mg.grad(inner)(2.0)
+    assert mg.grad(inner)(2.0) == 36.0
+    assert mg.grad(mg.grad(lambda x: 3.0 * x))(2.0) == 0.0  # a constant gradient is a tensor within another
 
 
 def test_a_list_of_numbers_is_an_array():

@@ -1,4 +1,4 @@
-"""Whether the tapes that are recording can see all that a derivative of another tape hangs on."""
+"""Checks that the tapes which are recording can see all that a derivative of another tape hangs on."""
 
 from __future__ import annotations
 

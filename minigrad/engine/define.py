@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.primitive import Kind, Primitive, Rule, Saved
 from minigrad.engine.record import record
+from minigrad.engine.several_outputs import handed_out, joined_outputs
 from minigrad.engine.tensor import Tensor
 
 __all__ = ["Operation", "define", "operation", "primitive", "primitive_of"]
@@ -90,6 +91,7 @@ def primitive_of(function: Callable[..., Any]) -> Primitive:
 def primitive(
     *,
     kind: Kind | None = None,
+    outputs: Sequence[str] = (),
     tangents: Mapping[str, Rule] | None = None,
     derived: Mapping[str, Callable[[Saved], Any]] | None = None,
     broadcasts: bool = False,
@@ -111,6 +113,11 @@ def primitive(
     tangents : mapping, optional
         By the name of an input ``tangent(t, saved)``: the derivative of the output in the direction ``t`` of that input
         alone, for those of which the word does not say it. Without either there is no forward mode.
+    outputs : sequence of str, optional
+        The names of several outputs. The function then returns ``((first, second, ...), saved)``, and the operation a
+        tuple of tensors; the rules get a tuple of cotangents, zeros for what was not used, and tangents return a tuple.
+        What is saved under the name of an output is that output. On the tape they are one node, whose output is all of
+        them flattened, which is what an estimator sees, and one for each part.
     derived : mapping, optional
         By the name of what was saved ``f(saved)``, which computes it again from inputs and output, under their names
         and ``"out"``, with functions of `minigrad.ops` or NumPy. Second derivatives need it for floats that are saved
@@ -162,11 +169,16 @@ def primitive(
     """
 
     def decorate(forward: Callable[..., Any]) -> Operation:
-        made = Primitive(forward, rules, kind, tangents, derived, broadcasts, as_is, residuals)
+        if outputs:
+            made = joined_outputs(forward, rules, outputs, tangents, derived, kind=kind, as_is=as_is)
+        else:
+            made = Primitive(forward, rules, kind, tangents, derived, broadcasts, as_is, residuals)
 
         @functools.wraps(forward)
-        def apply(*args: Any, vjp: VJP = None, save: Save = None, **settings: Any) -> Tensor:
+        def apply(*args: Any, vjp: VJP = None, save: Save = None, **settings: Any) -> Any:
             inputs, settings = bind(made, args, settings)
+            if outputs:
+                return handed_out(made, inputs, settings, vjp)
             return record(made, inputs, settings, vjp, save)
 
         signature = inspect.signature(forward)

@@ -1,4 +1,4 @@
-"""What a node read, computed and saved, as tensors: so that its rules can be recorded on the tapes around its own.
+"""Lifting: the inputs, the output and the saved values of a node as tensors, so that its rules can be recorded.
 
 Values are known by their names: ``saved["x"]`` is the input x, and ``saved["out"]`` the output. That two tensors share
 one array says nothing. A saved float under any other name hangs on the inputs in a way that only the primitive can
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.context import CONTEXT, Recorder, TapeError
-from minigrad.engine.nesting import Place
+from minigrad.engine.nesting import Place, standing
 from minigrad.engine.node import Node
-from minigrad.engine.record import record, standing
+from minigrad.engine.record import record
 from minigrad.engine.tangents import Call, fellows, multilinear, own_tangent, transpose
 from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array
@@ -35,7 +35,7 @@ def reaches(node: Node) -> bool:
 
 
 def call_of(node: Node) -> Call:
-    """What the node holds besides the values of its inputs."""
+    """The call behind a node, without the values of its inputs."""
     return Call(node.saved, node.settings, node.in_shapes, node.shape)
 
 
@@ -58,7 +58,7 @@ def lifted_input(node: Node, edge: int) -> Any:
 
 
 def lifted_saved(node: Node) -> dict[str, Any]:
-    """What the rules of a node read, as tensors.
+    """The saved values of a node, as tensors.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def same(value: Any, array: Array | None) -> bool:
         return True
     if array is None or not isinstance(value, (np.ndarray, np.generic)):
         return False
-    return np.array_equal(value, array, equal_nan=True)
+    return np.array_equal(value.astype(array.dtype), array, equal_nan=True)  # of float16 what was given is saved
 
 
 def pulled_tensor(node: Node, edge: int, g: Any, saved: dict[str, Any] | None) -> Any:

@@ -36,7 +36,7 @@ __all__ = [
     "lend",
     "lost",
     "place",
-    "places_of",
+    "places_of", "standing",
     "stands_on",
     "suspended",
     "was_lent",
@@ -78,11 +78,34 @@ def suspended(tape: Recorder) -> Iterator[None]:
         CONTEXT.tapes = tapes
 
 
+def made(data: Array, tape: Recorder | None, node: int | None) -> Tensor:
+    """Make a tensor of what an operation computed, without the checks that one made by hand needs."""
+    result = Tensor.__new__(Tensor)
+    result.data = data
+    result.grad = result.name = result.stands = None
+    result.version = 0
+    result.requires_grad = tape is not None
+    result.tape, result.node = tape, node
+    return result
+
+
+def standing(data: Array, where: Mapping[Recorder, Place]) -> Tensor:
+    """A value as a tensor that stands on tapes, from the outside in."""
+    *_, (tape, index) = where.items()
+    result = made(data, tape, index if type(index) is int else None)
+    if type(index) is not int:
+        result.tape = None
+    if len(where) > 1 or type(index) is not int:
+        result.stands = dict(where)
+    return result
+
+
 def bound(data: Array, value: Tensor | None, tape: Recorder) -> Tensor:
-    """A leaf of one tape alone; on those around it it is what ``value`` is there, or a constant."""
-    leaf = Tensor(data, requires_grad=True)
+    """A leaf of one tape alone, of floats; on those around it it is what ``value`` is there, or a constant."""
+    leaf = made(data, None, None)
+    leaf.requires_grad = True
     leaf.stands = {tape: None}
-    if value is not None and value.requires_grad:
+    if value is not None and value.requires_grad and len(CONTEXT.tapes) > 1:
         for other in active():
             if other is not tape:
                 where = place(value, other)

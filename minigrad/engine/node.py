@@ -12,13 +12,13 @@ from minigrad.engine.primitive import Primitive
 from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array, Shape
 
-__all__ = ["Node", "check_vjp", "save_text", "vjp_text"]
+__all__ = ["Around", "Node", "check_vjp", "save_text", "vjp_text"]
 
 Parent: TypeAlias = "int | Tensor | None"
 
 
 class Around(NamedTuple):
-    """What is kept of an operation that was recorded within several tapes."""
+    """The inputs, the output and the twins of a node that was recorded within several tapes."""
 
     twins: dict[Any, Node]
     """The nodes of the same operation on each tape around this one that recorded it, too."""

@@ -17,20 +17,19 @@ from minigrad.engine.lift import call_of, lifted_saved, pushed_tensor, reaches
 from minigrad.engine.nesting import stands_on, suspended
 from minigrad.engine.node import Node
 from minigrad.engine.tangents import multilinear, tangent
-from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.engine.tensor import Tensor, TensorLike, traced
 
-__all__ = ["pushforward"]
+__all__ = ["direction", "pushforward"]
 
 
 def pushforward(tape: Recorder, given: Sequence[tuple[Tensor, TensorLike]]) -> list[Any]:
     """The tangent of each node; see `minigrad.Tape.pushforward`."""
-    found = seeds(tape, given)
     if others_record(tape):
         check_seen(tape, tape.nodes)
     if tape in CONTEXT.tapes:
         tape.pulled = True
     with suspended(tape):
-        tangents = push(tape, found)
+        tangents = push(tape, seeds(tape, given))
     return [
         np.zeros(node.shape, node.dtype) if t is None else t if t.dtype == node.dtype else t.astype(node.dtype)
         for node, t in zip(tape.nodes, tangents, strict=True)
@@ -43,23 +42,47 @@ def seeds(tape: Recorder, given: Sequence[tuple[Tensor, TensorLike]]) -> dict[in
     for k, pair in enumerate(given):
         if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], Tensor):
             raise TypeError(f"pushforward: seed {k} must be a pair (leaf, tangent), as in [(w, np.ones(w.shape))]")
-        leaf, direction = pair
+        leaf, value = pair
         name = f"pushforward: the tangent of {leaf.name or f'leaf {k}'}"
-        if not any(leaf is known for known in tape.leaves) and not leaf.requires_grad:
+        if not leaf.requires_grad:
             raise TapeError(
                 f"{name}: this tensor requires no gradient, so the tape does not know it; it has no tangent"
             )
-        if isinstance(direction, Tensor) and any(other is not tape for other in stands_on(direction)):
-            value: Any = direction
-        else:
-            value = plain(direction.data if isinstance(direction, Tensor) else direction, name)
-            if value.dtype.kind not in "fiub":
-                raise TypeError(f"{name} has dtype {value.dtype}; it must hold real numbers")
-            value = value.astype(wide(leaf.dtype), copy=False)
-        if value.shape != leaf.shape:
-            raise ValueError(f"{name} has shape {value.shape}, but the leaf has shape {leaf.shape}")
-        found[id(leaf)] = value if id(leaf) not in found else found[id(leaf)] + value
+        if leaf.tape is not None and not any(leaf is known for known in tape.leaves):
+            raise TapeError(f"{name}: this tensor was computed from leaves; give their tangents, and its own follows")
+        t = direction(leaf, value, name)
+        found[id(leaf)] = t if id(leaf) not in found else found[id(leaf)] + t
     return found
+
+
+def direction(leaf: Tensor, value: TensorLike, name: str) -> Any:
+    """A tangent of a leaf, in its dtype; for float16 in float32.
+
+    A tensor stays one where another tape would want its derivative.
+
+    Raises
+    ------
+    TypeError
+        If it holds no real numbers, or a tape that does not record now would want its derivative.
+    ValueError
+        If it has another shape.
+    """
+    shape = np.shape(value) if not isinstance(value, Tensor) else value.shape
+    if shape != leaf.shape:
+        raise ValueError(f"{name} has shape {shape}, but what it belongs to has shape {leaf.shape}")
+    if isinstance(value, Tensor):
+        if stands_on(value):
+            return value
+        if traced(value):
+            raise TypeError(
+                f"{name} is a tensor that is being differentiated itself, but no other tape records now that would see "
+                "what becomes of it. Pass its `.data` if its values alone are meant"
+            )
+        value = value.data
+    array = plain(value, name)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {array.dtype}; it must hold real numbers")
+    return array.astype(wide(leaf.dtype), copy=False)
 
 
 def push(tape: Recorder, found: dict[int, Any]) -> list[Any]:

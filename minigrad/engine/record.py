@@ -14,7 +14,7 @@ import numpy as np
 from minigrad.arrays import DOUBLE, HALF, SINGLE, plain, prepare, restore
 from minigrad.engine.context import CONTEXT, Recorder, current_layer
 from minigrad.engine.estimator import VJP, Save
-from minigrad.engine.nesting import Place, active, place, places_of
+from minigrad.engine.nesting import Place, active, made, place, places_of, standing
 from minigrad.engine.node import Around, Node, check_vjp
 from minigrad.engine.primitive import Primitive
 from minigrad.engine.residuals import check_save, sketch_residuals
@@ -22,7 +22,7 @@ from minigrad.engine.results import explain_read_only, forward_output, read_only
 from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array
 
-__all__ = ["record", "standing"]
+__all__ = ["record"]
 
 
 def record(
@@ -87,7 +87,14 @@ def record(
                 if value.tape is tape and not tape.pulled:
                     parents.append(value.node)
                 else:
-                    if value.tape is None and value.stands is None and tape.lent is None and not tape.pulled:
+                    stands = value.stands
+                    if tape.pulled or tape.lent is not None:
+                        own = False
+                    elif stands is None:
+                        own = value.tape is None
+                    else:
+                        own = tape in stands and stands[tape] is None
+                    if own:
                         parents.append(value)
                     else:
                         parents.append(place(value, tape, f"{primitive.name}: input {primitive.edge_name(k)!r}"))
@@ -170,28 +177,6 @@ def everywhere(primitive: Primitive, inputs: Sequence[Any]) -> dict[Recorder, Se
 def needed(where: Mapping[Recorder, Sequence[Place]], none: Sequence[Any]) -> tuple[bool, ...]:
     """For each input, whether some tape wants its gradient."""
     return tuple([any(parents[k] is not None for parents in where.values()) for k in range(len(none))])
-
-
-def made(data: Array, tape: Recorder | None, node: int | None) -> Tensor:
-    """Make the tensor that an operation returns, without the checks that one made by hand needs."""
-    result = Tensor.__new__(Tensor)
-    result.data = data
-    result.grad = result.name = result.stands = None
-    result.version = 0
-    result.requires_grad = tape is not None
-    result.tape, result.node = tape, node
-    return result
-
-
-def standing(data: Array, where: Mapping[Recorder, Place]) -> Tensor:
-    """A value as a tensor that stands on tapes, from the outside in."""
-    *_, (tape, index) = where.items()
-    result = made(data, tape, index if type(index) is int else None)
-    if type(index) is not int:
-        result.tape = None
-    if len(where) > 1 or type(index) is not int:
-        result.stands = dict(where)
-    return result
 
 
 def as_input(primitive: Primitive, k: int, value: Any) -> Array:

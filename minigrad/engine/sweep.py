@@ -200,7 +200,7 @@ def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:
 
 
 def starting(tape: Any, y: Tensor) -> tuple[str, int]:
-    """What messages call a backward pass from ``y``, and its node; raise if there is none."""
+    """The name of a backward pass from ``y``, for messages, and its node; raise if there is none."""
     if not isinstance(y, Tensor):
         raise TypeError(
             f"backward: the first argument is the Tensor to start from, recorded on this tape, but it is a "

@@ -28,7 +28,7 @@ JOINT = ("linear", "piecewise_linear")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a call of a primitive holds besides the values of its inputs.
+    """A call of a primitive, without the values of its inputs.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def own_tangent(primitive: Primitive, edge: int) -> Any:
 
 
 def with_inputs(primitive: Primitive, call: Call, values: Mapping[int, Any]) -> Saved:
-    """What the rules read, with other values of some inputs."""
+    """The saved values, with others of some inputs."""
     if not primitive.variadic:
         return {**call.saved, **{primitive.inputs[k]: value for k, value in values.items()}}
     (name,) = primitive.inputs

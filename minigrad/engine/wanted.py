@@ -1,4 +1,4 @@
-"""What a gradient is wanted of: leaves, and tensors on the way."""
+"""Targets of a gradient: leaves, and tensors on the way."""
 
 from __future__ import annotations
 

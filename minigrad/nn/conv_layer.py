@@ -23,7 +23,7 @@ __all__ = ["Conv1d", "Conv2d"]
 
 
 class _Conv(Saving):
-    """What both convolutions have in common: settings by axis of the kernel, drawn weight, and how they are shown."""
+    """The base of both convolutions: settings by axis of the kernel, a drawn weight, and how they are shown."""
 
     kernel_size: Any
     stride: Any

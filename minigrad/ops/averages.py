@@ -62,7 +62,7 @@ def average(
     2.0
     """
     shape = np.shape(values(x))
-    axes = reduced_axes(axis, len(shape))
+    axes = reduced_axes(axis, len(shape), "average")
     if weights is None:
         out = mean(x, axis, keepdims)
         number = math.prod([shape[k] for k in axes])

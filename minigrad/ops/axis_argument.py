@@ -14,8 +14,15 @@ from minigrad.typing import Array, Axis, Shape
 __all__ = ["counted", "drop", "kept_shape", "one_axis", "pushed", "reduced_axes"]
 
 
-def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
+def reduced_axes(axis: Axis, ndim: int, where: str = "") -> tuple[int, ...]:
     """The axes that are reduced, counted from the front.
+
+    Parameters
+    ----------
+    axis : int, tuple of int, or None
+    ndim : int
+    where : str, optional
+        A function that is composed of operations, for messages; those of a primitive name it by themselves.
 
     Raises
     ------
@@ -32,9 +39,10 @@ def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
             a = operator.index(a)
         except TypeError:
             hint = f"; write axis={tuple(axis)}" if isinstance(axis, list) else ""
-            raise TypeError(f"axis={axis!r} is not an int, a tuple of ints or None{hint}") from None
+            prefix = f"{where}: " if where else ""
+            raise TypeError(f"{prefix}axis={axis!r} is not an int, a tuple of ints or None{hint}") from None
         if not -ndim <= a < ndim:
-            raise np.exceptions.AxisError(a, ndim)
+            raise np.exceptions.AxisError(a, ndim, where or None)
         axes.append(a % ndim)
     return tuple(axes)
 

@@ -109,7 +109,7 @@ def _slogdet(a: Array) -> tuple[Array, Saved]:
 
 
 class SlogdetResult(NamedTuple):
-    """What `slogdet` returns, under NumPy's names."""
+    """The results of `slogdet`, under NumPy's names."""
 
     sign: Tensor
     logabsdet: Tensor
@@ -262,7 +262,7 @@ def solve(a: TensorLike, b: TensorLike, *, vjp: VJP = None) -> Tensor:
 
 
 def _right_sides(node: Node) -> float:
-    """What a factorization by LU and its use on all right-hand sides cost."""
+    """The cost of a factorization by LU and its use on all right-hand sides."""
     n = (node.in_shapes[0] or (1,))[-1]
     k = 1 if node.saved["vector"] else node.shape[-1]
     return math.prod(node.shape) / max(1, n * k) * (2 / 3 * n**3 + 2.0 * n**2 * k)

@@ -36,14 +36,14 @@ RANK = "its columns depend on each other, and the factors have no derivative the
 
 
 class EighResult(NamedTuple):
-    """What `eigh` returns, under NumPy's names."""
+    """The results of `eigh`, under NumPy's names."""
 
     eigenvalues: Tensor
     eigenvectors: Tensor
 
 
 class QRResult(NamedTuple):
-    """What `qr` returns, under NumPy's names."""
+    """The results of `qr`, under NumPy's names."""
 
     Q: Tensor
     R: Tensor

@@ -23,7 +23,7 @@ def _part(x: Tensor, axis: int, start: int | None, stop: int | None) -> Tensor:
 
 
 def _counted(axis: int, ndim: int, where: str) -> int:
-    return reduced_axes(one_axis(axis, where), ndim)[0]
+    return reduced_axes(one_axis(axis, f"{where}: "), ndim, where)[0]
 
 
 @stands_for(np.diff)
@@ -63,7 +63,7 @@ def diff(
         raise ValueError("diff: x must have an axis along which it differs")
     if n == 0:
         return out
-    axis = _counted(axis, out.ndim, "diff: ")
+    axis = _counted(axis, out.ndim, "diff")
     ends = [_end(each, out.shape, axis) for each in (prepend, append)]
     if prepend is not None or append is not None:
         out = concatenate([each for each in (ends[0], out, ends[1]) if each is not None], axis)
@@ -123,7 +123,7 @@ def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: Any = 1.0, axis: i
     1.5
     """
     y = floating(y, beside=x)
-    axis = _counted(axis, y.ndim, "trapezoid: ")
+    axis = _counted(axis, y.ndim, "trapezoid")
     if x is not None:
         dx = diff(floating(x, beside=y), axis=-1 if np.ndim(values(x)) == 1 else axis)
         if dx.ndim == 1:
@@ -169,7 +169,7 @@ def gradient(f: TensorLike, *varargs: Any, axis: Axis = None, edge_order: int = 
     if edge_order not in (1, 2):
         raise ValueError(f"gradient: edge_order={edge_order!r} must be 1 or 2")
     f = floating(f)
-    axes = reduced_axes(axis, f.ndim)
+    axes = reduced_axes(axis, f.ndim, "gradient")
     spacing = [constant(each, "gradient: a distance").astype(f.dtype) for each in varargs or (1.0,)]
     if len(spacing) == 1 and not spacing[0].ndim:
         spacing = spacing * len(axes)

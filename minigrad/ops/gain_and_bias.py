@@ -1,4 +1,4 @@
-"""What the normalisations have in common: a gain and a bias for each feature, which stand on the last axis."""
+"""Gain and bias of the normalisations: one for each feature, on the last axis."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pull_bias(g: Array, saved: Saved) -> Array:
 
 
 def are_arrays(g: Any, saved: Saved) -> bool:
-    """Whether a rule may work in place, on arrays of its own; tensors are not written to."""
+    """True if a rule may work in place, on arrays of its own; tensors are not written to."""
     return isinstance(g, np.ndarray) and isinstance(saved["inverse"], np.ndarray)
 
 

@@ -1,4 +1,4 @@
-"""What the operations of linear algebra have in common: what they ask of matrices, and what they say of bad ones.
+"""Checks and parts that the operations of linear algebra share: what they ask of matrices, and say of bad ones.
 
 All that is done to values here runs on tensors as on arrays, as the VJP rules do that call it.
 """

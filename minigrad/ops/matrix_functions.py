@@ -132,7 +132,7 @@ TRIANGLE = "a 0 stands on its diagonal"
 
 
 def _triangle(a: Any, settings: tuple[bool, bool, bool]) -> Any:
-    """What is read of A: one triangle, with ones on its diagonal if that is said."""
+    """The part of A that is read: one triangle, with ones on its diagonal if that is said."""
     low, _, unit = settings
     part = np.tril(a, -1 if unit else 0) if low else np.triu(a, 1 if unit else 0)
     return part + np.eye(a.shape[-1], dtype=bool) if unit else part

@@ -25,12 +25,12 @@ def _missing(x: TensorLike) -> Array:
 
 
 def _beside_numbers(nan: Array, axis: Axis) -> Array:
-    """Where NaN stands, and a number is among the values that are reduced with it."""
+    """The places of NaN that have a number among the values that are reduced with them."""
     return nan & ~nan.all(axis=axis, keepdims=True)
 
 
 def _number(nan: Array, axis: Axis, ddof: int = 0) -> Array:
-    """How many values there are beside NaN, minus ``ddof``; NaN where there are no more than that."""
+    """The number of values beside NaN, minus ``ddof``; NaN where there are no more than that."""
     count = math.prod(nan.shape[a] for a in reduced_axes(axis, nan.ndim)) - nan.sum(axis=axis, keepdims=True)
     return np.where(count > ddof, count - ddof, np.nan)
 

@@ -98,10 +98,10 @@ def norm(x: TensorLike, ord: Order = None, axis: Axis = None, keepdims: bool = F
     ----------
     x : Tensor or array_like
     ord : float, "fro" or None, default None
-        As in `numpy.linalg.norm`. None: √Σx², over any number of axes. Of one axis: (Σ|x|^ord)^(1/ord) for any number,
-        the largest and the smallest |x| for ∞ and −∞, and for 0 the number of entries that are not 0, of slope 0. Of
-        two axes, of a matrix: "fro", the largest (1) or smallest (−1) sum of |x| over a column, the same of rows (∞,
-        −∞), the largest (2) or smallest (−2) singular value, and the sum of these ("nuc").
+        As in `numpy.linalg.norm`. None: √Σx², over any number of axes. Of one axis: ``(Σ|x|^ord)^(1/ord)`` for any
+        number, the largest and the smallest size for ∞ and −∞, and for 0 the number of entries that are not 0, of
+        slope 0. Of two axes, of a matrix: "fro", the largest (1) or smallest (−1) sum of the sizes in a column, the
+        same of rows (∞, −∞), the largest (2) or smallest (−2) singular value, and the sum of these ("nuc").
     axis : int, tuple of int, or None
         None: all axes.
     keepdims : bool, default False
@@ -124,9 +124,11 @@ def norm(x: TensorLike, ord: Order = None, axis: Axis = None, keepdims: bool = F
     >>> mg.ops.norm([[3.0, -4.0], [0.0, 1.0]], 1, axis=1).data.tolist()
     [7.0, 1.0]
     """
-    axes = reduced_axes(axis, np.ndim(values(x)))
-    if ord is None or (len(axes) == 1 and not isinstance(ord, str)):
-        return _vector(x, 2 if ord is None else ord, axis, keepdims, vjp)
+    if ord is None:
+        return _vector(x, 2, axis, keepdims, vjp)
+    axes = reduced_axes(axis, np.ndim(values(x)), "norm")
+    if len(axes) == 1 and not isinstance(ord, str):
+        return _vector(x, ord, axis, keepdims, vjp)
     if len(axes) == 2 and ord == "fro":
         return _vector(x, 2, axis, keepdims, vjp)
     if len(axes) == 2 and ord in (1, -1, math.inf, -math.inf):

@@ -26,7 +26,9 @@ OBSERVED = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
 
 
 def _along(x: TensorLike, axis: int | None, where: str) -> tuple[TensorLike, int]:
-    return (reshape(x, -1), 0) if axis is None else (x, one_axis(axis, where))
+    if axis is None:
+        return reshape(x, -1), 0
+    return x, reduced_axes(one_axis(axis, f"{where}: "), np.ndim(values(x)), where)[0]
 
 
 @stands_for(np.sort)
@@ -45,7 +47,7 @@ def sort(x: TensorLike, axis: int | None = -1) -> Tensor:
     >>> mg.grad(lambda x: (mg.ops.sort(x) * [1.0, 10.0, 100.0]).sum())([5.0, 7.0, 6.0]).tolist()
     [1.0, 100.0, 10.0]
     """
-    x, axis = _along(x, axis, "sort: ")
+    x, axis = _along(x, axis, "sort")
     return take_along_axis(x, np.argsort(values(x), axis=axis, kind="stable"), axis)
 
 
@@ -72,7 +74,7 @@ def partition(x: TensorLike, kth: int | Sequence[int], axis: int | None = -1) ->
     >>> mg.grad(lambda x: mg.ops.partition(x, 0)[0])([5.0, 2.0, 6.0]).tolist()
     [0.0, 1.0, 0.0]
     """
-    x, axis = _along(x, axis, "partition: ")
+    x, axis = _along(x, axis, "partition")
     return take_along_axis(x, np.argpartition(values(x), kth, axis=axis), axis)
 
 
@@ -129,7 +131,7 @@ def quantile(x: TensorLike, q: ArrayLike, axis: Axis = None, method: str = "line
     shares = constant(q, "quantile: q").astype(float)
     if not ((shares >= 0) & (shares <= 1)).all():
         raise ValueError(f"quantile: q={q!r} must lie between 0 and 1; percentile takes 0 to 100")
-    return _quantile(x, shares, axis, method, keepdims)
+    return _quantile("quantile", x, shares, axis, method, keepdims)
 
 
 @stands_for(np.percentile)
@@ -162,7 +164,7 @@ def percentile(
     shares = constant(q, "percentile: q").astype(float)
     if not ((shares >= 0) & (shares <= 100)).all():
         raise ValueError(f"percentile: q={q!r} must lie between 0 and 100; quantile takes 0 to 1")
-    return _quantile(x, shares / 100, axis, method, keepdims)
+    return _quantile("percentile", x, shares / 100, axis, method, keepdims)
 
 
 @stands_for(np.median)
@@ -188,12 +190,12 @@ def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> mg.grad(mg.ops.median)([5.0, 1.0, 3.0, 9.0]).tolist()
     [0.5, 0.0, 0.5, 0.0]
     """
-    return _quantile(x, np.asarray(0.5), axis, "linear", keepdims)
+    return _quantile("median", x, np.asarray(0.5), axis, "linear", keepdims)
 
 
-def _quantile(x: TensorLike, shares: Array, axis: Axis, method: str, keepdims: bool) -> Tensor:
+def _quantile(name: str, x: TensorLike, shares: Array, axis: Axis, method: str, keepdims: bool) -> Tensor:
+    axes = reduced_axes(axis, np.ndim(values(x)), name)
     kept, count = counted(values(x), axis)
-    axes = reduced_axes(axis, len(kept))
     rest = tuple([k for k in range(len(kept)) if k not in axes])
     lead = tuple([kept[k] for k in rest])
     rows = reshape(transpose(floating(x), rest + axes), (*lead, count))

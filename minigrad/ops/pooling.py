@@ -38,7 +38,7 @@ def _windows(x: Array, kernel: Pair, stride: Pair | None, padding: Pair) -> Wind
 
 
 def _tied(x: Array, out: Array, windows: Windows, dtype: DTypeLike) -> Array:
-    """How many values of each window are its largest."""
+    """The number of values of each window that are its largest."""
     ties = np.zeros(out.shape, dtype)
     for pixels in windows.shifts(x):
         ties += pixels == out

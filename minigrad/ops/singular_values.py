@@ -17,14 +17,18 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.arithmetic import subtract
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.indexing import getitem
+from minigrad.ops.matmul import matmul
 from minigrad.ops.matrices import between, cubic, diagonal, divided, finite
-from minigrad.ops.shapes import swapaxes
+from minigrad.ops.powers import square
+from minigrad.ops.reductions import sum as total
+from minigrad.ops.shapes import reshape, swapaxes
 from minigrad.structure import swap
 from minigrad.typing import Array
 
-__all__ = ["pinv", "svd"]
+__all__ = ["lstsq", "pinv", "svd"]
 
 Saved = dict[str, Any]
 
@@ -33,7 +37,7 @@ ZERO = "a singular value is 0: its vectors are not determined by the matrix, and
 
 
 class SVDResult(NamedTuple):
-    """What `svd` returns, under NumPy's names."""
+    """The results of `svd`, under NumPy's names."""
 
     U: Tensor
     S: Tensor
@@ -209,6 +213,61 @@ def pinv(a: TensorLike, rcond: float | None = None, *, vjp: VJP = None) -> Tenso
     [[0.5, 0.0]]
     """
     return record(_pinv, (a,), {"rcond": rcond}, vjp=vjp)
+
+
+@stands_for(np.linalg.lstsq)
+def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> tuple[Tensor, Tensor, int, Tensor]:
+    """The x that makes ``‖b − a @ x‖`` smallest; of several, the shortest: ``pinv(a) @ b``.
+
+    Parameters
+    ----------
+    a : Tensor or array_like, shape (m, n)
+    b : Tensor or array_like, shape (m,) or (m, k)
+    rcond : float, optional
+        Singular values of ``a`` below this part of the largest count as 0; default: the machine epsilon times
+        max(m, n).
+
+    Returns
+    -------
+    x : Tensor, shape (n,) or (n, k)
+    residuals : Tensor, shape (1,) or (k,)
+        The smallest sums of squares, by column of ``b``; empty if m ≤ n or the rank is below n.
+    rank : int
+    s : Tensor, shape (min(m, n),)
+        The singular values of ``a``.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If ``a`` is no matrix or not finite.
+    ValueError
+        If ``b`` has not as many rows as ``a``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import ops
+    >>> a = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])  # a line through three points
+    >>> x, residuals, rank, s = ops.lstsq(a, [1.0, 3.0, 5.0])
+    >>> x.data.round(12).tolist(), rank
+    ([2.0, 1.0], 2)
+    """
+    a, b = [each if isinstance(each, Tensor) else Tensor(each) for each in (a, b)]
+    if a.ndim != 2:
+        raise np.linalg.LinAlgError(f"lstsq: a must have shape (m, n), one matrix, but it has shape {a.shape}")
+    m, n = a.shape
+    if b.ndim not in (1, 2) or b.shape[0] != m:
+        raise ValueError(f"lstsq: b must have shape ({m},) or ({m}, k), one row for each row of a, not {b.shape}")
+    if a.dtype.kind != "f" and b.dtype.kind == "f":  # integers beside floats take their dtype, in every step
+        a = Tensor(a.data.astype(b.dtype))
+    s = svd(a, compute_uv=False)
+    cut = float(np.finfo(s.dtype).eps) * max(m, n) if rcond is None else rcond
+    rank = int((s.data > cut * s.data.max(initial=0)).sum())
+    x = matmul(pinv(a, cut), b)
+    left = square(subtract(b, matmul(a, x)))
+    if m <= n or rank < n:
+        return x, Tensor(np.zeros(0, left.dtype)), rank, s
+    return x, reshape(total(left, axis=0), (-1,)), rank, s
 
 
 # Golub and Van Loan, Figure 8.6.1, about: 14 m n² + 8 n³ with thin factors.

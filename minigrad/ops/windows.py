@@ -11,6 +11,7 @@ import math
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -104,13 +105,13 @@ class Windows:
                 "kernel, or larger images"
             )
 
-    @property
+    @cached_property
     def extent(self) -> tuple[int, int]:
         """Height and width of a window, with the gaps of the dilation: (size − 1)·dilation + 1."""
         h, w = [(k - 1) * d + 1 for k, d in zip(self.size, self.dilation, strict=True)]
         return h, w
 
-    @property
+    @cached_property
     def out(self) -> tuple[int, int]:
         """Height and width of the output: ⌊(image + 2·padding − extent) / stride⌋ + 1."""
         h, w = [(n + 2 * p - k) // s + 1 for n, p, k, s in self._axes()]
@@ -132,7 +133,7 @@ class Windows:
         self.crop(out)[...] = x
         return out
 
-    @property
+    @cached_property
     def padded_size(self) -> tuple[int, int]:
         """Height and width with padding."""
         return self.image[0] + 2 * self.padding[0], self.image[1] + 2 * self.padding[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad.engine.sweep import start_cotangent
+from minigrad.engine.pushforward import direction
 from minigrad.transforms.recording import Recorded, _record
 
 __all__ = ["jvp"]
@@ -85,4 +85,4 @@ def _with_tangents(
             directions += tree.match(tangent, f"{what}: tangent {k}", f"primal {k}")
     paths = [path.replace("argument", "tangent") for tree in recorded.arguments for path in tree.paths]
     leaves = zip(recorded.leaves, directions, paths, strict=True)
-    return recorded, [start_cotangent(leaf.detach(), t, path, recorded=True) for leaf, t, path in leaves]
+    return recorded, [direction(leaf, t, path) for leaf, t, path in leaves]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.arrays import plain
+from minigrad.engine.context import CONTEXT
 from minigrad.engine.define import primitive
 from minigrad.engine.nesting import bound, index_on, place, stands_on
 from minigrad.engine.tape import Tape
@@ -49,7 +50,7 @@ class Recorded:
             found: Sequence[Any] = [np.zeros_like(leaf.data) for leaf in self.leaves]
         else:
             found = self.tape.gradients(self.total, self.leaves, cotangent=cotangent, rng=rng)
-        return self.per_argument([self.given(g) for g in found])
+        return self.per_argument(found if not CONTEXT.tapes else [self.given(g) for g in found])
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """The tangents of the outputs, for those of the leaves."""
@@ -66,7 +67,10 @@ class Recorded:
 
     def per_argument(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
         """Things that belong to the leaves, such as gradients, in the structures of the arguments."""
-        if len(leaves) == len(self.arguments) and all([tree.is_leaf for tree in self.arguments]):
+        for tree in self.arguments:
+            if tree.root is not None:
+                break
+        else:
             return tuple(leaves)
         found, start = [], 0
         for tree in self.arguments:
@@ -76,8 +80,9 @@ class Recorded:
 
     def value(self) -> Any:
         """The value of the function, as arrays."""
-        given = [self.given(out) for out in self.outputs.leaves]
-        return given[0] if self.outputs.is_leaf else self.outputs.rebuild(given)
+        if self.outputs.is_leaf:
+            return self.given(self.outputs.leaves[0])
+        return self.outputs.rebuild([self.given(out) for out in self.outputs.leaves])
 
     def given_aux(self) -> Any:
         """The auxiliary output, with its tensors as arrays; what it holds besides stays as it is."""
@@ -91,6 +96,8 @@ class Recorded:
 
         Of arguments that are recorded there, all results are tensors, constants too.
         """
+        if not CONTEXT.tapes:
+            return x.data if isinstance(x, Tensor) else x
         if isinstance(x, Tensor):
             return x if stands_on(x) or self.inside else x.data
         return Tensor(x) if self.inside else x
@@ -123,9 +130,13 @@ def _record(
     with Tape() as tape:
         for position in positions:
             tree = flatten(call[position], f"{what}: argument {position % len(call)}")
-            new = [_leaf(value, path, tape) for value, path in zip(tree.leaves, tree.paths, strict=True)]
-            call[position] = new[0] if tree.is_leaf else tree.rebuild(new)
-            leaves += new
+            if tree.root is None:
+                call[position] = leaf = _leaf(tree.leaves[0], tree.paths[0], tape)
+                leaves.append(leaf)
+            else:
+                new = [_leaf(value, path, tape) for value, path in zip(tree.leaves, tree.paths, strict=True)]
+                call[position] = tree.rebuild(new)
+                leaves += new
             arguments.append(tree)
         out = fn(*call, **kwargs)
         aux = None
@@ -193,7 +204,7 @@ def _outputs(value: Any, tape: Tape, what: str) -> Tree:
 
 def _check_here(out: Tensor, tape: Tape, what: str) -> None:
     """Raise if a gradient would be lost with an output, for it hangs on a tape that does not record."""
-    if out.requires_grad:
+    if out.requires_grad and out.tape is not tape:
         place(out, tape, what)
 
 
@@ -219,4 +230,4 @@ def _joined(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> Tensor:
         joint: Any = joined([out for out in outputs if out.requires_grad])
         return joint if isinstance(joint, Tensor) else Tensor(joint)
     (out,) = outputs
-    return identity(out) if any([out is leaf for leaf in leaves]) else out
+    return identity(out) if out.node is None and any([out is leaf for leaf in leaves]) else out
