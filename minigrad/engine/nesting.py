@@ -35,6 +35,7 @@ __all__ = [
     "leave",
     "lend",
     "lost",
+    "made",
     "place",
     "places_of", "standing",
     "stands_on",
