@@ -86,6 +86,8 @@ class Domain(Enum):
     """The measured batches that a bootstrap takes again, for the error of a number that was chosen."""
     LISTENED = 25, 0
     """Calls of an estimator that find out whether it draws at all."""
+    DIRECTION = 26, 0
+    """The directions of a gradient that is estimated without a backward pass."""
 
     def __init__(self, number: int, places: int):
         self.word, self.places = MARK + number, places
