@@ -88,6 +88,8 @@ class Domain(Enum):
     """A direction of the parameters, along which the shares of nodes in a variance are measured; by number."""
     LISTENED = 25, 0
     """Calls of an estimator that find out whether it draws at all."""
+    DIRECTION = 26, 0
+    """The directions of a gradient that is estimated without a backward pass."""
 
     def __init__(self, number: int, places: int):
         self.word, self.places = MARK + number, places
