@@ -84,7 +84,7 @@ class Domain(Enum):
     """Random parts of a batch, whose exact gradients a method is compared with."""
     RESAMPLE = 24, 0
     """The measured batches that a bootstrap takes again, for the error of a number that was chosen."""
-    DIRECTION = 27, 1
+    TANGENT = 27, 1
     """A direction of the parameters, along which the shares of nodes in a variance are measured; by number."""
     LISTENED = 25, 0
     """Calls of an estimator that find out whether it draws at all."""

@@ -49,7 +49,7 @@ class Tangents:
         random = [node for node in target.tape.nodes if node.draws()]
         found: dict[int, list[list[Array]]] = {node.index: [] for node in random}
         for number in range(count):
-            rng = generator(Domain.DIRECTION, key, number)
+            rng = generator(Domain.TANGENT, key, number)
             signs = [rng.integers(0, 2, tensor.shape) * 2.0 - 1.0 for tensor in target.tensors]
             seeds = {id(tensor): v.astype(tensor.dtype) for tensor, v in zip(target.tensors, signs, strict=True)}
             nodes = target.tape.pushforward([(tensor, seeds[id(tensor)]) for tensor in target.tensors])
