@@ -40,6 +40,22 @@ def binary(f: Any) -> list[Call]:
             (lambda x, y: f(x, y, casting="same_kind", subok=True), (V, (2, 1)))]  # fmt: skip
 
 
+def of_scipy(f: Any) -> list[Call]:
+    """Of two arguments, numbers in the dtype of the arrays: SciPy takes a plain number beside float32 for a double."""
+    return [(f, (M, V)), (f, (S, M)), (lambda x: f(x, x.dtype.type(1.5)), (M,)),
+            (lambda x: f(np.full(3, 1.5, x.dtype), x, casting="same_kind", subok=True), (M,))]  # fmt: skip
+
+
+def by_the_last(f: Any) -> list[Call]:
+    """Of an order, by which there is no derivative, and a variable."""
+    return [
+        (lambda x: f(x.dtype.type(2), x), (M,)),
+        (lambda x: f(np.full(3, 2, x.dtype), x), (M,)),
+        (lambda x: f(np.array([[1], [3]], x.dtype), x), (S,)),
+        (lambda x: f(x.dtype.type(1), x, casting="same_kind"), (V,)),
+    ]
+
+
 def reduction(f: Any) -> list[Call]:
     return [
         (f, (M,)),
@@ -490,6 +506,79 @@ CALLS |= {
     ],
 }
 
+# Grids
+CALLS |= {
+    np.linspace: [
+        (lambda x, y: np.linspace(x, y, 5), (S, V)),
+        (lambda x, y: np.linspace(x, y, num=4, endpoint=False), (V, M)),
+        (lambda x: np.linspace(x.dtype.type(0), x, 3, axis=-1), (V,)),
+        (lambda x: np.linspace(x, x, 1), (V,)),
+        (lambda x: np.linspace(x, x.dtype.type(4), 0), (M,)),
+        (lambda x, y: np.linspace(start=x, stop=y, num=3, dtype=np.float64), (S, S)),
+    ],
+    np.logspace: [
+        (lambda x, y: np.logspace(x, y, 5), (S, V)),
+        (lambda x, y: np.logspace(x, y, 3, False, y, axis=1), (V, V)),
+    ],
+    np.meshgrid: [
+        (np.meshgrid, (V, (2,))),
+        (lambda x, y: np.meshgrid(x, y, sparse=True), (V, (2,))),
+        (lambda x, y: np.meshgrid(x, y, x, indexing="ij"), (V, (2,))),
+        (lambda x: np.meshgrid(x, np.arange(2, dtype=x.dtype), copy=False), (V,)),
+        (np.meshgrid, (V,)),
+    ],
+    np.vander: [
+        (np.vander, (V,)),
+        (lambda x: np.vander(x, 4), (V,)),
+        (lambda x: np.vander(x, N=2, increasing=True), (V,)),
+    ],
+}
+
+# Of real numbers; products; beside NaN
+CALLS |= {
+    **{f: [(f, (M,)), (f, (S,))] for f in (np.real, np.imag, np.real_if_close, np.i0)},
+    np.angle: [(np.angle, (M,)), (lambda x: np.angle(x * np.array([-1, 1, -1], x.dtype), deg=True), (M,))],
+    np.conjugate: unary(np.conjugate),
+    np.copysign: [*binary(np.copysign), (lambda x, y: np.copysign(x, -y), (M, V))],
+    np.heaviside: [*binary(np.heaviside), (lambda h: np.heaviside(np.array([-1, 0, 1], h.dtype), h), (M,))],
+    np.divmod: [(np.divmod, (M, V)), (lambda x: np.divmod(x, 1.5), (M,))],
+    np.linalg.multi_dot: [
+        (lambda x, y, z: np.linalg.multi_dot([x, y, z]), (M, (3, 4), (4, 2))),
+        (lambda x, y, z: np.linalg.multi_dot((x, y, z)), (V, (3, 4), (4,))),
+    ],
+    np.correlate: [
+        (np.correlate, ((5,), V)),
+        (np.correlate, (V, (5,))),
+        (lambda x, y: np.correlate(x, y, "full"), ((4,), V)),
+        (lambda x, y: np.correlate(a=x, v=y, mode="same"), ((5,), (2,))),
+    ],
+    **{
+        f: [
+            (f, (M,)),
+            (lambda x, f=f: f(x, 1), (C,)),
+            (lambda x, f=f: f(np.where(np.eye(3) > 0, x.dtype.type(np.nan), x), axis=0), (V,)),
+        ]
+        for f in (np.nancumsum, np.nancumprod)
+    },
+}
+
+# SciPy's
+CALLS |= {
+    **{f: unary(f) for f in (special.gamma, special.gammaln, special.rgamma, special.gammasgn, special.psi)},
+    **{f: unary(f) for f in (special.j0, special.j1, special.y0, special.y1, special.k0, special.k1)},
+    **{f: unary(f) for f in (special.i0, special.i1, special.i0e, special.i1e, special.ndtr, special.log_ndtr)},
+    **{f: unary(f) for f in (special.erfcx, special.dawsn, special.expi, special.exp1, special.exp10)},
+    **{f: unary(f) for f in (special.log_expit, special.entr)},
+    **{f: within(f, 0.0) for f in (special.erfinv, special.erfcinv, special.logit, special.ndtri)},
+    **{f: of_scipy(f) for f in (special.beta, special.betaln, special.xlogy, special.xlog1py)},
+    **{f: of_scipy(f) for f in (special.rel_entr, special.kl_div)},
+    **{f: by_the_last(f) for f in (special.jv, special.yv, special.yn, special.iv, special.kv, special.ive)},
+    **{f: by_the_last(f) for f in (special.gammainc, special.gammaincc)},
+    special.betainc: within(
+        lambda x, **settings: special.betainc(x.dtype.type(2), x.dtype.type(1.5), x, **settings), 0.0
+    ),
+}
+
 # Functions that a NumPy may not have
 for function, calls in {
     "astype": lambda f: [(lambda x: f(x, np.float64), (M,)), (lambda x: f(x, np.float32), (M,))],
@@ -512,6 +601,10 @@ for function, calls in {
     "linalg.outer": lambda f: [(f, (V, (2,)))],
     "linalg.cross": lambda f: [(f, (M, M)), (lambda x, y: f(x, y, axis=0), ((3, 2), (3, 2)))],
     "linalg.svdvals": lambda f: [(lambda x: f(positive(x)), (QS,))],
+    "vecdot": lambda f: [(f, (M, V)), (f, (V, V))],
+    "linalg.vecdot": lambda f: [(f, (M, M)), (lambda x, y: f(x, y, axis=0), (M, M))],
+    "matvec": lambda f: [(f, (C, (4,))), (f, (M, V))],
+    "vecmat": lambda f: [(f, (V, (3, 2))), (f, (M, (2, 3, 4)))],
     "linalg.matmul": lambda f: [(f, (M, V)), (lambda x: f(np.ones((4, 2)), x), (M,))],
 }.items():
     found: Any = np

@@ -23,7 +23,7 @@ LINEAR = {
     "deg2rad": (0,), "multiply": (0, 1), "negative": (0,), "pad": (0,), "positive": (0,), "rad2deg": (0,),
     "reshape": (0,), "rms_norm": (1,), "solve": (1,), "solve_triangular": (1,), "split": (0,), "squeeze": (0,),
     "stack": (0, 1, 2), "subtract": (0, 1), "sum": (0,), "swapaxes": (0,), "take": (0,), "take_along_axis": (0,),
-    "transpose": (0,), "where": (0, 1), **dict.fromkeys(SHAPES, (0, 1, 2)),
+    "transpose": (0,), "where": (0, 1), "xlog1py": (0,), "xlogy": (0,), **dict.fromkeys(SHAPES, (0, 1, 2)),
 }  # fmt: skip
 """Inputs in which the operation is linear: the derivative by one does not hold its value, and is what it was."""
 

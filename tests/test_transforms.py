@@ -117,5 +117,32 @@ def test_a_second_derivative():
     assert mg.grad(mg.grad(lambda x: 3.0 * x))(2.0) == 0.0  # a constant gradient is a tensor within another
 
 
+THREE = mg.Tensor(3.0)
+IN_DIRECTION = {
+    "vjp": (lambda g: mg.vjp(lambda x: x * 3, 2.0)[1](g)[0], 3),
+    "vjp of a constant": (lambda g: mg.vjp(lambda x: THREE, 2.0)[1](g)[0], 0),
+    "vjp of a constant, at the same point": (lambda x: mg.vjp(lambda x: THREE, x)[1](x)[0], 0),
+    "vjp by an argument that is not used": (lambda g: mg.vjp(lambda x, y: x * 3, 2.0, 4.0)[1](g)[1], 0),
+    "vjp of a container with a constant": (lambda g: mg.vjp(lambda x: {"a": THREE}, 2.0)[1]({"a": g})[0], 0),
+    "vjp of a container": (lambda g: mg.vjp(lambda x: (THREE, 2 * x), 2.0)[1]((g, 1.0))[0], 0),
+    "jvp": (lambda t: mg.jvp(lambda x: x * 3, (2.0,), (t,))[1], 3),
+    "jvp of a constant": (lambda t: mg.jvp(lambda x: THREE, (2.0,), (t,))[1], 0),
+    "jvp by an argument that is not used": (lambda t: mg.jvp(lambda x, y: x * 3, (2.0, 4.0), (1.0, t))[1], 0),
+    "jvp of a container": (lambda t: mg.jvp(lambda x: (x * 3, THREE), (2.0,), (t,))[1][1], 0),
+    "hvp": (lambda t: mg.hvp(lambda x: x**3, (2.0,), (t,)), 12),
+    "hvp of a linear function": (lambda t: mg.hvp(lambda x: x * 3, (2.0,), (t,)), 0),
+    "gauss_newton_product": (lambda t: mg.gauss_newton_product(lambda x: x * 3, (2.0,), (t,)), 9),
+    "gauss_newton_product of a constant": (lambda t: mg.gauss_newton_product(lambda x: THREE, (2.0,), (t,)), 0),
+}
+
+
+@pytest.mark.parametrize("name", IN_DIRECTION)
+def test_products_are_differentiated_by_the_direction(name):
+    """They are linear in it, and where they are 0 whatever it is, the derivative is 0, too, and no error."""
+    product, slope = IN_DIRECTION[name]
+    assert mg.grad(product)(1.5) == slope and mg.jvp(product, (1.5,), (1.0,))[1] == slope
+    assert mg.grad(mg.grad(lambda t: product(t) * t))(1.5) == 2 * slope
+
+
 def test_a_list_of_numbers_is_an_array():
     assert mg.grad(lambda x: (x**2).sum())([[1.0, 2.0], [3.0, 4.0]]).tolist() == [[2.0, 4.0], [6.0, 8.0]]

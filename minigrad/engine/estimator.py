@@ -182,4 +182,6 @@ def estimator_hint(value: Any, argument: str) -> str:
         return f"write {argument}=minigrad.estimators.parse({value!r})"
     if isinstance(value, type) and issubclass(value, Estimator):
         return f"this is the class; make one of it, as in {argument}={value.__name__}(0.1)"
+    if getattr(value, "backward_pass", True) is False:
+        return "it estimates the whole gradient and stands at no node: call its .gradient(loss, parameters)"
     return "see minigrad.estimators, or subclass minigrad.Estimator"

@@ -1,4 +1,7 @@
-"""Estimators: what to keep of a cotangent. One family a file, and one line here; designs and axes in one place each."""
+"""Estimators: what to keep of a cotangent. One family a file, and one line here; designs and axes in one place each.
+
+`WholeGradient` and what is derived from it estimate the gradient as a whole, without a backward pass.
+"""
 
 import types
 
@@ -7,7 +10,11 @@ from minigrad.estimators import presets as presets
 from minigrad.estimators.budget import with_budget as with_budget
 from minigrad.estimators.diagonal import DiagonalSketch as DiagonalSketch
 from minigrad.estimators.exact import Exact as Exact
+from minigrad.estimators.forward_gradient import ForwardGradient as ForwardGradient
 from minigrad.estimators.lowrank import LowRankSketch as LowRankSketch
+from minigrad.estimators.objective import Objective as Objective
+from minigrad.estimators.perturbation import EvolutionStrategy as EvolutionStrategy
+from minigrad.estimators.perturbation import WeightPerturbation as WeightPerturbation
 from minigrad.estimators.projection import RandomProjection as RandomProjection
 from minigrad.estimators.rangefinder import RangeFinderSketch as RangeFinderSketch
 from minigrad.estimators.replacement import WithReplacement as WithReplacement
@@ -19,6 +26,7 @@ from minigrad.estimators.text import names as names
 from minigrad.estimators.text import parse as parse
 from minigrad.estimators.text import register as register
 from minigrad.estimators.topk import TopK as TopK
+from minigrad.estimators.whole_gradient import WholeGradient as WholeGradient
 from minigrad.estimators.winner import WinnerTakeAll as WinnerTakeAll
 
 # Of the modules, `presets` alone is for users.

@@ -12,11 +12,11 @@ import numpy as np
 from minigrad.engine.estimator import Estimator
 from minigrad.naming import unknown
 
-__all__ = ["Named", "check_budget", "check_choice"]
+__all__ = ["Named", "Written", "check_budget", "check_choice"]
 
 
-class Named(Estimator):
-    """An estimator with arguments as dataclass fields; it is written as ``repr`` shows it."""
+class Written:
+    """Base of things whose arguments are dataclass fields; they are written as ``repr`` shows them."""
 
     def __repr__(self) -> str:
         parts = []
@@ -27,6 +27,10 @@ class Named(Estimator):
             elif value != field.default:
                 parts.append(f"{field.name}={value!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+class Named(Written, Estimator):
+    """An estimator with arguments as dataclass fields; it is written as ``repr`` shows it."""
 
 
 def check_choice(owner: Any, what: str, value: Any, known: Iterable[str]) -> None:

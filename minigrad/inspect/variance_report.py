@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from minigrad.inspect.means import Mean
@@ -48,6 +48,11 @@ class Variance(Report):
         ``by_node`` are those of the backward pass; all are orthogonal.
     residuals_error, residuals_share_error : float
         The standard error of that, and of its share.
+    directions : int
+        The number of random directions along which the shares of nodes were measured; 0 if they were measured
+        without, draw by draw.
+    direction_errors : dict of int to float
+        The standard error of each share that is due to the directions.
 
     Examples
     --------
@@ -80,6 +85,8 @@ class Variance(Report):
     residuals: float = 0.0
     residuals_error: float = 0.0
     residuals_share_error: float = 0.0
+    directions: int = 0
+    direction_errors: dict[int, float] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
@@ -117,6 +124,9 @@ class Variance(Report):
             f"± s.e. over {self.draws} draws ({self.effective_draws:.3g} effective) on this one recording",
             f"signal to noise {self.signal_to_noise:.3g}; mean cosine with the exact gradient {self.cosine:.3g}",
         ]
+        if self.directions:
+            worst = 100 * max(self.direction_errors.values(), default=0.0)
+            notes.append(f"shares along {self.directions} directions, which add an error of up to ± {worst:.1f} %")
         if self.warning:
             notes.append(self.warning)
         if self.biased:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from minigrad.ops import methods
 from minigrad.ops import numpy_composed as numpy_composed
+from minigrad.ops import numpy_grids as numpy_grids
+from minigrad.ops import scipy_special as scipy_special
 from minigrad.ops.arithmetic import *
 from minigrad.ops.averages import *
 from minigrad.ops.batch_normalization import *
@@ -23,6 +25,7 @@ from minigrad.ops.exponential import *
 from minigrad.ops.extremes import *
 from minigrad.ops.factorizations import *
 from minigrad.ops.finite_differences import *
+from minigrad.ops.gamma_functions import *
 from minigrad.ops.hyperbolic import *
 from minigrad.ops.indexing import *
 from minigrad.ops.joining import *
@@ -38,6 +41,7 @@ from minigrad.ops.padding import *
 from minigrad.ops.piecewise import *
 from minigrad.ops.pooling import *
 from minigrad.ops.powers import *
+from minigrad.ops.quantiles import *
 from minigrad.ops.random import *
 from minigrad.ops.ranks import *
 from minigrad.ops.reductions import *

@@ -10,6 +10,7 @@ from minigrad.theory.convergence import (
     step_size,
     steps_to_precision,
 )
+from minigrad.theory.direction_moments import difference_bias, directional_variances
 from minigrad.theory.distortion import cotangent_distortion, input_distortion, weight_distortion
 from minigrad.theory.joint_probabilities import systematic_joint_probabilities
 from minigrad.theory.probabilities import minimal_distortion, optimal_probabilities
@@ -19,6 +20,8 @@ __all__ = [
     "BudgetAdvice",
     "cotangent_distortion",
     "descent_bound",
+    "difference_bias",
+    "directional_variances",
     "input_distortion",
     "minimal_distortion",
     "optimal_budget",

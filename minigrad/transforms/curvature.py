@@ -105,5 +105,5 @@ def gauss_newton_product(
     (pushed,) = recorded.push(directions)
     if loss is not None:
         pushed = hvp(loss, (recorded.value(),), (pushed,))
-    found = recorded.pull(pushed, rng)
+    found = recorded.pull(pushed, rng, directions)
     return found if len(found) > 1 else found[0]

@@ -44,15 +44,18 @@ class Recorded:
     aux: Any
     """The second part of what the function returned, with ``has_aux``."""
 
-    def pull(self, cotangent: Any, rng: Seed) -> tuple[Any, ...]:
-        """The gradients by the arguments, in their structures, for a cotangent of ``total``."""
+    def pull(self, cotangent: Any, rng: Seed, beside: Sequence[Any] = ()) -> tuple[Any, ...]:
+        """The gradients by the arguments, in their structures, for a cotangent of ``total``.
+
+        ``beside`` are cotangents of outputs that do not depend on the arguments.
+        """
         if index_on(self.total, self.tape) is None:
             found: Sequence[Any] = [np.zeros_like(leaf.data) for leaf in self.leaves]
         else:
             found = self.tape.gradients(self.total, self.leaves, cotangent=cotangent, rng=rng)
-        return self.per_argument(found if not CONTEXT.tapes else [self.given(g) for g in found])
+        return self.per_argument(self.along(found, (cotangent, *beside)))
 
-    def push(self, tangents: Sequence[Any]) -> list[Any]:
+    def push(self, tangents: Sequence[Any]) -> Sequence[Any]:
         """The tangents of the outputs, for those of the leaves."""
         seeds = dict(zip(map(id, self.leaves), tangents, strict=True))
         nodes = self.tape.pushforward(list(zip(self.leaves, tangents, strict=True)))
@@ -63,7 +66,14 @@ class Recorded:
                 found.append(nodes[index])
             else:
                 found.append(seeds[id(out)] if id(out) in seeds else np.zeros_like(out.data))
-        return [self.given(t) for t in found]
+        return self.along(found, tangents)
+
+    def along(self, found: Sequence[Any], directions: Sequence[Any]) -> Sequence[Any]:
+        """What came of cotangents or tangents, as it is handed out: tensors where these are recorded, zeros too."""
+        if not CONTEXT.tapes:
+            return found
+        inside = self.inside or any([isinstance(d, Tensor) and stands_on(d) for d in (*directions, *found)])
+        return [self.given(each, inside) for each in found]
 
     def per_argument(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
         """Things that belong to the leaves, such as gradients, in the structures of the arguments."""
@@ -91,16 +101,18 @@ class Recorded:
             return self.aux
         return tree.rebuild([self.given(part) if isinstance(part, Tensor) else part for part in tree.leaves])
 
-    def given(self, x: Any) -> Any:
+    def given(self, x: Any, inside: bool | None = None) -> Any:
         """A value as it is handed out: an array, or a tensor where a tape that records may want its gradient.
 
         Of arguments that are recorded there, all results are tensors, constants too.
         """
         if not CONTEXT.tapes:
             return x.data if isinstance(x, Tensor) else x
+        if inside is None:
+            inside = self.inside
         if isinstance(x, Tensor):
-            return x if stands_on(x) or self.inside else x.data
-        return Tensor(x) if self.inside else x
+            return x if inside or stands_on(x) else x.data
+        return Tensor(x) if inside else x
 
     @property
     def inside(self) -> bool:

@@ -86,27 +86,28 @@ def vjp(fn: Callable[..., Any], *args: Any, has_aux: bool = False) -> tuple[Any,
     recorded = _record(fn, args, {}, range(len(args)), "vjp", has_aux)
 
     def pullback(g: Any, rng: Seed = None) -> tuple[Any, ...]:
-        return recorded.pull(_cotangent(recorded, g), rng)
+        cotangent, beside = _cotangent(recorded, g)
+        return recorded.pull(cotangent, rng, beside)
 
     if has_aux:
         return recorded.value(), pullback, recorded.given_aux()
     return recorded.value(), pullback
 
 
-def _cotangent(recorded: Recorded, g: Any) -> Any:
-    """The cotangent of all outputs together, made of one that has the structure of the value."""
+def _cotangent(recorded: Recorded, g: Any) -> tuple[Any, list[Any]]:
+    """The cotangent of all outputs together, made of one that has the structure of the value; and its parts."""
     outputs = recorded.outputs
     if outputs.is_leaf:
-        if not recorded.total.requires_grad:
-            start_cotangent(recorded.total, g, "vjp")  # a wrong shape is a mistake here, too
-        return g
+        if not recorded.total.requires_grad:  # a wrong shape is a mistake here, too
+            start_cotangent(recorded.total, g, "vjp", recorded=True)
+        return g, []
     given = outputs.match(g, "vjp: the cotangent", "the value")
     parts = [
         (out, start_cotangent(out, part, path, recorded=True))
         for out, part, path in zip(outputs.leaves, given, outputs.paths, strict=True)
     ]
     depend = [g for out, g in parts if out.requires_grad]
-    return parts[0][1] if len(parts) == 1 else joined(depend)
+    return parts[0][1] if len(parts) == 1 else joined(depend), [g for _, g in parts]
 
 
 @overload
