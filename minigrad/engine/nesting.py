@@ -50,6 +50,11 @@ Place: TypeAlias = "int | Tensor | None"
 def enter(tape: Recorder) -> None:
     """Let a tape record."""
     CONTEXT.tapes.append(tape)
+    if len(CONTEXT.tapes) > 1:
+        tapes = active()
+        within = tapes.index(tape)
+        for k, other in enumerate(tapes[:within]):
+            other.within = max(other.within, within - k)
 
 
 def leave(tape: Recorder) -> None:
