@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from numpy.typing import ArrayLike
 
@@ -23,7 +23,7 @@ Difference: TypeAlias = Literal["antithetic", "one-sided"]
 class Perturbation(Directional):
     """ĝ = (1/k) Σ_j D(v_j) v_j with D(v) a difference of two values of the loss; subclasses are dataclasses."""
 
-    unbiased: ClassVar[bool] = False  # type: ignore[misc]  # a constant of the class
+    unbiased = False
     sigma: float
     difference: Difference
 
@@ -117,8 +117,6 @@ class EvolutionStrategy(Perturbation):
     True
     """
 
-    law: ClassVar[DirectionLaw] = "gaussian"  # type: ignore[misc]
-    orthogonal: ClassVar[bool] = False  # type: ignore[misc]
     sigma: float
     directions: int = 1
     difference: Difference = "antithetic"

@@ -17,11 +17,13 @@ from minigrad.counts import MOST_DRAWS, count
 from minigrad.engine.node import vjp_text
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
+from minigrad.estimators import WholeGradient
+from minigrad.inspect.at_leaves import estimated_target
 from minigrad.inspect.gradients import inner_product, squared_distances, squared_norm
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.means import Mean
-from minigrad.inspect.recorded import Record, inspection_target
+from minigrad.inspect.recorded import Record
 from minigrad.inspect.variance_report import Variance
 from minigrad.streams import draw_key, key_of
 from minigrad.structure import Cotangent, dense
@@ -39,6 +41,7 @@ def variance(
     *,
     cotangent: Array | None = None,
     record: Record | None = None,
+    estimator: WholeGradient | None = None,
 ) -> Variance:
     """Estimate the variance of a gradient and the share of each node, from draws on one recorded tape.
 
@@ -59,6 +62,10 @@ def variance(
         ``record(rng) -> (tape, loss)`` records the same loss afresh, inside ``with Tape(rng=rng) as tape:``; no tape
         and loss need then be given. Needed with residual sketches (``save=``), which are drawn in the forward pass. The
         exact gradient is recorded with these off.
+    estimator : WholeGradient, optional
+        Such as ``ForwardGradient()``: looked at in place of the estimators on the tape, which are left out. It counts
+        as one random node, which joins all leaves. One that needs other values of the loss, as `EvolutionStrategy`
+        does, takes ``record=``.
 
     Returns
     -------
@@ -67,7 +74,8 @@ def variance(
     Raises
     ------
     ValueError
-        If there are fewer than two draws, or the tape holds residual sketches and there is no ``record``.
+        If there are fewer than two draws; if the tape holds residual sketches, or ``estimator`` computes the loss
+        again, and there is no ``record``; or if with ``estimator`` one of ``wrt`` is no leaf.
 
     Notes
     -----
@@ -89,7 +97,7 @@ def variance(
     (4.0, [0])
     """
     draws = count("variance: draws", draws, MOST_DRAWS, "draws", least=2)  # for a standard error
-    target = inspection_target(tape, loss, wrt, cotangent, record)
+    target = estimated_target(tape, loss, wrt, cotangent, record, estimator)
     exact, cotangents = _exact_sweep(target)
     norm = math.sqrt(squared_norm(exact))
     along = [g / g.dtype.type(norm or 1.0) for g in exact]
