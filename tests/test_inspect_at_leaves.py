@@ -211,6 +211,15 @@ def test_as_a_map_of_the_gradient_it_is_a_projection_of_one_row():
             assert found == pytest.approx(orthogonal.distortion(g[None]))
 
 
+def test_inspection_within_the_block_records_nothing_there():
+    with mg.Tape() as tape:
+        loss = (ops.tanh(ops.linear(X, W, B)) * C).sum()
+        before = len(tape.nodes)
+        inside = inspect.variance(tape, loss, draws=10, rng=0, estimator=ForwardGradient()).total
+        assert len(tape.nodes) == before
+    assert inside == inspect.variance(*record(), draws=10, rng=0, estimator=ForwardGradient()).total
+
+
 def on_the_way():
     with mg.Tape() as tape:
         y = W * 2

@@ -8,6 +8,7 @@ never looks at that cotangent. So draws, lists of outcomes, verdicts and shares 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from copy import deepcopy
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 
 from minigrad.engine.context import inside_layer
 from minigrad.engine.estimator import Estimator
+from minigrad.engine.nesting import active, suspended
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.estimators import WholeGradient
@@ -98,6 +100,11 @@ def estimated_target(
     exact = as_vector(target.exact_gradient())
     again = None if record is None else partial(record, 0)
     objective = Objective(leaves, (target.tape, target.loss), again, cotangent)
-    with Tape() as joining, inside_layer("all parameters"):
-        joined = concatenate(leaves, axis=None, vjp=AtLeaves(estimator, objective))
-    return InspectionTarget(joining, joined, leaves, exact)
+    # Leaves of their own, so that a block that is recording has no part in it.
+    stand_ins = [Tensor(leaf.data, requires_grad=True, name=leaf.name) for leaf in leaves]
+    with ExitStack() as silence:
+        for other in active():
+            silence.enter_context(suspended(other))
+        with Tape() as joining, inside_layer("all parameters"):
+            joined = concatenate(stand_ins, axis=None, vjp=AtLeaves(estimator, objective))
+    return InspectionTarget(joining, joined, stand_ins, exact)
