@@ -45,7 +45,7 @@ def seeds(tape: Recorder, given: Sequence[tuple[Tensor, TensorLike]]) -> dict[in
             raise TypeError(f"pushforward: seed {k} must be a pair (leaf, tangent), as in [(w, np.ones(w.shape))]")
         leaf, direction = pair
         name = f"pushforward: the tangent of {leaf.name or f'leaf {k}'}"
-        if not any(leaf is known for known in tape.leaves) and not leaf.requires_grad:
+        if not leaf.requires_grad and not any(leaf is known for known in tape.leaves):
             raise TapeError(
                 f"{name}: this tensor requires no gradient, so the tape does not know it; it has no tangent"
             )
