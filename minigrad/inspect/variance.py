@@ -83,8 +83,8 @@ def variance(
     ------
     ValueError
         If there are fewer than two draws; if the tape holds residual sketches, or ``estimator`` computes the loss
-        again, and there is no ``record``; or if with ``estimator`` or ``directions`` one of ``wrt`` is no leaf. If there
-        are directions together with ``record`` or ``estimator``, or fewer than two of them.
+        again, and there is no ``record``; or if with ``estimator`` or ``directions`` one of ``wrt`` is no leaf; if
+        there are directions together with ``record`` or ``estimator``, or fewer than two of them.
 
     Notes
     -----
@@ -112,7 +112,9 @@ def variance(
     tangents = None
     if directions is not None:
         if record is not None or estimator is not None:
-            raise ValueError("variance: directions= follows one recorded tape, and goes with neither record= nor estimator=")
+            raise ValueError(
+                "variance: directions= follows one recorded tape; it goes with neither record= nor estimator="
+            )
         tangents = Tangents(target, count("variance: directions", directions, MOST_DRAWS, "directions", least=2), key)
     norm = math.sqrt(squared_norm(exact))
     along = [g / g.dtype.type(norm or 1.0) for g in exact]
