@@ -143,14 +143,14 @@ class Primitive:
             ``rule(g, saved)`` by the name of the input, where ``g`` has this structure.
         """
 
-        def fallback(rule: Rule) -> Rule:
+        def of_dense(rule: Rule) -> Rule:
             return lambda g, saved: rule(g.dense(), saved)
 
         if not all(map(is_own, rules.values())):
             self.trusted = self.direct = False
         dense_rules = self.rules[np.ndarray]
         self.rules[structure] = tuple(
-            rules[name] if name in rules else fallback(rule)
+            rules[name] if name in rules else of_dense(rule)
             for name, rule in zip(self.inputs, dense_rules, strict=True)
         )
 
