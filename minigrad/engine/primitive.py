@@ -29,7 +29,8 @@ Kind: TypeAlias = Literal["linear", "elementwise", "bilinear", "multilinear", "s
 - ``linear``: in all its inputs together; the tangent is the forward pass itself, on tangents.
 - ``elementwise``: each entry of the output hangs on one entry of each input; a tangent is the VJP rule itself.
 - ``bilinear``: linear in each input by itself, with rules made of the products of `minigrad.structure`, which take a
-  cotangent of every structure, and a sketch in place of a saved input. The tangent is f(ẋ, w) + f(x, ẇ).
+  cotangent of every structure, and a sketch in place of a saved input. The tangent is f(ẋ, w) + f(x, ẇ). A bias is
+  linear with the others held fixed, but no factor: give it a tangent of its own, and f gets None for it there.
 - ``multilinear``: the same, for any number of inputs, with rules that take arrays.
 - ``symmetric``: the Jacobian is symmetric; the tangent is the VJP rule itself.
 - ``piecewise_linear``: what the rules read (indices, masks) has no derivative; the tangents are given.
@@ -51,8 +52,9 @@ class Primitive:
     forward : callable
         ``forward(*arrays, **settings) -> (array, saved)``.
     rules : dict
-        Structure of the cotangent (ndarray, Columns, …) -> one rule for each input. Where a structure has
-        no entry, the cotangent is made dense.
+        Structure of the cotangent (ndarray, Columns, …) -> one rule for each input; those given to the decorator stand
+        under ndarray. Where a structure has no entry they are used, on the cotangent made dense unless the word is
+        "bilinear".
     kind : str or None
         The word; see `Kind`.
     tangents : dict
@@ -79,7 +81,8 @@ class Primitive:
         Its VJP rules as primitives, as far as they were asked for; see `minigrad.engine.tangents`.
     trusted, direct : bool
         Whether forward and rules are of this package, and are called without the checks of
-        `minigrad.engine.results`; and whether the rules, moreover, take no position.
+        `minigrad.engine.results`; and whether the rules, moreover, take no position. So a fault in a new operation of
+        this package is told less clearly than one in a primitive of a user's: write it outside first, or test it.
     """
 
     def __init__(
