@@ -1,6 +1,7 @@
 """The engine: tensors, what describes an operation, what records it, and the sweep that pulls cotangents back.
 
-One gradient, read from the call on. These files are all of it, in this order; nothing of the second list is needed:
+One gradient, read from the call on: these files, in this order. Of the second list it needs ``made``, which makes an
+output a tensor, and ``index_on``, both in `nesting`.
 
 - `tensor`: an array, and where it stands.
 - `estimator`: the contract of what ``vjp=`` takes.
