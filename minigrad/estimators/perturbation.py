@@ -103,8 +103,8 @@ class EvolutionStrategy(Perturbation):
     Wierstra et al. (2014), *Natural Evolution Strategies*, JMLR 15; Salimans et al. (2017), arXiv:1703.03864. Its mean
     is the gradient of f_σ(θ) = E f(θ + σv), for E f(θ + σv) v = σ ∇f_σ(θ) (Stein's identity). So the bias is
     ∇f_σ − ∇f = ½σ² ∇Δf + O(σ⁴), with Δ the Laplacian, and 0 where f is quadratic (Nesterov and Spokoiny 2017). As σ
-    falls it becomes the `ForwardGradient`. In float32 the difference of two values is off by about ``1e-7 |f| / σ``: σ must
-    not be too small.
+    falls it becomes the `ForwardGradient`. In float32 the difference of two values is off by about ``1e-7 |f| / σ``: σ
+    must not be too small.
 
     Examples
     --------
