@@ -84,14 +84,14 @@ class Domain(Enum):
     """Random parts of a batch, whose exact gradients a method is compared with."""
     RESAMPLE = 24, 0
     """The measured batches that a bootstrap takes again, for the error of a number that was chosen."""
-    TANGENT = 27, 1
-    """A direction of the parameters, along which the shares of nodes in a variance are measured; by number."""
-    AROUND = 28, 1
-    """The key of the backward pass of a tape around others; by how many of them stood within one another."""
     LISTENED = 25, 0
     """Calls of an estimator that find out whether it draws at all."""
     DIRECTION = 26, 0
     """The directions of a gradient that is estimated without a backward pass."""
+    TANGENT = 27, 1
+    """A direction of the parameters, along which the shares of nodes in a variance are measured; by number."""
+    AROUND = 28, 1
+    """The key of the backward pass of a tape around others; by how many of them stood within one another."""
 
     def __init__(self, number: int, places: int):
         self.word, self.places = MARK + number, places

@@ -18,12 +18,12 @@ from minigrad.engine.node import vjp_text
 from minigrad.engine.sweep import draw
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
-from minigrad.inspect.directions import Tangents
 from minigrad.inspect.gradients import inner_product, squared_distances, squared_norm
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.means import Mean
 from minigrad.inspect.recorded import Record, inspection_target
+from minigrad.inspect.tangent_shares import Tangents
 from minigrad.inspect.variance_report import Variance
 from minigrad.streams import draw_key, key_of
 from minigrad.structure import Cotangent, dense
