@@ -203,7 +203,7 @@ def title(function: Any) -> str:
 
 
 def called(function: Any) -> str:
-    """How a program calls it: ``np.linalg.norm``, ``scipy.special.j0``; the bare name of a ufunc of someone else's."""
+    """The name by which a program calls it: ``np.linalg.norm``, ``scipy.special.j0``; the bare name of a ufunc of someone else's."""
     owner = getattr(function, "__self__", None)
     ufunc = owner if isinstance(owner, np.ufunc) else function
     if not isinstance(ufunc, np.ufunc) or getattr(np, ufunc.__name__, None) is ufunc:
