@@ -26,21 +26,8 @@ from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = [
-    "Place",
-    "active",
-    "bound",
-    "enter",
-    "index_on",
-    "known",
-    "leave",
-    "lend",
-    "lost",
-    "made",
-    "place",
-    "places_of", "standing",
-    "stands_on",
-    "suspended",
-    "was_lent",
+    "Place", "active", "bound", "enter", "index_on", "known", "leave", "lend", "lost", "made", "place", "places_of",
+    "standing", "stands_on", "suspended", "was_lent",
 ]  # fmt: skip
 
 Place: TypeAlias = "int | Tensor | None"
@@ -177,7 +164,7 @@ def lend(leaf: Tensor, tape: Recorder) -> None:
     TapeError
         If it has read it already.
     """
-    if any(leaf is known for known in tape.leaves):
+    if any(leaf is other for other in tape.leaves):
         raise TapeError(
             f"the leaf {leaf.name or 'of shape ' + str(leaf.shape)} was read both in the block that is recording now "
             "and on the tape that is pulled back, which was recorded before this block: for the block this gradient "

@@ -149,11 +149,11 @@ class Tape:
         for leaf in self.leaves:
             if leaf.tape is not None or leaf.stands is not None:
                 continue  # computed around this tape
-            arrived = sweep.gradient(leaf)
-            if arrived is None:
-                arrived = np.zeros_like(leaf.data) if leaf.grad is None else None
-            if arrived is not None:
-                gradient = arrived.dense() if isinstance(arrived, Structured) else arrived
+            g = sweep.gradient(leaf)
+            if g is None:
+                g = np.zeros_like(leaf.data) if leaf.grad is None else None
+            if g is not None:
+                gradient = g.dense() if isinstance(g, Structured) else g
                 leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
 
     @overload

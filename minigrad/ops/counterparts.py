@@ -203,7 +203,10 @@ def title(function: Any) -> str:
 
 
 def called(function: Any) -> str:
-    """The name by which a program calls it: ``np.linalg.norm``, ``scipy.special.j0``; the bare name of a ufunc of someone else's."""
+    """The name by which a program calls it: ``np.linalg.norm``, ``scipy.special.j0``.
+
+    A ufunc of someone else's has its bare name.
+    """
     owner = getattr(function, "__self__", None)
     ufunc = owner if isinstance(owner, np.ufunc) else function
     if not isinstance(ufunc, np.ufunc) or getattr(np, ufunc.__name__, None) is ufunc:
