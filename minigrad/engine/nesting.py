@@ -40,6 +40,7 @@ __all__ = [
     "places_of", "standing",
     "stands_on",
     "suspended",
+    "taken",
     "was_lent",
 ]  # fmt: skip
 
@@ -66,6 +67,12 @@ def leave(tape: Recorder) -> None:
 def active() -> list[Recorder]:
     """The tapes that are recording, each once, from the outside in."""
     return list(dict.fromkeys(CONTEXT.tapes))
+
+
+def taken() -> None:
+    """Let the tapes that are recording know that a derivative is taken, which may be an array: a constant to them."""
+    for tape in CONTEXT.tapes:
+        tape.derived = True
 
 
 @contextmanager

@@ -80,6 +80,7 @@ class Tape:
         # By id, leaves on which a gradient hangs that this tape has not recorded (`minigrad.engine.nesting`).
         self.lent: WeakValueDictionary[int, Tensor] | None = None
         self.pulled = False  # whether a gradient was taken since the block began that is still recording
+        self.derived = False  # whether a derivative of another tape was taken while this one recorded
 
     @property
     def rng(self) -> np.random.Generator:
