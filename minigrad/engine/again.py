@@ -16,7 +16,7 @@ import numpy as np
 from minigrad.engine.complete import check_complete
 from minigrad.engine.context import CONTEXT, TapeError
 from minigrad.engine.lift import lifted_saved, pulled_tensor, reaches
-from minigrad.engine.nesting import suspended
+from minigrad.engine.nesting import suspended, taken
 from minigrad.engine.node import Node
 from minigrad.engine.sweep import Sweep, draw, start_cotangent, starting
 from minigrad.engine.tangents import multilinear
@@ -107,6 +107,7 @@ def gradients_recorded(
     """
     name, start = starting(tape, y)
     check_complete(tape, start, wrt)
+    taken()
     if tape in CONTEXT.tapes:
         tape.pulled = True
     with suspended(tape):

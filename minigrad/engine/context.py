@@ -37,6 +37,7 @@ class Recorder(Protocol):
     lent: WeakValueDictionary[int, Any] | None
     pulled: bool
     within: int
+    derived: bool
 
     @property
     def key(self) -> int: ...

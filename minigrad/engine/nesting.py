@@ -27,7 +27,7 @@ from minigrad.typing import Array
 
 __all__ = [
     "Place", "active", "bound", "enter", "index_on", "known", "leave", "lend", "lost", "made", "place", "places_of",
-    "standing", "stands_on", "suspended", "was_lent",
+    "standing", "stands_on", "suspended", "taken", "was_lent",
 ]  # fmt: skip
 
 Place: TypeAlias = "int | Tensor | None"
@@ -58,6 +58,12 @@ def leave(tape: Recorder) -> None:
 def active() -> list[Recorder]:
     """The tapes that are recording, each once, from the outside in."""
     return list(dict.fromkeys(CONTEXT.tapes))
+
+
+def taken() -> None:
+    """Let the tapes that are recording know that a derivative is taken, which may be an array: a constant to them."""
+    for tape in CONTEXT.tapes:
+        tape.derived = True
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from minigrad.arrays import plain, wide
 from minigrad.engine.complete import check_seen, others_record
 from minigrad.engine.context import CONTEXT, Recorder, TapeError
 from minigrad.engine.lift import call_of, lifted_saved, pushed_tensor, reaches
-from minigrad.engine.nesting import stands_on, suspended
+from minigrad.engine.nesting import stands_on, suspended, taken
 from minigrad.engine.node import Node
 from minigrad.engine.tangents import multilinear, tangent
 from minigrad.engine.tensor import Tensor, TensorLike, traced
@@ -24,6 +24,7 @@ __all__ = ["direction", "pushforward"]
 
 def pushforward(tape: Recorder, given: Sequence[tuple[Tensor, TensorLike]]) -> list[Any]:
     """The tangent of each node; see `minigrad.Tape.pushforward`."""
+    taken()
     if others_record(tape):
         check_seen(tape, tape.nodes)
     if tape in CONTEXT.tapes:

@@ -81,6 +81,7 @@ class Tape:
         self.lent: WeakValueDictionary[int, Tensor] | None = None
         self.within = 0  # how many tapes have recorded within this one, each within the next
         self.pulled = False  # whether a gradient was taken since the block began that is still recording
+        self.derived = False  # whether a derivative of another tape was taken while this one recorded
 
     @property
     def rng(self) -> np.random.Generator:

@@ -12,7 +12,7 @@ import numpy as np
 from minigrad.arrays import plain
 from minigrad.engine.context import CONTEXT
 from minigrad.engine.define import primitive
-from minigrad.engine.nesting import bound, index_on, place, stands_on
+from minigrad.engine.nesting import bound, index_on, place, stands_on, taken
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.ops.joining import concatenate
@@ -72,6 +72,7 @@ class Recorded:
         """Results of cotangents or tangents, as they are handed out: tensors where these are recorded, zeros too."""
         if not CONTEXT.tapes:
             return found
+        taken()
         inside = self.inside or any([isinstance(d, Tensor) and stands_on(d) for d in (*directions, *found)])
         return [self.given(each, inside) for each in found]
 
@@ -156,6 +157,7 @@ def _record(
             out, aux = _with_aux(out, what)
         outputs = _outputs(out, tape, what)
         total = _joined(outputs.leaves, leaves)
+    taken()
     return Recorded(tape, leaves, arguments, outputs, total, aux)
 
 
@@ -194,10 +196,12 @@ def _outputs(value: Any, tape: Tape, what: str) -> Tree:
         _check_here(value, tape, f"{what}: the value of the function")
         return Tree(None, [value], [what])
     tree = flatten(value, f"{what}: the value of the function")
-    if not any([isinstance(part, Tensor) for part in tree.leaves]):
+    # A derivative that was taken within the function may be an array, and a constant; other arrays are a mistake.
+    if not tree.leaves or not (tape.derived or any([isinstance(part, Tensor) for part in tree.leaves])):
         raise TypeError(
             f"{what}: the function must return a Tensor, but returned a {type(value).__name__}"
-            f"{'' if tree.is_leaf else ' without any'}; compute with tensors and the functions of minigrad.ops"
+            f"{'' if tree.is_leaf else ' without any'}, whose derivative would be 0 everywhere. Compute with tensors "
+            "and functions of NumPy or minigrad.ops, not with `.data`; a constant that is meant is minigrad.Tensor(c)"
         )
     tensors = []
     for part, path in zip(tree.leaves, tree.paths, strict=True):
