@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Axis", "Layout", "Mode", "Order", "Seed", "Shape"]
+__all__ = ["Array", "Axis", "Layout", "Mode", "Order", "Seed", "Shape", "WholeType"]
 
 Array: TypeAlias = NDArray[Any]
 """A NumPy array of any dtype."""
@@ -26,6 +26,9 @@ Layout: TypeAlias = Literal["C", "F"]
 
 Order: TypeAlias = "float | Literal['fro', 'nuc'] | None"
 """The argument ``ord=`` of a norm, as in `numpy.linalg.norm`."""
+
+WholeType: TypeAlias = "type[int] | type[np.integer[Any]] | type[np.bool_]"
+"""A dtype of integers or truth values, as far as a type checker can see."""
 
 Seed: TypeAlias = "np.random.Generator | int | None"
 """The argument ``rng=``: a generator, a seed, or None for fresh entropy from the system."""

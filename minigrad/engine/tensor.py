@@ -274,15 +274,14 @@ def traced(x: Tensor) -> bool:
 def keep_on_tape(x: Tensor, who: str, kind: str) -> None:
     """Raise if a plain number or array made of a tensor would lose a gradient without a word."""
     if traced(x):
-        if kind == "number":
-            instead = "`x.item()` or `x.data` if the value alone is meant, minigrad.ops for functions of it"
-        elif kind == "list":
-            instead = "`x.data.tolist()` if the values alone are meant, `list(x)` for a list of tensors"
-        else:
-            instead = "the function of minigrad.ops of the same name, or `x.data` if the values alone are meant"
+        instead = {
+            "number": "`x.item()` or `x.data` if the value alone is meant, minigrad.ops for functions of it",
+            "list": "`x.data.tolist()` if the values alone are meant, `list(x)` for a list of tensors",
+            "array": "`x.data` if the values alone are meant, minigrad.ops for functions that read arrays only",
+        }[kind]
         raise TypeError(
-            f"{who} would turn this tensor into a plain {kind} and its gradient would be lost; write {instead}, and "
-            "minigrad.ops.stack to put tensors into an array"
+            f"{who} would turn this tensor into a plain {kind} and its gradient would be lost; write {instead}; and in "
+            "place of np.array([x, y]) minigrad.ops.stack([x, y]), or np.block for lists of lists"
         )
 
 

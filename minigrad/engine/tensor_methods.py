@@ -7,12 +7,12 @@ At run time `minigrad.ops` hangs its functions on the class, so that nothing sta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.engine.estimator import VJP, Save
-from minigrad.typing import Array, Axis, Layout, Mode, Order, Shape
+from minigrad.typing import Array, Axis, Layout, Mode, Order, Shape, WholeType
 
 __all__ = ["Methods"]
 
@@ -63,7 +63,11 @@ class Methods(Generic[TensorT]):
         def abs(self, *, vjp: VJP = None) -> TensorT:
             """``|x|``; the derivative at 0 is 0."""
 
-        def astype(self, dtype: DTypeLike, *, vjp: VJP = None) -> TensorT:
+        @overload
+        def astype(self, dtype: WholeType, *, vjp: VJP = None) -> Array: ...
+        @overload
+        def astype(self, dtype: DTypeLike, *, vjp: VJP = None) -> TensorT: ...
+        def astype(self, dtype: DTypeLike, *, vjp: VJP = None) -> Any:
             """The same values in another floating dtype; the cotangent is cast back."""
 
         def broadcast_to(self, shape: int | Shape, *, vjp: VJP = None) -> TensorT:

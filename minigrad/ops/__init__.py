@@ -14,6 +14,7 @@ from minigrad.ops import scipy_special as scipy_special
 from minigrad.ops.arithmetic import *
 from minigrad.ops.averages import *
 from minigrad.ops.batch_normalization import *
+from minigrad.ops.casting import *
 from minigrad.ops.contraction import *
 from minigrad.ops.conv import *
 from minigrad.ops.conv1d import *

@@ -236,6 +236,8 @@ def is_default(value: Any, default: Any) -> bool:
 def converted(value: Any, dtype: np.dtype[Any]) -> Any:
     """Tensors and floating arrays, also those in a list, in another dtype."""
     if isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
+        if isinstance(value, Tensor) and dtype.kind != "f" and value.dtype != dtype:
+            raise ValueError(f"dtype={dtype} has no derivative; write `.astype({dtype})` first for a constant")
         return value if value.dtype == dtype else value.astype(dtype)
     if isinstance(value, (list, tuple)):
         return type(value)([converted(each, dtype) for each in value])

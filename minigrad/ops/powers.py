@@ -10,8 +10,8 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops.casting import astype
 from minigrad.ops.counterparts import stands_for
-from minigrad.ops.shapes import astype
 from minigrad.typing import Array
 
 __all__ = ["cbrt", "float_power", "hypot", "power", "reciprocal", "sqrt", "square"]

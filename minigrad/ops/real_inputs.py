@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.arrays import DOUBLE, HALF, SINGLE, plain
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.shapes import astype
+from minigrad.ops.casting import astype
 from minigrad.typing import Array
 
 __all__ = ["constant", "floating", "values", "widened"]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
@@ -17,7 +16,7 @@ from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array, Layout, Shape
 
 __all__ = [
-    "astype", "broadcast_to", "expand_dims", "moveaxis", "reshape", "squeeze", "swapaxes", "transpose",
+    "broadcast_to", "expand_dims", "moveaxis", "reshape", "squeeze", "swapaxes", "transpose",
 ]  # fmt: skip
 
 Result = tuple[Array, dict[str, Any]]
@@ -218,37 +217,6 @@ def broadcast_to(x: TensorLike, shape: int | Shape, *, vjp: VJP = None) -> Tenso
     (3, 2)
     """
     return record(_broadcast_to, (x,), {"shape": shape}, vjp=vjp)
-
-
-@define(as_is=True, kind="elementwise", x=lambda g, saved: g)
-def _astype(x: Array, dtype: DTypeLike) -> Result:
-    if np.dtype(dtype).kind != "f":
-        raise ValueError(f"dtype {np.dtype(dtype)} has no derivative; use `.data.astype(...)` for a constant")
-    return x.astype(dtype), {}
-
-
-@stands_for(getattr(np, "astype", None))
-@operation(_astype)
-def astype(x: TensorLike, dtype: DTypeLike, *, vjp: VJP = None) -> Tensor:
-    """The same values in another floating dtype; the cotangent is cast back.
-
-    Parameters
-    ----------
-    x : Tensor or array_like
-    dtype : dtype
-
-    Raises
-    ------
-    ValueError
-        If the dtype is not floating: there is no derivative through it.
-
-    Examples
-    --------
-    >>> from minigrad import ops
-    >>> ops.astype([1.0], "float32").dtype
-    dtype('float32')
-    """
-    return record(_astype, (x,), {"dtype": dtype}, vjp=vjp)
 
 
 # A cotangent of few samples stays one where the first axis is left alone.
