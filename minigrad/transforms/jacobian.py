@@ -17,7 +17,7 @@ __all__ = ["hessian", "jacobian"]
 
 
 def jacobian(
-    fn: Callable[..., Any], argnums: int | Sequence[int] = 0, *, mode: Literal["forward", "reverse"] | None = None
+    fn: Callable[..., Any], argnums: int | Sequence[int] = 0, *, mode: Literal["auto", "forward", "reverse"] = "auto"
 ) -> Callable[..., Any]:
     """Make a function that returns the Jacobian of ``fn``.
 
@@ -27,9 +27,9 @@ def jacobian(
         Takes tensors, and at the positions not in ``argnums`` anything; returns a Tensor of any shape.
     argnums : int or sequence of int, default 0
         The positional arguments to differentiate with respect to; each an array.
-    mode : {"forward", "reverse"}, optional
+    mode : {"auto", "forward", "reverse"}, default "auto"
         Forward mode takes one pass for each entry of the arguments, reverse mode one for each entry of the value.
-        Default: the one with fewer passes; reverse where they are equal.
+        "auto" is the one with fewer passes; reverse where they are equal.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def jacobian(
     >>> mg.jacobian(lambda x: x * x.sum())(np.array([1.0, 2.0])).tolist()
     [[4.0, 1.0], [2.0, 5.0]]
     """
-    if mode not in (None, "forward", "reverse"):
-        raise ValueError(f"jacobian: mode={mode!r} is none of 'forward', 'reverse'")
+    if mode not in ("auto", "forward", "reverse"):
+        raise ValueError(f"jacobian: mode={mode!r} is none of 'auto', 'forward', 'reverse'")
     positions, several = positions_of(argnums, "jacobian")
 
     def evaluate(*args: Any, rng: Seed = None, **kwargs: Any) -> Any:
@@ -63,7 +63,7 @@ def jacobian(
                 "array as an argument of its own, or use minigrad.vjp and minigrad.jvp, which take containers"
             )
         inputs = sum([leaf.size for leaf in recorded.leaves])
-        forward = mode == "forward" or (mode is None and inputs < recorded.total.size)
+        forward = mode == "forward" or (mode == "auto" and inputs < recorded.total.size)
         found = by_columns(recorded) if forward else by_rows(recorded, rng)
         return tuple(found) if several else found[0]
 
