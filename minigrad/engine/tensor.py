@@ -280,8 +280,8 @@ def keep_on_tape(x: Tensor, who: str, kind: str) -> None:
             "array": "`x.data` if the values alone are meant, minigrad.ops for functions that read arrays only",
         }[kind]
         raise TypeError(
-            f"{who} would turn this tensor into a plain {kind} and its gradient would be lost; write {instead}; and in "
-            "place of np.array([x, y]) minigrad.ops.stack([x, y]), or np.block for lists of lists"
+            f"{who} would turn this tensor into a plain {kind} and its gradient would be lost; write {instead}; and "
+            "make an array of tensors with minigrad.ops.stack([x, y]), or with np.block for lists of lists"
         )
 
 
