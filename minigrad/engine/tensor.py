@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.arrays import plain
 from minigrad.engine.context import CONTEXT, Recorder, TapeError
+from minigrad.engine.readers import reader
 from minigrad.engine.tensor_methods import Methods
 from minigrad.typing import Array, Seed, Shape
 
@@ -231,7 +232,8 @@ class Tensor(Methods["Tensor"]):
     if not TYPE_CHECKING:  # a checker that saw it would take ``array @ tensor`` for an array
 
         def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-            keep_on_tape(self, "NumPy", "array")
+            if traced(self):
+                keep_on_tape(self, reader(), "array")
             return np.array(self.data, dtype=dtype, copy=True) if copy else np.asarray(self.data, dtype=dtype)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
