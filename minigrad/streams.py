@@ -23,7 +23,7 @@ import numpy as np
 
 from minigrad.typing import Seed
 
-__all__ = ["Domain", "as_generator", "child", "draw_key", "generator", "key_of"]
+__all__ = ["Domain", "as_generator", "child", "draw_key", "generator", "key_of", "level_key"]
 
 WORD = (1 << 64) - 1
 MARK = 0x6D696E6967726164
@@ -84,12 +84,14 @@ class Domain(Enum):
     """Random parts of a batch, whose exact gradients a method is compared with."""
     RESAMPLE = 24, 0
     """The measured batches that a bootstrap takes again, for the error of a number that was chosen."""
-    TANGENT = 27, 1
-    """A direction of the parameters, along which the shares of nodes in a variance are measured; by number."""
     LISTENED = 25, 0
     """Calls of an estimator that find out whether it draws at all."""
     DIRECTION = 26, 0
     """The directions of a gradient that is estimated without a backward pass."""
+    TANGENT = 27, 1
+    """A direction of the parameters, along which the shares of nodes in a variance are measured; by number."""
+    AROUND = 28, 1
+    """The key of the backward pass of a tape around others; by how many of them stood within one another."""
 
     def __init__(self, number: int, places: int):
         self.word, self.places = MARK + number, places
@@ -197,6 +199,16 @@ def child(domain: Domain, key: int, *places: int) -> int:
 def draw_key(key: int, number: int) -> int:
     """The key of one draw out of many."""
     return child(Domain.DRAW, key, number)
+
+
+def level_key(rng: Seed, level: int) -> int:
+    """The key of the backward pass of a tape within which others have recorded, ``level`` of them one in another.
+
+    Each level draws by itself, also where all get one seed: a second derivative multiplies their draws, and one draw
+    taken twice has not the mean of two.
+    """
+    key = key_of(rng)
+    return child(Domain.AROUND, key, level) if level else key
 
 
 def _sequence(domain: Domain, key: int, places: tuple[int, ...]) -> np.random.SeedSequence:

@@ -10,7 +10,7 @@ import minigrad as mg
 from minigrad.engine.context import current_layer, current_tape, inside_layer
 
 
-def test_the_innermost_tape_records():
+def test_the_current_tape_is_the_innermost():
     w = mg.Tensor([1.0], requires_grad=True)
     with mg.Tape() as outer:
         w.exp()
@@ -20,7 +20,7 @@ def test_the_innermost_tape_records():
         assert current_tape() is outer
         w.sin()
     assert current_tape() is None
-    assert [n.name for n in outer.nodes] == ["exp", "sin"] and [n.name for n in inner.nodes] == ["tanh"]
+    assert [n.name for n in outer.nodes] == ["exp", "tanh", "sin"] and [n.name for n in inner.nodes] == ["tanh"]
 
 
 def test_an_error_leaves_nothing_behind():

@@ -26,6 +26,11 @@ def objects() -> dict[str, Any]:
     }
 
 
+# What docutils leaves alone, and what it would take for the name of a substitution.
+LITERAL = re.compile(r"``[\s\S]*?``|^\s*>>> (?:.*\n)+?\s*\n|:math:`[^`]*`|\.\. math::(?:.*\n)+?\s*\n", re.MULTILINE)
+BARS = re.compile(r"(?<![\w|])\|\w(?:[^|\n]*\w)?\|")
+
+
 def lacking(thing: Any) -> list[str]:
     """What a docstring lacks of the numpydoc form; empty if nothing."""
     text = inspect.getdoc(thing) or ""
@@ -35,6 +40,8 @@ def lacking(thing: Any) -> list[str]:
         found.append("no summary")
     elif re.search(r"^-{4,}$", head, re.MULTILINE):
         found.append("a section stands where the summary should be")
+    for bars in BARS.findall(LITERAL.sub("", text + "\n\n")):
+        found.append(f"{bars} is a substitution in reStructuredText: write ``{bars}``")
     for title, rule in re.findall(r"^([A-Z][A-Za-z ]+)\n(-{3,})$", text, re.MULTILINE):
         if len(title) != len(rule):
             found.append(f"the underline of {title!r} does not have its length")
@@ -101,9 +108,19 @@ def test_a_poor_docstring_is_found() -> None:
     def no_example() -> None:
         """Do it."""
 
+    def bars() -> None:
+        """Do ``|x|``, and |y|.
+
+        Examples
+        --------
+        >>> 1 | 2 | 4
+        7
+        """
+
     assert "no summary" in lacking(nothing)
     assert any("underline" in line for line in lacking(underline))
     assert lacking(no_example) == ["no section Examples with a doctest"]
+    assert lacking(bars) == ["|y| is a substitution in reStructuredText: write ``|y|``"]
 
 
 def test_an_example_that_is_not_run_is_found() -> None:

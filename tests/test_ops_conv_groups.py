@@ -268,7 +268,7 @@ def test_layers_are_their_operations():
     ("layer", "settings", "text"),
     [
         (nn.Conv2d, {"groups": 3}, "Conv2d: groups=3 must divide both in_channels=4 and out_channels=6"),
-        (nn.Conv1d, {"groups": 0}, "Conv1d: groups=0 must be a whole number"),
+        (nn.Conv1d, {"groups": 0}, "Conv1d: groups=0 must be at least 1"),
         (nn.Conv1d, {"stride": (1, 1)}, "Conv1d: stride=.*there is one axis"),
         (nn.Conv2d, {"dilation": 0}, "Conv2d: dilation=0 must be a whole number"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import operator
 import re
 from collections.abc import Iterator
@@ -296,6 +297,12 @@ REFUSED = {
     "linalg": (lambda t: np.linalg.eig(t), "no linalg.eig"),
     "fft": (lambda t: np.fft.fft(t), "no fft.fft"),
     "scipy": (lambda t: special.zeta(t, 1), "no .*zeta"),
+    "a ufunc of scipy": (lambda t: special.spence(t), "scipy.special.spence computes on arrays.*has no spence"),
+    "out= of scipy": (lambda t: special.j0(t, out=A), "^scipy.special.j0 would write a tensor into an array"),
+    "where= of scipy": (lambda t: special.gammaln(t, where=[True, False]), "^scipy.special.gammaln takes no `where=`"),
+    "a ufunc of someone else": (lambda t: np.frompyfunc(math.sqrt, 1, 1)(t), r"^sqrt \(vectorized\) computes"),
+    "gammaln of a list": (lambda t: special.gammaln([t, t]), "minigrad.ops.stack"),
+    "polygamma of scipy": (lambda t: special.polygamma(1, t), "the function of minigrad.ops of the same name"),
     "a body that converts": (lambda t: np.unwrap(t), "no unwrap"),
     "random": (lambda t: np.random.default_rng(0).normal(t), "minigrad.ops.stack"),
     "np.random": (lambda t: np.random.default_rng(0).permutation(t), "minigrad.ops.stack"),

@@ -145,6 +145,25 @@ def test_structured_rules_and_their_fallback():
     np.testing.assert_array_equal(gy, [[6, 0], [6, 0]])
 
 
+def test_a_rule_that_was_to_take_every_structure_and_does_not_is_told_the_word():
+    class Keep(mg.Estimator):
+        def sample(self, g, node, rng):
+            return Columns(g[:, :1] * 2, np.array([0]), g.shape)
+
+    def stretch(x, d):
+        return x * d, {"x": x, "d": d}
+
+    rules = {"x": lambda g, saved: g * saved["d"], "d": lambda g, saved: (g * saved["x"]).sum(axis=0)}
+    x, d = mg.Tensor(np.ones((2, 3)), requires_grad=True), np.arange(3.0)
+    with mg.Tape() as tape:
+        wrong = mg.primitive(kind="bilinear", **rules)(stretch)(x, d, vjp=Keep())
+        right = mg.primitive(kind="multilinear", **rules)(stretch)(x, d + 1, vjp=Keep())
+    with pytest.raises(TypeError, match=r"stretch: its VJP rule for 'x' failed on .* Columns .*say kind='multilinear'"):
+        tape.gradients(wrong, [x], cotangent=np.ones((2, 3)))
+    (found,) = tape.gradients(right, [x], cotangent=np.ones((2, 3)))
+    np.testing.assert_array_equal(found, [[2, 0, 0], [2, 0, 0]])
+
+
 def test_errors_name_operation_layer_and_shapes():
     with inside_layer("encoder"), inside_layer("0"), pytest.raises(ValueError) as caught:
         ops.linear(np.ones((4, 3)), np.ones((2, 5)))

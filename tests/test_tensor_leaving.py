@@ -56,7 +56,6 @@ SCALAR = {
     "fromiter": lambda s: np.fromiter([s, s], float),
     "full": lambda s: np.full(2, s),
     "arange": np.arange,
-    "linspace": lambda s: np.linspace(0, s, 3),
     "fill": lambda s: np.zeros(2).fill(s),
     "put": lambda s: np.zeros(2).put(0, s),
     "initial": lambda s: np.ones(2).sum(initial=s),

@@ -36,6 +36,7 @@ class Recorder(Protocol):
     nodes: list[Any]
     lent: WeakValueDictionary[int, Any] | None
     pulled: bool
+    within: int
     derived: bool
 
     @property

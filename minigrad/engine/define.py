@@ -50,7 +50,10 @@ def define(
     """
 
     def decorate(forward: Callable[..., Any]) -> Primitive:
-        return Primitive(forward, rules, kind, tangents, derived, broadcasts, as_is, residuals)
+        return Primitive(
+            forward, rules, kind=kind, tangents=tangents, derived=derived, broadcasts=broadcasts, as_is=as_is,
+            residuals=residuals,
+        )  # fmt: skip
 
     return decorate
 
@@ -172,7 +175,10 @@ def primitive(
         if outputs:
             made = joined_outputs(forward, rules, outputs, tangents, derived, kind=kind, as_is=as_is)
         else:
-            made = Primitive(forward, rules, kind, tangents, derived, broadcasts, as_is, residuals)
+            made = Primitive(
+                forward, rules, kind=kind, tangents=tangents, derived=derived, broadcasts=broadcasts, as_is=as_is,
+                residuals=residuals,
+            )  # fmt: skip
 
         @functools.wraps(forward)
         def apply(*args: Any, vjp: VJP = None, save: Save = None, **settings: Any) -> Any:

@@ -26,22 +26,8 @@ from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = [
-    "Place",
-    "active",
-    "bound",
-    "enter",
-    "index_on",
-    "known",
-    "leave",
-    "lend",
-    "lost",
-    "made",
-    "place",
-    "places_of", "standing",
-    "stands_on",
-    "suspended",
-    "taken",
-    "was_lent",
+    "Place", "active", "bound", "enter", "index_on", "known", "leave", "lend", "lost", "made", "place", "places_of",
+    "standing", "stands_on", "suspended", "taken", "was_lent",
 ]  # fmt: skip
 
 Place: TypeAlias = "int | Tensor | None"
@@ -51,6 +37,11 @@ Place: TypeAlias = "int | Tensor | None"
 def enter(tape: Recorder) -> None:
     """Let a tape record."""
     CONTEXT.tapes.append(tape)
+    if len(CONTEXT.tapes) > 1:
+        tapes = active()
+        within = tapes.index(tape)
+        for k, other in enumerate(tapes[:within]):
+            other.within = max(other.within, within - k)
 
 
 def leave(tape: Recorder) -> None:
@@ -179,7 +170,7 @@ def lend(leaf: Tensor, tape: Recorder) -> None:
     TapeError
         If it has read it already.
     """
-    if any(leaf is known for known in tape.leaves):
+    if any(leaf is other for other in tape.leaves):
         raise TapeError(
             f"the leaf {leaf.name or 'of shape ' + str(leaf.shape)} was read both in the block that is recording now "
             "and on the tape that is pulled back, which was recorded before this block: for the block this gradient "

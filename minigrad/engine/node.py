@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.engine.estimator import VJP, Estimator, estimator_hint
+from minigrad.engine.nesting import Place
 from minigrad.engine.primitive import Primitive
-from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array, Shape
 
 __all__ = ["Around", "Node", "check_vjp", "save_text", "vjp_text"]
-
-Parent: TypeAlias = "int | Tensor | None"
 
 
 class Around(NamedTuple):
@@ -76,7 +74,7 @@ class Node:
         self,
         index: int,
         primitive: Primitive,
-        parents: tuple[Parent, ...],
+        parents: tuple[Place, ...],
         in_shapes: tuple[Shape | None, ...],
         saved: dict[str, Any],
         shape: Shape,

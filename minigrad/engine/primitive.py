@@ -29,7 +29,8 @@ Kind: TypeAlias = Literal["linear", "elementwise", "bilinear", "multilinear", "s
 - ``linear``: in all its inputs together; the tangent is the forward pass itself, on tangents.
 - ``elementwise``: each entry of the output hangs on one entry of each input; a tangent is the VJP rule itself.
 - ``bilinear``: linear in each input by itself, with rules made of the products of `minigrad.structure`, which take a
-  cotangent of every structure, and a sketch in place of a saved input. The tangent is f(ẋ, w) + f(x, ẇ).
+  cotangent of every structure, and a sketch in place of a saved input. The tangent is f(ẋ, w) + f(x, ẇ). A bias is
+  linear with the others held fixed, but no factor: give it a tangent of its own, and f gets None for it there.
 - ``multilinear``: the same, for any number of inputs, with rules that take arrays.
 - ``symmetric``: the Jacobian is symmetric; the tangent is the VJP rule itself.
 - ``piecewise_linear``: what the rules read (indices, masks) has no derivative; the tangents are given.
@@ -53,8 +54,9 @@ class Primitive:
     settings : frozenset of str
         The names of its other arguments.
     rules : dict
-        Structure of the cotangent (ndarray, Columns, …) -> one rule for each input. Where a structure has
-        no entry, the cotangent is made dense.
+        Structure of the cotangent (ndarray, Columns, …) -> one rule for each input; those given to the decorator stand
+        under ndarray. Where a structure has no entry they are used, on the cotangent made dense unless the word is
+        "bilinear".
     kind : str or None
         The word; see `Kind`.
     tangents : dict
@@ -81,7 +83,8 @@ class Primitive:
         Its VJP rules as primitives, as far as they were asked for; see `minigrad.engine.tangents`.
     trusted, direct : bool
         Whether forward and rules are of this package, and are called without the checks of
-        `minigrad.engine.results`; and whether the rules, moreover, take no position.
+        `minigrad.engine.results`; and whether the rules, moreover, take no position. So a fault in a new operation of
+        this package is told less clearly than one in a primitive of a user's: write it outside first, or test it.
     """
 
     def __init__(
@@ -146,14 +149,14 @@ class Primitive:
             ``rule(g, saved)`` by the name of the input, where ``g`` has this structure.
         """
 
-        def fallback(rule: Rule) -> Rule:
+        def of_dense(rule: Rule) -> Rule:
             return lambda g, saved: rule(g.dense(), saved)
 
         if not all(map(is_own, rules.values())):
             self.trusted = self.direct = False
         dense_rules = self.rules[np.ndarray]
         self.rules[structure] = tuple(
-            rules[name] if name in rules else fallback(rule)
+            rules[name] if name in rules else of_dense(rule)
             for name, rule in zip(self.inputs, dense_rules, strict=True)
         )
 

@@ -59,7 +59,7 @@ def seeds(tape: Recorder, given: Sequence[tuple[Tensor, TensorLike]]) -> dict[in
             raise TapeError(
                 f"{name}: this tensor requires no gradient, so the tape does not know it; it has no tangent"
             )
-        if leaf.tape is not None and not any(leaf is known for known in tape.leaves):
+        if leaf.tape is not None and not any(leaf is other for other in tape.leaves):
             raise TapeError(f"{name}: this tensor was computed from leaves; give their tangents, and its own follows")
         t = direction(leaf, value, name)
         found[id(leaf)] = t if id(leaf) not in found else found[id(leaf)] + t

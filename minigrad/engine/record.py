@@ -70,10 +70,13 @@ def record(
     sketches = None if save is None else check_save(primitive, save)
     tapes = CONTEXT.tapes
     tape = tapes[-1] if tapes else None
+    # 1. Read the inputs: their arrays, and where each stands on the innermost tape.
     arrays: list[Array | None] = []
     parents: list[Place] = []
-    weak: list[int] | None = None
-    traced = leaves = odd = narrow = False
+    weak: list[int] | None = None  # positions of numbers and lists: they take on the dtype of the others
+    traced = False  # whether an input requires a gradient
+    leaves = False  # whether an input is no node of this tape, so that the tape may have to note it as a leaf
+    odd = narrow = False  # whether a dtype may be neither float32 nor float64; whether the output is to be float16
     for k, value in enumerate(inputs):
         if type(value) is Tensor or isinstance(value, Tensor):
             array = value.data
@@ -87,6 +90,7 @@ def record(
                 if value.tape is tape and not tape.pulled:
                     parents.append(value.node)
                 else:
+                    # A leaf of this tape is found without a call; whatever is between tapes is for `place`.
                     stands = value.stands
                     if tape.pulled or tape.lent is not None:
                         own = False
@@ -113,15 +117,16 @@ def record(
                 odd = True
             arrays.append(array)
         parents.append(None)
+    # 2. Bring dtypes together, and call the forward function.
     given = arrays
     if odd or weak is not None:
         given = list(arrays) if odd else arrays
         narrow = prepare(arrays, weak, primitive.as_is, odd)
     settings = as_settings(primitive, settings) if settings else {}
-    where = None
+    where = None  # with tapes within tapes: all of them that record this, each with its parents
     if traced and len(tapes) > 1:
         where, leaves = everywhere(primitive, inputs), True
-    told = settings
+    told = settings  # what the forward function is told beyond its inputs
     if primitive.wants_needs:
         told = {
             **settings,
@@ -140,6 +145,7 @@ def record(
     if narrow and out.dtype == SINGLE:
         out = out.astype(HALF)
         saved = restore(saved, given, arrays)
+    # 3. Write a node on each tape that records it; nearly always on one.
     if tape is None or not (traced if where is None else where):
         if vjp is not None:
             check_vjp(primitive, vjp, len(arrays))
@@ -163,7 +169,7 @@ def record(
             recorder.read(stand)
         if where is None:
             return made(out, recorder, node.index)
-        node.around = Around(dict(nodes), arrays, out)
+        node.around = Around(dict(nodes), arrays, out)  # tapes come from the outside in: these are around it
         nodes[recorder] = node
     return standing(out, {each: node.index for each, node in nodes.items()})
 

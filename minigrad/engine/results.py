@@ -133,6 +133,9 @@ def pulled(node: Node, edge: int, rules: Sequence[Any], g: Cotangent) -> Cotange
     except ValueError as error:
         explain_read_only(error, who, "the cotangent or what was saved")
         raise
+    except (TypeError, AttributeError, IndexError) as error:
+        explain_structure(error, who, primitive.kind, g)
+        raise
     if not isinstance(answer, (np.ndarray, np.generic, Structured)):
         raise TypeError(
             f"{who} returned a {type(answer).__name__}. The rule must return the cotangent of its input, an array"
@@ -146,6 +149,16 @@ def explain_read_only(error: ValueError, who: str, what: str, name: str = "g") -
         raise ValueError(
             f"{who} tried to change {what} in place, but other nodes and later draws may still read it; compute a new "
             f"array, or work on a copy ({name}.copy())"
+        ) from error
+
+
+def explain_structure(error: Exception, who: str, kind: str | None, g: Cotangent) -> None:
+    """Raise a clearer error if a rule that was to take every structure failed on one that is no array."""
+    if kind == "bilinear" and isinstance(g, Structured):
+        raise TypeError(
+            f"{who} failed on a cotangent that is {type(g).__name__} and no array ({error}). With kind='bilinear' a "
+            "rule is made of the products of minigrad.structure, which take every structure; say kind='multilinear' "
+            "for rules that take arrays alone"
         ) from error
 
 

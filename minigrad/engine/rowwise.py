@@ -16,7 +16,7 @@ from minigrad.structure import Cotangent, Rows
 
 __all__ = ["by_sample", "rowwise_rule", "take_saved"]
 
-SHAPES = ("kept", "shape")
+SHAPE_NAMES = ("kept", "shape")
 """Names under which primitives save shapes that begin with the number of samples."""
 
 
@@ -54,7 +54,7 @@ def by_sample(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]]
     Parameters
     ----------
     rule : callable
-        ``rule(g, saved)`` for arrays. It must not depend on how many samples there are but through `SHAPES`.
+        ``rule(g, saved)`` for arrays. It must not depend on how many samples there are but through `SHAPE_NAMES`.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def by_sample(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]]
     """
 
     def rows_rule(g: Rows, saved: dict[str, Any]) -> Cotangent:
-        shapes = {name: saved[name] for name in SHAPES if name in saved}
+        shapes = {name: saved[name] for name in SHAPE_NAMES if name in saved}
         if g.whole_samples and all(shape[:1] == g.shape[:1] for shape in shapes.values()):
             part = take_saved(g, saved)
             if part is not None:

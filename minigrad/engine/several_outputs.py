@@ -52,13 +52,13 @@ def joined_outputs(
         return whole, {**saved, SHAPES: shapes, "out": whole}
 
     def back(rule: Rule) -> Rule:
-        return lambda g, saved, *k: rule(tuple(parts(g, saved[SHAPES])), saved, *k)
+        return lambda g, saved, *k: rule(tuple(cut_up(g, saved[SHAPES])), saved, *k)
 
     def along(rule: Callable[..., Any]) -> Rule:
         return lambda t, saved, *k: np.concatenate([np.reshape(each, -1) for each in rule(t, saved, *k)])
 
     def by_name(k: int) -> Callable[[Saved], Any]:
-        return lambda saved: parts(saved["out"], saved[SHAPES])[k]
+        return lambda saved: cut_up(saved["out"], saved[SHAPES])[k]
 
     return Primitive(
         flat,
@@ -69,7 +69,7 @@ def joined_outputs(
     )
 
 
-def parts(whole: Any, shapes: Sequence[Shape]) -> list[Any]:
+def cut_up(whole: Any, shapes: Sequence[Shape]) -> list[Any]:
     """The outputs, or their cotangents, out of one flat array or tensor."""
     ends = [0, *accumulate([math.prod(shape) for shape in shapes])]
     return [whole[a:b].reshape(shape) for (a, b), shape in zip(pairwise(ends), shapes, strict=True)]

@@ -44,6 +44,10 @@ class Sweep:
         The nodes whose estimators are used; the others are exact. Default: all that have one.
     """
 
+    # pending   by node, the sum of what has come to it so far; None before, and again when it has been handed on
+    # position  the node that is looked at next
+    # kept      by node, the cotangents that `keep` asks for
+    # leaves    by identity: the leaf, its gradient so far, and whether nobody else refers to that array
     __slots__ = ("keep", "kept", "leaves", "nodes", "pending", "position", "random")
 
     def __init__(
@@ -77,8 +81,8 @@ class Sweep:
         for index in range(self.position, -1, -1):
             g = pending[index]
             if g is None:
-                continue
-            pending[index] = None
+                continue  # nothing of the output hangs on it
+            pending[index] = None  # it is complete: all that read this node stands behind it, and was done before
             if index in keep:
                 self.kept[index] = g
             node = nodes[index]
@@ -96,13 +100,13 @@ class Sweep:
                 self.pull(node, g, (edge,))
 
     def draw(self, node: Node, g: Array, key: int) -> list[Cotangent]:
-        """One random cotangent for each input of a node."""
+        """One random cotangent for each input of a node; a sweep that is recorded has another way."""
         return draw(node, g, key)
 
     def pull(self, node: Node, g: Cotangent, edges: Iterable[int]) -> None:
         """Apply the VJP rules of a node to its cotangent, and hand the results on to these inputs."""
         primitive, saved, parents = node.primitive, node.saved, node.parents
-        rules = primitive.rules.get(type(g))
+        rules = primitive.rules.get(type(g))  # by the structure of the cotangent
         if rules is None:
             g, rules = primitive.fallback(g)
         for edge in edges:

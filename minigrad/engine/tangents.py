@@ -120,13 +120,13 @@ def tangent(primitive: Primitive, edge: int, t: Array, call: Call, values: Mappi
         found = primitive.rules[np.ndarray][edge](t, saved)
     elif primitive.kind == "linear":
         rest = [None if shape is None else np.zeros(shape, t.dtype) for shape in call.shapes]
-        found = forward(primitive, [t if k == edge else zero for k, zero in enumerate(rest)], call)
+        found = output_of(primitive, [t if k == edge else zero for k, zero in enumerate(rest)], call)
     elif primitive.kind in ("bilinear", "multilinear"):
         others = fellows(primitive, edge, len(call.shapes))
         if values is None:
             kept = saved[primitive.inputs[0]] if primitive.variadic else None
             values = {k: saved[primitive.inputs[k]] if kept is None else kept[k] for k in others}
-        found = forward(primitive, [t if k == edge else values.get(k) for k in range(len(call.shapes))], call)
+        found = output_of(primitive, [t if k == edge else values.get(k) for k in range(len(call.shapes))], call)
     else:
         raise TypeError(
             f"{primitive.name}: there is no forward mode through it, for it does not say what its tangents are. "
@@ -137,7 +137,7 @@ def tangent(primitive: Primitive, edge: int, t: Array, call: Call, values: Mappi
     return found if found.shape == call.shape else np.broadcast_to(found, call.shape)
 
 
-def forward(primitive: Primitive, arrays: Sequence[Any], call: Call) -> Array:
+def output_of(primitive: Primitive, arrays: Sequence[Any], call: Call) -> Array:
     """The output of the forward pass on arrays."""
     told = dict(call.settings)
     if primitive.wants_needs:

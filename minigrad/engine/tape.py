@@ -19,7 +19,7 @@ from minigrad.engine.tape_text import summary, to_dot
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.engine.wanted import arrived, check_wrt
 from minigrad.report import Table
-from minigrad.streams import Domain, as_generator, key_of
+from minigrad.streams import Domain, as_generator, key_of, level_key
 from minigrad.structure import Cotangent, Structured, dense
 from minigrad.typing import Array, Seed
 
@@ -79,6 +79,7 @@ class Tape:
         self._leaves: dict[int, tuple[Tensor, int, Array]] = {}
         # By id, leaves on which a gradient hangs that this tape has not recorded (`minigrad.engine.nesting`).
         self.lent: WeakValueDictionary[int, Tensor] | None = None
+        self.within = 0  # how many tapes have recorded within this one, each within the next
         self.pulled = False  # whether a gradient was taken since the block began that is still recording
         self.derived = False  # whether a derivative of another tape was taken while this one recorded
 
@@ -149,11 +150,11 @@ class Tape:
         for leaf in self.leaves:
             if leaf.tape is not None or leaf.stands is not None:
                 continue  # computed around this tape
-            arrived = sweep.gradient(leaf)
-            if arrived is None:
-                arrived = np.zeros_like(leaf.data) if leaf.grad is None else None
-            if arrived is not None:
-                gradient = arrived.dense() if isinstance(arrived, Structured) else arrived
+            g = sweep.gradient(leaf)
+            if g is None:
+                g = np.zeros_like(leaf.data) if leaf.grad is None else None
+            if g is not None:
+                gradient = g.dense() if isinstance(g, Structured) else g
                 leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
 
     @overload
@@ -260,7 +261,7 @@ class Tape:
 
     def run(self, sweep: Sweep, rng: Seed) -> None:
         """Carry a sweep through to the end; a generator moves on even where nothing is drawn."""
-        key = None if rng is None else key_of(rng)
+        key = None if rng is None else level_key(rng, self.within)
         while (stop := sweep.advance()) is not None:
             node, g = stop
             key = key_of(None) if key is None else key  # entropy costs time: only where something is drawn

@@ -24,7 +24,8 @@ class Budgeted(Named):
 
     These see finite floating-point cotangents with at least one entry, and a budget below 1. A cotangent with a NaN or
     an infinity is handed on untouched, as the exact VJP would take it. Called by hand, estimators also take lists,
-    whole numbers (as float64), tensors, structured cotangents, and a seed in place of a Generator.
+    whole numbers (as float64), tensors, structured cotangents, and a seed in place of a Generator. Where a look at all
+    of a cotangent costs too much, a subclass writes ``sample`` itself, as `minigrad.estimators.selection.UnitSampler`.
     """
 
     def sample(self, g: Any, node: Node | None = None, rng: Seed = None) -> Cotangent:

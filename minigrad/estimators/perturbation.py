@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from numpy.typing import ArrayLike
 
@@ -23,7 +23,7 @@ Difference: TypeAlias = Literal["antithetic", "one-sided"]
 class Perturbation(Directional):
     """ĝ = (1/k) Σ_j D(v_j) v_j with D(v) a difference of two values of the loss; subclasses are dataclasses."""
 
-    unbiased: ClassVar[bool] = False  # type: ignore[misc]  # a constant of the class
+    unbiased = False
     sigma: float
     difference: Difference
 
@@ -103,7 +103,7 @@ class EvolutionStrategy(Perturbation):
     Wierstra et al. (2014), *Natural Evolution Strategies*, JMLR 15; Salimans et al. (2017), arXiv:1703.03864. Its mean
     is the gradient of f_σ(θ) = E f(θ + σv), for E f(θ + σv) v = σ ∇f_σ(θ) (Stein's identity). So the bias is
     ∇f_σ − ∇f = ½σ² ∇Δf + O(σ⁴), with Δ the Laplacian, and 0 where f is quadratic (Nesterov and Spokoiny 2017). As σ
-    falls it becomes the `ForwardGradient`. In float32 the difference of two values is off by about 1e-7 |f|/σ: σ must
+    falls it becomes the `ForwardGradient`. In float32 the difference of two values is off by about 1e-7 f(θ)/σ: σ must
     not be too small.
 
     Examples
@@ -117,8 +117,6 @@ class EvolutionStrategy(Perturbation):
     True
     """
 
-    law: ClassVar[DirectionLaw] = "gaussian"  # type: ignore[misc]
-    orthogonal: ClassVar[bool] = False  # type: ignore[misc]
     sigma: float
     directions: int = 1
     difference: Difference = "antithetic"

@@ -69,6 +69,10 @@ def sketches_draw_nothing(target: InspectionTarget) -> bool:
 
 
 def _draws_nothing(estimator: Estimator, g: Array, node: Node) -> bool:
+    try:
+        copy.deepcopy(estimator)
+    except Exception:  # whatever it holds, such as a tape, does not say why it cannot be copied
+        return False
     outs = []
     for seed in range(2):
         rng = generator(Domain.LISTENED, seed)

@@ -15,7 +15,10 @@ from minigrad.engine.results import read_only
 from minigrad.engine.sweep import checked
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
+from minigrad.estimators import WholeGradient
+from minigrad.inspect.at_leaves import estimated_target
 from minigrad.inspect.leaves import InspectionTarget
+from minigrad.inspect.recorded import Record
 from minigrad.report import Report, Table
 from minigrad.structure import Cotangent
 from minigrad.typing import Array
@@ -81,12 +84,14 @@ class ExactMoments(Report):
 
 
 def exact_moments(
-    tape: Tape,
-    loss: Tensor,
+    tape: Tape | None = None,
+    loss: Tensor | None = None,
     wrt: Sequence[Tensor] | None = None,
     *,
     cotangent: Array | None = None,
     limit: int = LIMIT,
+    record: Record | None = None,
+    estimator: WholeGradient | None = None,
 ) -> ExactMoments:
     """Compute the mean and the variance of a randomised gradient exactly.
 
@@ -104,6 +109,8 @@ def exact_moments(
         Of the shape of ``loss``, unless that is a scalar.
     limit : int, default 200,000
         The largest number of joint outcomes.
+    record, estimator : callable and WholeGradient, optional
+        As for `variance`, and only together or ``estimator`` alone: sketches of residuals are not enumerated.
 
     Returns
     -------
@@ -116,7 +123,7 @@ def exact_moments(
     NotImplementedError
         If an estimator does not list its outcomes.
     ValueError
-        If the probabilities that an estimator lists do not sum to 1.
+        If the probabilities that an estimator lists do not sum to 1, or there is ``record`` without ``estimator``.
 
     Examples
     --------
@@ -132,7 +139,12 @@ def exact_moments(
     total             4      1
     |E ĝ - g| = 0, |g| = 2
     """
-    target = InspectionTarget(tape, loss, wrt, cotangent)
+    if record is not None and estimator is None:
+        raise ValueError(
+            "exact_moments: record= is for an estimator= that computes the loss again. Outcomes of residual sketches "
+            "are not enumerated: use inspect.variance and inspect.unbiasedness, or record in minigrad.saving(False)"
+        )
+    target = estimated_target(tape, loss, wrt, cotangent, record, estimator)
     exact = target.exact()
     mean, squares, weight, count = np.zeros_like(exact), np.zeros_like(exact), 0.0, 0
     for probability, gradient in outcomes(target, limit):

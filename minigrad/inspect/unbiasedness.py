@@ -10,7 +10,9 @@ import numpy as np
 from minigrad.counts import MOST_DRAWS, count
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
+from minigrad.estimators import WholeGradient
 from minigrad.inspect.alone import biased_alone, fixed, moments_of_one, sketches_draw_nothing, states, worst_node
+from minigrad.inspect.at_leaves import estimated_target
 from minigrad.inspect.evidence import Evidence, take
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.pilot import pilot
@@ -23,7 +25,7 @@ from minigrad.inspect.probes import (
     rounding_of,
     surely_off,
 )
-from minigrad.inspect.recorded import Record, inspection_target
+from minigrad.inspect.recorded import Record, Recorded
 from minigrad.inspect.verdicts import ParameterVerdict, Unbiasedness, Verdict, by_parameter
 from minigrad.streams import Domain, child, key_of
 from minigrad.typing import Array, Seed
@@ -52,6 +54,7 @@ def unbiasedness(
     limit: int = LIMIT,
     cotangent: Array | None = None,
     record: Record | None = None,
+    estimator: WholeGradient | None = None,
     quiet: bool = False,
 ) -> Unbiasedness:
     """Test whether the randomised gradient of a recorded tape has the exact one as its mean.
@@ -83,6 +86,8 @@ def unbiasedness(
     record : callable, optional
         As for `variance`: needed with residual sketches. Each draw is then recorded afresh, nothing is enumerated, and
         no single node is named.
+    estimator : WholeGradient, optional
+        As for `variance`: tested in place of the estimators on the tape.
     quiet : bool, default False
         With ``detect``: no progress bar.
 
@@ -143,7 +148,8 @@ def unbiasedness(
         raise ValueError(f"unbiasedness: alpha={alpha} must lie in (0, 1)")
     if detect is not None and not 0 < detect < math.inf:
         raise ValueError(f"unbiasedness: detect={detect} must be a positive part of the gradient, as 0.05 for 5 %")
-    target = inspection_target(tape, loss, wrt, cotangent, record)
+    target = estimated_target(tape, loss, wrt, cotangent, record, estimator)
+    afresh = isinstance(target, Recorded)
     exact, key = target.exact_gradient(), key_of(rng)
     check_finite(target, exact)
     first = most // 4 if detect is None else min(PILOT, most // 4)
@@ -158,7 +164,7 @@ def unbiasedness(
     one = all(node.vjp is None or node.index in fixed_ones for node in target.tape.nodes)
     one = one and sketches_draw_nothing(target)
     listed, alone = moments_of_one(target, probes) if one else None, {}
-    if record is None and not one:
+    if not afresh and not one:
         listed = listed_moments(target, exact, probes, limit)
         alone = {} if listed is not None else biased_alone(target, exact, probes, rounding, fixed_ones)
     evidence = Evidence(target, exact, probes, rounding, errors, kept, listed, alpha)
@@ -191,7 +197,7 @@ def unbiasedness(
         unclear += [v.name for v in verdicts if v.detectable > detect and v.name not in unclear]
     verdict: Verdict = "failed" if failed else "inconclusive" if unclear else "passed"
     node = None
-    if failed and record is None:
+    if failed and not afresh:
         worst = int(order[0])
         tested = 0 if listed is not None and certain[worst] else min(number, 1000)
         node = next(iter(alone)) if alone else None

@@ -18,12 +18,14 @@ from minigrad.engine.node import vjp_text
 from minigrad.engine.sweep import draw
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
-from minigrad.inspect.directions import Tangents
+from minigrad.estimators import WholeGradient
+from minigrad.inspect.at_leaves import estimated_target
 from minigrad.inspect.gradients import inner_product, squared_distances, squared_norm
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.means import Mean
-from minigrad.inspect.recorded import Record, inspection_target
+from minigrad.inspect.recorded import Record
+from minigrad.inspect.tangent_shares import Tangents
 from minigrad.inspect.variance_report import Variance
 from minigrad.streams import draw_key, key_of
 from minigrad.structure import Cotangent, dense
@@ -42,6 +44,7 @@ def variance(
     cotangent: Array | None = None,
     record: Record | None = None,
     directions: int | None = None,
+    estimator: WholeGradient | None = None,
 ) -> Variance:
     """Estimate the variance of a gradient and the share of each node, from draws on one recorded tape.
 
@@ -67,6 +70,10 @@ def variance(
         pass, however deep the network. It costs as many forward passes at once, which are kept for the random nodes.
         The total is that of the draws themselves; the shares are scaled to it, and have a further error of their own,
         of about √(2 / directions) at most, which the report states. 32 is a good number.
+    estimator : WholeGradient, optional
+        Such as ``ForwardGradient()``: looked at in place of the estimators on the tape, which are left out. It counts
+        as one random node, which joins all leaves. One that needs other values of the loss, as `EvolutionStrategy`
+        does, takes ``record=``.
 
     Returns
     -------
@@ -75,8 +82,9 @@ def variance(
     Raises
     ------
     ValueError
-        If there are fewer than two draws, or the tape holds residual sketches and there is no ``record``; if there are
-        directions together with ``record``, fewer than two of them, or a tensor of ``wrt`` that is no leaf.
+        If there are fewer than two draws; if the tape holds residual sketches, or ``estimator`` computes the loss
+        again, and there is no ``record``; or if with ``estimator`` or ``directions`` one of ``wrt`` is no leaf; if
+        there are directions together with ``record`` or ``estimator``, or fewer than two of them.
 
     Notes
     -----
@@ -98,13 +106,15 @@ def variance(
     (4.0, [0])
     """
     draws = count("variance: draws", draws, MOST_DRAWS, "draws", least=2)  # for a standard error
-    target = inspection_target(tape, loss, wrt, cotangent, record)
+    target = estimated_target(tape, loss, wrt, cotangent, record, estimator)
     exact, cotangents = _exact_sweep(target)
     key = key_of(rng)
     tangents = None
     if directions is not None:
-        if record is not None:
-            raise ValueError("variance: directions= follows one recorded tape, and cannot be had with record=")
+        if record is not None or estimator is not None:
+            raise ValueError(
+                "variance: directions= follows one recorded tape; it goes with neither record= nor estimator="
+            )
         tangents = Tangents(target, count("variance: directions", directions, MOST_DRAWS, "directions", least=2), key)
     norm = math.sqrt(squared_norm(exact))
     along = [g / g.dtype.type(norm or 1.0) for g in exact]

@@ -1,6 +1,8 @@
 """Operations: functions on tensors, which are also the operators and methods of `Tensor`.
 
 Each file of this package is a family, and its ``__all__`` is the list of its operations: an operation is added there.
+Each is two functions: ``_exp`` on arrays, which `minigrad.engine.define.define` makes a primitive, and ``exp`` on
+tensors, which hands that primitive to `minigrad.engine.record.record`. See docs/guide/primitive.rst for the rest.
 """
 
 from typing import TYPE_CHECKING

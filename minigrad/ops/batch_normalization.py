@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from minigrad.arrays import plain
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
+from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.gain_and_bias import are_arrays, check_features, count_flops, pull_bias, pull_gain, scale_and_shift
@@ -22,8 +23,6 @@ from minigrad.structure import column_sums, matrix
 from minigrad.typing import Array
 
 __all__ = ["batch_norm"]
-
-Saved = dict[str, Any]
 
 
 def _batch_x(g: Array, saved: Saved) -> Array:

@@ -17,6 +17,7 @@ import numpy as np
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.node import Node
+from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.channel_groups import blocks, side_by_side
@@ -41,8 +42,6 @@ from minigrad.structure import (
 from minigrad.typing import Array
 
 __all__ = ["conv2d"]
-
-Saved = dict[str, Any]
 
 
 def correlate(x: Array, w: Array, windows: Windows) -> Array:

@@ -18,11 +18,12 @@ from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
+from scipy import special
 
 from minigrad.engine.primitive import Primitive
 from minigrad.engine.tensor import Tensor
 
-__all__ = ["CALLS", "FUNCTIONS", "REMEDIES", "Counterpart", "stands_for", "title"]
+__all__ = ["CALLS", "FUNCTIONS", "REMEDIES", "Counterpart", "called", "stands_for", "title"]
 
 CALLS: dict[np.ufunc, Primitive] = {}
 """Ufuncs that a primitive of as many inputs stands behind: a call without settings is recorded at once, for
@@ -135,7 +136,7 @@ class Counterpart:
         self.bound = False  # signatures are read when they are needed first: that takes a while
 
     def __repr__(self) -> str:
-        return f"<minigrad.ops.{self.name} stands for np.{title(self.function)}>"
+        return f"<minigrad.ops.{self.name} stands for {called(self.function)}>"
 
     def bind(self) -> None:
         """Find out where each of NumPy's arguments goes."""
@@ -176,7 +177,7 @@ class Counterpart:
                     continue
                 target = targets[name]
                 if target in found:
-                    raise TypeError(f"np.{title(self.function)}: the argument {name} was given twice, by two names")
+                    raise TypeError(f"{called(self.function)}: the argument {name} was given twice, by two names")
                 found[target] = value
             elif name == "dtype":
                 dtype = value
@@ -199,6 +200,19 @@ def title(function: Any) -> str:
         return f"{owner.__name__}.{function.__name__}"
     module = (getattr(function, "__module__", None) or "numpy").partition("numpy")[2].strip(".")
     return ".".join(part for part in (module, function.__name__) if part)
+
+
+def called(function: Any) -> str:
+    """The name by which a program calls it: ``np.linalg.norm``, ``scipy.special.j0``.
+
+    A ufunc of someone else's has its bare name.
+    """
+    owner = getattr(function, "__self__", None)
+    ufunc = owner if isinstance(owner, np.ufunc) else function
+    if not isinstance(ufunc, np.ufunc) or getattr(np, ufunc.__name__, None) is ufunc:
+        return f"np.{title(function)}"
+    found = getattr(special, ufunc.__name__, None) is ufunc
+    return f"scipy.special.{title(function)}" if found else title(function)
 
 
 def parameters(function: Any) -> dict[str, inspect.Parameter]:
@@ -232,11 +246,11 @@ def converted(value: Any, dtype: np.dtype[Any]) -> Any:
 
 def unsupported(function: Any, argument: str, operation: str) -> str:
     """The message for an argument that no operation takes."""
-    name = title(function)
+    name = called(function)
     if argument in REMEDIES:
-        return f"np.{name} {REMEDIES[argument]}"
+        return f"{name} {REMEDIES[argument]}"
     there = "" if operation.startswith("_") else f" (minigrad.ops.{operation} says what there is)"
     return (
-        f"np.{name} takes no `{argument}=` on tensors; leave it out{there}, or use np.{name} of `.data` if the values "
+        f"{name} takes no `{argument}=` on tensors; leave it out{there}, or use {name} of `.data` if the values "
         "alone are meant"
     )

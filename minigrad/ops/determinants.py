@@ -15,6 +15,7 @@ import numpy as np
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.node import Node
+from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
@@ -25,7 +26,6 @@ from minigrad.typing import Array
 
 __all__ = ["det", "inv", "slogdet", "solve"]
 
-Saved = dict[str, Any]
 
 ENTIRE = "add a small multiple of the identity, a + eps * np.eye(n), or use the pseudo-inverse, minigrad.ops.pinv"
 

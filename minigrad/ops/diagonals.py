@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
+from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
@@ -18,8 +17,6 @@ from minigrad.ops.reductions import sum as total
 from minigrad.typing import Array
 
 __all__ = ["diag", "diagflat", "diagonal", "trace", "tril", "triu"]
-
-Saved = dict[str, Any]
 
 
 def _onto_diagonal(g: Array, saved: Saved) -> Array:

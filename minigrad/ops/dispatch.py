@@ -16,7 +16,7 @@ from typing import Any
 
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, traced
-from minigrad.ops.counterparts import CALLS, FUNCTIONS, REMEDIES, title
+from minigrad.ops.counterparts import CALLS, FUNCTIONS, REMEDIES, called, title
 from minigrad.ops.numpy_lists import IN_PLACE, ON_TENSORS, PLAIN, SHAPE_ALONE
 
 __all__ = ["install"]
@@ -46,7 +46,7 @@ def install(tensor: type[Tensor], names: set[str]) -> None:
         if function in PLAIN and not any(isinstance(each, Tensor) for each in out or ()):
             return function(*plain(inputs), **plain(settings))
         if out is not None:
-            raise TypeError(f"np.{title(function)} {REMEDIES['out']}")
+            raise TypeError(f"{called(function)} {REMEDIES['out']}")
         if (counterpart := FUNCTIONS.get(function)) is not None:
             return counterpart(inputs, settings)
         raise TypeError(refusal(function, names))
@@ -69,17 +69,17 @@ def install(tensor: type[Tensor], names: set[str]) -> None:
 
 def refusal(function: Any, names: set[str]) -> str:
     """Advice on what to use instead of a NumPy function."""
-    name = title(function)
+    name, call = title(function), called(function)
     if function in IN_PLACE:
-        return f"np.{name} {REMEDIES['in place']}"
+        return f"{call} {REMEDIES['in place']}"
     if name in names:
-        instead = f"use minigrad.ops.{name}, or np.{name} of its `.data` if the values alone are meant"
+        instead = f"use minigrad.ops.{name}, or {call} of its `.data` if the values alone are meant"
     else:
         instead = (
-            f"minigrad.ops has no {name}; use np.{name} of its `.data` if the values alone are meant, or write a "
+            f"minigrad.ops has no {name}; use {call} of its `.data` if the values alone are meant, or write a "
             "primitive (minigrad.primitive)"
         )
-    return f"np.{name} computes on arrays, and the gradient of a tensor would be lost; {instead}"
+    return f"{call} computes on arrays, and the gradient of a tensor would be lost; {instead}"
 
 
 def tensors(value: Any) -> Iterable[Tensor]:

@@ -9,14 +9,13 @@ import numpy as np
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
+from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
 from minigrad.typing import Array
 
 __all__ = ["einsum"]
-
-Saved = dict[str, Any]
 
 
 def _operand(g: Array, saved: Saved, k: int) -> Array:

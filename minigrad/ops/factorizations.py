@@ -17,6 +17,7 @@ import numpy as np
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
+from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
@@ -30,7 +31,6 @@ from minigrad.typing import Array
 
 __all__ = ["cholesky", "eigh", "eigvalsh", "qr"]
 
-Saved = dict[str, Any]
 
 RANK = "its columns depend on each other, and the factors have no derivative there"
 

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.primitive import Primitive, rows_kept
+from minigrad.engine.primitive import Primitive, Saved, rows_kept
 from minigrad.structure import column_sums, matrix
 from minigrad.typing import Array
 
 __all__ = ["are_arrays", "check_features", "count_flops", "pull_bias", "pull_gain", "scale_and_shift"]
-
-Saved = dict[str, Any]
 
 
 def pull_gain(g: Array, saved: Saved) -> Array:

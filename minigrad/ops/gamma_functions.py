@@ -59,7 +59,7 @@ def _gammaln(x: Array) -> Result:
 @stands_for(special.gammaln)
 @operation(_gammaln)
 def gammaln(x: TensorLike, *, vjp: VJP = None) -> Tensor:
-    """The logarithm of |Γ(x)|, without overflow.
+    """The logarithm of the absolute value of `gamma`, without overflow.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def _betaln(x: Array, y: Array) -> Result:
 @stands_for(special.betaln)
 @operation(_betaln)
 def betaln(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
-    """The logarithm of |B(x, y)|, the beta function, without underflow.
+    """The logarithm of the absolute value of `beta`, without underflow.
 
     Parameters
     ----------

@@ -7,13 +7,12 @@ and for a sketch X̂ in place of X: `minigrad.structure` multiplies what was kep
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.node import Node
+from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.product_costs import product_flops
@@ -32,13 +31,11 @@ from minigrad.typing import Array
 
 __all__ = ["linear"]
 
-Saved = dict[str, Any]
-
 
 @define(
     kind="bilinear",
     residuals=("x",),
-    tangents={"b": lambda t, saved: t},
+    tangents={"b": lambda t, saved: t},  # so that b is left out of those of x and w, and they are bilinear
     x=lambda g, saved: multiply(g, saved["w"]),
     w=lambda g, saved: contract(g, saved["x"]),
     b=lambda g, saved: column_sums(g),
@@ -95,6 +92,9 @@ def linear(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, vjp: VJ
     [[11.5, 17.0]]
     """
     return record(_linear, (x, w, b), vjp=vjp, save=save)
+
+
+# What it costs, and what estimators weigh it by; `minigrad.engine.primitive.Primitive` says what these take.
 
 
 def _forward_flops(node: Node) -> float:

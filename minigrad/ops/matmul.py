@@ -15,6 +15,7 @@ import numpy as np
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.node import Node
+from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
@@ -42,8 +43,6 @@ from minigrad.structure.entries import SPARSE
 from minigrad.typing import Array, Shape
 
 __all__ = ["matmul"]
-
-Saved = dict[str, Any]
 
 
 def _a(g: Cotangent, saved: Saved) -> Any:

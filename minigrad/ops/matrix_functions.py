@@ -13,6 +13,7 @@ import numpy as np
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.node import Node
+from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
@@ -23,8 +24,6 @@ from minigrad.structure import Kept, swap
 from minigrad.typing import Array
 
 __all__ = ["expm", "matrix_power", "solve_triangular"]
-
-Saved = dict[str, Any]
 
 
 @stands_for(np.linalg.matrix_power)

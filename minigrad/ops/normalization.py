@@ -15,6 +15,7 @@ import numpy as np
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
+from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.rowwise import rowwise_rule
 from minigrad.engine.tensor import Tensor, TensorLike
@@ -23,8 +24,6 @@ from minigrad.structure import Rows, column_sums, matrix
 from minigrad.typing import Array
 
 __all__ = ["layer_norm", "rms_norm"]
-
-Saved = dict[str, Any]
 
 
 def _layer_x(g: Array, saved: Saved) -> Array:

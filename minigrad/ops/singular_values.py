@@ -15,6 +15,7 @@ import numpy as np
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
+from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.arithmetic import subtract
@@ -30,7 +31,6 @@ from minigrad.typing import Array
 
 __all__ = ["lstsq", "pinv", "svd"]
 
-Saved = dict[str, Any]
 
 EQUAL = "two singular values are equal: their vectors may be any basis of a plane, and have no derivative"
 ZERO = "a singular value is 0: its vectors are not determined by the matrix, and have no derivative"

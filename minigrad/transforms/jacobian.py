@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,7 +18,7 @@ __all__ = ["hessian", "jacobian"]
 
 
 def jacobian(
-    fn: Callable[..., Any], argnums: int | Sequence[int] = 0, *, mode: str | None = None
+    fn: Callable[..., Any], argnums: int | Sequence[int] = 0, *, mode: Literal["forward", "reverse"] | None = None
 ) -> Callable[..., Any]:
     """Make a function that returns the Jacobian of ``fn``.
 

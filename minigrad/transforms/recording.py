@@ -69,7 +69,7 @@ class Recorded:
         return self.along(found, tangents)
 
     def along(self, found: Sequence[Any], directions: Sequence[Any]) -> Sequence[Any]:
-        """What came of cotangents or tangents, as it is handed out: tensors where these are recorded, zeros too."""
+        """Results of cotangents or tangents, as they are handed out: tensors where these are recorded, zeros too."""
         if not CONTEXT.tapes:
             return found
         taken()
