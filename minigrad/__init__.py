@@ -14,13 +14,14 @@ from minigrad.engine.residuals import saving
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.transforms.curvature import gauss_newton_product, hvp
+from minigrad.transforms.elementwise import elementwise_grad
 from minigrad.transforms.forward import jvp
 from minigrad.transforms.jacobian import hessian, jacobian
 from minigrad.transforms.reverse import grad, value_and_grad, vjp
 
 __all__ = [
-    "Estimator", "Node", "Tape", "TapeError", "Tensor", "gauss_newton_product", "grad", "hessian", "hvp", "jacobian",
-    "jvp", "keep_memory", "ops", "primitive", "saving", "value_and_grad", "vjp",
+    "Estimator", "Node", "Tape", "TapeError", "Tensor", "elementwise_grad", "gauss_newton_product", "grad", "hessian",
+    "hvp", "jacobian", "jvp", "keep_memory", "ops", "primitive", "saving", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 

@@ -80,8 +80,16 @@ def test_a_pullback_of_before_may_be_a_constant():
 
 
 def test_other_arrays_are_a_mistake_and_the_message_says_what_to_write():
-    for fn in (lambda x: x.data.sum(), lambda x: 0.0, lambda x: max(x, 2), lambda x: {"y": x.data}):
-        with pytest.raises(TypeError, match=r"must return a Tensor.*0 everywhere.*`\.data`.*minigrad\.Tensor\(c\)"):
+    for fn in (
+        lambda x: x.data.sum(),
+        lambda x: 0.0,
+        lambda x: max(x, 2),
+        lambda x: (x**2).item(),
+        lambda x: {"y": x.data},
+    ):
+        with pytest.raises(
+            TypeError, match=r"must return a Tensor.*0 everywhere.*`\.data` or `\.item\(\)`.*minigrad\.Tensor\(c\)"
+        ):
             mg.vjp(fn, 1.0)
     with pytest.raises(TypeError, match="must return a Tensor, but returned a tuple without any"):
         mg.vjp(lambda x: () if mg.grad(np.sin)(1.0) else x, 1.0)

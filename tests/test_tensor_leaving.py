@@ -11,6 +11,7 @@ import struct
 
 import numpy as np
 import pytest
+from scipy import linalg, optimize, spatial, special, stats
 
 import minigrad as mg
 from minigrad import ops
@@ -141,3 +142,25 @@ def test_what_stays_allowed():
         assert loss.item() == 3.0 and loss.data == 3.0 and loss.numpy() == 3.0  # what says so
         assert loss > 2 and bool(loss) and max(loss, leaf) is loss  # the flow of control by values
     assert float(leaf) == 1.5 and math.exp(leaf) == math.exp(1.5) and np.asarray(leaf) == 1.5  # nothing is recorded
+
+
+SCIPY = {
+    "logsumexp": lambda x: special.logsumexp(x),
+    "softmax": lambda x: special.softmax(x),
+    "solve_triangular": lambda x: linalg.solve_triangular(np.eye(2), x),
+    "cho_factor": lambda x: linalg.cho_factor(x),
+    "logpdf": lambda x: stats.norm.logpdf(x),
+    "cdist": lambda x: spatial.distance.cdist(x, x),
+}
+
+
+@pytest.mark.parametrize("name", SCIPY)
+def test_a_function_of_scipy_that_reads_arrays_is_named(name):
+    who = f"SciPy('s {name})?" if name in ("solve_triangular", "cho_factor") else f"SciPy's {name}"  # decorated
+    with pytest.raises(TypeError, match=f"^{who} would turn this tensor into a plain array"):
+        mg.grad(lambda x: SCIPY[name](x).sum())(np.eye(2))
+
+
+def test_what_the_user_wrote_below_scipy_is_not_put_down_to_it():
+    with pytest.raises(TypeError, match=r"^NumPy would turn .* minigrad\.ops\.stack\(\[x, y\]\)"):
+        optimize.minimize(mg.value_and_grad(lambda x: np.array([x[0], x[1]]).sum()), np.ones(2), jac=True)

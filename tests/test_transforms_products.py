@@ -137,3 +137,19 @@ def test_errors():
     w.data = np.ones(2)
     with pytest.raises(mg.TapeError, match="pushforward: the leaf"):
         tape.pushforward([(w, np.ones(2))])
+
+
+def test_the_jacobian_goes_back_where_a_primitive_has_no_tangent():
+    @mg.primitive(x=lambda g, saved: 2 * g * saved["x"])
+    def squared(x):
+        return x * x, {"x": x}
+
+    def tall(x):
+        return squared(x) * np.arange(5.0)
+
+    assert mg.jacobian(tall)(np.array([3.0])).tolist() == [[6.0 * k] for k in range(5)]
+    with pytest.raises(TypeError, match=r"squared: there is no forward mode.*mode='reverse'"):
+        mg.jacobian(tall, mode="forward")(np.array([3.0]))
+    with pytest.raises(TypeError, match=r"squared: there is no forward mode.*mode='reverse'"):
+        mg.hessian(lambda x: squared(x).sum())(np.ones(2))
+    assert mg.jacobian(mg.grad(lambda x: squared(x).sum()))(np.ones(2)).tolist() == [[2.0, 0.0], [0.0, 2.0]]

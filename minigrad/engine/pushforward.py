@@ -16,10 +16,10 @@ from minigrad.engine.context import CONTEXT, Recorder, TapeError
 from minigrad.engine.lift import call_of, lifted_saved, pushed_tensor, reaches
 from minigrad.engine.nesting import stands_on, suspended, taken
 from minigrad.engine.node import Node
-from minigrad.engine.tangents import multilinear, tangent
+from minigrad.engine.tangents import has_tangent, multilinear, tangent
 from minigrad.engine.tensor import Tensor, TensorLike, traced
 
-__all__ = ["direction", "pushforward"]
+__all__ = ["direction", "pushforward", "runs_forward"]
 
 
 def pushforward(tape: Recorder, given: Sequence[tuple[Tensor, TensorLike]]) -> list[Any]:
@@ -35,6 +35,16 @@ def pushforward(tape: Recorder, given: Sequence[tuple[Tensor, TensorLike]]) -> l
         np.zeros(node.shape, node.dtype) if t is None else in_full(t if t.dtype == node.dtype else t.astype(node.dtype))
         for node, t in zip(tape.nodes, tangents, strict=True)
     ]
+
+
+def runs_forward(tape: Recorder) -> bool:
+    """True if every primitive on a tape says what its tangents are."""
+    return all(
+        has_tangent(node.primitive, edge)
+        for node in tape.nodes
+        for edge, parent in enumerate(node.parents)
+        if parent is not None
+    )
 
 
 def seeds(tape: Recorder, given: Sequence[tuple[Tensor, TensorLike]]) -> dict[int, Any]:

@@ -20,7 +20,7 @@ from minigrad.engine.primitive import Primitive, Saved
 from minigrad.structure import dense, sum_to
 from minigrad.typing import Array, Shape
 
-__all__ = ["Call", "fellows", "multilinear", "own_tangent", "tangent", "transpose"]
+__all__ = ["Call", "fellows", "has_tangent", "multilinear", "own_tangent", "tangent", "transpose"]
 
 JOINT = ("linear", "piecewise_linear")
 """Kinds whose rules read no input."""
@@ -63,6 +63,12 @@ def fellows(primitive: Primitive, edge: int, inputs: int) -> tuple[int, ...]:
 def own_tangent(primitive: Primitive, edge: int) -> Any:
     """The tangent that a primitive gives for an input by itself."""
     return primitive.tangents.get(primitive.inputs[0 if primitive.variadic else edge])
+
+
+def has_tangent(primitive: Primitive, edge: int) -> bool:
+    """True if a primitive says what the tangent of an input is: by itself, or by its kind."""
+    kinds = ("elementwise", "symmetric", "linear", "bilinear", "multilinear")
+    return own_tangent(primitive, edge) is not None or primitive.kind in kinds
 
 
 def with_inputs(primitive: Primitive, call: Call, values: Mapping[int, Any]) -> Saved:
@@ -125,7 +131,7 @@ def tangent(primitive: Primitive, edge: int, t: Array, call: Call, values: Mappi
         raise TypeError(
             f"{primitive.name}: there is no forward mode through it, for it does not say what its tangents are. "
             "Say so in one word, as in @minigrad.primitive(kind='elementwise', ...), or give "
-            "tangents={name: lambda t, saved: ...}"
+            "tangents={name: lambda t, saved: ...}; or use reverse mode, as in minigrad.jacobian(..., mode='reverse')"
         )
     found = dense(found)
     return found if found.shape == call.shape else np.broadcast_to(found, call.shape)

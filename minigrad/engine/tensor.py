@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.arrays import plain
 from minigrad.engine.context import CONTEXT, Recorder, TapeError
+from minigrad.engine.readers import reader
 from minigrad.engine.tensor_methods import Methods
 from minigrad.typing import Array, Seed, Shape
 
@@ -231,7 +232,8 @@ class Tensor(Methods["Tensor"]):
     if not TYPE_CHECKING:  # a checker that saw it would take ``array @ tensor`` for an array
 
         def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-            keep_on_tape(self, "NumPy", "array")
+            if traced(self):
+                keep_on_tape(self, reader(), "array")
             return np.array(self.data, dtype=dtype, copy=True) if copy else np.asarray(self.data, dtype=dtype)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
@@ -280,8 +282,8 @@ def keep_on_tape(x: Tensor, who: str, kind: str) -> None:
             "array": "`x.data` if the values alone are meant, minigrad.ops for functions that read arrays only",
         }[kind]
         raise TypeError(
-            f"{who} would turn this tensor into a plain {kind} and its gradient would be lost; write {instead}; and in "
-            "place of np.array([x, y]) minigrad.ops.stack([x, y]), or np.block for lists of lists"
+            f"{who} would turn this tensor into a plain {kind} and its gradient would be lost; write {instead}; and "
+            "make an array of tensors with minigrad.ops.stack([x, y]), or with np.block for lists of lists"
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from minigrad.engine.pushforward import runs_forward
 from minigrad.engine.tensor import Tensor
 from minigrad.ops.joining import stack
 from minigrad.transforms.recording import Recorded, _record, positions_of
@@ -29,7 +30,8 @@ def jacobian(
         The positional arguments to differentiate with respect to; each an array.
     mode : {"auto", "forward", "reverse"}, default "auto"
         Forward mode takes one pass for each entry of the arguments, reverse mode one for each entry of the value.
-        "auto" is the one with fewer passes; reverse where they are equal.
+        "auto" is the one with fewer passes; reverse where they are equal, and where a primitive on the way does not say
+        what its tangents are (`minigrad.primitive`).
 
     Returns
     -------
@@ -63,7 +65,7 @@ def jacobian(
                 "array as an argument of its own, or use minigrad.vjp and minigrad.jvp, which take containers"
             )
         inputs = sum([leaf.size for leaf in recorded.leaves])
-        forward = mode == "forward" or (mode == "auto" and inputs < recorded.total.size)
+        forward = mode == "forward" or (mode == "auto" and inputs < recorded.total.size and runs_forward(recorded.tape))
         found = by_columns(recorded) if forward else by_rows(recorded, rng)
         return tuple(found) if several else found[0]
 

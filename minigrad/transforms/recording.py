@@ -201,7 +201,8 @@ def _outputs(value: Any, tape: Tape, what: str) -> Tree:
         raise TypeError(
             f"{what}: the function must return a Tensor, but returned a {type(value).__name__}"
             f"{'' if tree.is_leaf else ' without any'}, whose derivative would be 0 everywhere. Compute with tensors "
-            "and functions of NumPy or minigrad.ops, not with `.data`; a constant that is meant is minigrad.Tensor(c)"
+            "and functions of NumPy or minigrad.ops, not with `.data` or `.item()`; a constant that is meant is "
+            "minigrad.Tensor(c)"
         )
     tensors = []
     for part, path in zip(tree.leaves, tree.paths, strict=True):
