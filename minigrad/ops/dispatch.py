@@ -16,7 +16,7 @@ from typing import Any
 
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, traced
-from minigrad.ops.counterparts import CALLS, FUNCTIONS, REMEDIES, title
+from minigrad.ops.counterparts import CALLS, REMEDIES, counterpart_of, title
 from minigrad.ops.numpy_lists import IN_PLACE, ON_TENSORS, PLAIN, SHAPE_ALONE
 
 __all__ = ["install"]
@@ -47,12 +47,12 @@ def install(tensor: type[Tensor], names: set[str]) -> None:
             return function(*plain(inputs), **plain(settings))
         if out is not None:
             raise TypeError(f"np.{title(function)} {REMEDIES['out']}")
-        if (counterpart := FUNCTIONS.get(function)) is not None:
+        if (counterpart := counterpart_of(function)) is not None:
             return counterpart(inputs, settings)
         raise TypeError(refusal(function, names))
 
     def array_function(self: Tensor, func: Any, types: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-        if (counterpart := FUNCTIONS.get(func)) is not None:
+        if (counterpart := counterpart_of(func)) is not None:
             return counterpart(args, settings)
         if func in ON_TENSORS:
             return func._implementation(*args, **settings)

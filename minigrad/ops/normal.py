@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special
 
+from minigrad.ops import special
 from minigrad.typing import Array
 
 __all__ = ["FAR", "times_normal_cdf"]
