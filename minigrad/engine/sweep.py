@@ -20,7 +20,7 @@ from minigrad.engine.node import Node
 from minigrad.engine.primitive import is_own
 from minigrad.engine.results import explain_read_only, handed_back, pulled, read_only, real, returned, sum_to_shape
 from minigrad.engine.tensor import Tensor, TensorLike, not_recorded, traced
-from minigrad.streams import Domain, generator
+from minigrad.streams import Domain, generator, give_back, lend
 from minigrad.structure import Cotangent, Rows, Structured, add, dense
 from minigrad.typing import Array
 
@@ -162,11 +162,21 @@ def draw(node: Node, g: Array, key: int) -> list[Cotangent]:
     """
     estimator = node._vjp
     if isinstance(estimator, Estimator):  # one draw serves every input
-        return [sketch(estimator, g, node, generator(Domain.BACKWARD, key, node.index, 0))] * len(node.parents)
+        return [drawn(estimator, g, node, key, 0)] * len(node.parents)
     out: list[Cotangent] = [g] * len(node.parents)
     for estimator, (edge,) in node.draws():
-        out[edge] = sketch(estimator, g, node, generator(Domain.BACKWARD, key, node.index, edge + 1))
+        out[edge] = drawn(estimator, g, node, key, edge + 1)
     return out
+
+
+def drawn(estimator: Estimator, g: Array, node: Node, key: int, number: int) -> Cotangent:
+    """One draw of an estimator; those of the library do not keep the generator, and get one that is lent."""
+    if not estimator._trusted:
+        return sketch(estimator, g, node, generator(Domain.BACKWARD, key, node.index, number))
+    rng = lend(Domain.BACKWARD, key, node.index, number)
+    cotangent = sketch(estimator, g, node, rng)
+    give_back(rng)
+    return cotangent
 
 
 def sketch(estimator: Estimator, g: Array, node: Node, rng: np.random.Generator) -> Cotangent:
