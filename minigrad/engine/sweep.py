@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.arrays import HALF, SINGLE, plain, wide
+from minigrad.arrays import plain, wide
 from minigrad.engine.context import TapeError
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.nesting import index_on, stands_on
@@ -101,14 +101,26 @@ class Sweep:
 
     def pull(self, node: Node, g: Cotangent, edges: Iterable[int]) -> None:
         """Apply the VJP rules of a node to its cotangent, and hand the results on to these inputs."""
-        primitive, saved, parents = node.primitive, node.saved, node.parents
+        primitive, saved, parents, shapes = node.primitive, node.saved, node.parents, node.in_shapes
         rules = primitive.rules.get(type(g))
         if rules is None:
             g, rules = primitive.fallback(g)
+        nodes, pending, direct = self.nodes, self.pending, primitive.direct
         for edge in edges:
-            if parents[edge] is not None:
-                # The library's own rules need no checks of what they get and return.
-                found = rules[edge](g, saved) if primitive.direct else pulled(node, edge, rules, g)
+            parent = parents[edge]
+            if parent is None:
+                continue
+            # The library's own rules need no checks of what they get and return.
+            found = rules[edge](g, saved) if direct else pulled(node, edge, rules, g)
+            if (
+                type(parent) is int
+                and pending[parent] is None
+                and type(found) is np.ndarray
+                and found.shape == shapes[edge]
+                and found.dtype is nodes[parent].dtype
+            ):
+                pending[parent] = found  # as `accumulate` does, without a call: what most nodes come to
+            else:
                 self.accumulate(node, edge, found, g)
 
     def accumulate(self, node: Node, edge: int, contribution: Cotangent, g: Cotangent) -> None:
@@ -237,7 +249,7 @@ def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str, recorded
                 f"{name}: this tensor has shape {y.shape}, and only a scalar has a gradient without a cotangent. "
                 f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
             )
-        return np.ones((), y.data.dtype if y.data.dtype != HALF else SINGLE)
+        return np.array(1, wide(y.data.dtype))
     if isinstance(cotangent, Tensor):
         if recorded and cotangent.shape == y.shape and stands_on(cotangent):
             return cotangent
