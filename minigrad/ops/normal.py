@@ -18,7 +18,7 @@ from minigrad.typing import Array
 
 __all__ = ["FAR", "times_normal_cdf"]
 
-BLOCK = 16384
+BLOCK = 65536
 """Values at a time: what is in between stays in a cache."""
 
 SCALE = 0.27
