@@ -15,6 +15,7 @@ from minigrad.typing import Array, Shape
 __all__ = ["Around", "Node", "check_vjp", "save_text", "vjp_text"]
 
 Parent: TypeAlias = "int | Tensor | None"
+Norms: TypeAlias = "tuple[Array | None, Array | None]"
 
 
 class Around(NamedTuple):
@@ -68,8 +69,8 @@ class Node:
     """
 
     __slots__ = (
-        "_vjp", "around", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save", "saved", "settings",
-        "shape",
+        "_norms", "_vjp", "around", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save", "saved",
+        "settings", "shape",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +96,7 @@ class Node:
         self.settings = settings
         self.around: Around | None = None
         self._vjp: VJP = None
+        self._norms: Norms | None = None
         self.save: dict[str, Estimator] = {}
 
     @property
@@ -125,6 +127,14 @@ class Node:
             elif hasattr(value, "parts"):
                 todo.extend(value.parts)
         return found
+
+    @property
+    def norms(self) -> Norms:
+        """The squared norms of its operands as `Primitive.operands` has them, computed once for all draws."""
+        if self._norms is None:
+            operands = self.primitive.operands
+            self._norms = (None, None) if operands is None else operands(self)
+        return self._norms
 
     @property
     def vjp(self) -> VJP:

@@ -107,10 +107,9 @@ class DiagonalSketch(UnitSampler):
         ndarray of float64, shape (units,)
         """
         squares = AXES[self.axis].squares
-        operands = None if node is None else node.primitive.operands
-        if self.target == "cotangent" or node is None or operands is None:
+        if self.target == "cotangent" or node is None or node.primitive.operands is None:
             return squares(g, None, None)
-        rows, columns = operands(node)
+        rows, columns = node.norms
         if self.axis == "column":
             rows = None  # the bound ‖G_j‖²‖X‖²: the same factor for every column
         elif self.axis in ("row", "sample"):
