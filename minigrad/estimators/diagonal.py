@@ -12,7 +12,7 @@ from minigrad.estimators.budgeted import all_finite
 from minigrad.estimators.named import check_choice
 from minigrad.estimators.selection import DesignName, UnitSampler
 from minigrad.estimators.text import register
-from minigrad.theory.probabilities import optimal_probabilities
+from minigrad.theory.water_filling import fill_floor
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
@@ -142,7 +142,8 @@ class DiagonalSketch(UnitSampler):
         hidden = np.flatnonzero(scores == 0)
         if hidden.size:
             hidden = hidden[nonzero_units(g, self.axis, hidden)]
-        p = optimal_probabilities(scores, total - least * hidden.size, lower=least)
+        # As `theory.optimal_probabilities` with a lower bound, without its look at weights that were looked at here.
+        p = fill_floor(np.sqrt(scores), total - least * hidden.size, least)
         p[hidden] = least
         return p
 
