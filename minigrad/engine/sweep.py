@@ -44,7 +44,7 @@ class Sweep:
         The nodes whose estimators are used; the others are exact. Default: all that have one.
     """
 
-    __slots__ = ("keep", "kept", "leaves", "nodes", "pending", "position", "random")
+    __slots__ = ("keep", "kept", "leaves", "nodes", "own", "pending", "position", "random")
 
     def __init__(
         self,
@@ -62,13 +62,17 @@ class Sweep:
         self.kept: dict[int, Cotangent] = {}
         self.leaves: dict[int, tuple[Tensor, Cotangent, bool]] = {}
         self.random = random
+        self.own: set[int] = set()  # nodes whose pending cotangent is a sum that nobody else refers to
 
     def copy(self) -> Sweep:
-        """An independent sweep in the same state; cotangents are shared, for they are never changed in place."""
+        """An independent sweep in the same state; cotangents are shared, and from now on not changed in place."""
+        self.own = set()
+        self.leaves = {key: (leaf, g, False) for key, (leaf, g, _) in self.leaves.items()}
         other = Sweep.__new__(Sweep)
         other.nodes, other.position = self.nodes, self.position
         other.keep, other.random = self.keep, self.random
         other.pending, other.kept, other.leaves = list(self.pending), dict(self.kept), dict(self.leaves)
+        other.own = set()
         return other
 
     def advance(self) -> tuple[Node, Array] | None:
@@ -105,10 +109,10 @@ class Sweep:
         rules = primitive.rules.get(type(g))
         if rules is None:
             g, rules = primitive.fallback(g)
-        nodes, pending, direct = self.nodes, self.pending, primitive.direct
+        nodes, pending, direct, into = self.nodes, self.pending, primitive.direct, primitive.into
         for edge in edges:
             parent = parents[edge]
-            if parent is None:
+            if parent is None or (edge in into and type(g) is np.ndarray and self.added(node, edge, g)):
                 continue
             # The library's own rules need no checks of what they get and return.
             found = rules[edge](g, saved) if direct else pulled(node, edge, rules, g)
@@ -123,6 +127,19 @@ class Sweep:
             else:
                 self.accumulate(node, edge, found, g)
 
+    def added(self, node: Node, edge: int, g: Array) -> bool:
+        """Add a contribution in place, where this sweep has a sum of its own for that input; False elsewhere."""
+        parent: Any = node.parents[edge]
+        if type(parent) is int:
+            out = self.pending[parent] if parent in self.own else None
+        else:
+            entry = self.leaves.get(id(parent))
+            out = entry[1] if entry is not None and entry[2] else None
+        if not isinstance(out, np.ndarray) or out.dtype != g.dtype:
+            return False
+        node.primitive.into[edge](g, node.saved, out)
+        return True
+
     def accumulate(self, node: Node, edge: int, contribution: Cotangent, g: Cotangent) -> None:
         """Add a contribution to the cotangent of one input."""
         if contribution.shape != node.in_shapes[edge]:
@@ -135,7 +152,11 @@ class Sweep:
             if contribution.dtype != dtype:
                 contribution = travelling(real(contribution, node, edge), dtype)
             before = self.pending[parent]
-            self.pending[parent] = contribution if before is None else add(before, contribution)
+            if before is None:
+                self.pending[parent] = contribution
+            else:
+                self.pending[parent] = add(before, contribution)
+                self.own.add(parent)
             return
         leaf: Any = parent
         if contribution.dtype != leaf.data.dtype:

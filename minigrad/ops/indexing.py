@@ -16,7 +16,7 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.index_argument import as_indices
-from minigrad.ops.scattering import add_entries
+from minigrad.ops.scattering import MANY, add_entries
 from minigrad.ops.shapes import reshape
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array, Mode
@@ -67,6 +67,16 @@ def _scatter(g: Array, saved: dict[str, Any]) -> Array:
     return out
 
 
+def _scatter_into(g: Array, saved: dict[str, Any], out: Array) -> None:
+    """The same, added in place: of many small parts of one array none takes an array of its size."""
+    if not saved["repeats"]:
+        out[saved["index"]] += g
+    elif g.size < MANY:
+        np.add.at(out, saved["index"], g)
+    else:
+        out += _scatter(g, saved)
+
+
 @define(kind="linear", as_is=True, x=_scatter)
 def _getitem(x: Array, index: Any) -> Result:
     index = _plain(index)
@@ -115,6 +125,7 @@ def _getitem_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
 
 
 _getitem.structured(Rows, x=_getitem_rows)
+_getitem.into[0] = _scatter_into
 
 
 def _take_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -125,6 +136,15 @@ def _take_x(g: Array, saved: dict[str, Any]) -> Array:
         return add_entries(g, (indices,), shape)
     first = np.moveaxis(g, range(axis, axis + indices.ndim), range(indices.ndim))
     return np.moveaxis(add_entries(first, (indices,), (shape[axis], *shape[:axis], *shape[axis + 1 :])), 0, axis)
+
+
+def _take_into(g: Array, saved: dict[str, Any], out: Array) -> None:
+    if g.size >= MANY:
+        out += _take_x(g, saved)
+    elif saved["axis"] is None:
+        np.add.at(out, np.unravel_index(saved["indices"], out.shape), g)
+    else:
+        np.add.at(out, (slice(None),) * saved["axis"] + (saved["indices"],), g)
 
 
 @define(kind="linear", as_is=True, x=_take_x)
@@ -169,6 +189,9 @@ def take(
     [[0.0, 0.0], [2.0, 2.0]]
     """
     return record(_take, (x,), {"indices": indices, "axis": axis, "mode": mode}, vjp=vjp)
+
+
+_take.into[0] = _take_into
 
 
 def _take_along_x(g: Array, saved: dict[str, Any]) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from minigrad.arrays import DOUBLE, SINGLE
 from minigrad.typing import Array, Shape
 
-__all__ = ["add_entries", "add_rows"]
+__all__ = ["MANY", "add_entries", "add_rows"]
 
 MANY = 4096
 """Values, from which on a sparse product pays for being made."""
