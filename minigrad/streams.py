@@ -20,7 +20,7 @@ A *key* is a whole number that all draws of one purpose hang on: a seed as it wa
 from __future__ import annotations
 
 import operator
-import secrets
+import os
 from enum import Enum, unique
 
 import numpy as np
@@ -118,7 +118,7 @@ def key_of(rng: Seed) -> int:
     if isinstance(rng, np.random.Generator):
         return int(rng.integers(2**63))
     if rng is None:
-        return secrets.randbits(64)
+        return int.from_bytes(os.urandom(8), "little")
     try:
         seed = operator.index(rng)
     except TypeError:

@@ -8,7 +8,7 @@ import pytest
 
 from minigrad.ops import special
 
-HEAVY = ("scipy", "matplotlib", "tqdm", "pooch", "numpy.testing", "numpy.f2py")
+HEAVY = ("scipy", "matplotlib", "tqdm", "pooch", "numpy.testing", "numpy.f2py", "html", "hashlib", "secrets")
 
 
 def loaded_after(code: str) -> list[str]:
