@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import minigrad.ops as ops
-from minigrad.allocator import keep_memory
+from minigrad.allocator import keep_memory, show_large_block
 from minigrad.engine.context import TapeError
 from minigrad.engine.define import primitive
 from minigrad.engine.estimator import Estimator
@@ -30,6 +30,8 @@ PACKAGES = (
     "structure", "testing", "theory", "training",
 )  # fmt: skip
 """The public packages beside `ops`. Each is imported when it is first asked for: ``import minigrad`` stays light."""
+
+show_large_block()
 
 
 def __dir__() -> list[str]:

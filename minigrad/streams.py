@@ -11,21 +11,25 @@ length, so that two of them are spelt alike only if seed, domain and places are 
 apart from ``default_rng(s)`` for every whole number s, however large: no number has a highest word of zeros. And no
 domain is a number that anybody would choose for a ``spawn_key``.
 
+To make and seed a generator takes longer than to draw what a small node asks for. `lend` therefore puts a spare one at
+the start of a stream; `give_back` makes it spare again.
+
 A *key* is a whole number that all draws of one purpose hang on: a seed as it was given, or the `child` of another key.
 """
 
 from __future__ import annotations
 
 import operator
+import os
 from enum import Enum, unique
 
 import numpy as np
 
 from minigrad.typing import Seed
 
-__all__ = ["Domain", "as_generator", "child", "draw_key", "generator", "key_of", "level_key"]
+__all__ = ["Domain", "as_generator", "child", "draw_key", "generator", "give_back", "key_of", "lend", "level_key"]
 
-WORD = (1 << 64) - 1
+WORD, LONG = (1 << 64) - 1, (1 << 128) - 1
 MARK = 0x6D696E6967726164
 """Domains count up from here; the letters are those of "minigrad"."""
 
@@ -120,7 +124,7 @@ def key_of(rng: Seed) -> int:
     if isinstance(rng, np.random.Generator):
         return int(rng.integers(2**63))
     if rng is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+        return int.from_bytes(os.urandom(8), "little")
     try:
         seed = operator.index(rng)
     except TypeError:
@@ -183,6 +187,44 @@ def generator(domain: Domain, key: int, *places: int) -> np.random.Generator:
     (True, False)
     """
     return np.random.default_rng(_sequence(domain, key, places))
+
+
+SPARE: list[np.random.Generator] = []
+"""Generators that nobody draws from. A list, so that a backward pass within an estimator, or in another thread, takes
+another one: `list.pop` and `list.append` are atomic."""
+
+MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
+"""Of PCG64 (O'Neill 2014, *PCG: A family of simple fast space-efficient statistically good algorithms*)."""
+
+
+def lend(domain: Domain, key: int, *places: int) -> np.random.Generator:
+    """A generator like that of `generator`, bit by bit, for a moment: hand it to nobody who may keep it.
+
+    Examples
+    --------
+    >>> a = lend(Domain.BACKWARD, 0, 1, 0)
+    >>> a.random() == generator(Domain.BACKWARD, 0, 1, 0).random()
+    True
+    >>> give_back(a)
+    """
+    sequence = _sequence(domain, key, places)
+    try:
+        rng = SPARE.pop()
+    except IndexError:
+        return np.random.Generator(np.random.PCG64(sequence))
+    high, low, more, last = sequence.generate_state(4, np.uint64).tolist()
+    # The way in which PCG64 seeds itself: two steps from 0, with the seed added in between.
+    step = ((more << 64 | last) << 1 | 1) & LONG
+    state = ((step + (high << 64 | low)) * MULTIPLIER + step) & LONG
+    rng.bit_generator.state = {
+        "bit_generator": "PCG64", "state": {"state": state, "inc": step}, "has_uint32": 0, "uinteger": 0,
+    }  # fmt: skip
+    return rng
+
+
+def give_back(rng: np.random.Generator) -> None:
+    """Make a generator from `lend` spare: its next numbers are those of another stream."""
+    SPARE.append(rng)
 
 
 def child(domain: Domain, key: int, *places: int) -> int:

@@ -22,6 +22,8 @@ from minigrad.ops.counterparts import FUNCTIONS, Counterpart, stands_for, title
 from minigrad.ops.numpy_lists import ON_TENSORS, PLAIN, SHAPE_ALONE
 from minigrad.testing.numerical_derivatives import ridders
 
+counterparts.settle()  # SciPy's functions, which were imported above
+
 EACH = [
     pytest.param(fn, shapes, id=f"{title(f)} {k}") for f, calls in CALLS.items() for k, (fn, shapes) in enumerate(calls)
 ]

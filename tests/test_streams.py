@@ -13,7 +13,7 @@ from minigrad import inspect, nn, ops, streams, training
 from minigrad.estimators import Mask, RandomProjection
 from minigrad.inspect.measured import MeasuredBatches
 from minigrad.inspect.recorded_batches import RecordedBatches
-from minigrad.streams import Domain, as_generator, child, generator, key_of
+from minigrad.streams import Domain, as_generator, child, generator, give_back, key_of, lend
 
 SEEDS = [0, 1, 2, 3, 7, 1000, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**63, 2**64 - 1, 2**64, 2**96 + 5, 2**128 - 1]
 LONG = [2**128, 2**128 + 1, 2**160 + 7, 2**192, 10**100]
@@ -105,6 +105,42 @@ def test_same_arguments_same_bits():
         places = (1, 2)[: domain.places]
         assert start(generator(domain, 5, *places)) == start(generator(domain, np.int64(5), *places))
         assert child(domain, 5, *places) == child(domain, np.uint8(5), *places)
+
+
+def test_a_generator_that_is_lent_is_the_same_bit_by_bit_wherever_it_stood_before():
+    for seed, domain in itertools.product(SEEDS + LONG, Domain):
+        for places in places_of(domain)[:7]:
+            fresh, lent = generator(domain, seed, *places), lend(domain, seed, *places)
+            assert lent.bit_generator.state == fresh.bit_generator.state
+            lent.random(3, np.float32)  # half of a word is left over
+            assert lent.bit_generator.state != fresh.bit_generator.state
+            give_back(lent)
+
+
+def test_two_generators_that_are_lent_at_a_time_are_two():
+    first, second = lend(Domain.STEP, 0, 1), lend(Domain.STEP, 0, 2)
+    assert first is not second
+    assert first.random() == generator(Domain.STEP, 0, 1).random()
+    give_back(first)
+    give_back(second)
+
+
+def test_an_estimator_of_a_users_may_keep_its_generator():
+    kept = []
+
+    class Keep(mg.Estimator):
+        def sample(self, g, node, rng):
+            kept.append(rng)
+            return g
+
+    tape, loss, leaves = two_layers(Keep(), Keep())
+    tape.gradients(loss, leaves, rng=1)
+    after = [start(rng) for rng in kept]
+    for node in tape.nodes[:2]:
+        node.vjp = Mask(0.5)
+    tape.gradients(loss, leaves, rng=2)
+    assert len({id(rng) for rng in kept}) == 2
+    assert [start(rng) for rng in kept[:2]] == after
 
 
 def test_what_is_wrong_is_said():
@@ -301,7 +337,8 @@ def test_one_seed_for_everything_leaves_the_gradient_unbiased(name):
 def test_streams_that_coincide_would_be_seen(name, monkeypatch):
     """With every stream that of default_rng(seed), as they were, the same tests fail; by more than a factor of 1.5."""
     for module in (minigrad.engine.sweep, minigrad.engine.residuals):
-        monkeypatch.setattr(module, "generator", lambda domain, key, *places: np.random.default_rng([key, *places]))
+        for maker in ("generator", "lend"):
+            monkeypatch.setattr(module, maker, lambda domain, key, *places: np.random.default_rng([key, *places]))
     for module in (minigrad.engine.tape, minigrad.nn.initial, minigrad.ops.random, minigrad.estimators.selection):
         monkeypatch.setattr(module, "as_generator", lambda domain, rng: np.random.default_rng(rng))
     assert excess(CASES[name], SEEDS_OF.get(name, 800)) > 1.5
@@ -350,7 +387,8 @@ def test_measured_batches_with_one_key_for_all_would_be_seen(monkeypatch):
     monkeypatch.setattr(batches, "generator", lambda domain, key, number: np.random.default_rng(key_at(key, number)))
     monkeypatch.setattr(batches, "child", lambda domain, key, number: key_at(key, number))
     monkeypatch.setattr(minigrad.engine.tape, "as_generator", lambda domain, rng: np.random.default_rng(rng))
-    monkeypatch.setattr(sweep, "generator", lambda domain, key, *places: np.random.default_rng([key, *places]))
+    for maker in ("generator", "lend"):
+        monkeypatch.setattr(sweep, maker, lambda domain, key, *places: np.random.default_rng([key, *places]))
     found = np.array([squared_errors(key) for key in range(40)])
     assert found[:, 0].sum() / found[:, 1].sum() < 0.5  # ⅓: dropout leaves nothing where the mask keeps something
 

@@ -7,6 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import ops
+from minigrad.estimators import Mask
 from minigrad.structure import Columns, Dense, Rows, sum_to
 
 
@@ -275,3 +276,55 @@ def test_unbroadcast_is_the_transpose_of_broadcasting(shape):
 def test_unbroadcast_refuses_what_does_not_broadcast():
     assert sum_to(np.ones((2, 3)), (2,)) is None
     assert sum_to(np.ones(3), (2, 3)) is None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Sums that are formed in place
+# ---------------------------------------------------------------------------------------------------------------------
+
+CHOICES = {
+    "slices": lambda x, k: x[k : k + 2],
+    "numbers": lambda x, k: x[k],
+    "repeated": lambda x, k: x[[k, 0, k]],
+    "many": lambda x, k: x[np.full((3000, 1), k)][:4, 0],
+    "a mask": lambda x, k: x[np.arange(6) >= k],
+    "take": lambda x, k: ops.take(x, [k, k], axis=0),
+    "take of all": lambda x, k: ops.take(x, [k, 17 - k, k]),
+    "take along columns": lambda x, k: ops.take(x, [k % 3], axis=1),
+}
+
+
+@pytest.mark.parametrize("of_a_node", [False, True])
+@pytest.mark.parametrize("choice", CHOICES)
+def test_many_parts_of_one_array_add_up(choice, of_a_node):
+    x = mg.Tensor(np.arange(18.0).reshape(6, 3), requires_grad=True)
+    with mg.Tape() as tape:
+        z = x * 1.0 if of_a_node else x
+        loss = sum((k + 1) * CHOICES[choice](z, k).sum() for k in range(5))
+    expected = np.zeros(18)
+    for k in range(5):
+        np.add.at(expected, CHOICES[choice](mg.Tensor(np.arange(18).reshape(6, 3)), k).data.astype(int).ravel(), k + 1)
+    first = tape.gradients(loss, [x, z] if of_a_node else [x])
+    before = [g.copy() for g in first]
+    again = tape.gradients(loss, [x])
+    for g, then in zip(first, before, strict=True):
+        assert np.array_equal(g, expected.reshape(6, 3)) and np.array_equal(g, then)
+    assert np.array_equal(again[0], first[0]) and not np.shares_memory(again[0], first[0])
+
+
+@pytest.mark.parametrize("of_a_node", [False, True])
+def test_sums_in_place_stay_within_their_sweep(of_a_node):
+    """A copy in the midst of the parts, as an enumeration takes it: what one sweep adds does not reach the other."""
+    x = mg.Tensor(np.ones((4, 3)), requires_grad=True)
+    with mg.Tape() as tape:
+        z = x * 1.0 if of_a_node else x
+        parts = [z[0], ops.multiply(z[1], 1.0, vjp=Mask(0.5)), z[2], z[2], z[2], z[3]]
+        loss = sum(part.sum() for part in parts)
+    one = tape.sweep(loss)
+    node, g = one.advance()
+    other = one.copy()
+    for sweep, factor in ((one, 10.0), (other, 100.0)):
+        sweep.apply(node, [factor * g] * len(node.parents))
+        assert sweep.advance() is None
+    for sweep, factor in ((one, 10.0), (other, 100.0)):
+        assert sweep.gradient(x).tolist() == [[1.0] * 3, [factor] * 3, [3.0] * 3, [1.0] * 3]

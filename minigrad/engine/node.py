@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from minigrad.engine.primitive import Primitive
 from minigrad.typing import Array, Shape
 
 __all__ = ["Around", "Node", "check_vjp", "save_text", "vjp_text"]
+
+Norms: TypeAlias = "tuple[Array | None, Array | None]"
 
 
 class Around(NamedTuple):
@@ -66,8 +68,8 @@ class Node:
     """
 
     __slots__ = (
-        "_vjp", "around", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save", "saved", "settings",
-        "shape",
+        "_norms", "_vjp", "around", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save", "saved",
+        "settings", "shape",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +95,7 @@ class Node:
         self.settings = settings
         self.around: Around | None = None
         self._vjp: VJP = None
+        self._norms: Norms | None = None
         self.save: dict[str, Estimator] = {}
 
     @property
@@ -123,6 +126,14 @@ class Node:
             elif hasattr(value, "parts"):
                 todo.extend(value.parts)
         return found
+
+    @property
+    def norms(self) -> Norms:
+        """The squared norms of its operands as `Primitive.operands` has them, computed once for all draws."""
+        if self._norms is None:
+            operands = self.primitive.operands
+            self._norms = (None, None) if operands is None else operands(self)
+        return self._norms
 
     @property
     def vjp(self) -> VJP:

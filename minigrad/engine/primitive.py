@@ -81,6 +81,9 @@ class Primitive:
         make sketches dense first.
     transposes : dict
         Its VJP rules as primitives, as far as they were asked for; see `minigrad.engine.tangents`.
+    into : dict
+        By position of an input ``f(g, saved, out)``, which adds what its VJP rule gives to an array in place, where
+        that is less work than an array of zeros and a sum.
     trusted, direct : bool
         Whether forward and rules are of this package, and are called without the checks of
         `minigrad.engine.results`; and whether the rules, moreover, take no position. So a fault in a new operation of
@@ -127,6 +130,7 @@ class Primitive:
         self.forward_flops: Callable[..., float] = output_size
         self.backward_flops: Callable[..., float] = input_size
         self.operands: Callable[..., tuple[Array | None, Array | None]] | None = None
+        self.into: dict[int, Callable[[Array, Saved, Array], None]] = {}
         self.residuals = tuple(residuals)
         if residuals and self.variadic:
             raise TypeError(f"{self.name}: residuals are known by the names of inputs, and *arrays have none")

@@ -7,6 +7,7 @@ computes and records nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from minigrad.engine.tensor import Tensor
 from minigrad.typing import Array
 
 __all__ = ["record"]
+
+SIMPLE = frozenset([NoneType, bool, int, float, str, tuple])
+"""Types of settings that hold no tensor."""
 
 
 def record(
@@ -76,13 +80,18 @@ def record(
     weak: list[int] | None = None  # positions of numbers and lists: they take on the dtype of the others
     traced = False  # whether an input requires a gradient
     leaves = False  # whether an input is no node of this tape, so that the tape may have to note it as a leaf
+    single = double = False  # whether an array of that dtype is among them
     odd = narrow = False  # whether a dtype may be neither float32 nor float64; whether the output is to be float16
     for k, value in enumerate(inputs):
         if type(value) is Tensor or isinstance(value, Tensor):
             array = value.data
             arrays.append(array)
             dtype = array.dtype
-            if dtype is not SINGLE and dtype is not DOUBLE:
+            if dtype is DOUBLE:
+                double = True
+            elif dtype is SINGLE:
+                single = True
+            else:
                 odd = True
             if value.requires_grad and tape is not None:
                 if odd and dtype.kind != "f":  # set on the tensor after it was made, which checks it
@@ -113,15 +122,22 @@ def record(
             array = as_input(primitive, k, value)
             if not array.ndim or (array is not value and not isinstance(value, np.ndarray)):
                 weak = [k] if weak is None else [*weak, k]
-            elif array.dtype is not SINGLE and array.dtype is not DOUBLE:
+            elif array.dtype is DOUBLE:
+                double = True
+            elif array.dtype is SINGLE:
+                single = True
+            else:
                 odd = True
             arrays.append(array)
         parents.append(None)
     # 2. Bring dtypes together, and call the forward function.
     given = arrays
-    if odd or weak is not None:
-        given = list(arrays) if odd else arrays
-        narrow = prepare(arrays, weak, primitive.as_is, odd)
+    if odd or (weak is not None and not (single or double)):
+        given = list(arrays)
+        narrow = prepare(arrays, weak, primitive.as_is)
+    elif weak is not None:  # numbers beside float32 and float64: what `prepare` comes to in the common case
+        for k in weak:
+            arrays[k] = np.asarray(arrays[k], DOUBLE if double else SINGLE)
     settings = as_settings(primitive, settings) if settings else {}
     where = None  # with tapes within tapes: all of them that record this, each with its parents
     if traced and len(tapes) > 1:
@@ -156,7 +172,7 @@ def record(
             "requires a gradient; return floats, or pass `.detach()`"
         )
     shapes = tuple([None if a is None else a.shape for a in arrays])
-    layer = current_layer()
+    layer = CONTEXT.layers[-1]
     nodes: dict[Recorder, Node] = {}
     for recorder, stand in ((tape, parents),) if where is None else where.items():
         node = Node(len(recorder.nodes), primitive, tuple(stand), shapes, saved, out.shape, out.dtype, layer, settings)
@@ -201,6 +217,8 @@ def as_input(primitive: Primitive, k: int, value: Any) -> Array:
 def as_settings(primitive: Primitive, settings: dict[str, Any]) -> dict[str, Any]:
     """Settings with plain arrays in place of constant tensors."""
     for name, value in settings.items():
+        if type(value) in SIMPLE:
+            continue
         if isinstance(value, Tensor):
             if value.requires_grad:
                 raise TypeError(

@@ -19,7 +19,7 @@ from minigrad.engine.node import Node
 from minigrad.engine.primitive import Primitive
 from minigrad.engine.results import read_only
 from minigrad.engine.sweep import checked
-from minigrad.streams import Domain, generator
+from minigrad.streams import Domain, generator, give_back, lend
 
 __all__ = ["check_save", "saving", "sketch_residuals"]
 
@@ -66,10 +66,13 @@ def sketch_residuals(node: Node, save: Mapping[str, Estimator], tape: Recorder) 
         exact = node.saved[name]
         if exact.dtype == HALF:
             exact = exact.astype(SINGLE)
-        rng = generator(Domain.RESIDUAL, tape.key, node.index, node.primitive.residuals.index(name))
+        maker = lend if estimator._trusted else generator  # as in `minigrad.engine.sweep`
+        rng = maker(Domain.RESIDUAL, tape.key, node.index, node.primitive.residuals.index(name))
         view = read_only(exact)
         # Without the node: scores are those of the array itself, which is no cotangent of the node.
         drawn = estimator.sample(view, None, rng)
+        if maker is lend:
+            give_back(rng)
         if drawn is not view:
             node.saved = {**node.saved, name: checked(drawn, estimator, exact, node)}
             node.save = {**node.save, name: estimator}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.arrays import HALF, SINGLE, plain, wide
+from minigrad.arrays import plain, wide
 from minigrad.engine.context import TapeError
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.nesting import index_on, stands_on
@@ -20,7 +20,7 @@ from minigrad.engine.node import Node
 from minigrad.engine.primitive import is_own
 from minigrad.engine.results import explain_read_only, handed_back, pulled, read_only, real, returned, sum_to_shape
 from minigrad.engine.tensor import Tensor, TensorLike, not_recorded, traced
-from minigrad.streams import Domain, generator
+from minigrad.streams import Domain, generator, give_back, lend
 from minigrad.structure import Cotangent, Rows, Structured, add, dense
 from minigrad.typing import Array
 
@@ -48,7 +48,8 @@ class Sweep:
     # position  the node that is looked at next
     # kept      by node, the cotangents that `keep` asks for
     # leaves    by identity: the leaf, its gradient so far, and whether nobody else refers to that array
-    __slots__ = ("keep", "kept", "leaves", "nodes", "pending", "position", "random")
+    # own       nodes whose sum in `pending` only this sweep refers to: further parts are added in place
+    __slots__ = ("keep", "kept", "leaves", "nodes", "own", "pending", "position", "random")
 
     def __init__(
         self,
@@ -66,13 +67,17 @@ class Sweep:
         self.kept: dict[int, Cotangent] = {}
         self.leaves: dict[int, tuple[Tensor, Cotangent, bool]] = {}
         self.random = random
+        self.own: set[int] = set()  # nodes whose pending cotangent is a sum that nobody else refers to
 
     def copy(self) -> Sweep:
-        """An independent sweep in the same state; cotangents are shared, for they are never changed in place."""
+        """An independent sweep in the same state; cotangents are shared, and from now on not changed in place."""
+        self.own = set()
+        self.leaves = {key: (leaf, g, False) for key, (leaf, g, _) in self.leaves.items()}
         other = Sweep.__new__(Sweep)
         other.nodes, other.position = self.nodes, self.position
         other.keep, other.random = self.keep, self.random
         other.pending, other.kept, other.leaves = list(self.pending), dict(self.kept), dict(self.leaves)
+        other.own = set()
         return other
 
     def advance(self) -> tuple[Node, Array] | None:
@@ -105,15 +110,40 @@ class Sweep:
 
     def pull(self, node: Node, g: Cotangent, edges: Iterable[int]) -> None:
         """Apply the VJP rules of a node to its cotangent, and hand the results on to these inputs."""
-        primitive, saved, parents = node.primitive, node.saved, node.parents
+        primitive, saved, parents, shapes = node.primitive, node.saved, node.parents, node.in_shapes
         rules = primitive.rules.get(type(g))  # by the structure of the cotangent
         if rules is None:
             g, rules = primitive.fallback(g)
+        nodes, pending, direct, into = self.nodes, self.pending, primitive.direct, primitive.into
         for edge in edges:
-            if parents[edge] is not None:
-                # The library's own rules need no checks of what they get and return.
-                found = rules[edge](g, saved) if primitive.direct else pulled(node, edge, rules, g)
+            parent = parents[edge]
+            if parent is None or (edge in into and type(g) is np.ndarray and self.added(node, edge, g)):
+                continue
+            # The library's own rules need no checks of what they get and return.
+            found = rules[edge](g, saved) if direct else pulled(node, edge, rules, g)
+            if (
+                type(parent) is int
+                and pending[parent] is None
+                and type(found) is np.ndarray
+                and found.shape == shapes[edge]
+                and found.dtype is nodes[parent].dtype
+            ):
+                pending[parent] = found  # as `accumulate` does, without a call: what most nodes come to
+            else:
                 self.accumulate(node, edge, found, g)
+
+    def added(self, node: Node, edge: int, g: Array) -> bool:
+        """Add a contribution in place, where this sweep has a sum of its own for that input; False elsewhere."""
+        parent: Any = node.parents[edge]
+        if type(parent) is int:
+            out = self.pending[parent] if parent in self.own else None
+        else:
+            entry = self.leaves.get(id(parent))
+            out = entry[1] if entry is not None and entry[2] else None
+        if not isinstance(out, np.ndarray) or out.dtype != g.dtype:
+            return False
+        node.primitive.into[edge](g, node.saved, out)
+        return True
 
     def accumulate(self, node: Node, edge: int, contribution: Cotangent, g: Cotangent) -> None:
         """Add a contribution to the cotangent of one input."""
@@ -127,7 +157,11 @@ class Sweep:
             if contribution.dtype != dtype:
                 contribution = travelling(real(contribution, node, edge), dtype)
             before = self.pending[parent]
-            self.pending[parent] = contribution if before is None else add(before, contribution)
+            if before is None:
+                self.pending[parent] = contribution
+            else:
+                self.pending[parent] = add(before, contribution)
+                self.own.add(parent)
             return
         leaf: Any = parent
         if contribution.dtype != leaf.data.dtype:
@@ -166,11 +200,21 @@ def draw(node: Node, g: Array, key: int) -> list[Cotangent]:
     """
     estimator = node._vjp
     if isinstance(estimator, Estimator):  # one draw serves every input
-        return [sketch(estimator, g, node, generator(Domain.BACKWARD, key, node.index, 0))] * len(node.parents)
+        return [drawn(estimator, g, node, key, 0)] * len(node.parents)
     out: list[Cotangent] = [g] * len(node.parents)
     for estimator, (edge,) in node.draws():
-        out[edge] = sketch(estimator, g, node, generator(Domain.BACKWARD, key, node.index, edge + 1))
+        out[edge] = drawn(estimator, g, node, key, edge + 1)
     return out
+
+
+def drawn(estimator: Estimator, g: Array, node: Node, key: int, number: int) -> Cotangent:
+    """One draw of an estimator; those of the library do not keep the generator, and get one that is lent."""
+    if not estimator._trusted:
+        return sketch(estimator, g, node, generator(Domain.BACKWARD, key, node.index, number))
+    rng = lend(Domain.BACKWARD, key, node.index, number)
+    cotangent = sketch(estimator, g, node, rng)
+    give_back(rng)
+    return cotangent
 
 
 def sketch(estimator: Estimator, g: Array, node: Node, rng: np.random.Generator) -> Cotangent:
@@ -231,7 +275,7 @@ def start_cotangent(y: Tensor, cotangent: TensorLike | None, name: str, recorded
                 f"{name}: this tensor has shape {y.shape}, and only a scalar has a gradient without a cotangent. "
                 f"Reduce it (.sum() or .mean()), or pass cotangent= of shape {y.shape}"
             )
-        return np.ones((), y.data.dtype if y.data.dtype != HALF else SINGLE)
+        return np.array(1, wide(y.data.dtype))
     if isinstance(cotangent, Tensor):
         if recorded and cotangent.shape == y.shape and stands_on(cotangent):
             return cotangent

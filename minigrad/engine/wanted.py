@@ -23,11 +23,14 @@ def check_wrt(tape: Recorder, wrt: Sequence[Tensor]) -> frozenset[int]:
     for k, tensor in enumerate(wrt):
         if not hasattr(tensor, "requires_grad"):
             raise TypeError(f"gradients: wrt[{k}] is a {type(tensor).__name__}, not a Tensor")
-        which = f"wrt[{k}]" + (f" ({tensor.name})" if tensor.name else "")
         index = index_on(tensor, tape)
         if index is not None:
             nodes.add(index)
-        elif tensor.tape is not None and not any(tensor is leaf for leaf in tape.leaves):
+            continue
+        if tensor.tape is None and tensor.requires_grad and tape.lent is None:
+            continue  # a leaf
+        which = f"wrt[{k}]" + (f" ({tensor.name})" if tensor.name else "")
+        if tensor.tape is not None and not any(tensor is leaf for leaf in tape.leaves):
             raise TapeError(f"gradients: {which} was recorded on another tape")
         elif was_lent(tensor, tape):
             raise lost(f"gradients: {which}", tensor, tape)

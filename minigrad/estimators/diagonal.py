@@ -12,7 +12,7 @@ from minigrad.estimators.budgeted import all_finite
 from minigrad.estimators.named import check_choice
 from minigrad.estimators.selection import DesignName, UnitSampler
 from minigrad.estimators.text import register
-from minigrad.theory.probabilities import optimal_probabilities
+from minigrad.theory.water_filling import fill_floor
 from minigrad.typing import Array, Shape
 
 if TYPE_CHECKING:
@@ -107,10 +107,9 @@ class DiagonalSketch(UnitSampler):
         ndarray of float64, shape (units,)
         """
         squares = AXES[self.axis].squares
-        operands = None if node is None else node.primitive.operands
-        if self.target == "cotangent" or node is None or operands is None:
+        if self.target == "cotangent" or node is None or node.primitive.operands is None:
             return squares(g, None, None)
-        rows, columns = operands(node)
+        rows, columns = node.norms
         if self.axis == "column":
             rows = None  # the bound ‖G_j‖²‖X‖²: the same factor for every column
         elif self.axis in ("row", "sample"):
@@ -143,7 +142,8 @@ class DiagonalSketch(UnitSampler):
         hidden = np.flatnonzero(scores == 0)
         if hidden.size:
             hidden = hidden[nonzero_units(g, self.axis, hidden)]
-        p = optimal_probabilities(scores, total - least * hidden.size, lower=least)
+        # As `theory.optimal_probabilities` with a lower bound, without its look at weights that were looked at here.
+        p = fill_floor(np.sqrt(scores), total - least * hidden.size, least)
         p[hidden] = least
         return p
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from minigrad.ops import methods
 from minigrad.ops import numpy_composed as numpy_composed
 from minigrad.ops import numpy_grids as numpy_grids
-from minigrad.ops import scipy_special as scipy_special
 from minigrad.ops.arithmetic import *
 from minigrad.ops.averages import *
 from minigrad.ops.batch_normalization import *

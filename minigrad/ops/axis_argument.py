@@ -58,6 +58,8 @@ def one_axis(axis: Any, where: str = "") -> int:
 
 def kept_shape(shape: Shape, axis: Axis) -> Shape:
     """The shape with the reduced axes left in as 1."""
+    if axis is None:
+        return (1,) * len(shape)
     axes = reduced_axes(axis, len(shape))
     return tuple([1 if k in axes else n for k, n in enumerate(shape)])
 

@@ -13,17 +13,17 @@ Where more than names differ, ``by=`` is a function with NumPy's own signature, 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy import special
 
 from minigrad.engine.primitive import Primitive
 from minigrad.engine.tensor import Tensor
 
-__all__ = ["CALLS", "FUNCTIONS", "REMEDIES", "Counterpart", "called", "stands_for", "title"]
+__all__ = ["CALLS", "FUNCTIONS", "REMEDIES", "Counterpart", "called", "counterpart_of", "settle", "stands_for", "title"]
 
 CALLS: dict[np.ufunc, Primitive] = {}
 """Ufuncs that a primitive of as many inputs stands behind: a call without settings is recorded at once, for
@@ -31,6 +31,9 @@ CALLS: dict[np.ufunc, Primitive] = {}
 
 FUNCTIONS: dict[Any, Counterpart] = {}
 """NumPy's functions, ufuncs and methods of ufuncs -> what stands for them."""
+
+LATER: dict[str, Callable[..., Any]] = {}
+"""SciPy's functions by their dotted names, until they are asked for: that would import SciPy -> the operation."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,7 +84,7 @@ def stands_for(*functions: Any, by: Callable[..., Any] | None = None, **renamed:
     ----------
     *functions : callable
         Functions, ufuncs or methods of ufuncs (``np.add.reduce``), as objects. None is left out: a function that an
-        older NumPy does not have.
+        older NumPy does not have. Those of SciPy as text: ``"scipy.special.erf"``.
     by : callable, optional
         A function with NumPy's signature that calls the operation; by default the operation itself.
     **renamed : str
@@ -105,6 +108,9 @@ def stands_for(*functions: Any, by: Callable[..., Any] | None = None, **renamed:
         for function in functions:
             if function is None:
                 continue
+            if isinstance(function, str):
+                LATER[function] = operation
+                continue
             if function in FUNCTIONS:
                 raise ValueError(f"{FUNCTIONS[function]} already")
             FUNCTIONS[function] = Counterpart(function, by or operation, operation.__name__, renamed)
@@ -114,6 +120,21 @@ def stands_for(*functions: Any, by: Callable[..., Any] | None = None, **renamed:
         return operation
 
     return declare
+
+
+def counterpart_of(function: Any) -> Counterpart | None:
+    """What stands for a function."""
+    if function not in FUNCTIONS:
+        settle()
+    return FUNCTIONS.get(function)
+
+
+def settle() -> None:
+    """Take SciPy's functions in as soon as somebody has imported them: before, nobody can have called one."""
+    for name in list(LATER):
+        module, _, short = name.rpartition(".")
+        if module in sys.modules:
+            stands_for(getattr(sys.modules[module], short))(LATER.pop(name))
 
 
 class Counterpart:
@@ -211,7 +232,7 @@ def called(function: Any) -> str:
     ufunc = owner if isinstance(owner, np.ufunc) else function
     if not isinstance(ufunc, np.ufunc) or getattr(np, ufunc.__name__, None) is ufunc:
         return f"np.{title(function)}"
-    found = getattr(special, ufunc.__name__, None) is ufunc
+    found = getattr(sys.modules.get("scipy.special"), ufunc.__name__, None) is ufunc
     return f"scipy.special.{title(function)}" if found else title(function)
 
 

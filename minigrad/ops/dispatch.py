@@ -11,12 +11,14 @@ NumPy asks `Tensor.__array_ufunc__` (for `np.sin`, and for ``array + tensor``) a
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, traced
-from minigrad.ops.counterparts import CALLS, FUNCTIONS, REMEDIES, called, title
+from minigrad.ops.counterparts import CALLS, REMEDIES, Counterpart, called, counterpart_of, title
 from minigrad.ops.numpy_lists import IN_PLACE, ON_TENSORS, PLAIN, SHAPE_ALONE
 
 __all__ = ["install"]
@@ -47,12 +49,12 @@ def install(tensor: type[Tensor], names: set[str]) -> None:
             return function(*plain(inputs), **plain(settings))
         if out is not None:
             raise TypeError(f"{called(function)} {REMEDIES['out']}")
-        if (counterpart := FUNCTIONS.get(function)) is not None:
+        if (counterpart := counterpart_of(function) or rare(function)) is not None:
             return counterpart(inputs, settings)
         raise TypeError(refusal(function, names))
 
     def array_function(self: Tensor, func: Any, types: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-        if (counterpart := FUNCTIONS.get(func)) is not None:
+        if (counterpart := counterpart_of(func)) is not None:
             return counterpart(args, settings)
         if func in ON_TENSORS:
             return func._implementation(*args, **settings)
@@ -65,6 +67,14 @@ def install(tensor: type[Tensor], names: set[str]) -> None:
 
     for protocol, method in {"__array_ufunc__": array_ufunc, "__array_function__": array_function}.items():
         setattr(tensor, protocol, method)
+
+
+def rare(function: Any) -> Counterpart | None:
+    """The operation that stands for one of SciPy's rarer functions, which are only then described."""
+    if "scipy.special" not in sys.modules:
+        return None
+    importlib.import_module("minigrad.ops.scipy_special")
+    return counterpart_of(function)
 
 
 def refusal(function: Any, names: set[str]) -> str:

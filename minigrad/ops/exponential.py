@@ -8,12 +8,12 @@ from itertools import compress
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops import special
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.domain import inside
 from minigrad.typing import Array
@@ -193,6 +193,11 @@ def log10(x: TensorLike, *, vjp: VJP = None) -> Tensor:
 Function = Callable[[Array], Array]
 
 
+def _expit(x: Array) -> Array:
+    """1 / (1 + exp(−x))."""
+    return special.expit(x)
+
+
 def _expit2(x: Array) -> Array:
     """2**x / (1 + 2**x)."""
     return special.expit(math.log(2) * x)
@@ -226,9 +231,9 @@ def _by_y(g: Array, saved: dict[str, Any]) -> Array:
     return g * saved["share_y"]
 
 
-@define(broadcasts=True, kind="elementwise", derived=_shares(special.expit), x=_by_x, y=_by_y)
+@define(broadcasts=True, kind="elementwise", derived=_shares(_expit), x=_by_x, y=_by_y)
 def _logaddexp(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Result:
-    return _shared(np.logaddexp(x, y), x, y, needs, special.expit)
+    return _shared(np.logaddexp(x, y), x, y, needs, _expit)
 
 
 @stands_for(np.logaddexp)

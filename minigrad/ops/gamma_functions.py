@@ -10,12 +10,12 @@ import operator
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops import special
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.domain import inside
 from minigrad.ops.real_inputs import floating, widened
@@ -33,7 +33,7 @@ def _gamma(x: Array) -> Result:
     return out, {"x": x, "out": out}
 
 
-@stands_for(special.gamma)
+@stands_for("scipy.special.gamma")
 @operation(_gamma)
 def gamma(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The gamma function Γ(x), which is (x − 1)! for whole x.
@@ -56,7 +56,7 @@ def _gammaln(x: Array) -> Result:
     return special.gammaln(x), {"x": x}
 
 
-@stands_for(special.gammaln)
+@stands_for("scipy.special.gammaln")
 @operation(_gammaln)
 def gammaln(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The logarithm of the absolute value of `gamma`, without overflow.
@@ -79,7 +79,7 @@ def _digamma(x: Array) -> Result:
     return special.psi(x), {"x": x}
 
 
-@stands_for(special.psi)
+@stands_for("scipy.special.psi")
 @operation(_digamma)
 def digamma(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The derivative of log Γ(x); SciPy calls it ``psi``, too.
@@ -159,7 +159,7 @@ def _beta(x: Array, y: Array) -> Result:
     return out, {"x": x, "y": y, "out": out}
 
 
-@stands_for(special.beta)
+@stands_for("scipy.special.beta")
 @operation(_beta)
 def beta(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The beta function Γ(x) Γ(y) / Γ(x + y).
@@ -188,7 +188,7 @@ def _betaln(x: Array, y: Array) -> Result:
     return special.betaln(x, y), {"x": x, "y": y}
 
 
-@stands_for(special.betaln)
+@stands_for("scipy.special.betaln")
 @operation(_betaln)
 def betaln(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The logarithm of the absolute value of `beta`, without underflow.

@@ -16,6 +16,7 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.index_argument import as_indices
+from minigrad.ops.scattering import MANY, add_entries
 from minigrad.ops.shapes import reshape
 from minigrad.structure import Cotangent, Rows
 from minigrad.typing import Array, Mode
@@ -53,12 +54,27 @@ def _unmasked(part: Any) -> Any:
 
 
 def _scatter(g: Array, saved: dict[str, Any]) -> Array:
-    out = np.zeros(saved["shape"], g.dtype)
+    index, shape = saved["index"], saved["shape"]
     if saved["repeats"]:
+        parts = index if isinstance(index, tuple) else (index,)
+        if all(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts):
+            return add_entries(g, parts, shape)
+    out = np.zeros(shape, g.dtype)
+    if saved["repeats"]:
+        np.add.at(out, index, g)
+    else:
+        out[index] = g
+    return out
+
+
+def _scatter_into(g: Array, saved: dict[str, Any], out: Array) -> None:
+    """The same, added in place: of many small parts of one array none takes an array of its size."""
+    if not saved["repeats"]:
+        out[saved["index"]] += g
+    elif g.size < MANY:
         np.add.at(out, saved["index"], g)
     else:
-        out[saved["index"]] = g
-    return out
+        out += _scatter(g, saved)
 
 
 @define(kind="linear", as_is=True, x=_scatter)
@@ -109,13 +125,26 @@ def _getitem_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
 
 
 _getitem.structured(Rows, x=_getitem_rows)
+_getitem.into[0] = _scatter_into
 
 
 def _take_x(g: Array, saved: dict[str, Any]) -> Array:
-    axis, shape = saved["axis"], saved["shape"]
-    out = np.zeros(shape if axis is not None else math.prod(shape), g.dtype)
-    np.add.at(out, (slice(None),) * (axis or 0) + (saved["indices"],), g)
-    return out.reshape(shape)
+    axis, shape, indices = saved["axis"], saved["shape"], saved["indices"]
+    if axis is None:
+        return add_entries(g, (indices,), (math.prod(shape),)).reshape(shape)
+    if axis == 0:
+        return add_entries(g, (indices,), shape)
+    first = np.moveaxis(g, range(axis, axis + indices.ndim), range(indices.ndim))
+    return np.moveaxis(add_entries(first, (indices,), (shape[axis], *shape[:axis], *shape[axis + 1 :])), 0, axis)
+
+
+def _take_into(g: Array, saved: dict[str, Any], out: Array) -> None:
+    if g.size >= MANY:
+        out += _take_x(g, saved)
+    elif saved["axis"] is None:
+        np.add.at(out, np.unravel_index(saved["indices"], out.shape), g)
+    else:
+        np.add.at(out, (slice(None),) * saved["axis"] + (saved["indices"],), g)
 
 
 @define(kind="linear", as_is=True, x=_take_x)
@@ -162,13 +191,14 @@ def take(
     return record(_take, (x,), {"indices": indices, "axis": axis, "mode": mode}, vjp=vjp)
 
 
+_take.into[0] = _take_into
+
+
 def _take_along_x(g: Array, saved: dict[str, Any]) -> Array:
     axis, indices, shape = saved["axis"], saved["indices"], saved["shape"]
     place = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
     place[axis] = indices
-    out = np.zeros(shape, g.dtype)
-    np.add.at(out, tuple(place), g)
-    return out
+    return add_entries(g, tuple(place), shape)
 
 
 @define(kind="linear", as_is=True, x=_take_along_x)

@@ -29,7 +29,7 @@ def _reduce(losses: Array, reduction: Reduction) -> tuple[Array, float]:
     if reduction == "mean":
         if not losses.size:
             raise ValueError("there is nothing to average: the batch is empty")
-        return np.asarray(losses.mean()), 1 / losses.size
+        return np.asarray(losses.sum() / losses.dtype.type(losses.size)), 1 / losses.size
     if reduction == "sum":
         return np.asarray(losses.sum()), 1.0
     if reduction == "none":
@@ -91,7 +91,7 @@ def _cross_entropy(
     if t.dtype.kind in "iu":
         _check_labels(t, logits.shape)
         t = t.copy()  # the caller may reuse the memory before the backward pass
-        chosen = np.take_along_axis(logp, t[..., None], axis=-1)[..., 0]
+        chosen = logp.reshape(-1, classes)[np.arange(t.size), t.ravel()].reshape(t.shape)
     elif t.dtype.kind == "f":
         t = t.astype(logp.dtype)
         _check_probabilities(t, logits.shape)

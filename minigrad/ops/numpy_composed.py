@@ -10,10 +10,10 @@ import functools
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from minigrad.arrays import plain
 from minigrad.engine.tensor import Tensor
+from minigrad.ops import special
 from minigrad.ops.counterparts import stands_for
 
 __all__ = ["as_input"]

@@ -23,8 +23,11 @@ __all__ = ["absolute", "clip", "fabs", "nan_to_num", "relu", "where"]
 Result = tuple[Array, dict[str, Any]]
 
 
-LARGE = 4096
+LARGE = 16384
 """From this size on, and where the last axis fills a byte or more, ReLU keeps bits; below, packing costs more time."""
+
+WIDE = 64
+"""From this length of rows on, a row of zeros is compared with in half the time of a single one."""
 
 
 def _pack(mask: Array) -> Array:
@@ -45,7 +48,8 @@ def _relu_x(g: Array, saved: dict[str, Any]) -> Array:
 
 @define(as_is=True, kind="elementwise", x=_relu_x)
 def _relu(x: Array) -> Result:
-    out = np.maximum(x, x.dtype.type(0))
+    wide = x.ndim and x.shape[-1] >= WIDE
+    out = np.maximum(x, np.zeros(x.shape[-1], x.dtype) if wide else x.dtype.type(0))
     if x.size < LARGE or x.shape[-1] < 8:
         return out, {"out": out}
     saved = {"positive": _pack(x > 0)}

@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops import special
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.domain import inside
 from minigrad.ops.normal import FAR
@@ -31,7 +31,7 @@ def _ndtr(x: Array) -> Result:
     return special.ndtr(x), {"x": x}
 
 
-@stands_for(special.ndtr)
+@stands_for("scipy.special.ndtr")
 @operation(_ndtr)
 def ndtr(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The distribution function Φ(x) of the standard normal distribution.
@@ -71,7 +71,7 @@ def _log_ndtr(x: Array) -> Result:
     return special.log_ndtr(x), {"x": x}
 
 
-@stands_for(special.log_ndtr)
+@stands_for("scipy.special.log_ndtr")
 @operation(_log_ndtr)
 def log_ndtr(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The logarithm of Φ(x), the distribution function of the standard normal distribution, exact far down as well.
@@ -95,7 +95,7 @@ def _ndtri(p: Array) -> Result:
     return out, {"out": out}
 
 
-@stands_for(special.ndtri)
+@stands_for("scipy.special.ndtri")
 @operation(_ndtri)
 def ndtri(p: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The quantile of the standard normal distribution: the inverse of `ndtr`.
@@ -120,7 +120,7 @@ def _erfinv(x: Array) -> Result:
     return out, {"out": out}
 
 
-@stands_for(special.erfinv)
+@stands_for("scipy.special.erfinv")
 @operation(_erfinv)
 def erfinv(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The inverse of the error function `erf`.
@@ -145,7 +145,7 @@ def _erfcinv(x: Array) -> Result:
     return out, {"out": out}
 
 
-@stands_for(special.erfcinv)
+@stands_for("scipy.special.erfcinv")
 @operation(_erfcinv)
 def erfcinv(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The inverse of `erfc`, exact for small x.
@@ -174,7 +174,7 @@ def _logit(p: Array) -> Result:
     return special.logit(p), {"p": p}
 
 
-@stands_for(special.logit)
+@stands_for("scipy.special.logit")
 @operation(_logit)
 def logit(p: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The log-odds log(p / (1 − p)): the inverse of `sigmoid`.
@@ -208,7 +208,7 @@ def _xlogy(x: Array, y: Array) -> Result:
     return special.xlogy(x, y), {"x": x, "y": y}
 
 
-@stands_for(special.xlogy)
+@stands_for("scipy.special.xlogy")
 @operation(_xlogy)
 def xlogy(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The product x·log(y), and 0 where x is 0, as in an entropy; the derivative by y is 0 there.
@@ -237,7 +237,7 @@ def _xlog1py(x: Array, y: Array) -> Result:
     return special.xlog1py(x, y), {"x": x, "y": y}
 
 
-@stands_for(special.xlog1py)
+@stands_for("scipy.special.xlog1py")
 @operation(_xlog1py)
 def xlog1py(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The product x·log(1 + y), and 0 where x is 0, exact for small y; at (0, −1) the derivative by y is 0.

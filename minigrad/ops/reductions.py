@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,18 @@ __all__ = ["logsumexp", "max", "mean", "min", "sum"]
 
 Result = tuple[Array, dict[str, Any]]
 
+FEW = 1024
+"""Values."""
+
 
 def _spread(g: Array, saved: dict[str, Any]) -> Array:
     """Repeat a cotangent along the axes that were reduced."""
-    return np.broadcast_to(g.reshape(saved["kept"]), saved["shape"])
+    g, shape = g.reshape(saved["kept"]), saved["shape"]
+    if math.prod(shape) > FEW:
+        return np.broadcast_to(g, shape)  # a view, which takes no memory, but longer than to write a few values
+    out = np.empty(shape, g.dtype)
+    out[...] = g
+    return out
 
 
 @define(kind="linear", as_is=True, x=_spread)
@@ -66,7 +75,8 @@ def _mean_x(g: Array, saved: dict[str, Any]) -> Array:
 @define(kind="linear", x=_mean_x)
 def _mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     kept, count = counted(x, axis)
-    return x.mean(axis=axis, keepdims=keepdims), {"shape": x.shape, "kept": kept, "count": count}
+    out = x.sum(axis=axis, keepdims=keepdims) / x.dtype.type(count)  # what np.mean does, through layers of Python
+    return out, {"shape": x.shape, "kept": kept, "count": count}
 
 
 @stands_for(np.mean)

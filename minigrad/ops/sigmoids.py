@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops import special
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.normal import FAR, times_normal_cdf
 from minigrad.typing import Array
@@ -27,7 +27,7 @@ def _sigmoid(x: Array) -> Result:
     return out, {"out": out}
 
 
-@stands_for(special.expit)
+@stands_for("scipy.special.expit")
 @operation(_sigmoid)
 def sigmoid(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The logistic function 1 / (1 + exp(−x)), without overflow.
@@ -138,7 +138,7 @@ def _erf(x: Array) -> Result:
     return special.erf(x), {"x": x}
 
 
-@stands_for(special.erf)
+@stands_for("scipy.special.erf")
 @operation(_erf)
 def erf(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """The error function, 2/√π times the integral of exp(−t²) from 0 to x.
@@ -161,7 +161,7 @@ def _erfc(x: Array) -> Result:
     return special.erfc(x), {"x": x}
 
 
-@stands_for(special.erfc)
+@stands_for("scipy.special.erfc")
 @operation(_erfc)
 def erfc(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     """1 − erf(x), exact where it is small.

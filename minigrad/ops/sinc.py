@@ -11,12 +11,12 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.ops import special
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.domain import inside
 from minigrad.typing import Array

@@ -175,6 +175,8 @@ def add(a: Cotangent, b: Cotangent) -> Cotangent:
     >>> add(one, one)
     Rows(shape=(2, 1), dtype=float64, stored 1×1, 1)
     """
+    if type(a) is np.ndarray and type(b) is np.ndarray:
+        return a + b
     if isinstance(a, Structured):
         out: Cotangent = a.plus(b)
         if out is not NotImplemented:

@@ -9,12 +9,15 @@ from minigrad.typing import Array
 
 __all__ = ["squared_norms"]
 
+FEW = 8192
+"""Values."""
+
 
 def squared_norms(array: Array, axis: int) -> Array:
     """Σ a² along the last axis or the last but one, in float64.
 
-    The sums are formed in the dtype of the array, which is fast, and those that overflowed or came near
-    underflow are formed again in float64.
+    The sums of few values are formed in float64. Those of many are formed in the dtype of the array, which is fast, and
+    again in float64 where they overflowed or came near underflow.
 
     Parameters
     ----------
@@ -32,7 +35,7 @@ def squared_norms(array: Array, axis: int) -> Array:
     25.0 1.0000000...e-60
     """
     text = "...ij,...ij->...j" if axis == -2 else "...i,...i->..."
-    array = array.astype(wide(array.dtype), copy=False)
+    array = array.astype(np.float64 if array.size <= FEW else wide(array.dtype), copy=False)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         sums = np.einsum(text, array, array)
         if sums.dtype == np.float64:

@@ -1,0 +1,26 @@
+"""Nodes: what they keep."""
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import ops
+from minigrad.estimators import DiagonalSketch
+
+
+def test_norms_of_operands_are_computed_once_and_belong_to_the_node(monkeypatch):
+    x, w = np.arange(10.0).reshape(5, 2), mg.Tensor(np.arange(6.0).reshape(3, 2), requires_grad=True)
+    with mg.Tape() as tape:
+        ops.linear(mg.Tensor(x, requires_grad=True), w)
+        w.data[...] = 1.0  # the same array with other values, as after a step of an optimiser
+        ops.linear(mg.Tensor(x, requires_grad=True), w)
+        ops.exp(w)
+    asked, linear = [], tape.nodes[0].primitive
+    computed = linear.operands
+    monkeypatch.setattr(linear, "operands", lambda node: asked.append(node.index) or computed(node))
+    sketch = DiagonalSketch(0.5, target="both")
+    for _ in range(3):
+        for node in tape.nodes[:2]:
+            sketch.sample(np.ones((5, 3)), node, 0)
+    assert asked == [0, 1]
+    assert tape.nodes[1].norms[1].tolist() == [2.0, 2.0, 2.0]
+    assert tape.nodes[2].norms == (None, None)
