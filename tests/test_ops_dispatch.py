@@ -17,7 +17,7 @@ from scipy import special
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.ops import counterparts
+from minigrad.ops import counterparts, scipy_special  # noqa: F401  the rarer of SciPy's functions, described
 from minigrad.ops.counterparts import FUNCTIONS, Counterpart, stands_for, title
 from minigrad.ops.numpy_lists import ON_TENSORS, PLAIN, SHAPE_ALONE
 from minigrad.testing.numerical_derivatives import ridders
@@ -304,7 +304,7 @@ REFUSED = {
     "where= of scipy": (lambda t: special.gammaln(t, where=[True, False]), "^scipy.special.gammaln takes no `where=`"),
     "a ufunc of someone else": (lambda t: np.frompyfunc(math.sqrt, 1, 1)(t), r"^sqrt \(vectorized\) computes"),
     "gammaln of a list": (lambda t: special.gammaln([t, t]), "minigrad.ops.stack"),
-    "polygamma of scipy": (lambda t: special.polygamma(1, t), "the function of minigrad.ops of the same name"),
+    "polygamma of scipy": (lambda t: special.polygamma(1, t), "minigrad.ops for functions that read arrays only"),
     "a body that converts": (lambda t: np.unwrap(t), "no unwrap"),
     "random": (lambda t: np.random.default_rng(0).normal(t), "minigrad.ops.stack"),
     "np.random": (lambda t: np.random.default_rng(0).permutation(t), "minigrad.ops.stack"),

@@ -53,3 +53,8 @@ def test_the_names_are_those_of_scipy():
         with pytest.raises(AttributeError, match=f"no attribute '{name}'"):
             getattr(special, name)
     assert special.expit(np.zeros(1)).tolist() == [0.5]
+
+
+def test_a_rarer_function_of_scipy_is_described_when_a_tensor_asks():
+    code = "import minigrad as mg\nfrom scipy import special\nassert mg.grad(mg.grad(special.j0))(0.0) == -0.5\n"
+    loaded_after(code)

@@ -123,7 +123,7 @@ def stands_for(*functions: Any, by: Callable[..., Any] | None = None, **renamed:
 
 
 def counterpart_of(function: Any) -> Counterpart | None:
-    """What stands for a function."""
+    """The counterpart of a function."""
     if function not in FUNCTIONS:
         settle()
     return FUNCTIONS.get(function)
