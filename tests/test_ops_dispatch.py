@@ -304,7 +304,10 @@ REFUSED = {
     "where= of scipy": (lambda t: special.gammaln(t, where=[True, False]), "^scipy.special.gammaln takes no `where=`"),
     "a ufunc of someone else": (lambda t: np.frompyfunc(math.sqrt, 1, 1)(t), r"^sqrt \(vectorized\) computes"),
     "gammaln of a list": (lambda t: special.gammaln([t, t]), "minigrad.ops.stack"),
-    "polygamma of scipy": (lambda t: special.polygamma(1, t), "minigrad.ops for functions that read arrays only"),
+    "polygamma of scipy": (
+        lambda t: special.polygamma(1, t),
+        "SciPy.s polygamma would .* of minigrad.ops of the same name",
+    ),
     "a body that converts": (lambda t: np.unwrap(t), "no unwrap"),
     "random": (lambda t: np.random.default_rng(0).normal(t), "minigrad.ops.stack"),
     "np.random": (lambda t: np.random.default_rng(0).permutation(t), "minigrad.ops.stack"),

@@ -279,7 +279,7 @@ def keep_on_tape(x: Tensor, who: str, kind: str) -> None:
         instead = {
             "number": "`x.item()` or `x.data` if the value alone is meant, minigrad.ops for functions of it",
             "list": "`x.data.tolist()` if the values alone are meant, `list(x)` for a list of tensors",
-            "array": "`x.data` if the values alone are meant, minigrad.ops for functions that read arrays only",
+            "array": "`x.data` if the values alone are meant, or the function of minigrad.ops of the same name",
         }[kind]
         raise TypeError(
             f"{who} would turn this tensor into a plain {kind} and its gradient would be lost; write {instead}; and "
