@@ -12,6 +12,7 @@ from minigrad.theory.convergence import (
 )
 from minigrad.theory.distortion import cotangent_distortion, input_distortion, weight_distortion
 from minigrad.theory.joint_probabilities import systematic_joint_probabilities
+from minigrad.theory.least_probabilities import least_probabilities, minimal_cost
 from minigrad.theory.probabilities import minimal_distortion, optimal_probabilities
 from minigrad.theory.tradeoff import BudgetAdvice, optimal_budget, total_cost
 
@@ -20,6 +21,8 @@ __all__ = [
     "cotangent_distortion",
     "descent_bound",
     "input_distortion",
+    "least_probabilities",
+    "minimal_cost",
     "minimal_distortion",
     "optimal_budget",
     "optimal_probabilities",
