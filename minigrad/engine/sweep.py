@@ -21,7 +21,7 @@ from minigrad.engine.primitive import is_own
 from minigrad.engine.results import explain_read_only, handed_back, pulled, read_only, real, returned, sum_to_shape
 from minigrad.engine.tensor import Tensor, TensorLike, not_recorded, traced
 from minigrad.streams import Domain, generator
-from minigrad.structure import Cotangent, Rows, Structured, add, dense
+from minigrad.structure import Cotangent, Rows, Structured, add, dense, share
 from minigrad.typing import Array
 
 __all__ = ["Sweep", "checked", "draw", "sketch", "start_cotangent", "starting"]
@@ -44,7 +44,7 @@ class Sweep:
         The nodes whose estimators are used; the others are exact. Default: all that have one.
     """
 
-    __slots__ = ("keep", "kept", "leaves", "nodes", "pending", "position", "random")
+    __slots__ = ("keep", "kept", "leaves", "nodes", "pending", "position", "random", "shares")
 
     def __init__(
         self,
@@ -62,6 +62,8 @@ class Sweep:
         self.kept: dict[int, Cotangent] = {}
         self.leaves: dict[int, tuple[Tensor, Cotangent, bool]] = {}
         self.random = random
+        # What the estimators kept that adapt to the cotangent, by node and number; the cost model reads it.
+        self.shares: dict[tuple[int, int], float] = {}
 
     def copy(self) -> Sweep:
         """An independent sweep in the same state; cotangents are shared, for they are never changed in place."""
@@ -69,6 +71,7 @@ class Sweep:
         other.nodes, other.position = self.nodes, self.position
         other.keep, other.random = self.keep, self.random
         other.pending, other.kept, other.leaves = list(self.pending), dict(self.kept), dict(self.leaves)
+        other.shares = dict(self.shares)
         return other
 
     def advance(self) -> tuple[Node, Array] | None:
@@ -97,7 +100,11 @@ class Sweep:
 
     def draw(self, node: Node, g: Array, key: int) -> list[Cotangent]:
         """One random cotangent for each input of a node."""
-        return draw(node, g, key)
+        drawn = draw(node, g, key)
+        for k, (estimator, edges) in enumerate(node.draws()):
+            if estimator.adapts and edges:
+                self.shares[node.index, k] = share(drawn[edges[0]])
+        return drawn
 
     def pull(self, node: Node, g: Cotangent, edges: Iterable[int]) -> None:
         """Apply the VJP rules of a node to its cotangent, and hand the results on to these inputs."""

@@ -79,6 +79,7 @@ class Tape:
         self._leaves: dict[int, tuple[Tensor, int, Array]] = {}
         # By id, leaves on which a gradient hangs that this tape has not recorded (`minigrad.engine.nesting`).
         self.lent: WeakValueDictionary[int, Tensor] | None = None
+        self.shares: dict[tuple[int, int], float] = {}  # of the last backward pass, see `Sweep`
         self.pulled = False  # whether a gradient was taken since the block began that is still recording
 
     @property
@@ -260,6 +261,7 @@ class Tape:
     def run(self, sweep: Sweep, rng: Seed) -> None:
         """Carry a sweep through to the end; a generator moves on even where nothing is drawn."""
         key = None if rng is None else key_of(rng)
+        self.shares = sweep.shares
         while (stop := sweep.advance()) is not None:
             node, g = stop
             key = key_of(None) if key is None else key  # entropy costs time: only where something is drawn

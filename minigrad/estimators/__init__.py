@@ -8,10 +8,10 @@ from minigrad.estimators.budget import with_budget as with_budget
 from minigrad.estimators.diagonal import DiagonalSketch as DiagonalSketch
 from minigrad.estimators.exact import Exact as Exact
 from minigrad.estimators.lowrank import LowRankSketch as LowRankSketch
+from minigrad.estimators.mask import Mask as Mask
 from minigrad.estimators.projection import RandomProjection as RandomProjection
 from minigrad.estimators.rangefinder import RangeFinderSketch as RangeFinderSketch
 from minigrad.estimators.replacement import WithReplacement as WithReplacement
-from minigrad.estimators.selection import Mask as Mask
 from minigrad.estimators.selection import Selection as Selection
 from minigrad.estimators.stratified import StratifiedMask as StratifiedMask
 from minigrad.estimators.text import describe as describe

@@ -19,14 +19,20 @@ class Named(Estimator):
     """An estimator with arguments as dataclass fields; it is written as ``repr`` shows it."""
 
     def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self._arguments())})"
+
+    def _arguments(self) -> list[str]:
+        """The arguments as text, those at their defaults left out."""
         parts = []
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            if not field.init:
+                continue
             value = getattr(self, field.name)
             if field.default is dataclasses.MISSING:
                 parts.append(repr(value))
             elif value != field.default:
                 parts.append(f"{field.name}={value!r}")
-        return f"{type(self).__name__}({', '.join(parts)})"
+        return parts
 
 
 def check_choice(owner: Any, what: str, value: Any, known: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""What is given to the problems of optimal sampling, checked: weights, costs and lower bounds.
+"""The data of a problem of optimal sampling, checked: weights, costs and lower bounds.
 
 Index conventions: j runs over what may be kept; w_j weight, c_j cost, l_j lower bound, p_j inclusion probability.
 """

@@ -155,7 +155,7 @@ def drain_floor(q: Array, omega: float, floor: float) -> Array:
     values = ordered.tolist()
 
     def sides(level: float) -> tuple[int, int]:
-        """How many items rest on the bound, and how many are not saturated."""
+        """The numbers of items that rest on the bound, and of those that are not saturated."""
         return bisect.bisect_right(values, floor * level), bisect.bisect_left(values, level)
 
     def too_much(level: float) -> bool:
