@@ -9,6 +9,7 @@ from minigrad.estimators.diagonal import DiagonalSketch as DiagonalSketch
 from minigrad.estimators.exact import Exact as Exact
 from minigrad.estimators.lowrank import LowRankSketch as LowRankSketch
 from minigrad.estimators.mask import Mask as Mask
+from minigrad.estimators.priced import Priced as Priced
 from minigrad.estimators.projection import RandomProjection as RandomProjection
 from minigrad.estimators.rangefinder import RangeFinderSketch as RangeFinderSketch
 from minigrad.estimators.replacement import WithReplacement as WithReplacement
