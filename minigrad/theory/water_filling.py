@@ -147,12 +147,11 @@ def drain(q: Array, omega: float) -> Array:
 
 def drain_floor(q: Array, omega: float, floor: float) -> Array:
     """The dual with unit costs and one lower bound > 0 for all positive weights: q = √w, largest 1; one sort."""
-    ordered, sums, squares = _sums(q)
-    if not ordered.size:
+    values, sums, squares = (array.tolist() for array in _sums(q))  # many single numbers are looked up
+    if not values:
         return np.zeros(q.size)
-    allowed = omega * float(squares[-1])
+    allowed = omega * squares[-1]
     odds = 1.0 / floor - 1.0
-    values = ordered.tolist()
 
     def sides(level: float) -> tuple[int, int]:
         """The numbers of items that rest on the bound, and of those that are not saturated."""
@@ -160,10 +159,10 @@ def drain_floor(q: Array, omega: float, floor: float) -> Array:
 
     def too_much(level: float) -> bool:
         resting, certain = sides(level)
-        between = level * float(sums[certain] - sums[resting]) - float(squares[certain] - squares[resting])
-        return between + odds * float(squares[resting]) > allowed
+        between = level * (sums[certain] - sums[resting]) - (squares[certain] - squares[resting])
+        return between + odds * squares[resting] > allowed
 
-    if odds * float(squares[-1]) <= allowed:  # the bounds alone hold it
+    if odds * squares[-1] <= allowed:  # the bounds alone hold it
         return np.where(q > 0.0, floor, 0.0)
     # The distortion rises with the level; the breakpoints are the q_j, where items leave 1, and the q_j/floor, where
     # they come to rest.
@@ -171,10 +170,10 @@ def drain_floor(q: Array, omega: float, floor: float) -> Array:
     resting = bisect.bisect_left(values, True, key=lambda root: too_much(root / floor))
     low = max(values[tail - 1], values[resting - 1] / floor if resting else 0.0)
     high = min(values[tail] if tail < len(values) else math.inf, values[resting] / floor)
-    between = float(sums[tail] - sums[resting])
+    between = sums[tail] - sums[resting]
     level = low
     if between > 0.0:
-        kept = float(squares[tail] - squares[resting]) - odds * float(squares[resting])
+        kept = squares[tail] - squares[resting] - odds * squares[resting]
         level = min(max((allowed + kept) / between, low), high)
     return np.where(q > 0.0, np.maximum(np.minimum(q, level) / level, floor), 0.0)
 
