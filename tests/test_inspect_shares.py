@@ -5,7 +5,9 @@ import pytest
 
 import minigrad as mg
 from minigrad import inspect, nn, ops, optim, training
+from minigrad.cli import main
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, StratifiedMask, parse
+from minigrad.experiments.method import methods_from
 from minigrad.inspect.backward_flops import BackwardFlops
 from minigrad.structure import Columns, Entries, Factors, Rows, share
 
@@ -116,3 +118,26 @@ def test_training_is_charged_for_what_was_kept():
 def test_the_most_that_strata_need():
     assert StratifiedMask(distortion=0.5).kept((1, 12)).fraction >= 12 / 18 / 1.0 * (1 - 1e-9)
     assert LowRankSketch(distortion=1.0).kept((4, 4)).fraction == 0.5
+
+
+def test_advice_and_allocation_measure_budgets_in_place_of_the_distortion():
+    """With the same seeds they say of a sketch with a distortion what they say of one with a budget."""
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(64, 6)).astype(np.float32), rng.integers(3, size=64)
+    found = []
+    for vjp in (DiagonalSketch(0.5), DiagonalSketch(distortion=0.3)):
+        model = nn.mlp((6, 16, 3), vjp=vjp, rng=0)
+        advice = inspect.advise(model, data, batch_size=16, batches=4, rng=0)
+        allocation = inspect.allocate(model, data, budget=0.5, batch_size=16, batches=4, rng=0)
+        assert model[0].vjp == vjp  # left as it was
+        found.append((advice.budget, advice.ratio, allocation.budgets))
+    assert found[0] == found[1]
+
+
+def test_the_command_line_takes_it(capsys, tmp_path):
+    text = "diagonal(distortion=0.5, axis=row)"
+    assert main(["inspect", "--train", "200", "--vjp", text, "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "distortion=0.5, axis='row'" in " ".join(shown.split()) or "distortion=0.5," in shown
+    assert "≤" not in shown.partition("cost of the tape")[2]
+    assert methods_from((text,), 0.1)[1].vjp == "DiagonalSketch(distortion=0.5, axis='row')"
