@@ -14,6 +14,7 @@ import minigrad as mg
 from minigrad import ops
 from minigrad.engine.wanted import arrived
 from minigrad.estimators import WinnerTakeAll, WithReplacement, with_budget
+from minigrad.estimators.dual import Dual
 from minigrad.estimators.text import ESTIMATORS
 from minigrad.structure import dense
 
@@ -34,13 +35,23 @@ CLASSES = [
 """Every estimator of the library with a budget."""
 
 
+DUAL = [cls for cls in CLASSES if issubclass(cls, Dual)]
+"""Those that take a distortion in place of a budget."""
+
+
 def every(budget):
-    """Every estimator in every combination of its options, the biased ones too."""
+    """Every estimator in every combination of its options, the biased ones too; with a distortion where it takes one.
+
+    The distortion is that of a uniform mask with the budget; independent draws are enough for it.
+    """
     found = []
     for cls in CLASSES:
         names = [field.name for field in dataclasses.fields(cls) if field.name in OPTIONS]
         for choice in itertools.product(*[OPTIONS[name] for name in names]):
-            found.append(cls(budget, **dict(zip(names, choice, strict=True))))
+            options = dict(zip(names, choice, strict=True))
+            found.append(cls(budget, **options))
+            if cls in DUAL and options.get("design") != "systematic":
+                found.append(cls(distortion=1 / budget - 1, **options))
     return found
 
 

@@ -66,6 +66,16 @@ def pooling(draw: Any, op: Callable[..., Any]) -> Case:
 
 
 @st.composite
+def normalised_groups(draw: Any) -> Case:
+    """Groups of channels of each sample, over pixels; a group of one value has no variance, so eps is large there."""
+    lead = draw(hnp.array_shapes(min_dims=1, max_dims=3, max_side=3))
+    groups, size = draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    eps = 0.1 if math.prod(lead[1:]) * size == 1 else draw(st.sampled_from([1e-5, 0.1]))
+    arrays = [draw(points((*lead, groups * size))), *(draw(points((groups * size,))) for _ in range(2))]
+    return lambda *inputs: ops.group_norm(*inputs, groups=groups, eps=eps), arrays
+
+
+@st.composite
 def normalised(draw: Any, op: Callable[..., Any]) -> Case:
     lead = draw(hnp.array_shapes(min_dims=1 if op is ops.batch_norm else 0, max_dims=3, max_side=3))
     n = draw(st.integers(1, 4))

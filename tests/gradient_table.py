@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from gradient_elementwise import ELEMENTWISE, shapes, unary
-from gradient_images import conv1d, conv2d, convolve, normalised, pooling
+from gradient_images import conv1d, conv2d, convolve, normalised, normalised_groups, pooling
 from gradient_linalg import LINALG
 from gradient_points import Case, points
 from gradient_points import values as values
@@ -202,6 +202,7 @@ TABLE: dict[str, st.SearchStrategy[Case]] = {
     "einsum": named_sum(),
     "expand_dims": shaped("expand_dims"),
     "getitem": indexed(),
+    "group_norm": normalised_groups(),
     "layer_norm": normalised(ops.layer_norm),
     "rms_norm": normalised(ops.rms_norm),
     "linear": linear(),

@@ -37,7 +37,8 @@ def typed(thing: Any, name: str) -> set[str]:
         text = getattr(part, "__annotations__", {}).get(name)
         if text is not None:
             hint = eval(text, vars(importlib.import_module(part.__module__)))
-            return set(typing.get_args(hint)) if typing.get_origin(hint) is Literal else set()
+            found = [part for part in (hint, *typing.get_args(hint)) if typing.get_origin(part) is Literal]  # or None
+            return set(typing.get_args(found[0])) if found else set()
     return set()
 
 

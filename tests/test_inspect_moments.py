@@ -94,6 +94,8 @@ def closed_forms(estimator, g, tape):
     elif isinstance(estimator, LowRankSketch):
         squares = np.linalg.svd(g, compute_uv=False) ** 2
         p = theory.optimal_probabilities(squares, estimator.budget * squares.size)
+        if estimator.adapts:
+            p = theory.least_probabilities(squares, estimator.relative_distortion)
         options = {"kind": "lowrank", "p": p, "design": estimator.design}
     else:
         kind = "row" if estimator.axis == "sample" else estimator.axis

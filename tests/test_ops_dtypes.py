@@ -209,6 +209,10 @@ LONG = {
     "einsum": (lambda x, y: ops.einsum("ij,ij->j", x, y), [np.ones((5000, 2), HALF), np.ones((5000, 2), HALF)]),
     "layer_norm": (ops.layer_norm, [half((5000, 4), scale=300), half(4), half(4)]),
     "rms_norm": (ops.rms_norm, [half((5000, 4), scale=300), half(4)]),
+    "group_norm": (
+        lambda x, gain, bias: ops.group_norm(x, gain, bias, groups=1),
+        [half((2, 32, 64, 2), scale=300), half(2), half(2)],
+    ),
     "batch_norm": (ops.batch_norm, [half((128, 32, 32, 2), scale=3), half(2), half(2)]),
     "avg_pool2d": (lambda x: ops.avg_pool2d(x, 8), [np.full((1, 8, 8, 1), 60_000, HALF)]),
     "conv2d": (ops.conv2d, [np.ones((20, 16, 16, 1), HALF), half((1, 1, 1, 2)), half(2)]),

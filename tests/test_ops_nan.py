@@ -19,6 +19,7 @@ LINEAR = {
     "add": (0, 1), "astype": (0,), "avg_pool2d": (0,), "broadcast_to": (0,), "concatenate": (0, 1, 2),
     "conv1d": (0, 1, 2), "conv2d": (0, 1, 2), "convolve": (0, 1),
     "divide": (0,), "dropout": (0,), "einsum": (0, 1, 2), "expand_dims": (0,), "getitem": (0,),
+    "group_norm": (1, 2),
     "layer_norm": (1, 2), "batch_norm": (1, 2), "linear": (0, 1, 2), "matmul": (0, 1), "mean": (0,), "moveaxis": (0,),
     "deg2rad": (0,), "multiply": (0, 1), "negative": (0,), "pad": (0,), "positive": (0,), "rad2deg": (0,),
     "reshape": (0,), "rms_norm": (1,), "solve": (1,), "solve_triangular": (1,), "split": (0,), "squeeze": (0,),

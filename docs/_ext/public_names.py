@@ -154,7 +154,7 @@ def inherited(module: str | None, cls: str | None, name: str, where: dict[str, s
     return f"{owners[0]}.{name}" if owners else f"{module}.{cls}.{name}"
 
 
-SECTIONS = {"1": "unbiased", "2": "linear", "3": "optimal", "4": "depth", "5": "convergence"}
+SECTIONS = {"1": "unbiased", "2": "linear", "3": "optimal", "4": "depth", "5": "convergence", "6": "dual", "7": "price"}
 """The chapters of the theory, by the numbers that docstrings give."""
 
 

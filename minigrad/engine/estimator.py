@@ -42,7 +42,10 @@ class Estimator:
     Attributes
     ----------
     budget : float
-        The expected fraction that is kept, in (0, 1].
+        The expected fraction that is kept, in (0, 1]; where it ``adapts``, the most that it can be.
+    adapts : bool
+        Whether the fraction kept follows the cotangent; False unless a subclass says otherwise. `budget` and `kept` are
+        upper bounds then, and the cost of a backward pass is known when it was taken.
     unbiased : bool
         Whether E[ĝ | g] = g. True unless a subclass says otherwise.
 
@@ -63,6 +66,7 @@ class Estimator:
     """
 
     budget: float = 1.0
+    adapts: bool = False
     unbiased: bool = True
     _trusted: ClassVar[bool] = False
 
@@ -160,7 +164,10 @@ class Estimator:
         return None
 
     def kept(self, shape: Shape) -> Kept:
-        """The part that is expected to be kept of a cotangent of this shape; the cost model reads it."""
+        """The part that is expected to be kept of a cotangent of this shape, at most so where the estimator ``adapts``.
+
+        The cost model reads it.
+        """
         return Kept(Dense, 1.0)
 
     def overhead(self, shape: Shape) -> float:

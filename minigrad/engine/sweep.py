@@ -21,7 +21,7 @@ from minigrad.engine.primitive import is_own
 from minigrad.engine.results import explain_read_only, handed_back, pulled, read_only, real, returned, sum_to_shape
 from minigrad.engine.tensor import Tensor, TensorLike, not_recorded, traced
 from minigrad.streams import Domain, generator, give_back, lend
-from minigrad.structure import Cotangent, Rows, Structured, add, dense
+from minigrad.structure import Cotangent, Rows, Structured, add, dense, share
 from minigrad.typing import Array
 
 __all__ = ["Sweep", "checked", "draw", "sketch", "start_cotangent", "starting"]
@@ -48,8 +48,9 @@ class Sweep:
     # position  the node that is looked at next
     # kept      by node, the cotangents that `keep` asks for
     # leaves    by identity: the leaf, its gradient so far, and whether nobody else refers to that array
+    # shares    what estimators kept that adapt to the cotangent, by node and number; the cost model reads it
     # own       nodes whose sum in `pending` only this sweep refers to: further parts are added in place
-    __slots__ = ("keep", "kept", "leaves", "nodes", "own", "pending", "position", "random")
+    __slots__ = ("keep", "kept", "leaves", "nodes", "own", "pending", "position", "random", "shares")
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Sweep:
         self.leaves: dict[int, tuple[Tensor, Cotangent, bool]] = {}
         self.random = random
         self.own: set[int] = set()  # nodes whose pending cotangent is a sum that nobody else refers to
+        self.shares: dict[tuple[int, int], float] = {}
 
     def copy(self) -> Sweep:
         """An independent sweep in the same state; cotangents are shared, and from now on not changed in place."""
@@ -78,6 +80,7 @@ class Sweep:
         other.keep, other.random = self.keep, self.random
         other.pending, other.kept, other.leaves = list(self.pending), dict(self.kept), dict(self.leaves)
         other.own = set()
+        other.shares = dict(self.shares)
         return other
 
     def advance(self) -> tuple[Node, Array] | None:
@@ -106,7 +109,12 @@ class Sweep:
 
     def draw(self, node: Node, g: Array, key: int) -> list[Cotangent]:
         """One random cotangent for each input of a node; a sweep that is recorded has another way."""
-        return draw(node, g, key)
+        drawn = draw(node, g, key)
+        if isinstance(node.vjp, dict) or getattr(node.vjp, "adapts", False):
+            for k, (estimator, edges) in enumerate(node.draws()):
+                if estimator.adapts and edges:
+                    self.shares[node.index, k] = share(drawn[edges[0]])
+        return drawn
 
     def pull(self, node: Node, g: Cotangent, edges: Iterable[int]) -> None:
         """Apply the VJP rules of a node to its cotangent, and hand the results on to these inputs."""

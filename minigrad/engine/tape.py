@@ -66,8 +66,6 @@ class Tape:
     ...     loss = (w * w).sum()
     >>> [g.tolist() for g in tape.gradients(loss, [w])]
     [[2.0, 4.0]]
-    >>> print(tape)
-    <Tape of 2 nodes>
     """
 
     def __init__(self, rng: Seed = None):
@@ -80,6 +78,7 @@ class Tape:
         # By id, leaves on which a gradient hangs that this tape has not recorded (`minigrad.engine.nesting`).
         self.lent: WeakValueDictionary[int, Tensor] | None = None
         self.within = 0  # how many tapes have recorded within this one, each within the next
+        self.shares: dict[tuple[int, int], float] = {}  # of the last backward pass, see `Sweep`
         self.pulled = False  # whether a gradient was taken since the block began that is still recording
         self.derived = False  # whether a derivative of another tape was taken while this one recorded
 
@@ -262,6 +261,7 @@ class Tape:
     def run(self, sweep: Sweep, rng: Seed) -> None:
         """Carry a sweep through to the end; a generator moves on even where nothing is drawn."""
         key = None if rng is None else level_key(rng, self.within)
+        self.shares = sweep.shares
         while (stop := sweep.advance()) is not None:
             node, g = stop
             key = key_of(None) if key is None else key  # entropy costs time: only where something is drawn

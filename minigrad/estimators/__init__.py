@@ -12,13 +12,14 @@ from minigrad.estimators.diagonal import DiagonalSketch as DiagonalSketch
 from minigrad.estimators.exact import Exact as Exact
 from minigrad.estimators.forward_gradient import ForwardGradient as ForwardGradient
 from minigrad.estimators.lowrank import LowRankSketch as LowRankSketch
+from minigrad.estimators.mask import Mask as Mask
 from minigrad.estimators.objective import Objective as Objective
 from minigrad.estimators.perturbation import EvolutionStrategy as EvolutionStrategy
 from minigrad.estimators.perturbation import WeightPerturbation as WeightPerturbation
+from minigrad.estimators.priced import Priced as Priced
 from minigrad.estimators.projection import RandomProjection as RandomProjection
 from minigrad.estimators.rangefinder import RangeFinderSketch as RangeFinderSketch
 from minigrad.estimators.replacement import WithReplacement as WithReplacement
-from minigrad.estimators.selection import Mask as Mask
 from minigrad.estimators.selection import Selection as Selection
 from minigrad.estimators.stratified import StratifiedMask as StratifiedMask
 from minigrad.estimators.text import describe as describe

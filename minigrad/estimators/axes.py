@@ -106,5 +106,7 @@ def nonzero_units(g: Array, axis: AxisName, indices: Array) -> Array:
     >>> nonzero_units(np.array([[0.0, 1e-300, 2.0]]), "column", np.array([0, 1])).tolist()
     [False, True]
     """
+    if not indices.size:
+        return np.zeros(0, bool)
     values = AXES[axis].gather(g, indices, np.ones(indices.size, g.dtype)).parts[0]
     return np.asarray(values.any(axis=0) if axis == "column" else values.reshape(indices.size, -1).any(axis=1))

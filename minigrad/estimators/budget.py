@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import overload
 
 from minigrad.engine.estimator import VJP, Estimator
 
 __all__ = ["has_budget", "states_budget", "with_budget"]
 
 
+@overload
+def with_budget(vjp: Estimator, budget: float) -> Estimator: ...
+@overload
+def with_budget(vjp: VJP, budget: float) -> VJP: ...
 def with_budget(vjp: VJP, budget: float) -> VJP:
     """The same choice of VJP with another budget.
 
     Parameters
     ----------
     vjp : Estimator, mapping or None
-        An estimator that is exact whatever its budget stays as it is.
+        An estimator that is exact whatever its budget stays as it is. One with a distortion gets the budget in its
+        place.
     budget : float
         In (0, 1].
 
@@ -40,7 +46,7 @@ def with_budget(vjp: VJP, budget: float) -> VJP:
         if known and vjp.budget == 1:
             return vjp  # Exact
         raise TypeError(f"{vjp!r} has no field `budget` to change; make its class a dataclass with one")
-    return {edge: with_budget(estimator, budget) for edge, estimator in vjp.items()}  # type: ignore[misc]
+    return {edge: with_budget(estimator, budget) for edge, estimator in vjp.items()}
 
 
 def has_budget(vjp: VJP) -> bool:

@@ -9,9 +9,11 @@ import numpy as np
 
 from minigrad.estimators.axes import AXES, AxisName, nonzero_units
 from minigrad.estimators.budgeted import all_finite
+from minigrad.estimators.dual import Dual
 from minigrad.estimators.named import check_choice
 from minigrad.estimators.selection import DesignName, UnitSampler
 from minigrad.estimators.text import register
+from minigrad.theory.least_probabilities import least_probabilities
 from minigrad.theory.water_filling import fill_floor
 from minigrad.typing import Array, Shape
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FLOOR", "TARGETS", "DiagonalSketch", "Target"]
 
 FLOOR = 0.1
-"""The least probability of a unit that is not zero, as a fraction of the budget."""
+"""The least probability of a unit that is not zero, as a fraction of the budget, or of what a distortion asks for."""
 
 Target: TypeAlias = Literal["cotangent", "input", "weight", "both"]
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -29,7 +31,7 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 
 @register("diagonal", "columns, rows, … with the probabilities that minimise the variance")
 @dataclass(frozen=True, repr=False)
-class DiagonalSketch(UnitSampler):
+class DiagonalSketch(Dual, UnitSampler):
     """Keep unit j with probability p_j and divide it by p_j, where p minimises Σ_j s_j / p_j for scores s.
 
     The expected number kept is ``budget`` times the number of units (fewer where fewer are not zero).
@@ -45,11 +47,17 @@ class DiagonalSketch(UnitSampler):
         are each scaled to sum 1 and added. On nodes without weights every target means the cotangent.
     design : {"poisson", "systematic"}, default "poisson"
         Independent draws; or a fixed number, drawn with one random start.
+    distortion : float, optional
+        In place of the budget: ω ≥ 0. As few units are kept as hold Σ_j (1/p_j − 1) s_j ≤ ω Σ_j s_j, for the target
+        "cotangent" E‖Ĝ − G‖² ≤ ω‖G‖². They follow the data: most of a flat cotangent, few of a concentrated one, never
+        more than 1/(1 + ω) of the units.
 
     Raises
     ------
     ValueError
-        If the budget is outside (0, 1], or an option is unknown.
+        If the budget is outside (0, 1], the distortion negative or infinite, or an option is unknown.
+    TypeError
+        Unless exactly one of budget and distortion is given, a number.
 
     Notes
     -----
@@ -69,7 +77,10 @@ class DiagonalSketch(UnitSampler):
 
     A score can be 0, or tiny, where G_j is not: p_j = 0 would then bias what else is computed from column j, and a
     tiny p_j would hardly ever show it. So p_j ≥ 0.1·budget wherever G_j ≠ 0, and the rest of the same total is
-    water-filled.
+    water-filled. With a distortion the bound is a tenth of the fraction that would be kept without it; ω is met still.
+
+    With a distortion and samples at the logits this is *variance-controlled sampling*: Wang, Chen, Zhu (2024), *VCAS*,
+    ICLR, arXiv:2402.17227.
 
     Bakong et al. (2026), arXiv:2602.14701; Wangni et al. (2018), NeurIPS; Barnes et al. (2024), arXiv:2402.14925.
 
@@ -81,6 +92,9 @@ class DiagonalSketch(UnitSampler):
     [1.0, 0.5, 0.5, 0.0]
     >>> sketch.distortion(g)
     2.0
+    >>> few = DiagonalSketch(distortion=2 / 11)  # ‖G‖² = 11
+    >>> few.probabilities(g).round(12).tolist(), round(few.distortion(g), 12)
+    ([1.0, 0.5, 0.5, 0.0], 2.0)
     """
 
     budget: float = field()
@@ -88,8 +102,19 @@ class DiagonalSketch(UnitSampler):
     target: Target = "cotangent"
     design: DesignName = "poisson"
 
+    def __init__(
+        self,
+        budget: float | None = None,
+        axis: AxisName = "column",
+        target: Target = "cotangent",
+        design: DesignName = "poisson",
+        *,
+        distortion: float | None = None,
+    ) -> None:
+        self._state(budget, distortion, axis=axis, target=target, design=design)
+
     def __post_init__(self) -> None:
-        super().__post_init__()
+        UnitSampler.__post_init__(self)
         check_choice(self, "target", self.target, TARGETS)
 
     def scores(self, g: Array, node: Node | None = None) -> Array:
@@ -138,12 +163,18 @@ class DiagonalSketch(UnitSampler):
                 scores = self.scores(g, node)
                 if not 0 < float(scores.sum()) < np.inf:  # the operands are all zero, or beyond squaring
                     scores = axis.squares(g, None, None)
-        total, least = self.budget * scores.size, FLOOR * self.budget
         hidden = np.flatnonzero(scores == 0)
         if hidden.size:
             hidden = hidden[nonzero_units(g, self.axis, hidden)]
-        # As `theory.optimal_probabilities` with a lower bound, without its look at weights that were looked at here.
-        p = fill_floor(np.sqrt(scores), total - least * hidden.size, least)
+        if self.relative_distortion is None:
+            total, least = self.budget * scores.size, FLOOR * self.budget
+            # `theory.optimal_probabilities` with a lower bound, without its look at weights that were looked at here.
+            p = fill_floor(np.sqrt(scores), total - least * hidden.size, least)
+        else:
+            p = least_probabilities(scores, self.relative_distortion)
+            least = FLOOR * float(p.mean())
+            if p.min() < least:
+                p = least_probabilities(scores, self.relative_distortion, lower=least)
         p[hidden] = least
         return p
 

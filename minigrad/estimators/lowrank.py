@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigrad.estimators.budgeted import Budgeted
+from minigrad.estimators.dual import Dual
 from minigrad.estimators.named import check_budget, check_choice
 from minigrad.estimators.selection import DESIGNS, DesignName
 from minigrad.estimators.text import register
 from minigrad.structure import Cotangent, Factors, Kept, matrix_shape, squared_norms
+from minigrad.theory.least_probabilities import least_probabilities
 from minigrad.theory.probabilities import optimal_probabilities
 from minigrad.typing import Array, Shape
 
@@ -24,7 +26,7 @@ __all__ = ["LowRankSketch"]
 
 @register("lowrank", "some singular directions, with the best probabilities")
 @dataclass(frozen=True, repr=False)
-class LowRankSketch(Budgeted):
+class LowRankSketch(Dual, Budgeted):
     """Keep singular direction k of G = Σ_k σ_k u_k v_kᵀ with the best probability p_k, divided by p_k.
 
     No unbiased estimator whose expected rank is at most budget·min(rows, columns) has a smaller E‖Ĝ − G‖².
@@ -36,11 +38,16 @@ class LowRankSketch(Budgeted):
     design : {"poisson", "systematic"}, default "poisson"
         Independent draws of directions; or a fixed rank (where budget·min(rows, columns) is an integer), drawn with
         one random start.
+    distortion : float, optional
+        In place of the budget: as few directions are kept as hold E‖Ĝ − G‖² ≤ distortion·‖G‖²; ≥ 0. They follow the
+        singular values: few where these fall fast, never more than 1/(1 + distortion) of all.
 
     Raises
     ------
     ValueError
-        If the budget is outside (0, 1], or the design is unknown.
+        If the budget is outside (0, 1], the distortion negative or infinite, or the design is unknown.
+    TypeError
+        Unless exactly one of budget and distortion is given, a number.
 
     Notes
     -----
@@ -54,14 +61,19 @@ class LowRankSketch(Budgeted):
     Examples
     --------
     >>> g = np.diag([3.0, 1.0, 1.0, 0.0])
-    >>> LowRankSketch(0.5).distortion(g)
-    2.0
+    >>> LowRankSketch(0.5).distortion(g), round(LowRankSketch(distortion=0.1).distortion(g), 12)  # ‖G‖² = 11
+    (2.0, 1.1)
     >>> LowRankSketch(0.5, design="systematic").sample(g, None, np.random.default_rng(0)).rank
     2
     """
 
     budget: float = field()
     design: DesignName = "poisson"
+
+    def __init__(
+        self, budget: float | None = None, design: DesignName = "poisson", *, distortion: float | None = None
+    ) -> None:
+        self._state(budget, distortion, design=design)
 
     def __post_init__(self) -> None:
         check_budget(self, self.budget)
@@ -117,6 +129,8 @@ class LowRankSketch(Budgeted):
             right = left.T @ scaled
             weights = squared_norms(right, -1)
             right *= scale
+        if self.relative_distortion is not None:
+            return left, right, least_probabilities(weights, self.relative_distortion)
         return left, right, optimal_probabilities(weights, self.budget * weights.size)
 
     def _keep(self, g: Array, left: Array, right: Array, p: Array, kept: Array) -> Factors:

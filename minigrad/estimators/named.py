@@ -19,14 +19,20 @@ class Written:
     """Base of things whose arguments are dataclass fields; they are written as ``repr`` shows them."""
 
     def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self._arguments())})"
+
+    def _arguments(self) -> list[str]:
+        """The arguments as text, those at their defaults left out."""
         parts = []
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            if not field.init:
+                continue
             value = getattr(self, field.name)
             if field.default is dataclasses.MISSING:
                 parts.append(repr(value))
             elif value != field.default:
                 parts.append(f"{field.name}={value!r}")
-        return f"{type(self).__name__}({', '.join(parts)})"
+        return parts
 
 
 class Named(Written, Estimator):

@@ -18,9 +18,9 @@ from typing import Literal, TypedDict, overload
 
 from minigrad.engine.estimator import Estimator
 from minigrad.estimators.diagonal import DiagonalSketch
+from minigrad.estimators.mask import Mask
 from minigrad.estimators.projection import RandomProjection
 from minigrad.estimators.replacement import WithReplacement
-from minigrad.estimators.selection import Mask
 from minigrad.estimators.topk import TopK
 from minigrad.estimators.winner import WinnerTakeAll
 from minigrad.naming import unknown

@@ -20,7 +20,6 @@ from minigrad.estimators.budgeted import Budgeted, all_finite, as_cotangent
 from minigrad.estimators.inclusion import checked_probabilities
 from minigrad.estimators.named import check_budget, check_choice
 from minigrad.estimators.systematic import draw_systematic, systematic_outcomes
-from minigrad.estimators.text import register
 from minigrad.streams import Domain, as_generator
 from minigrad.structure import Cotangent, Kept, Structured, dense
 from minigrad.theory.joint_probabilities import DesignName
@@ -29,7 +28,7 @@ from minigrad.typing import Array, Seed, Shape
 if TYPE_CHECKING:
     from minigrad.engine.node import Node
 
-__all__ = ["DESIGNS", "Design", "DesignName", "Mask", "Selection", "UnitSampler"]
+__all__ = ["DESIGNS", "Design", "DesignName", "Selection", "UnitSampler"]
 
 
 @dataclass(frozen=True)
@@ -252,43 +251,3 @@ class Selection(UnitSampler):
     budget: float = field()
     axis: AxisName = "column"
     design: DesignName = "poisson"
-
-
-@register("mask", "uniform mask: every unit with the same probability")
-@dataclass(frozen=True, repr=False)
-class Mask(Selection):
-    """Keep each column, row, sample or entry with probability ``budget``, and divide it by that.
-
-    Parameters
-    ----------
-    budget : float
-        The probability, in (0, 1].
-    axis : {"column", "row", "sample", "element"}, default "column"
-        What is kept or left out as one: an entry of the last axis, of all axes before it, of the first axis, or
-        of the whole array.
-    design : {"poisson", "systematic"}, default "poisson"
-        Independent draws; or a fixed number, drawn with one random start.
-
-    Raises
-    ------
-    ValueError
-        If the budget is outside (0, 1], or an option is unknown.
-
-    Notes
-    -----
-    Only what is kept is looked at: a NaN or an infinity shows where its unit is kept, and the whole cotangent is then
-    handed on untouched.
-
-    E‖Ĝ − G‖² = (1/budget − 1) ‖G‖² (THEORY.md §2; Bakong et al. 2026, arXiv:2602.14701).
-
-    Examples
-    --------
-    >>> g = np.ones((1, 4))
-    >>> Mask(0.5).sample(g, None, np.random.default_rng(0)).dense().tolist()
-    [[0.0, 2.0, 2.0, 2.0]]
-    >>> Mask(0.5).distortion(g)
-    4.0
-    """
-
-    def probabilities(self, g: Array, node: Node | None = None) -> Array:
-        return np.full(AXES[self.axis].count(g.shape), self.budget)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import numpy as np
 from minigrad.engine.estimator import LISTABLE_BITS, TooManyOutcomes
 from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import all_finite
+from minigrad.estimators.dual import Dual
 from minigrad.estimators.selection import UnitSampler
 from minigrad.estimators.text import register
 from minigrad.structure import Kept
@@ -26,7 +28,7 @@ __all__ = ["StratifiedMask"]
 
 @register("stratified", "one column, row, … of each stratum of like norms: always the same number")
 @dataclass(frozen=True, repr=False)
-class StratifiedMask(UnitSampler):
+class StratifiedMask(Dual, UnitSampler):
     """Sort the n units by norm, cut them into k = max(1, round(budget·n)) strata, and keep one unit of each.
 
     The strata have ⌊n/k⌋ or ⌈n/k⌉ units, the smaller strata the larger norms. A unit of a stratum of n_h is kept with
@@ -39,11 +41,15 @@ class StratifiedMask(UnitSampler):
         The fraction kept, in (0, 1]; 1 is exact.
     axis : {"column", "row", "sample", "element"}, default "column"
         What a unit is.
+    distortion : float, optional
+        In place of the budget: k is the least number for which E‖Ĝ − G‖² ≤ distortion·‖G‖²; ≥ 0, and 0 is exact.
 
     Raises
     ------
     ValueError
-        If the budget is outside (0, 1], or the axis is unknown.
+        If the budget is outside (0, 1], the distortion negative or infinite, or the axis is unknown.
+    TypeError
+        Unless exactly one of budget and distortion is given, a number.
 
     Notes
     -----
@@ -69,6 +75,14 @@ class StratifiedMask(UnitSampler):
     budget: float = field()
     axis: AxisName = "column"
 
+    def __init__(
+        self, budget: float | None = None, axis: AxisName = "column", *, distortion: float | None = None
+    ) -> None:
+        self._state(budget, distortion, axis=axis)
+
+    def __post_init__(self) -> None:
+        UnitSampler.__post_init__(self)
+
     def strata(self, g: Array) -> tuple[Array, Array]:
         """The strata of a cotangent.
 
@@ -85,12 +99,23 @@ class StratifiedMask(UnitSampler):
                 if not all_finite(g):
                     return np.arange(squares.size), np.ones(squares.size, np.intp)
                 squares = self.squared_norms(g.astype(np.float64) / (np.abs(g).max() or 1))
-        count = self._count(squares.size)
-        small, larger = divmod(squares.size, count)
-        return np.argsort(-squares, kind="stable"), small + (np.arange(count) >= count - larger)
+        order = np.argsort(-squares, kind="stable")
+        return order, _sizes(squares.size, self._count(squares[order]))
 
-    def _count(self, units: int) -> int:
-        return max(1, round(self.budget * units))
+    def _count(self, squares: Array) -> int:
+        """The number of strata for squared norms in decreasing order."""
+        units, omega = squares.size, self.relative_distortion
+        if omega is None:
+            return max(1, round(self.budget * units))
+        sums = np.concatenate([[0.0], squares.cumsum()])
+
+        def holds(count: int) -> bool:
+            # As the strata grow in number no unit's stratum becomes larger, so the distortion falls.
+            small, larger = divmod(units, count)
+            head = float(sums[small * (count - larger)])
+            return (small - 1) * head + small * float(sums[-1] - head) <= omega * float(sums[-1]) * (1 + 1e-12)
+
+        return 1 + bisect.bisect_left(range(1, units), True, key=holds)
 
     def probabilities(self, g: Array, node: Node | None = None) -> Array:
         order, sizes = self.strata(g)
@@ -115,8 +140,14 @@ class StratifiedMask(UnitSampler):
 
     def kept(self, shape: Shape) -> Kept:
         axis = AXES[self.axis]
-        units = axis.count(shape)
-        return Kept(axis.structure, self._count(units) / max(units, 1), self.axis == "sample")
+        units = axis.count(shape)  # of units that are all alike most must be kept
+        return Kept(axis.structure, self._count(np.ones(units)) / max(units, 1), self.axis == "sample")
 
     def overhead(self, shape: Shape) -> float:
         return (2 + self.budget) * float(np.prod(shape, dtype=float))  # norms, and rescaling
+
+
+def _sizes(units: int, count: int) -> Array:
+    """The sizes of so many strata, the smaller ones first."""
+    small, larger = divmod(units, count)
+    return np.asarray(small + (np.arange(count) >= count - larger))

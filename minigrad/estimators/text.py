@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 import re
 import warnings
 from collections.abc import Callable
@@ -92,15 +93,24 @@ def describe() -> dict[str, str]:
     --------
     >>> from minigrad import estimators
     >>> estimators.describe()["lowrank"]
-    'lowrank(budget, design=poisson): some singular directions, with the best probabilities'
+    'lowrank(budget or distortion=…, design=poisson): some singular directions, with the best probabilities'
     """
     lines = {}
     for name, line in ESTIMATORS.describe().items():
-        fields = dataclasses.fields(ESTIMATORS.find(name))  # type: ignore[arg-type]
-        needed = ("budget", *(f.name for f in fields if f.default is dataclasses.MISSING))  # `parse` wants the budget
-        written = ", ".join(f.name if f.name in needed else f"{f.name}={f.default}" for f in fields)
-        lines[name] = f"{name}({written}): {line}" if written else f"{name}: {line}"
+        arguments = _arguments(ESTIMATORS.find(name))
+        budget = "budget or distortion=…" if "distortion" in arguments else "budget"
+        written = [
+            budget if key == "budget" else key if argument.default is argument.empty else f"{key}={argument.default}"
+            for key, argument in arguments.items()
+            if key != "distortion"
+        ]
+        lines[name] = f"{name}({', '.join(written)}): {line}" if written else f"{name}: {line}"
     return lines
+
+
+def _arguments(cls: type[Estimator]) -> dict[str, inspect.Parameter]:
+    """The arguments of a class of estimators, by name."""
+    return dict(inspect.signature(cls).parameters)
 
 
 def parse(text: str, budget: float | None = None) -> Estimator:
@@ -112,7 +122,7 @@ def parse(text: str, budget: float | None = None) -> Estimator:
         A short name (`names`) or the name of a class, and its arguments in brackets, by position or by name;
         quotes may be left out. What ``repr`` of an estimator shows is understood.
     budget : float, optional
-        Used where the text gives none, so that ``"mask"`` alone means something.
+        Used where the text gives neither it nor a distortion, so that ``"mask"`` alone means something.
 
     Returns
     -------
@@ -131,6 +141,8 @@ def parse(text: str, budget: float | None = None) -> Estimator:
     DiagonalSketch(0.1, target='both')
     >>> estimators.parse("mask(axis=row)", budget=0.25)
     Mask(0.25, axis='row')
+    >>> estimators.parse("diagonal(distortion=0.1, axis=row)")
+    DiagonalSketch(distortion=0.1, axis='row')
     >>> estimators.parse(repr(estimators.LowRankSketch(0.5)))
     LowRankSketch(0.5)
     """
@@ -139,21 +151,23 @@ def parse(text: str, budget: float | None = None) -> Estimator:
         cls = ESTIMATORS.find(name)
     except ValueError as error:
         raise ValueError(f"estimator text {_shown(text)}: {error}") from None
-    fields = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    if len(args) > len(fields):
+    arguments = _arguments(cls)
+    places = [key for key, argument in arguments.items() if argument.kind is not argument.KEYWORD_ONLY]
+    if len(args) > len(places):
         raise ValueError(
-            f"estimator text {_shown(text)}: {name} takes at most {len(fields)} arguments ({', '.join(fields)})"
+            f"estimator text {_shown(text)}: {name} takes at most {len(places)} arguments ({', '.join(places)})"
         )
-    given = dict(zip(fields, args, strict=False))
+    given = dict(zip(places, args, strict=False))
     for key, value in kwargs.items():
-        if key not in fields:
-            raise ValueError(f"estimator text {_shown(text)}: " + unknown(f"argument of {name}", key, fields))
+        if key not in arguments:
+            raise ValueError(f"estimator text {_shown(text)}: " + unknown(f"argument of {name}", key, list(arguments)))
         if key in given:
             raise ValueError(f"estimator text {_shown(text)}: {key} is given twice")
         given[key] = value
-    if "budget" in fields and "budget" not in given:
+    if "budget" in arguments and "budget" not in given and "distortion" not in given:
         if budget is None:
-            raise ValueError(f"estimator text {_shown(text)}: say which budget, as in {name}(0.1)")
+            other = f", or which distortion, as in {name}(distortion=0.1)" if "distortion" in arguments else ""
+            raise ValueError(f"estimator text {_shown(text)}: say which budget, as in {name}(0.1){other}")
         given["budget"] = budget
     try:
         return cls(**given)

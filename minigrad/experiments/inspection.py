@@ -119,7 +119,7 @@ def inspect_model(
         inspect.unbiasedness(tape, loss, draws=draws, rng=child(Domain.REPORT, seed, 0)),
         inspect.variance(tape, loss, draws=max(2, draws // 5), rng=child(Domain.REPORT, seed, 1)),
         inspect.sparsity(tape, loss, draws=max(1, draws // 10), rng=child(Domain.REPORT, seed, 2)),
-        inspect.cost(tape),
+        inspect.cost(tape, loss, rng=child(Domain.REPORT, seed, 3)),
     )
 
 

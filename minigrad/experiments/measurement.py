@@ -80,7 +80,7 @@ def equal_cost_batch(configuration: Configuration, method: Method, data: Dataset
     """
     size = configuration.batch_size
     subject = _Subject(configuration.build(data, method, 0), data.x_train[:size], data.y_train[:size])
-    count = cost(subject.tape)
+    count = cost(subject.tape, subject.loss, rng=0)
     equal = round(size * (count.forward + count.backward) / (count.forward + count.backward_exact))
     return min(max(1, equal), len(data.x_train))
 
@@ -116,7 +116,7 @@ def _measured(subjects: dict[str, tuple[Module, _Subject, int]], x: Array, y: Ar
                 times[label].append(seconds)
     out = {}
     for label, (_, subject, part) in subjects.items():
-        count = cost(subject.tape)
+        count = cost(subject.tape, subject.loss, rng=0)
         error = math.nan
         if part <= size:
             draws = _parts(exact_model, x, y, part) if part < size else map(subject.gradient, range(DRAWS))

@@ -4,7 +4,8 @@ from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.inspect.advice import advise
 from minigrad.inspect.advice_report import Advice
 from minigrad.inspect.allocation import Allocation, allocate
-from minigrad.inspect.cost import Cost, NodeCost, cost
+from minigrad.inspect.cost import cost
+from minigrad.inspect.cost_report import Cost, NodeCost
 from minigrad.inspect.moments import ExactMoments, exact_moments
 from minigrad.inspect.noise import GradientNoise, gradient_noise
 from minigrad.inspect.sparsity import NodeSparsity, Sparsity, sparsity

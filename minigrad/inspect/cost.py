@@ -8,138 +8,50 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.node import Node, save_text, vjp_text
 from minigrad.engine.tape import Tape
-from minigrad.report import Report, Table, si
+from minigrad.engine.tensor import Tensor
+from minigrad.estimators import with_budget
+from minigrad.estimators.dual import Dual
+from minigrad.inspect.cost_report import Cost, NodeCost
+from minigrad.inspect.shares import Shares, mean_shares
 from minigrad.structure import Columns, Dense, Entries, Factors, Kept, Rows, matrix_shape
-from minigrad.typing import Shape
+from minigrad.typing import Array, Seed, Shape
 
-__all__ = ["Cost", "NodeCost", "cost"]
+__all__ = ["cost"]
 
 INDEX_BYTES = 8
 
 
-@dataclass(frozen=True)
-class NodeCost:
-    """The cost of one node.
-
-    Attributes
-    ----------
-    node : int
-        Its index on the tape.
-    name : str
-        Its operation, with its layer.
-    vjp : str
-        Its estimator.
-    save : str
-        The sketches among its residuals; empty for none.
-    forward : float
-        Operations of the forward pass.
-    backward_exact : float
-        Operations of the VJP without an estimator.
-    backward : float
-        Expected operations of the VJP with the estimator, its scores and its rescaling included.
-    saved_bytes : int
-        What the node saved; memory that several nodes share is counted at each.
-    wire_bytes : float
-        Expected size of the cotangent after the estimator, values and indices.
-
-    Examples
-    --------
-    >>> import numpy as np, minigrad as mg
-    >>> from minigrad import inspect
-    >>> from minigrad.estimators import Mask
-    >>> w = mg.Tensor(np.ones((2, 3)), requires_grad=True, name="w")
-    >>> with mg.Tape() as tape:
-    ...     loss = mg.ops.linear(np.ones((4, 3)), w, vjp=Mask(0.5)).sum()
-    >>> node = inspect.cost(tape).nodes[0]
-    >>> node.name, node.vjp, node.backward_exact, node.backward
-    ('linear', 'Mask(0.5)', 48.0, 28.0)
-    """
-
-    node: int
-    name: str
-    vjp: str
-    save: str
-    forward: float
-    backward_exact: float
-    backward: float
-    saved_bytes: int
-    wire_bytes: float
-
-
-@dataclass(frozen=True, repr=False)
-class Cost(Report):
-    """The cost of a tape; ``print`` shows a table.
-
-    Attributes
-    ----------
-    nodes : tuple of NodeCost
-    saved_bytes : int
-        Bytes that all nodes together saved, shared memory counted once.
-
-    Examples
-    --------
-    >>> import numpy as np, minigrad as mg
-    >>> from minigrad import inspect
-    >>> from minigrad.estimators import Mask
-    >>> w = mg.Tensor(np.ones((2, 3)), requires_grad=True, name="w")
-    >>> with mg.Tape() as tape:
-    ...     loss = mg.ops.linear(np.ones((4, 3)), w, vjp=Mask(0.5)).sum()
-    >>> cost = inspect.cost(tape)
-    >>> cost.backward_exact, cost.backward, cost.saved_bytes
-    (56.0, 36.0, 96)
-    """
-
-    nodes: tuple[NodeCost, ...]
-    saved_bytes: int
-
-    @property
-    def forward(self) -> float:
-        """Operations of the forward pass."""
-        return sum(node.forward for node in self.nodes)
-
-    @property
-    def backward_exact(self) -> float:
-        """Operations of the exact backward pass."""
-        return sum(node.backward_exact for node in self.nodes)
-
-    @property
-    def backward(self) -> float:
-        """Expected operations of the backward pass with the estimators on the tape."""
-        return sum(node.backward for node in self.nodes)
-
-    def table(self) -> Table:
-        """The report as a table."""
-        rows = [
-            [n.node, n.name, n.vjp, si(n.forward), si(n.backward_exact), si(n.backward),
-             si(n.saved_bytes, "B") + n.save, si(n.wire_bytes, "B")]
-            for n in self.nodes
-        ]  # fmt: skip
-        wire = sum(n.wire_bytes for n in self.nodes)
-        rows.append(["", "total", "", si(self.forward), si(self.backward_exact), si(self.backward),
-                     si(self.saved_bytes, "B"), si(wire, "B")])  # fmt: skip
-        heads = ["node", "name", "VJP", "forward", "exact", "expected", "saved", "wire"]
-        return Table(heads, rows, title="cost of the tape: flop forward, and flop backward, exact and expected")
-
-    def data(self) -> dict[str, Any]:
-        """The fields, and the totals."""
-        totals = {name: getattr(self, name) for name in ("forward", "backward_exact", "backward")}
-        return {**totals, **super().data()}
-
-
-def cost(tape: Tape) -> Cost:
+def cost(
+    tape: Tape,
+    loss: Tensor | None = None,
+    *,
+    draws: int = 20,
+    rng: Seed = None,
+    cotangent: Array | None = None,
+    shares: Shares | None = None,
+) -> Cost:
     """Count what the nodes of a tape cost, exactly and with their estimators.
 
     Parameters
     ----------
     tape : Tape
         With the estimators that are to be counted on its nodes.
+    loss : Tensor, optional
+        Recorded on that tape. Estimators with a distortion keep what the cotangent asks for: with a loss the share is
+        measured over draws, without one the count is an upper bound, and says so. Others need no draws.
+    draws : int, default 20
+    rng : Generator, int or None
+        For the draws.
+    cotangent : ndarray, optional
+        Of the shape of ``loss``, unless that is a scalar.
+    shares : mapping, optional
+        In place of draws: ``tape.shares``, what the last backward pass kept.
 
     Returns
     -------
@@ -164,6 +76,7 @@ def cost(tape: Tape) -> Cost:
     >>> report.backward_exact, report.backward
     (3200.0, 1640.0)
     """
+    measured = shares if shares is not None else {} if loss is None else mean_shares(tape, loss, draws, rng, cotangent)
     shared: dict[int, int] = {}
     nodes = []
     arrivals: dict[int, _Arrival] = {}
@@ -172,8 +85,8 @@ def cost(tape: Tape) -> Cost:
         arrived = arrivals.get(node.index, _WHOLE)
         if not node.primitive.takes(arrived.kept.structure):
             arrived = _WHOLE
-        nodes.append(_node_cost(node, arrived.kept))
-        for parent, arrival in _handed_on(node, arrived):
+        nodes.append(_node_cost(node, arrived, measured))
+        for parent, arrival in _handed_on(node, arrived, measured):
             known = arrivals.get(parent, arrival)
             arrivals[parent] = arrival if known == arrival else _WHOLE
     return Cost(tuple(reversed(nodes)), sum(shared.values()))
@@ -185,20 +98,22 @@ class _Arrival:
 
     kept: Kept
     source: int
+    bound: bool = False
 
 
 _WHOLE = _Arrival(Kept(), -1)
 
 
-def _handed_on(node: Node, arrived: _Arrival) -> list[tuple[int, _Arrival]]:
+def _handed_on(node: Node, arrived: _Arrival, shares: Shares) -> list[tuple[int, _Arrival]]:
     """For each input that was computed on the tape: what of its cotangent is expected to be left.
 
     Kept samples stay kept samples, kept rows stay kept rows, where the VJP rule lets them; all else becomes dense.
     """
     by_edge = dict.fromkeys(range(len(node.parents)), arrived)
-    for estimator, served in node.draws():
+    for k, (estimator, served) in enumerate(node.draws()):
+        share = shares.get((node.index, k))
         for edge in served:
-            by_edge[edge] = _Arrival(usable(estimator, node), node.index)
+            by_edge[edge] = _Arrival(usable(estimator, node, share), node.index, estimator.adapts and share is None)
     out = []
     for edge, arrival in by_edge.items():
         parent = node.parents[edge]
@@ -220,23 +135,26 @@ def _stays(node: Node, edge: int, samples: bool) -> bool:
     return isinstance(g, Rows) and len(g.indices) == 1 and (g.whole_samples if samples else len(g.trailing) == 1)
 
 
-def _node_cost(node: Node, arrived: Kept) -> NodeCost:
+def _node_cost(node: Node, arrived: _Arrival, shares: Shares) -> NodeCost:
     edges = [edge for edge, parent in enumerate(node.parents) if parent is not None]
     flops = node.primitive.backward_flops
     exact = {edge: flops(node, edge, Kept()) for edge in edges}
-    expected = {edge: flops(node, edge, arrived) for edge in edges}
+    expected = {edge: flops(node, edge, arrived.kept) for edge in edges}
+    bounds = dict.fromkeys(edges, arrived.bound)
     work = 0.0
     size = math.prod(node.shape) * node.dtype.itemsize
     wire: float = size
     draws = node.draws()
     if draws:
         wire = 0.0 if sum(len(served) for _, served in draws) == len(edges) else size
-    for estimator, served in draws:
-        kept = usable(estimator, node)
+    for k, (estimator, served) in enumerate(draws):
+        share = shares.get((node.index, k))
+        kept = usable(estimator, node, share)
         for edge in served:
             expected[edge] = flops(node, edge, kept)
-        work += estimator.overhead(node.shape) if estimator.budget < 1 else 0.0
-        wire += wire_bytes(estimator.kept(node.shape), node.shape, node.dtype.itemsize)
+            bounds[edge] = estimator.adapts and share is None
+        work += _overhead(estimator, node.shape, share)
+        wire += wire_bytes(_kept(estimator, node, share), node.shape, node.dtype.itemsize)
     return NodeCost(
         node=node.index,
         name=node.label,
@@ -247,12 +165,27 @@ def _node_cost(node: Node, arrived: Kept) -> NodeCost:
         backward=sum(expected.values()) + work,
         saved_bytes=node.nbytes,
         wire_bytes=wire,
+        bound=any(bounds.values()),
     )
 
 
-def usable(estimator: Estimator, node: Node) -> Kept:
-    """The structure that the VJP rules of a node can make use of; everything else is made dense first."""
+def _overhead(estimator: Estimator, shape: Shape, share: float | None) -> float:
+    if estimator.budget == 1:
+        return 0.0
+    if estimator.adapts and isinstance(estimator, Dual):
+        kept = estimator.kept(shape).fraction if share is None else share
+        return with_budget(estimator, max(kept, 1e-12)).overhead(shape)
+    return estimator.overhead(shape)
+
+
+def _kept(estimator: Estimator, node: Node, share: float | None) -> Kept:
     kept = estimator.kept(node.shape)
+    return kept if share is None else replace(kept, fraction=share)
+
+
+def usable(estimator: Estimator, node: Node, share: float | None = None) -> Kept:
+    """The structure that the VJP rules of a node can make use of; everything else is made dense first."""
+    kept = _kept(estimator, node, share)
     if len(node.shape) == 2 and kept.structure is Rows:
         kept = replace(kept, samples=True)  # the rows of a matrix are its samples
     if estimator.budget == 1 or not node.primitive.takes(kept.structure):

@@ -17,7 +17,7 @@ from minigrad.nn.conv_layer import Conv2d
 from minigrad.nn.initial import rescale
 from minigrad.nn.layer_arguments import as_tensor, place
 from minigrad.nn.module import Module, Window
-from minigrad.nn.norm_layers import BatchNorm
+from minigrad.nn.normalising import NormName, norm_layer
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed
 
@@ -29,8 +29,8 @@ Padding = Literal["same", "valid"]
 class Bottleneck(Module):
     """``relu(shortcut(x) + body(x))``: a 1×1 convolution to few channels, k×k among them, and 1×1 back to many.
 
-    He et al. (2016), *Deep Residual Learning*, CVPR. Each convolution is followed by a `BatchNorm`. Where the number of
-    channels or the size changes, the shortcut is a 1×1 convolution with a BatchNorm; else it is the input itself.
+    He et al. (2016), *Deep Residual Learning*, CVPR. Each convolution is followed by a normalisation. Where the number
+    of channels or the size changes, the shortcut is a 1×1 convolution with one; else it is the input itself.
     With k = 1 the block widens no receptive field: that is how BagNets keep theirs small (Brendel, Bethge 2019, ICLR).
 
     Parameters
@@ -46,9 +46,13 @@ class Bottleneck(Module):
         BagNets have it: each output then sees whole pixels only, and the shortcut is cropped by (k − 1)/2 pixels on
         each side, so that it stays centred on what the body sees.
     branch_scale : float, default 1
-        The gain of the last BatchNorm of the branch at the beginning. A small one keeps the block near its shortcut,
+        The gain of the last normalisation of the branch at the beginning, or without one a factor of the weight of its
+        last convolution. A small one keeps the block near its shortcut,
         and the noise of sketched layers from compounding through the depth of a network; Goyal et al. (2017),
         *Accurate, Large Minibatch SGD*, arXiv:1706.02677, take 0.
+    norm : {"batch", "group"} or None, default "batch"
+        `BatchNorm`; `GroupNorm` with as many groups, at most 8, as divide the channels; or none, where the convolutions
+        have a bias.
     rng : Generator, int or None
         Draws the weights.
     dtype : dtype, default float32
@@ -56,7 +60,7 @@ class Bottleneck(Module):
     Raises
     ------
     ValueError
-        If the kernel is even, or the padding unknown.
+        If the kernel is even, or the padding or the normalisation unknown.
 
     Examples
     --------
@@ -77,6 +81,7 @@ class Bottleneck(Module):
         padding: Padding = "same",
         branch_scale: float = 1.0,
         *,
+        norm: NormName | None = "batch",
         rng: Seed = None,
         dtype: DTypeLike = np.float32,
     ):
@@ -89,7 +94,8 @@ class Bottleneck(Module):
         around = (k - 1) // 2
 
         def conv(n: int, m: int, size: int = 1, step: int = 1, pad: int = 0) -> list[Module]:
-            return [Conv2d(n, m, size, step, pad, bias=False, rng=generator, dtype=dtype), BatchNorm(m, dtype=dtype)]
+            filters = Conv2d(n, m, size, step, pad, bias=norm is None, rng=generator, dtype=dtype)
+            return [filters, *norm_layer(norm, m, dtype)]
 
         self.crop = around if padding == "valid" else 0
         self.body = Sequential(
@@ -98,7 +104,7 @@ class Bottleneck(Module):
             *conv(channels, out_channels),
         )  # fmt: skip
         last: Any = self.body[-1]
-        rescale(last.gain, branch_scale)
+        rescale(last.weight if norm is None else last.gain, branch_scale)
         same = in_channels == out_channels and stride == 1
         self.shortcut = None if same else Sequential(*conv(in_channels, out_channels, step=stride))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,10 +13,10 @@ from minigrad.counts import whole
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import zeros
 from minigrad.nn.layer_arguments import as_tensor, place
-from minigrad.nn.module import Module
+from minigrad.nn.module import Module, Window
 from minigrad.typing import Array
 
-__all__ = ["BatchNorm", "LayerNorm", "RMSNorm"]
+__all__ = ["BatchNorm", "GroupNorm", "LayerNorm", "RMSNorm"]
 
 
 def ones(features: int, dtype: DTypeLike) -> Tensor:
@@ -189,3 +190,57 @@ class BatchNorm(Module):
         momentum = "" if self.momentum == 0.1 else f", momentum={self.momentum:g}"
         eps = "" if self.eps == 1e-5 else f", eps={self.eps:g}"
         return f"{self.features}{momentum}{eps}"
+
+
+class GroupNorm(Module):
+    """Normalise groups of channels of each sample, over its pixels, then scale and shift: `minigrad.ops.group_norm`.
+
+    No sample sees another, in training as in use, and there are no running statistics: it suits small batches, and
+    sketches that keep few samples, whose cotangents a `BatchNorm` makes dense. It learns as well at a rate of its own.
+    Wu, He (2018), *Group Normalization*, ECCV.
+
+    For `receptive_field` it counts as if its statistics were given; these, two numbers for each group, see the whole
+    image, in use as well.
+
+    Parameters
+    ----------
+    groups : int
+        A divisor of the features.
+    features : int
+        The length n of the last axis.
+    eps : float, default 1e-5
+        Added to the variance.
+    dtype : dtype, default float32
+
+    Attributes
+    ----------
+    gain, bias : Tensor, shape (n,)
+        1 and 0 at first.
+
+    Raises
+    ------
+    ValueError
+        If the groups do not divide the features.
+
+    Examples
+    --------
+    >>> GroupNorm(2, 4)(np.array([[1.0, 3.0, 10.0, 30.0]])).data.round(3).tolist()
+    [[-1.0, 1.0, -1.0, 1.0]]
+    """
+
+    def __init__(self, groups: int, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
+        self.groups, self.features = whole("GroupNorm: groups", groups), whole("GroupNorm: features", features)
+        if self.features % self.groups:
+            raise ValueError(f"GroupNorm: groups={groups} must divide features={features}, so that all are as large")
+        self.eps = float(eps)
+        self.gain = ones(self.features, dtype)
+        self.bias = zeros((self.features,), dtype)
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return ops.group_norm(x, self.gain, self.bias, self.groups, self.eps)
+
+    def windows(self) -> Iterable[Window]:
+        return ()  # apart from the statistics
+
+    def repr_arguments(self) -> str:
+        return f"{self.groups}, {self.features}" + ("" if self.eps == 1e-5 else f", eps={self.eps:g}")

@@ -17,7 +17,8 @@ def receptive_field(model: Module) -> int:
     ----------
     model : Module
         Each layer says how far it looks, by `Module.windows` or ``per_pixel = True``; so can one of your own. BatchNorm
-        counts as in ``eval()``: in training it sees the whole batch.
+        counts as in ``eval()``: in training it sees the whole batch. GroupNorm counts as if its statistics were given:
+        they see the whole image.
 
     Returns
     -------

@@ -28,6 +28,7 @@ from minigrad.ops.extremes import *
 from minigrad.ops.factorizations import *
 from minigrad.ops.finite_differences import *
 from minigrad.ops.gamma_functions import *
+from minigrad.ops.group_normalization import *
 from minigrad.ops.hyperbolic import *
 from minigrad.ops.indexing import *
 from minigrad.ops.joining import *

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.node import Node
 from minigrad.engine.primitive import Primitive, Saved, rows_kept
-from minigrad.structure import column_sums, matrix
+from minigrad.structure import Kept, column_sums, matrix
 from minigrad.typing import Array
 
 __all__ = ["are_arrays", "check_features", "count_flops", "pull_bias", "pull_gain", "scale_and_shift"]
@@ -49,7 +50,17 @@ def scale_and_shift(normal: Array, gain: Array, bias: Array) -> Array:
     return np.asarray(out + bias)
 
 
-def count_flops(of: Primitive, forward: float, backward: tuple[float, ...]) -> None:
-    """So many operations for each entry of x that is worked on: forward, and for ∂x, ∂gain and any ∂bias."""
+def count_flops(
+    of: Primitive, forward: float, backward: tuple[float, ...], samples: tuple[bool, ...] = (False, False, False)
+) -> None:
+    """So many operations for each entry of x that is worked on: forward, and for ∂x, ∂gain and any ∂bias.
+
+    Where ``samples`` says so, kept rows spare work as whole samples only.
+    """
+
+    def backward_flops(node: Node, edge: int, kept: Kept) -> float:
+        share = rows_kept(kept) if kept.samples or not samples[edge] else 1.0
+        return backward[edge] * share * math.prod(node.shape)
+
     of.forward_flops = lambda node: forward * math.prod(node.shape)
-    of.backward_flops = lambda node, edge, kept: backward[edge] * rows_kept(kept) * math.prod(node.shape)
+    of.backward_flops = backward_flops

@@ -31,11 +31,12 @@ from minigrad.structure.products import (
     reshape_rows,
 )
 from minigrad.structure.rows import Rows
+from minigrad.structure.share import share
 from minigrad.structure.squares import squared_norms
 
 __all__ = [
     "Columns", "Cotangent", "Dense", "Entries", "Factors", "Kept", "Rows", "Structured", "add", "column_sums",
     "contract", "contract_batches", "dense", "matrix", "matrix_shape", "multiply", "multiply_batches", "narrow",
-    "reshape_rows",
-    "row_squares", "scale", "squared_norms", "sum_to", "swap", "take_columns", "take_rows", "take_samples", "transpose",
+    "reshape_rows", "row_squares", "scale", "share", "squared_norms", "sum_to", "swap", "take_columns", "take_rows",
+    "take_samples", "transpose",
 ]  # fmt: skip

@@ -13,20 +13,35 @@ from minigrad.theory.convergence import (
 from minigrad.theory.direction_moments import difference_bias, directional_variances
 from minigrad.theory.distortion import cotangent_distortion, input_distortion, weight_distortion
 from minigrad.theory.joint_probabilities import systematic_joint_probabilities
+from minigrad.theory.least_probabilities import least_probabilities, minimal_cost
+from minigrad.theory.price import (
+    PriceAdvice,
+    cost_of_precision,
+    optimal_price,
+    priced_probabilities,
+    spent_at_price,
+)
 from minigrad.theory.probabilities import minimal_distortion, optimal_probabilities
 from minigrad.theory.tradeoff import BudgetAdvice, optimal_budget, total_cost
 
 __all__ = [
     "BudgetAdvice",
+    "PriceAdvice",
+    "cost_of_precision",
     "cotangent_distortion",
     "descent_bound",
     "difference_bias",
     "directional_variances",
     "input_distortion",
+    "least_probabilities",
+    "minimal_cost",
     "minimal_distortion",
     "optimal_budget",
+    "optimal_price",
     "optimal_probabilities",
+    "priced_probabilities",
     "quadratic_plateau",
+    "spent_at_price",
     "stationary_second_moment",
     "step_size",
     "steps_to_precision",

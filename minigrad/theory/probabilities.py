@@ -6,17 +6,16 @@ w_j weight, c_j cost, l_j lower bound, p_j inclusion probability, τ the water l
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigrad.theory.sampling_problem import check_bounds, checked_costs, checked_lower, checked_weights, seen_at_all
 from minigrad.theory.water_filling import fill, fill_box, fill_floor
 from minigrad.typing import Array
 
 __all__ = ["minimal_distortion", "optimal_probabilities"]
 
-_TINY = float(np.finfo(np.float64).tiny)
+WHO = "optimal_probabilities"
 
 
 def optimal_probabilities(
@@ -86,24 +85,19 @@ def optimal_probabilities(
     >>> theory.optimal_probabilities([1.0, 1.0], total=2, costs=[1.0, 4.0]).round(4).tolist()
     [0.6667, 0.3333]
     """
-    given = np.asarray(weights, dtype=np.float64)
-    w = given.ravel()
+    w, shape = checked_weights(WHO, weights)
     total = _positive_total(total)
     if w.size == 0:
-        return np.zeros(given.shape)
-    if not (w.min() >= 0.0 and w.max() < math.inf):  # a NaN fails the first comparison
-        _refuse_weights(w)
+        return np.zeros(shape)
     if costs is None and lower is None:
         p = fill(np.sqrt(w), total)
     elif costs is None and lower is not None and np.ndim(lower) == 0:
         bound = float(np.asarray(lower, np.float64))
-        _check_bounds(bound, bound)
+        check_bounds(WHO, bound, bound)
         p = fill_floor(np.sqrt(w), total, bound)
     else:
-        p = fill_box(w, _costs(costs, given.shape), _floor(lower, w, given.shape), total)
-    if p.min() < _TINY:
-        np.maximum(p, _TINY, out=p, where=w > 0.0)
-    return p.reshape(given.shape)
+        p = fill_box(w, checked_costs(WHO, costs, shape), checked_lower(WHO, lower, w, shape), total)
+    return seen_at_all(p, w).reshape(shape)
 
 
 def minimal_distortion(weights: ArrayLike, total: float, costs: ArrayLike | None = None) -> float:
@@ -156,56 +150,7 @@ def minimal_distortion(weights: ArrayLike, total: float, costs: ArrayLike | None
 def _positive_total(total: float) -> float:
     if not float(total) > 0.0:
         raise ValueError(
-            f"optimal_probabilities: total={total!r} must be positive: with nothing to spend every p_j "
+            f"{WHO}: total={total!r} must be positive: with nothing to spend every p_j "
             "would be 0, and an item of positive weight that is never kept biases the estimate."
         )
     return float(total)
-
-
-def _refuse_weights(w: Array) -> None:
-    j = int(np.flatnonzero(~((w >= 0.0) & (w < math.inf)))[0])
-    raise ValueError(
-        f"optimal_probabilities: weight {j} is {float(w[j])!r}; weights are squared norms and must be ≥ 0 "
-        "and finite. Look for a NaN or an overflow in the cotangent they were computed from."
-    )
-
-
-def _costs(costs: ArrayLike | None, shape: tuple[int, ...]) -> Array:
-    """Costs as a checked vector, one for each weight."""
-    size = math.prod(shape)
-    if costs is None:
-        return np.ones(size)
-    c = np.asarray(costs, dtype=np.float64)
-    if c.ndim and c.shape != shape:
-        raise ValueError(
-            f"optimal_probabilities: costs of shape {c.shape} for weights of shape {shape}; give one each."
-        )
-    c = np.broadcast_to(c, shape).ravel()
-    if c.size and not (c.min() > 0.0 and c.max() < math.inf):
-        j = int(np.flatnonzero(~((c > 0.0) & (c < math.inf)))[0])
-        raise ValueError(
-            f"optimal_probabilities: cost {j} is {float(c[j])!r}; costs must be positive and finite. "
-            "Leave out what costs nothing: it is always kept."
-        )
-    return c
-
-
-def _floor(lower: ArrayLike | None, w: Array, shape: tuple[int, ...]) -> Array:
-    """Lower bounds as a checked vector, one for each weight."""
-    if lower is None:
-        return np.zeros(w.size)
-    l = np.asarray(lower, dtype=np.float64)
-    if l.size:
-        _check_bounds(float(l.min()), float(l.max()))
-    if l.ndim == 0:
-        return np.where(w > 0.0, l, 0.0)
-    if l.shape != shape:
-        raise ValueError(
-            f"optimal_probabilities: lower of shape {l.shape} for weights of shape {shape}; give one each."
-        )
-    return l.ravel()
-
-
-def _check_bounds(least: float, most: float) -> None:
-    if not (least >= 0.0 and most <= 1.0):
-        raise ValueError("optimal_probabilities: lower bounds are probabilities and must lie in [0, 1].")

@@ -1,4 +1,6 @@
-"""Water-filling: the level τ above which everything is kept, found exactly.
+"""Water-filling and its dual: the level τ above which everything is kept, found exactly.
+
+`fill` spends a given total; `drain` lets the level rise until a given distortion is reached.
 
 Index conventions are those of `minigrad.theory.probabilities`: w_j weight, c_j cost, l_j lower bound, τ water level.
 """
@@ -12,7 +14,7 @@ import numpy as np
 
 from minigrad.typing import Array
 
-__all__ = ["fill", "fill_box", "fill_floor"]
+__all__ = ["drain", "drain_box", "drain_floor", "fill", "fill_box", "fill_floor"]
 
 PASSES = 50
 """Three to six are usual; behind that the slower search through all breakpoints takes over."""
@@ -127,3 +129,89 @@ def _refuse_floor(need: float, total: float) -> None:
         f"optimal_probabilities: the lower bounds alone cost {need:.6g} of total={total:.6g}: more than "
         "all of it, or nothing is left for items without a bound. Lower the bounds or raise the total."
     )
+
+
+def drain(q: Array, omega: float) -> Array:
+    """The dual with unit costs and no lower bound: q = √w, largest 1; one sort.
+
+    An item of the tail, q ≤ τ, adds τq − q² to Σ (1/p_j − 1) w_j, a saturated one nothing.
+    """
+    ordered, sums, squares = _sums(q)
+    if not ordered.size:
+        return np.zeros(q.size)
+    allowed = omega * float(squares[-1])
+    tail = int(np.count_nonzero(ordered * sums[1:] - squares[1:] <= allowed)) or 1
+    level = (allowed + float(squares[tail])) / float(sums[tail])
+    return np.minimum(q, level) / level
+
+
+def drain_floor(q: Array, omega: float, floor: float) -> Array:
+    """The dual with unit costs and one lower bound > 0 for all positive weights: q = √w, largest 1; one sort."""
+    values, sums, squares = (array.tolist() for array in _sums(q))  # many single numbers are looked up
+    if not values:
+        return np.zeros(q.size)
+    allowed = omega * squares[-1]
+    odds = 1.0 / floor - 1.0
+
+    def sides(level: float) -> tuple[int, int]:
+        """The numbers of items that rest on the bound, and of those that are not saturated."""
+        return bisect.bisect_right(values, floor * level), bisect.bisect_left(values, level)
+
+    def too_much(level: float) -> bool:
+        resting, certain = sides(level)
+        between = level * (sums[certain] - sums[resting]) - (squares[certain] - squares[resting])
+        return between + odds * squares[resting] > allowed
+
+    if odds * squares[-1] <= allowed:  # the bounds alone hold it
+        return np.where(q > 0.0, floor, 0.0)
+    # The distortion rises with the level; the breakpoints are the q_j, where items leave 1, and the q_j/floor, where
+    # they come to rest.
+    tail = bisect.bisect_left(values, True, key=too_much)  # items below have left 1
+    resting = bisect.bisect_left(values, True, key=lambda root: too_much(root / floor))
+    low = max(values[tail - 1], values[resting - 1] / floor if resting else 0.0)
+    high = min(values[tail] if tail < len(values) else math.inf, values[resting] / floor)
+    between = sums[tail] - sums[resting]
+    level = low
+    if between > 0.0:
+        kept = squares[tail] - squares[resting] - odds * squares[resting]
+        level = min(max((allowed + kept) / between, low), high)
+    return np.where(q > 0.0, np.maximum(np.minimum(q, level) / level, floor), 0.0)
+
+
+def drain_box(w: Array, c: Array, floor: Array, omega: float) -> Array:
+    """The dual with costs, between lower bounds and 1; weights of at most 1."""
+    p: Array = floor.copy()
+    seen = w > 0.0  # what has weight 0 gets just its bound
+    w, c, floor = w[seen], c[seen], floor[seen]
+    allowed = omega * float(w.sum())
+    with np.errstate(divide="ignore"):
+        most = w * (1.0 / floor - 1.0)
+    if float(most.sum()) <= allowed:  # the bounds alone hold it
+        return p
+    q = np.sqrt(w) / np.sqrt(c)
+    with np.errstate(divide="ignore", over="ignore"):
+        rest = q / floor  # inf: never
+    breaks = np.unique(np.concatenate([q, rest]))
+    breaks = breaks[(breaks > 0.0) & (breaks < math.inf)]
+
+    def too_much(level: float) -> bool:
+        filled = np.maximum(np.minimum(q, level) / level, floor)
+        return float(np.sum(w * (1.0 - filled) / filled)) > allowed
+
+    i = bisect.bisect_left(breaks.tolist(), True, key=too_much)
+    low = float(breaks[i - 1]) if i else float(breaks[0])
+    high = float(breaks[i]) if i < breaks.size else math.inf
+    resting = rest <= low
+    tail = ~(q >= high) & ~resting
+    level = low
+    if tail.any():
+        free = allowed + float(w[tail].sum()) - float(most[resting].sum())
+        level = min(max(free / float(np.sqrt(w[tail]) @ np.sqrt(c[tail])), low), high)
+    p[seen] = np.maximum(np.minimum(q, level) / level, floor)
+    return p
+
+
+def _sums(q: Array) -> tuple[Array, Array, Array]:
+    """The positive roots in increasing order, and the sums of the first 0, 1, … of them and of their squares."""
+    ordered = np.sort(q)[q.size - int(np.count_nonzero(q)) :]
+    return ordered, np.concatenate([[0.0], ordered.cumsum()]), np.concatenate([[0.0], np.square(ordered).cumsum()])

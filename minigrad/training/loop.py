@@ -10,7 +10,8 @@ import numpy as np
 
 from minigrad.arrays import plain
 from minigrad.engine.tape import Tape
-from minigrad.inspect.cost import Cost, cost
+from minigrad.inspect.backward_flops import BackwardFlops
+from minigrad.inspect.cost import cost
 from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.nn.module import Module
 from minigrad.optim import Optimizer, clip_grad_norm
@@ -108,7 +109,7 @@ class Loop:
         self.history = History()
         self.forward_flops = self.backward_flops = 0.0
         self.callbacks, self.augment = tuple(callbacks), augment
-        self._cost: tuple[Any, Any, Cost] | None = None
+        self._cost: tuple[Any, Any, float, BackwardFlops] | None = None
 
     def epoch(self, bar: Any) -> None:
         """Train for one epoch, and add it to the history."""
@@ -178,9 +179,10 @@ class Loop:
             for node, own in zip(tape.nodes, draws, strict=True)
         ]
         if self._cost is None or self._cost[0] != looks:
-            self._cost = looks, draws, cost(tape)  # keeping the estimators keeps their ids from being given anew
-        self.forward_flops += self._cost[2].forward
-        self.backward_flops += self._cost[2].backward
+            # Keeping the estimators keeps their ids from being given anew.
+            self._cost = looks, draws, cost(tape).forward, BackwardFlops(tape)
+        self.forward_flops += self._cost[2]
+        self.backward_flops += self._cost[3](tape.shares)
 
     def _check_parameters(self) -> None:
         for name, parameter in self.model.named_parameters():

@@ -16,7 +16,7 @@ from minigrad.nn.conv_layer import Conv2d
 from minigrad.nn.linear_layer import Linear
 from minigrad.nn.models.building import register
 from minigrad.nn.module import Module
-from minigrad.nn.norm_layers import BatchNorm
+from minigrad.nn.normalising import NormName, norm_layer
 from minigrad.nn.pooling_layers import GlobalAvgPool
 from minigrad.nn.sketch import set_vjp
 from minigrad.streams import Domain, as_generator
@@ -41,6 +41,7 @@ def bagnet(
     expansion: int = 4,
     padding: Padding = "same",
     branch_scale: float = 1.0,
+    norm: NormName | None = "batch",
     vjp: VJP = None,
     rng: Seed = None,
     dtype: DTypeLike = np.float32,
@@ -73,6 +74,9 @@ def bagnet(
     branch_scale : float, default 1
         How much the residual branches count at the beginning; see `Bottleneck`. With 0.1 column sketches in every
         layer of a fresh network are quieter, some hundred times at a budget of 0.5.
+    norm : {"batch", "group"} or None, default "batch"
+        After each convolution. A `BatchNorm` lets every sample see the others, which makes the cotangents of few
+        samples dense; a `GroupNorm` does not, and wants a learning rate of its own. See `Bottleneck`.
     vjp : Estimator, mapping or None
         For all convolutions and the linear layer; `set_vjp` chooses among them.
     rng : Generator, int or None
@@ -108,10 +112,11 @@ def bagnet(
         raise ValueError(f"bagnet: padding={padding!r} is unknown; it is 'same' or 'valid'")
     channels = whole("bagnet: width", width)
     generator = as_generator(Domain.INITIALISATION, rng)
+    bias = norm is None
     layers: list[Module] = [
         Conv2d(input_shape[2], channels, 1, bias=False, rng=generator, dtype=dtype),
-        Conv2d(channels, channels, 3, 1, int(padding == "same"), bias=False, rng=generator, dtype=dtype),
-        BatchNorm(channels, dtype=dtype),
+        Conv2d(channels, channels, 3, 1, int(padding == "same"), bias=bias, rng=generator, dtype=dtype),
+        *norm_layer(norm, channels, dtype),
         ReLU(),
     ]
     before = channels
@@ -122,8 +127,10 @@ def bagnet(
             kernel = 3 if block == 0 and stage < FIELDS[receptive_field] else 1
             step = stride if block == 0 else 1
             layers.append(
-                Bottleneck(before, between, after, kernel, step, padding, branch_scale, rng=generator, dtype=dtype)
-            )  # fmt: skip
+                Bottleneck(
+                    before, between, after, kernel, step, padding, branch_scale, norm=norm, rng=generator, dtype=dtype
+                )
+            )
             before = after
     model = Sequential(*layers, GlobalAvgPool(), Linear(before, classes, rng=generator, dtype=dtype))
     if vjp is not None:

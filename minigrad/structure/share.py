@@ -1,0 +1,28 @@
+"""The share of a cotangent that was kept."""
+
+from __future__ import annotations
+
+import math
+
+from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.factors import Factors
+from minigrad.structure.products import matrix_shape
+
+__all__ = ["share"]
+
+
+def share(g: Cotangent) -> float:
+    """Kept columns, rows or entries over all of them; for `Factors` the rank over min(rows, columns); 1 for an array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad.structure import Columns
+    >>> share(Columns.gather(np.ones((2, 4)), np.array([1]), np.ones(1))), share(np.ones(3))
+    (0.25, 1.0)
+    """
+    if not isinstance(g, Structured):
+        return 1.0
+    if isinstance(g, Factors):
+        return g.rank / max(1, min(matrix_shape(g.shape)))
+    return float(g.parts[0].size / max(1, math.prod(g.shape)))
