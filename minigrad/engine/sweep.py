@@ -48,8 +48,7 @@ class Sweep:
     # position  the node that is looked at next
     # kept      by node, the cotangents that `keep` asks for
     # leaves    by identity: the leaf, its gradient so far, and whether nobody else refers to that array
-    # shares    what estimators kept that adapt to the cotangent, by node and number; the cost model reads it
-    # own       nodes whose sum in `pending` only this sweep refers to: further parts are added in place
+    # own       nodes whose sum in `pending` nobody else refers to; shares: kept by estimators that adapt, for the costs
     __slots__ = ("keep", "kept", "leaves", "nodes", "own", "pending", "position", "random", "shares")
 
     def __init__(
@@ -68,7 +67,7 @@ class Sweep:
         self.kept: dict[int, Cotangent] = {}
         self.leaves: dict[int, tuple[Tensor, Cotangent, bool]] = {}
         self.random = random
-        self.own: set[int] = set()  # nodes whose pending cotangent is a sum that nobody else refers to
+        self.own: set[int] = set()
         self.shares: dict[tuple[int, int], float] = {}
 
     def copy(self) -> Sweep:
