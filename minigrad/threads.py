@@ -65,6 +65,7 @@ def one_thread() -> Iterator[None]:
 
 def _begin() -> None:
     global _under_way
+    import scipy.linalg  # noqa: F401  SciPy has a BLAS of its own, which must not be loaded when a run is under way
     from threadpoolctl import ThreadpoolController
 
     with _LOCK:

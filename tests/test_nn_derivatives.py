@@ -24,6 +24,7 @@ CASES = {
     "Flatten": (lambda: nn.Flatten(), IMAGES),
     "GELU": (lambda: nn.GELU(), (3, 4)),
     "GlobalAvgPool": (lambda: nn.GlobalAvgPool(), IMAGES),
+    "GroupNorm": (lambda: nn.GroupNorm(2, 4), (2, 3, 3, 4)),
     "Identity": (lambda: nn.Identity(), (3,)),
     "LayerNorm": (lambda: nn.LayerNorm(4), TOKENS),
     "Linear": (lambda: nn.Linear(4, 3, rng=0), TOKENS),

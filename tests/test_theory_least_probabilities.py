@@ -99,7 +99,8 @@ def test_no_other_probabilities_keep_fewer(seed):
         constraints={"type": "ineq", "fun": lambda q: (1 + omega) * w.sum() - np.sum(w / q), "jac": lambda q: w / q**2},
         options={"ftol": 1e-14, "maxiter": 500},
     )  # fmt: skip
-    assert found.success and c @ p == pytest.approx(found.fun, rel=1e-6)
+    assert found.status in (0, 8)  # converged, or no step goes further down
+    assert c @ p == pytest.approx(found.fun, rel=1e-6)
     grid = np.linspace(0.05, 1, 20)  # a brute force that knows nothing of the theory
     for q in itertools.product(grid, repeat=3):
         if np.sum(w[:3] / np.array(q)) <= (1 + omega) * w[:3].sum():

@@ -129,7 +129,7 @@ class Node:
 
     @property
     def norms(self) -> Norms:
-        """The squared norms of its operands as `Primitive.operands` has them, computed once for all draws."""
+        """The squared norms of its operands as ``primitive.operands`` has them, computed once for all draws."""
         if self._norms is None:
             operands = self.primitive.operands
             self._norms = (None, None) if operands is None else operands(self)

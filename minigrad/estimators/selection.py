@@ -159,7 +159,8 @@ class UnitSampler(Budgeted):
         p = self._inclusion(g, node)
         kept = self._gather(g, p, self.draw(g, p, as_generator(Domain.SAMPLE, rng)))
         # A look at all of G would cost as much as a small budget saves; what was left out need not be read at all.
-        return kept if np.isfinite(kept.parts[0]).all() or all_finite(g) else g
+        values = kept if isinstance(kept, np.ndarray) else kept.parts[0]
+        return kept if np.isfinite(values).all() or all_finite(g) else g
 
     def factor(self, g: Array, node: Node | None, rng: np.random.Generator) -> Array:
         """1/p_j on the units that are kept, and 0 on the others; 1 on those that are zero, and so never drawn."""
