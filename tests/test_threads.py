@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401  its BLAS is loaded before numbers of threads are looked at
 import threadpoolctl
 from threadpoolctl import threadpool_info, threadpool_limits
 
