@@ -102,7 +102,10 @@ def test_ctrl_c_is_one_line(times, tmp_path):
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, timeout=120
     )  # fmt: skip
-    assert (done.stdout, done.returncode) == (SAID, 130)
+    said = done.stdout
+    if sys.version_info < (3, 11):  # its own process pools may complain while the interpreter ends
+        said = said.partition(b"Exception ignored in: <module 'threading'")[0]
+    assert (said, done.returncode) == (SAID, 130)
 
 
 def test_what_is_held_is_not_cut_in_two():

@@ -17,10 +17,16 @@ METHODS = [
 ]  # fmt: skip
 
 
+WRONG_BEFORE = ("averaged_inverted_cdf", "interpolated_inverted_cdf", "weibull")
+"""Methods by which NumPy before 2.0 looks beyond the first and the last value."""
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("q", [0, 0.3, 0.5, 1, [0.1, 0.77], [[0.25], [0.9]], []])
 @pytest.mark.parametrize("axis, keepdims", [(None, False), (0, True), (-1, False), ((0, 2), True), ((2, 0), False)])
 def test_quantiles(method, q, axis, keepdims):
+    if method in WRONG_BEFORE and np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        pytest.skip("this NumPy is wrong at the ends, by its own later releases")
     expected = np.quantile(X, q, axis=axis, method=method, keepdims=keepdims)
     got = ops.quantile(X, q, axis=axis, method=method, keepdims=keepdims).data
     assert got.shape == expected.shape

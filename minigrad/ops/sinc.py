@@ -28,7 +28,8 @@ def _bessel(x: Any, order: int) -> Any:
     """j_n(πx) of an array, or as an operation on a tensor."""
     if isinstance(x, Tensor):
         return record(_sinc, (x,), {"order": order})
-    return np.asarray(special.spherical_jn(order, math.pi * x)).astype(x.dtype)
+    found = np.asarray(special.spherical_jn(order, math.pi * abs(x)))  # j_n is odd or even; older SciPy has no x < 0
+    return (np.where(x < 0, -found, found) if order % 2 else found).astype(x.dtype)
 
 
 def _sinc_x(g: Array, saved: dict[str, Any]) -> Array:
