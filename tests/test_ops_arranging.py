@@ -62,7 +62,8 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     *[("pad", (M, width, mode), {}) for width in (1, ((0, 2), (5, 1))) for mode in COPIES],
     ("pad", (M, 1), {"constant_values": ((1, 2), (3, 4))}),
     ("pad", (M, ((1, 0), (0, 2)), "constant"), {"constant_values": 7}),
-    *[("take", (X, [0, 5, -2], None), {"mode": mode}) for mode in ("raise", "wrap", "clip")], ("take", (X, 23), {}),
+    *[("take", (X, [0, 5, -2], None), {"mode": mode}) for mode in ("raise", "wrap", "clip")],
+    ("take", (X, 23, None), {}),
     *[("take", (X, [[9, -9]], axis), {"mode": mode}) for mode in ("wrap", "clip") for axis in (None, 0, -1)],
 ]  # fmt: skip
 # The name of an argument that NumPy calls otherwise is given by position.

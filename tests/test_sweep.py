@@ -289,7 +289,7 @@ CHOICES = {
     "many": lambda x, k: x[np.full((3000, 1), k)][:4, 0],
     "a mask": lambda x, k: x[np.arange(6) >= k],
     "take": lambda x, k: ops.take(x, [k, k], axis=0),
-    "take of all": lambda x, k: ops.take(x, [k, 17 - k, k]),
+    "take of all": lambda x, k: ops.take(x, [k, 17 - k, k], axis=None),
     "take along columns": lambda x, k: ops.take(x, [k % 3], axis=1),
 }
 

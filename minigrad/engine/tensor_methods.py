@@ -192,9 +192,7 @@ class Methods(Generic[TensorT]):
         def swapaxes(self, axis1: int, axis2: int, *, vjp: VJP = None) -> TensorT:
             """Two axes exchanged."""
 
-        def take(
-            self, indices: ArrayLike, axis: int | None = None, *, mode: Mode = "raise", vjp: VJP = None
-        ) -> TensorT:
+        def take(self, indices: ArrayLike, axis: int | None = 0, *, mode: Mode = "raise", vjp: VJP = None) -> TensorT:
             """Slices along one axis, by their indices: rows of an embedding table, for instance."""
 
         def tanh(self, *, vjp: VJP = None) -> TensorT:

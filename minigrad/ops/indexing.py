@@ -148,7 +148,7 @@ def _take_into(g: Array, saved: dict[str, Any], out: Array) -> None:
 
 
 @define(kind="linear", as_is=True, x=_take_x)
-def _take(x: Array, indices: ArrayLike, axis: int | None = None, mode: Mode = "raise") -> Result:
+def _take(x: Array, indices: ArrayLike, axis: int | None = 0, mode: Mode = "raise") -> Result:
     if axis is not None:
         axis = one_axis(axis)
         if not -x.ndim <= axis < x.ndim:
@@ -160,9 +160,7 @@ def _take(x: Array, indices: ArrayLike, axis: int | None = None, mode: Mode = "r
 
 @stands_for(np.take)
 @operation(_take)
-def take(
-    x: TensorLike, indices: ArrayLike, axis: int | None = None, *, mode: Mode = "raise", vjp: VJP = None
-) -> Tensor:
+def take(x: TensorLike, indices: ArrayLike, axis: int | None = 0, *, mode: Mode = "raise", vjp: VJP = None) -> Tensor:
     """Slices along one axis, by their indices: rows of an embedding table, for instance.
 
     Parameters
@@ -170,8 +168,8 @@ def take(
     x : Tensor or array_like
     indices : array_like of int
         Of any shape, which takes the place of the axis in the result.
-    axis : int, optional
-        Default: flatten first, as NumPy does.
+    axis : int or None, default 0
+        None: flatten first, which is the default of ``np.take``, also on a tensor.
     mode : {"raise", "wrap", "clip"}, default "raise"
         What becomes of indices out of range: an error, counted around, or moved to the nearest end.
 
@@ -185,7 +183,7 @@ def take(
     Examples
     --------
     >>> import minigrad as mg
-    >>> mg.grad(lambda x: mg.ops.take(x, [1, 1], axis=0).sum())([[1.0, 2.0], [3.0, 4.0]]).tolist()
+    >>> mg.grad(lambda x: mg.ops.take(x, [1, 1]).sum())([[1.0, 2.0], [3.0, 4.0]]).tolist()
     [[0.0, 0.0], [2.0, 2.0]]
     """
     return record(_take, (x,), {"indices": indices, "axis": axis, "mode": mode}, vjp=vjp)
