@@ -13,7 +13,7 @@ from minigrad import ops
 from minigrad.testing import assert_gradients_close
 
 FEW = settings(
-    max_examples=40, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )  # fmt: skip
 
 

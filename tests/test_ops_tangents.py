@@ -12,7 +12,7 @@ import minigrad as mg
 from minigrad import ops
 
 FEW = settings(
-    max_examples=20, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=14, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )  # fmt: skip
 
 
