@@ -64,10 +64,10 @@ class RecordedSweep(Sweep):
                 f"{node.label}: it saved a sketch of {', '.join(node.save)} (save=), and the derivative of this "
                 "gradient needs all of it. Record it within `with minigrad.saving(False):`"
             )
-        g = g if isinstance(g, Tensor) else np.asarray(g.dense() if hasattr(g, "dense") else g)
+        g = g if isinstance(g, Tensor) else np.asarray(dense(g))
         saved = None
         for edge in edges:
-            if saved is None and not multilinear(node.primitive, edge):
+            if saved is None and not multilinear(node.primitive):
                 saved = lifted_saved(node)
             self.accumulate(node, edge, pulled_tensor(node, edge, g, saved), g)
 

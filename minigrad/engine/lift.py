@@ -117,7 +117,7 @@ def same(value: Any, array: Array | None) -> bool:
 def pulled_tensor(node: Node, edge: int, g: Any, saved: dict[str, Any] | None) -> Any:
     """J_kᵀ g, recorded: by the rule on tensors, or as a transpose."""
     primitive = node.primitive
-    if multilinear(primitive, edge):
+    if multilinear(primitive):
         others = fellows(primitive, edge, len(node.parents))
         inputs = [g, *[lifted_input(node, j) for j in others]]
         return record(transpose(primitive, edge, len(node.parents)), inputs, {"call": call_of(node)})
@@ -129,7 +129,7 @@ def pulled_tensor(node: Node, edge: int, g: Any, saved: dict[str, Any] | None) -
 def pushed_tensor(node: Node, edge: int, t: Any, saved: dict[str, Any] | None) -> Any:
     """J_k t, recorded."""
     primitive = node.primitive
-    if multilinear(primitive, edge):
+    if multilinear(primitive):
         inputs = len(node.parents)
         others = fellows(primitive, edge, inputs)
         back = transpose(primitive, edge, inputs)

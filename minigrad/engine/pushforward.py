@@ -112,7 +112,7 @@ def push(tape: Recorder, found: dict[int, Any]) -> list[Any]:
                     ". Record it within `with minigrad.saving(False):`"
                 )
             if nested and (isinstance(t, Tensor) or reaches(node)):
-                if saved is None and not multilinear(node.primitive, edge):
+                if saved is None and not multilinear(node.primitive):
                     saved = lifted_saved(node)
                 t = pushed_tensor(node, edge, t, saved)
                 t = t if t.shape == node.shape else np.broadcast_to(t, node.shape)

@@ -185,7 +185,8 @@ def record(
             recorder.read(stand)
         if where is None:
             return made(out, recorder, node.index)
-        node.around = Around(dict(nodes), arrays, out)  # tapes come from the outside in: these are around it
+        if nodes:  # tapes come from the outside in: these are around it, and the outermost keeps no more than it saved
+            node.around = Around(dict(nodes), arrays, out)
         nodes[recorder] = node
     return standing(out, {each: node.index for each, node in nodes.items()})
 

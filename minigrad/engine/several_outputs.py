@@ -71,19 +71,20 @@ def joined_outputs(
 
 def cut_up(whole: Any, shapes: Sequence[Shape]) -> list[Any]:
     """The outputs, or their cotangents, out of one flat array or tensor."""
+    return [whole[a:b].reshape(shape) for a, b, shape in places(shapes)]
+
+
+def places(shapes: Sequence[Shape]) -> list[tuple[int, int, Shape]]:
+    """Where each output begins and ends in the flat one, and its shape."""
     ends = [0, *accumulate([math.prod(shape) for shape in shapes])]
-    return [whole[a:b].reshape(shape) for (a, b), shape in zip(pairwise(ends), shapes, strict=True)]
+    return [(a, b, shape) for (a, b), shape in zip(pairwise(ends), shapes, strict=True)]
 
 
 def handed_out(of: Primitive, inputs: Sequence[Any], settings: dict[str, Any], vjp: VJP) -> tuple[Tensor, ...]:
     """Call a primitive of `joined_outputs`; its outputs, each a tensor of its own."""
     shapes: list[Shape] = []
     whole = record(of, inputs, {**settings, SHAPES: shapes}, vjp)
-    ends = [0, *accumulate([math.prod(shape) for shape in shapes])]
-    return tuple([
-        record(PART, (whole,), {"start": a, "stop": b, "shape": shape})
-        for (a, b), shape in zip(pairwise(ends), shapes, strict=True)
-    ])  # fmt: skip
+    return tuple([record(PART, (whole,), {"start": a, "stop": b, "shape": shape}) for a, b, shape in places(shapes)])
 
 
 def _part(x: Array, start: int, stop: int, shape: Shape) -> tuple[Array, Saved]:

@@ -48,8 +48,8 @@ class Call:
     shape: Shape
 
 
-def multilinear(primitive: Primitive, edge: int) -> bool:
-    """True if the VJP rule of an input reads, of what has a derivative, at most the other inputs, linear in each."""
+def multilinear(primitive: Primitive) -> bool:
+    """True if each VJP rule reads, of what has a derivative, at most the other inputs, and is linear in each."""
     return primitive.kind in (*JOINT, "bilinear", "multilinear")
 
 

@@ -13,7 +13,20 @@ __all__ = ["graph", "summary", "to_dot"]
 
 
 def summary(nodes: Sequence[Node]) -> Table:
-    """A table of nodes: what each computed, from what, and what it saved."""
+    """A table of nodes: what each computed, from what, and what it saved.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad as mg
+    >>> w = mg.Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    >>> with mg.Tape() as tape:
+    ...     loss = (w * w).sum()
+    >>> print(summary(tape.nodes))
+    tape: 2 nodes, 16 B saved
+    node  operation  layer  inputs      output  dtype    saved  VJP
+       0  multiply          leaf, leaf  (2,)    float64  16 B   exact
+       1  sum               #0          ()      float64  0 B    exact
+    """
     rows = []
     for node in nodes:
         sources = [f"#{p}" if isinstance(p, int) else "·" if p is None else p.name or "leaf" for p in node.parents]

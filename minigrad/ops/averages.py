@@ -13,8 +13,8 @@ from minigrad.ops.arithmetic import multiply
 from minigrad.ops.axis_argument import reduced_axes
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.joining import concatenate
+from minigrad.ops.operands import constant, floating, values, widened
 from minigrad.ops.piecewise import clip
-from minigrad.ops.real_inputs import constant, floating, values, widened
 from minigrad.ops.reductions import mean, sum
 from minigrad.ops.shapes import broadcast_to, reshape, transpose
 from minigrad.typing import Array, Axis

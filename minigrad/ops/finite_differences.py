@@ -10,7 +10,7 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import one_axis, reduced_axes
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.joining import concatenate
-from minigrad.ops.real_inputs import constant, floating, values, widened
+from minigrad.ops.operands import constant, floating, values, widened
 from minigrad.ops.reductions import sum
 from minigrad.ops.shapes import broadcast_to, reshape
 from minigrad.typing import Array, Axis

@@ -18,7 +18,7 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops import special
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.domain import inside
-from minigrad.ops.real_inputs import floating, widened
+from minigrad.ops.operands import floating, widened
 from minigrad.typing import Array
 
 __all__ = ["beta", "betaln", "digamma", "gamma", "gammaln", "multigammaln", "polygamma"]

@@ -11,9 +11,9 @@ from minigrad.ops import reductions
 from minigrad.ops.axis_argument import reduced_axes
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.cumulative import prod
+from minigrad.ops.operands import floating, values, widened
 from minigrad.ops.piecewise import where
 from minigrad.ops.powers import square
-from minigrad.ops.real_inputs import floating, values, widened
 from minigrad.typing import Array, Axis
 
 __all__ = ["nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar"]

@@ -15,8 +15,8 @@ from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import drop, kept_shape, pushed, reduced_axes
 from minigrad.ops.counterparts import stands_for
+from minigrad.ops.operands import floating, values
 from minigrad.ops.piecewise import absolute
-from minigrad.ops.real_inputs import floating, values
 from minigrad.ops.reductions import max, min, sum
 from minigrad.ops.scaling import scaled_down
 from minigrad.ops.shapes import expand_dims, moveaxis

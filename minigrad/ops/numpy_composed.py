@@ -15,6 +15,7 @@ from minigrad.arrays import plain
 from minigrad.engine.tensor import Tensor
 from minigrad.ops import special
 from minigrad.ops.counterparts import stands_for
+from minigrad.ops.operands import constant
 
 __all__ = ["as_input"]
 
@@ -25,18 +26,6 @@ INPUT = Any
 def as_input(x: INPUT) -> Any:
     """A tensor: of anything else a constant, so that every result is a tensor."""
     return x if isinstance(x, Tensor) else Tensor(plain(x, "an argument"))
-
-
-def chosen(condition: INPUT) -> Any:
-    """A condition, or indices: values that have no derivative."""
-    if isinstance(condition, Tensor):
-        if condition.requires_grad:
-            raise TypeError(
-                "a condition or an index is not differentiable, but it is a tensor that requires a gradient; compare "
-                "it with something, or pass its `.data`"
-            )
-        return condition.data
-    return condition
 
 
 # Shapes
@@ -72,7 +61,7 @@ def _block(arrays: Any) -> Any:
 
 @stands_for(np.extract)
 def _extract(condition: INPUT, arr: INPUT) -> Any:
-    return np.take(arr, np.flatnonzero(chosen(condition)))
+    return np.take(arr, np.flatnonzero(constant(condition, "extract: the condition")))
 
 
 # Polynomials

@@ -14,7 +14,7 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import counted, one_axis, reduced_axes
 from minigrad.ops.counterparts import stands_for
 from minigrad.ops.indexing import take_along_axis
-from minigrad.ops.real_inputs import constant, floating, values
+from minigrad.ops.operands import constant, floating, values
 from minigrad.ops.reductions import max, min
 from minigrad.ops.shapes import reshape, transpose
 from minigrad.typing import Array, Axis

@@ -19,7 +19,7 @@ from minigrad.engine.primitive import Rule
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
-from minigrad.ops.real_inputs import constant
+from minigrad.ops.operands import constant
 from minigrad.typing import Array
 
 __all__: list[str] = []
