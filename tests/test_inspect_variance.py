@@ -15,9 +15,10 @@ from estimator_cases import network, normal
 
 import minigrad as mg
 from minigrad import inspect, ops
-from minigrad.engine.sweep import Sweep
+from minigrad.engine.sweep import Sweep, draw
 from minigrad.engine.wanted import arrived
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
+from minigrad.inspect import tangent_shares
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget, as_vector
 from minigrad.structure import dense
@@ -416,3 +417,32 @@ def test_directions_are_refused_where_they_cannot_be_had():
     with pytest.raises(ValueError, match="goes with neither record="):
         inspect.variance(record=lambda rng: (tape, loss), directions=4)
     assert "along 4 directions" in str(inspect.variance(tape, loss, draws=5, rng=0, directions=4))
+
+
+@pytest.mark.parametrize("estimator", [Mask(0.5), {"x": Mask(0.5), "w": Mask(0.3, axis="row")}])
+def test_the_mean_over_all_directions_is_the_square_of_the_increment(estimator, monkeypatch):
+    """All 2⁸ signs of the parameters, one draw: exact, for every node and with estimators by input."""
+    tape, loss, weights = deep(2, estimator, width=2, rows=3)
+    bits = iter(itertools.product([0, 1], repeat=8))
+
+    class Signs:
+        def __init__(self):
+            self.left = list(next(bits))
+
+        def integers(self, low, high, shape):
+            assert (low, high) == (0, 2)
+            size = math.prod(shape)
+            taken, self.left = self.left[:size], self.left[size:]
+            return np.array(taken).reshape(shape)
+
+    monkeypatch.setattr(tangent_shares, "generator", lambda *place: Signs())
+    target = InspectionTarget(tape, loss, weights)
+    tangents = tangent_shares.Tangents(target, 2**8, key=0)
+    steps = {step.index: math.fsum(step.squares()) for step in increments(target, 5)}
+    sweep = target.sweep()
+    while (stop := sweep.advance()) is not None:
+        node, g = stop
+        cotangents = draw(node, g, 5)
+        np.testing.assert_allclose(tangents.squares(node, g, cotangents).mean(), steps.pop(node.index), rtol=1e-12)
+        sweep.apply(node, cotangents)
+    assert not steps

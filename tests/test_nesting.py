@@ -367,3 +367,16 @@ def test_an_outer_tape_keeps_no_inner_tape_alive():
         assert gone() is None
         z = g * w
     assert outer.gradients(z, [w], cotangent=[1.0])[0].tolist() == [4.0]
+
+
+def test_what_is_one_of_wrt_by_another_name_is_refused():
+    """y is x for the tape around; by x alone, with y as a leaf, the gradient of x·y would be y and not 2x."""
+
+    def inner(x, y):
+        with mg.Tape() as tape:
+            z = x * y
+        return tape.gradients(z, [x])[0]
+
+    with pytest.raises(mg.TapeError, match="computed before its block began"):
+        mg.grad(lambda x: mg.grad(lambda y: inner(x, y))(x))(3.0)
+    assert mg.grad(lambda x: inner(x, x.detach()) * x)(3.0) == 3.0
