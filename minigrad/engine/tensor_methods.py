@@ -192,8 +192,10 @@ class Methods(Generic[TensorT]):
         def swapaxes(self, axis1: int, axis2: int, *, vjp: VJP = None) -> TensorT:
             """Two axes exchanged."""
 
-        def take(self, indices: ArrayLike, axis: int | None = 0, *, mode: Mode = "raise", vjp: VJP = None) -> TensorT:
-            """Slices along one axis, by their indices: rows of an embedding table, for instance."""
+        def take(
+            self, indices: ArrayLike, axis: int | None = None, *, mode: Mode = "raise", vjp: VJP = None
+        ) -> TensorT:
+            """Slices along one axis, by their indices; by default from the flattened tensor, as arrays do it."""
 
         def tanh(self, *, vjp: VJP = None) -> TensorT:
             """The hyperbolic tangent."""

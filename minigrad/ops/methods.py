@@ -13,13 +13,13 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops import dispatch
 from minigrad.ops.arithmetic import add, divide, multiply, negative, positive, remainder, subtract
-from minigrad.ops.indexing import getitem
+from minigrad.ops.indexing import getitem, take
 from minigrad.ops.matmul import matmul
 from minigrad.ops.piecewise import absolute
 from minigrad.ops.powers import power
 from minigrad.ops.shapes import reshape, transpose
 from minigrad.ops.steps import floor_divide
-from minigrad.typing import Array, Layout, Shape
+from minigrad.typing import Array, Layout, Mode, Shape
 
 __all__ = ["METHODS", "install"]
 
@@ -27,7 +27,7 @@ METHODS = (
     "abs", "astype", "broadcast_to", "clip", "copy", "cos", "cumprod", "cumsum", "diagonal", "dot", "exp",
     "expand_dims", "gelu", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis",
     "norm", "prod", "ravel", "relu", "repeat", "round", "sigmoid", "silu", "sin", "softmax", "softplus", "split",
-    "sqrt", "square", "squeeze", "std", "sum", "swapaxes", "take", "tanh", "trace", "var",
+    "sqrt", "square", "squeeze", "std", "sum", "swapaxes", "tanh", "trace", "var",
 )  # fmt: skip
 """Methods of Tensor that are operations of the same name."""
 
@@ -48,6 +48,7 @@ def install(operations: Mapping[str, Callable[..., Any]]) -> None:
     methods: dict[str, Any] = {
         "reshape": spread_reshape,
         "flatten": operations["ravel"],
+        "take": flat_take,
         "transpose": spread_transpose,
         "T": property(transpose, doc="The axes reversed."),
         "__neg__": negative,
@@ -69,6 +70,13 @@ def install(operations: Mapping[str, Callable[..., Any]]) -> None:
 def spread_reshape(x: Tensor, *shape: int | Shape, order: Layout = "C", vjp: VJP = None) -> Tensor:
     """The same values, in the same order, in another shape; ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
     return reshape(x, _one(shape), order, vjp=vjp)
+
+
+def flat_take(
+    x: Tensor, indices: ArrayLike, axis: int | None = None, *, mode: Mode = "raise", vjp: VJP = None
+) -> Tensor:
+    """`minigrad.ops.take` with the default of arrays: from the flattened tensor."""
+    return take(x, indices, axis, mode=mode, vjp=vjp)
 
 
 def spread_transpose(x: Tensor, *axes: int | Sequence[int] | None, vjp: VJP = None) -> Tensor:
