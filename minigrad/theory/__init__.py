@@ -12,6 +12,7 @@ from minigrad.theory.convergence import (
 )
 from minigrad.theory.direction_moments import difference_bias, directional_variances
 from minigrad.theory.distortion import cotangent_distortion, input_distortion, weight_distortion
+from minigrad.theory.effective_samples import defensive_mixture, effective_share, left_second_moment
 from minigrad.theory.joint_probabilities import systematic_joint_probabilities
 from minigrad.theory.least_probabilities import least_probabilities, minimal_cost
 from minigrad.theory.price import (
@@ -29,11 +30,14 @@ __all__ = [
     "PriceAdvice",
     "cost_of_precision",
     "cotangent_distortion",
+    "defensive_mixture",
     "descent_bound",
     "difference_bias",
     "directional_variances",
+    "effective_share",
     "input_distortion",
     "least_probabilities",
+    "left_second_moment",
     "minimal_cost",
     "minimal_distortion",
     "optimal_budget",
