@@ -110,6 +110,14 @@ def test_how_often_a_sample_is_drawn_has_the_mean_that_was_asked_for():
     assert all(((np.floor(expected) <= c) & (c <= np.ceil(expected))).all() for c in counts)
 
 
+def test_each_place_of_a_pass_sees_each_sample_alike():
+    """Also in the middle, and for samples of several visits: else the steps of a pass would have means of their own."""
+    expected = np.array([1.75, 0.75, 0.5])
+    visits = np.array([drawn_visits(expected, s) for s in scripts(3, 3, 4)])
+    for place in visits.T:
+        np.testing.assert_allclose(np.bincount(place, minlength=3) / len(visits), expected / 3, rtol=1e-12)
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("samples, visits", [(7, 7), (1000, 1024), (60_000, 60_032)])
 def test_a_pass_has_its_length_whatever_is_rounded(samples, visits, seed):
@@ -228,7 +236,7 @@ def test_scores_that_say_nothing_leave_the_batches_as_they_are(scores):
     assert weights is None and np.array_equal(indices, Batches(12, 4, seed=0)[3])
 
 
-@pytest.mark.parametrize("sampler", [ImportanceSampler(0.2, share=0.9), ImportanceSampler(0.2, share=0.3)])
+@pytest.mark.parametrize("sampler", [ImportanceSampler(0.2, share=1.0), ImportanceSampler(0.2, share=0.3)])
 @pytest.mark.parametrize("steps", [None, 7])
 def test_resumed_bit_for_bit(tmp_path, sampler, steps):
     """Also where an epoch ends in the middle of a pass; the log goes on, too."""
