@@ -161,6 +161,15 @@ def kernel_cotangent(g: Cotangent, x: Cotangent, windows: Windows) -> Any:
         few = contract(Patches(x.thin, windows), g)
         out = contract_batches(x.right, reshape_rows(few, (places, x.rank)))
         return reshape_rows(out, (places * x.shape[-1],))
+    if isinstance(g, Columns) and isinstance(x, np.ndarray) and len(g.indices) < x.shape[-1] and windows.turned:
+        return few_channels(g, x, windows.turned)
     if isinstance(x, Rows) and x.whole_samples:
         return contract(Patches(x.values, windows), take_samples(g, x.indices))
     return contract(Patches(x, windows), g)
+
+
+def few_channels(g: Columns, x: Array, turned: Windows) -> Columns:
+    """∂K of kept channels by the windows of these in place of those of X: fewer values are written out."""
+    few = contract(Patches(g.thin, turned), x).reshape(*turned.size, len(g.indices), x.shape[-1])
+    places = matrix(few[::-1, ::-1].swapaxes(2, 3))
+    return Columns(places, g.indices, (len(places), g.shape[-1]))
