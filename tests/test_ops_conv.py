@@ -13,6 +13,7 @@ from test_structure import every
 import minigrad as mg
 from minigrad import inspect, ops
 from minigrad.estimators import DiagonalSketch, Mask, TopK
+from minigrad.ops import patches as patches_module
 from minigrad.ops import windows as windows_module
 from minigrad.structure import Columns, Entries, Factors, Kept, Rows, dense, matrix, matrix_shape
 from minigrad.testing import assert_gradients_close
@@ -148,6 +149,15 @@ def test_blocks_of_samples_give_the_same(monkeypatch):
         again = [y.data, *tape.gradients(y, leaves, g), z.data, *strided.gradients(z, others, h)]
         for got, expected in zip(again, whole, strict=True):
             np.testing.assert_allclose(got, expected, rtol=1e-13, atol=1e-13)
+
+
+def test_blocks_of_kept_pixels_give_the_same(monkeypatch):
+    tape, y, _ = node_of((3, 3), 1, 1, images=(5, 4, 4))
+    kept = np.arange(0, 80, 3)
+    g = Rows(normal(1, len(kept), 4), kept, y.shape)
+    for size in (1, 2 * 2 * 27 * 8, 2 * 7 * 27 * 8):  # one window, two and seven at a time
+        monkeypatch.setattr(patches_module, "BLOCK_BYTES", size)
+        agree(tape.nodes[0], g)
 
 
 def test_float32_stays_float32_under_every_structure():

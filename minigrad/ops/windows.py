@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from minigrad.typing import Array, Shape
 
-__all__ = ["Pair", "Windows", "check_image", "number", "pair"]
+__all__ = ["BLOCK_BYTES", "Pair", "Windows", "check_image", "number", "pair"]
 
 Pair: TypeAlias = "int | tuple[int, int]"
 """One number for rows and columns, or one for each."""
