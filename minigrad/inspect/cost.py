@@ -118,21 +118,29 @@ def _handed_on(node: Node, arrived: _Arrival, shares: Shares) -> list[tuple[int,
     for edge, arrival in by_edge.items():
         parent = node.parents[edge]
         if isinstance(parent, int):
-            same = arrival.kept.structure is Rows and _stays(node, edge, arrival.kept.samples)
-            out.append((parent, arrival if same else _WHOLE))
+            kept = _still_kept(node, edge, arrival.kept) if arrival.kept.structure is Rows else None
+            out.append((parent, _WHOLE if kept is None else replace(arrival, kept=kept)))
     return out
 
 
-def _stays(node: Node, edge: int, samples: bool) -> bool:
-    """True if what was kept of the output is kept of an input: the VJP rule is asked, with one row (or sample) of 0."""
-    lead = 1 if samples else len(node.shape) - 1
+def _still_kept(node: Node, edge: int, kept: Kept) -> Kept | None:
+    """What is kept of an input where this was kept of the output; None where that is all of it.
+
+    The VJP rule is asked, with one row (or sample) of 0. The input may have more rows than the output, as that of a
+    strided 1×1 convolution has: the same rows are then a smaller share.
+    """
+    lead = 1 if kept.samples else len(node.shape) - 1
     before, after = node.in_shapes[edge] or (), node.shape
-    same = before[:1] == after[:1] if samples else math.prod(before[:-1]) == math.prod(after[:-1])
-    if not same or not before or len(after) < 2 or 0 in after:
-        return False
+    if not before or len(after) < 2 or 0 in after or 0 in before:
+        return None
+    rows = [math.prod(shape[: 1 if kept.samples else -1]) for shape in (before, after)]
+    if rows[0] < rows[1]:
+        return None
     one = Rows(np.zeros((1, *after[lead:]), node.dtype), np.zeros(1, np.intp), after)
     g = node.primitive.pull(one, node.saved, edge)
-    return isinstance(g, Rows) and len(g.indices) == 1 and (g.whole_samples if samples else len(g.trailing) == 1)
+    if isinstance(g, Rows) and len(g.indices) == 1 and (g.whole_samples if kept.samples else len(g.trailing) == 1):
+        return replace(kept, fraction=kept.fraction * rows[1] / rows[0])
+    return None
 
 
 def _node_cost(node: Node, arrived: _Arrival, shares: Shares) -> NodeCost:
