@@ -3,6 +3,7 @@
 Pure functions of arrays and numbers, computed in float64; they know nothing of tapes, nodes or layers.
 """
 
+from minigrad.theory.compounding import CompoundingNoise, DistortionCurve
 from minigrad.theory.convergence import (
     descent_bound,
     quadratic_plateau,
@@ -23,11 +24,15 @@ from minigrad.theory.price import (
     spent_at_price,
 )
 from minigrad.theory.probabilities import minimal_distortion, optimal_probabilities
+from minigrad.theory.shared_budgets import cheapest_budgets, shared_budgets
 from minigrad.theory.tradeoff import BudgetAdvice, optimal_budget, total_cost
 
 __all__ = [
     "BudgetAdvice",
+    "CompoundingNoise",
+    "DistortionCurve",
     "PriceAdvice",
+    "cheapest_budgets",
     "cost_of_precision",
     "cotangent_distortion",
     "defensive_mixture",
@@ -45,6 +50,7 @@ __all__ = [
     "optimal_probabilities",
     "priced_probabilities",
     "quadratic_plateau",
+    "shared_budgets",
     "spent_at_price",
     "stationary_second_moment",
     "step_size",
