@@ -14,7 +14,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future,
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeVar
 
 from minigrad.allocator import keep_memory
 from minigrad.counts import MOST_WORKERS, count
@@ -22,14 +22,24 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.interrupts import QuietContext, held
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run, train
-from minigrad.experiments.store import Store
+from minigrad.experiments.store import KeptRun, Store
 from minigrad.extensions import import_extension, imported
 from minigrad.terminal import lenient_warnings, progress_bar
 
-__all__ = ["Job", "dask_executor", "process_executor", "run_jobs"]
+__all__ = ["Job", "Task", "dask_executor", "process_executor", "run_jobs"]
+
+Made = TypeVar("Made", covariant=True)
 
 
-Finished: TypeAlias = "Generator[tuple[str, Run], None, None]"
+class Task(Protocol[Made]):
+    """Something that is done in whatever process, and whose result is kept under a key; as `Job`."""
+
+    @property
+    def key(self) -> str:
+        """The name under which its result is kept."""
+
+    def __call__(self, checkpoint: Path | None = None) -> Made:
+        """Do it; it may leave off and go on at the checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -64,19 +74,19 @@ class Job:
 
 
 def run_jobs(
-    jobs: Sequence[Job],
-    store: Store,
+    jobs: Sequence[Task[KeptRun]],
+    store: Store[KeptRun],
     *,
     executor: Executor | None = None,
     shared_filesystem: bool = True,
     progress: bool | None = None,
     label: str = "",
-) -> dict[str, Run]:
+) -> dict[str, KeptRun]:
     """Do the jobs whose runs are not in the store, and return the runs of all.
 
     Parameters
     ----------
-    jobs : sequence of Job
+    jobs : sequence of Job, or of any `Task`
         Those that compute the same are done once.
     store : Store
         Only this process writes finished runs to it, each the moment it arrives.
@@ -93,7 +103,7 @@ def run_jobs(
     Returns
     -------
     dict of str to Run
-        By `Job.key`.
+        By `Job.key`; of whatever the store keeps.
 
     Raises
     ------
@@ -123,7 +133,9 @@ def run_jobs(
     return runs
 
 
-def _finished(todo: dict[str, Job], store: Store, executor: Executor | None, shared_filesystem: bool) -> Finished:
+def _finished(
+    todo: dict[str, Task[KeptRun]], store: Store[KeptRun], executor: Executor | None, shared_filesystem: bool
+) -> Generator[tuple[str, KeptRun], None, None]:
     """The runs of some jobs, as they are finished."""
     checkpoints = {key: store.checkpoint(key) if shared_filesystem else None for key in todo}
     if executor is None:
@@ -132,7 +144,7 @@ def _finished(todo: dict[str, Job], store: Store, executor: Executor | None, sha
             with held():  # until the caller has kept it
                 yield key, run
         return
-    futures: dict[Future[Run], str] = {}
+    futures: dict[Future[KeptRun], str] = {}
     broken = False
     try:
         with held():

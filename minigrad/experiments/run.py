@@ -12,8 +12,9 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
 from minigrad.threads import one_thread
 from minigrad.training import History
+from minigrad.training.loop import Callback
 
-__all__ = ["AUGMENTATION", "Run", "train"]
+__all__ = ["AUGMENTATION", "Run", "callbacks_of", "train"]
 
 AUGMENTATION = training.Augment(training.random_crop(2), training.random_flip())
 
@@ -133,9 +134,14 @@ def _train(configuration: Configuration, method: Method, seed: int, data: Datase
             checkpoint=checkpoint,
             checkpoint_seconds=CHECKPOINT_SECONDS,
             progress=False,
-            callbacks=[] if method.adaptive is None else [training.AdaptiveBudget(method.adaptive)],
+            callbacks=callbacks_of(method),
             augment=AUGMENTATION if configuration.augment else None,
         )
     except training.DivergenceError as error:
         history, diverged = error.history, str(error)
     return Run(configuration.key(method, seed, data), method.label, seed, history, diverged)
+
+
+def callbacks_of(method: Method) -> list[Callback]:
+    """What acts before each step of a method's runs."""
+    return [] if method.adaptive is None else [training.AdaptiveBudget(method.adaptive)]

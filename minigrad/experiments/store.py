@@ -7,21 +7,50 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 from minigrad.experiments.outputs import results_folder
 from minigrad.experiments.run import Run
 from minigrad.files import regular, remove_stale, write_atomically
 
-__all__ = ["Store"]
+__all__ = ["Kept", "KeptRun", "Store"]
 
 
-class Store:
+class Kept(Protocol):
+    """What a store keeps: a result under a key, which can be written as JSON and read again."""
+
+    @property
+    def key(self) -> str:
+        """The name under which it is kept."""
+
+    @property
+    def label(self) -> str:
+        """Of the method."""
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready data."""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Any:
+        """What `to_dict` wrote."""
+
+
+KeptRun = TypeVar("KeptRun", bound=Kept)
+
+
+class Store(Generic[KeptRun]):
     """A folder of finished runs.
 
     Parameters
     ----------
     folder : path-like
         Made if it does not exist.
+    of : type, default `Run`
+        What it keeps.
 
     Raises
     ------
@@ -38,7 +67,14 @@ class Store:
     'exact'
     """
 
-    def __init__(self, folder: str | os.PathLike[str]):
+    @overload
+    def __init__(self: Store[Run], folder: str | os.PathLike[str]) -> None: ...
+
+    @overload
+    def __init__(self, folder: str | os.PathLike[str], of: type[KeptRun]) -> None: ...
+
+    def __init__(self, folder: str | os.PathLike[str], of: Any = Run):
+        self.of = of
         self.folder = results_folder(folder)
         for place in (self.folder, results_folder(self.folder / "runs")):
             remove_stale(place)
@@ -51,7 +87,7 @@ class Store:
         """Where the run of this key is kept while it is under way."""
         return self.folder / "runs" / f"{key}.npz"
 
-    def put(self, run: Run) -> None:
+    def put(self, run: KeptRun) -> None:
         """Keep a finished run, and remove its checkpoint.
 
         Raises
@@ -64,7 +100,7 @@ class Store:
         write_atomically(self.path(run.key), lambda stream: stream.write(whole.encode()))
         self.checkpoint(run.key).unlink(missing_ok=True)
 
-    def get(self, key: str) -> Run | None:
+    def get(self, key: str) -> KeptRun | None:
         """The run of this key, or None if it is not there, or is damaged and must be trained again.
 
         Raises
@@ -80,7 +116,7 @@ class Store:
             whole = json.loads(self.path(key).read_text(encoding="utf-8"))
             if whole["sha256"] != _digest(whole["run"]):
                 return None
-            run = Run.from_dict(json.loads(whole["run"]))
+            run: KeptRun = self.of.from_dict(json.loads(whole["run"]))
         except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
         except OSError as error:

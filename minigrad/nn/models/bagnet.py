@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -22,7 +23,7 @@ from minigrad.nn.sketch import set_vjp
 from minigrad.streams import Domain, as_generator
 from minigrad.typing import Seed, Shape
 
-__all__ = ["bagnet"]
+__all__ = ["bagnet", "bagnet_group"]
 
 FIELDS = {3: 0, 5: 1, 9: 2, 17: 3, 33: 4}
 """Receptive field -> how many stages begin with a 3×3 kernel: 3 + 2·(1 + 2 + 4 + …)."""
@@ -136,3 +137,28 @@ def bagnet(
     if vjp is not None:
         set_vjp(model, vjp)
     return model
+
+
+@register("bagnet_group", "a bagnet with group normalization, in which samples stay apart")
+def bagnet_group(input_shape: Shape, classes: int, *, rng: Seed = None, **options: Any) -> Module:
+    """A `bagnet` with ``norm="group"``: the cotangent of a sample that was left out stays 0 in all layers below.
+
+    Parameters
+    ----------
+    input_shape : (int, int, int)
+    classes : int
+    rng : Generator, int or None
+    **options
+        Those of `bagnet`, but ``norm``.
+
+    Returns
+    -------
+    Module
+
+    Examples
+    --------
+    >>> from minigrad import nn
+    >>> "GroupNorm" in str(nn.models.build("bagnet_group", (28, 28, 1), 10, rng=0))
+    True
+    """
+    return bagnet(input_shape, classes, norm="group", rng=rng, **options)
