@@ -1,4 +1,4 @@
-"""What a benchmark of budgeted training consists of: the budgets, the methods and the grid."""
+"""The setting of a benchmark of budgeted training: the budgets, the methods and the grid."""
 
 from __future__ import annotations
 

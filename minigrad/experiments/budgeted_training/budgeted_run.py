@@ -59,6 +59,12 @@ class BudgetedRun:
         None also where only the held-out images were to be scored.
     diverged : str or None
         The message, where the loss or a parameter was no longer finite.
+
+    Examples
+    --------
+    >>> run = BudgetedRun("a1b2", "exact", 0, 64, 0.1, 1.0, 100, 2e6, 4e6, 1.5, 1.6, test_loss=0.5)
+    >>> BudgetedRun.from_dict(run.to_dict()) == run
+    True
     """
 
     key: str
@@ -81,7 +87,7 @@ class BudgetedRun:
     diverged: str | None = None
 
     def spent(self, unit: Unit) -> float:
-        """What the run spent, in a unit."""
+        """The operations or seconds that the run spent."""
         return self.seconds if unit == "seconds" else self.forward + self.backward
 
     def to_dict(self) -> dict[str, Any]:
