@@ -32,6 +32,7 @@ from minigrad.structure import (
     Entries,
     Kept,
     Rows,
+    Slices,
     column_sums,
     dense,
     matrix,
@@ -276,7 +277,7 @@ def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
         return float(rows * columns) * min(kept.fraction, 1.0)
     groups = node.saved["groups"]
     depthwise_all = groups > 1 and node.saved["size"][2] == 1 and not (kept.structure is Rows and kept.samples)
-    if kept.structure is Entries or depthwise_all:  # the products are those of the dense cotangent
+    if kept.structure in (Entries, Slices) or depthwise_all:  # the products are those of the dense cotangent
         kept = Kept()
     return product_flops(rows, _inner(node), columns, kept, groups)
 
