@@ -1,7 +1,7 @@
 """Sampling before the forward pass: how often to draw each sample, and what can be gained by it.
 
 Index conventions: i runs over N samples; s_i ≥ 0 score, the norm of a sample's gradient or what stands for it; π_i the
-probability of one draw; α the mixture (THEORY.md §10).
+probability of one draw; α the mixture.
 """
 
 from __future__ import annotations
