@@ -21,6 +21,7 @@ from minigrad.theory.price import (
     priced_probabilities,
     spent_at_price,
 )
+from minigrad.theory.price_of_samples import lognormal_samples_ratio, samples_ratio
 from minigrad.theory.probabilities import minimal_distortion, optimal_probabilities
 from minigrad.theory.tradeoff import BudgetAdvice, optimal_budget, total_cost
 
@@ -34,6 +35,7 @@ __all__ = [
     "directional_variances",
     "input_distortion",
     "least_probabilities",
+    "lognormal_samples_ratio",
     "minimal_cost",
     "minimal_distortion",
     "optimal_budget",
@@ -41,6 +43,7 @@ __all__ = [
     "optimal_probabilities",
     "priced_probabilities",
     "quadratic_plateau",
+    "samples_ratio",
     "spent_at_price",
     "stationary_second_moment",
     "step_size",

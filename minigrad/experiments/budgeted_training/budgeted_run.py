@@ -30,6 +30,9 @@ __all__ = ["BudgetedJob", "BudgetedRun", "held_out"]
 TRAIN_SCORED = 5_000
 """The training loss is that of the first so many training images."""
 
+SCORED_TOGETHER = 100
+"""Images in a batch that is scored: few, for what does not fit into the cache takes twice as long."""
+
 CHECKPOINT_SECONDS = 20.0
 """No more than this is lost when a run is interrupted."""
 
@@ -59,6 +62,13 @@ class BudgetedRun:
         None also where only the held-out images were to be scored.
     diverged : str or None
         The message, where the loss or a parameter was no longer finite.
+
+    Examples
+    --------
+    >>> from minigrad.experiments.budgeted_training import BudgetedRun
+    >>> run = BudgetedRun("0f", "exact", 0, 16, 0.1, 1.0, 10, forward=1e6, backward=2e6, seconds=0.5, wall=0.6)
+    >>> run.spent("operations"), run.spent("seconds")
+    (3000000.0, 0.5)
     """
 
     key: str
@@ -81,7 +91,7 @@ class BudgetedRun:
     diverged: str | None = None
 
     def spent(self, unit: Unit) -> float:
-        """What the run spent, in a unit."""
+        """The operations or the seconds that the run took."""
         return self.seconds if unit == "seconds" else self.forward + self.backward
 
     def to_dict(self) -> dict[str, Any]:
@@ -192,7 +202,7 @@ class BudgetedJob:
             parts["test"] = data.x_test, data.y_test
         found = {}
         for name, (x, y) in parts.items():
-            loss, accuracy = training.evaluate(loop.model, x, y)
+            loss, accuracy = training.evaluate(loop.model, x, y, batch_size=SCORED_TOGETHER)
             if not math.isfinite(loss):
                 raise training.DivergenceError(f"the {name} loss is {loss}", loop.step, loop.history)
             found[f"{name}_loss"], found[f"{name}_accuracy"] = loss, accuracy

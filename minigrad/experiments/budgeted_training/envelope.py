@@ -60,7 +60,7 @@ def needed(spent: ArrayLike, losses: ArrayLike, loss: float) -> float:
 
 @dataclass(frozen=True)
 class Needed:
-    """How many times a method's budget the envelope needs to reach the method's loss.
+    """The budget that the envelope needs to reach a method's loss, over that of the method.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ def needed_by_envelope(
     losses: Sequence[float],
     rng: np.random.Generator,
 ) -> Needed:
-    """How many times as much the envelope needs, from means over seeds, with a bootstrap over these.
+    """Return how many times as much the envelope needs, from means over seeds, with a bootstrap over these.
 
     Parameters
     ----------

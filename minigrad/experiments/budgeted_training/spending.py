@@ -58,7 +58,7 @@ class Spending:
         self.seconds = self.wall = self.before = 0.0
 
     def spent(self, loop: Loop) -> float:
-        """What was spent so far, in the unit."""
+        """Operations or seconds so far."""
         return self.seconds if self.unit == "seconds" else loop.forward_flops + loop.backward_flops
 
     def left(self, loop: Loop) -> bool:
@@ -81,7 +81,7 @@ class Spending:
         loop.optimizer.lr = self.lr * 0.5 * (1 + math.cos(math.pi * done))
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state for a checkpoint."""
         return {name: getattr(self, name) for name in self.not_fingerprinted}
 
     def load_state_dict(self, state: dict[str, Any], loop: Loop) -> None:
@@ -100,7 +100,7 @@ def step_cost(configuration: Configuration, data: Dataset, batch_size: int) -> f
 
 
 def unit_cost(configuration: Configuration, data: Dataset, unit: Unit) -> float:
-    """What an exact step of a batch of 64 takes: its operations, or the median of its seconds on this machine."""
+    """The cost of an exact step of a batch of 64: its operations, or the median of its seconds on this machine."""
     if unit == "operations":
         return step_cost(configuration, data, STEP_BATCH)
     model = configuration.build(data, Method("exact"), 0)
