@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from test_docs import NAMES, ROOT
 
-DOWNLOADED = {f"minigrad.datasets.{name}" for name in ("cifar10", "cifar10_subset", "fashion_mnist", "mnist")}
+DOWNLOADED = {
+    f"minigrad.datasets.{name}" for name in ("cifar10", "cifar10_subset", "fashion_mnist", "fashion_mnist_one", "mnist")
+}
 """What needs files from elsewhere: the example is shown, and not run."""
 
 

@@ -17,7 +17,7 @@ def sub_commands():
 
 @pytest.mark.parametrize("name", sub_commands())
 def test_every_command_takes_a_module(name):
-    before = ["mlp"] if name == "reproduce" else []
+    before = ["mlp"] if name in ("reproduce", "budgeted") else []
     options = sub_commands()[name].parse_args([*before, "--import", "one", "--import", "two.py"])
     assert options.extensions == ["one", "two.py"]
 

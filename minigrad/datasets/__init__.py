@@ -24,6 +24,7 @@ from minigrad.datasets.dataset import Dataset
 from minigrad.datasets.errors import DataError
 from minigrad.datasets.images import fashion_mnist, mnist
 from minigrad.datasets.loading import canonical, describe, load, loader, names, register
+from minigrad.datasets.one_class import digits_one, fashion_mnist_one
 
 __all__ = [
     "DataError",
@@ -33,7 +34,9 @@ __all__ = [
     "cifar10_subset",
     "describe",
     "digits",
+    "digits_one",
     "fashion_mnist",
+    "fashion_mnist_one",
     "load",
     "loader",
     "mnist",

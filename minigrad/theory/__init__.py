@@ -23,6 +23,7 @@ from minigrad.theory.price import (
     priced_probabilities,
     spent_at_price,
 )
+from minigrad.theory.price_of_samples import lognormal_samples_ratio, samples_ratio
 from minigrad.theory.probabilities import minimal_distortion, optimal_probabilities
 from minigrad.theory.shared_budgets import cheapest_budgets, shared_budgets
 from minigrad.theory.tradeoff import BudgetAdvice, optimal_budget, total_cost
@@ -43,6 +44,7 @@ __all__ = [
     "input_distortion",
     "least_probabilities",
     "left_second_moment",
+    "lognormal_samples_ratio",
     "minimal_cost",
     "minimal_distortion",
     "optimal_budget",
@@ -51,6 +53,7 @@ __all__ = [
     "priced_probabilities",
     "quadratic_plateau",
     "shared_budgets",
+    "samples_ratio",
     "spent_at_price",
     "stationary_second_moment",
     "step_size",

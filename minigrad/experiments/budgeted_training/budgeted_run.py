@@ -30,6 +30,9 @@ __all__ = ["BudgetedJob", "BudgetedRun", "held_out"]
 TRAIN_SCORED = 5_000
 """The training loss is that of the first so many training images."""
 
+SCORED_TOGETHER = 100
+"""Images in a batch that is scored: few, for what does not fit into the cache takes twice as long."""
+
 CHECKPOINT_SECONDS = 20.0
 """No more than this is lost when a run is interrupted."""
 
@@ -62,9 +65,10 @@ class BudgetedRun:
 
     Examples
     --------
-    >>> run = BudgetedRun("a1b2", "exact", 0, 64, 0.1, 1.0, 100, 2e6, 4e6, 1.5, 1.6, test_loss=0.5)
-    >>> BudgetedRun.from_dict(run.to_dict()) == run
-    True
+    >>> from minigrad.experiments.budgeted_training import BudgetedRun
+    >>> run = BudgetedRun("0f", "exact", 0, 16, 0.1, 1.0, 10, forward=1e6, backward=2e6, seconds=0.5, wall=0.6)
+    >>> run.spent("operations"), run.spent("seconds")
+    (3000000.0, 0.5)
     """
 
     key: str
@@ -87,7 +91,7 @@ class BudgetedRun:
     diverged: str | None = None
 
     def spent(self, unit: Unit) -> float:
-        """The operations or seconds that the run spent."""
+        """The operations or the seconds that the run took."""
         return self.seconds if unit == "seconds" else self.forward + self.backward
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,7 +202,7 @@ class BudgetedJob:
             parts["test"] = data.x_test, data.y_test
         found = {}
         for name, (x, y) in parts.items():
-            loss, accuracy = training.evaluate(loop.model, x, y)
+            loss, accuracy = training.evaluate(loop.model, x, y, batch_size=SCORED_TOGETHER)
             if not math.isfinite(loss):
                 raise training.DivergenceError(f"the {name} loss is {loss}", loop.step, loop.history)
             found[f"{name}_loss"], found[f"{name}_accuracy"] = loss, accuracy

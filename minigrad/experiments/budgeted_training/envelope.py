@@ -60,7 +60,7 @@ def needed(spent: ArrayLike, losses: ArrayLike, loss: float) -> float:
 
 @dataclass(frozen=True)
 class Needed:
-    """The multiple of a method's budget that the envelope needs to reach the method's loss.
+    """The budget that the envelope needs to reach a method's loss, over that of the method.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ def needed_by_envelope(
     losses: Sequence[float],
     rng: np.random.Generator,
 ) -> Needed:
-    """The multiple that the envelope needs, from means over seeds, with a bootstrap over these.
+    """Return how many times as much the envelope needs, from means over seeds, with a bootstrap over these.
 
     Parameters
     ----------
