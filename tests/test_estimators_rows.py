@@ -169,24 +169,30 @@ def test_second_derivatives_with_rows_in_between():
     assert np.isfinite(second).all() and second.any()
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("wanted_x", [False, True])
 @pytest.mark.parametrize("tau", [0.5, 4.0])
-def test_one_draw_for_both_edges(tau):
+def test_one_draw_for_all_edges(tau, wanted_x, bias):
     """By enumeration: one draw, both gradients unbiased, the variance of each edge that of the theory."""
     both = Priced(tau, gain=2.0, target="both", cost=3.0)
-    leaves = [mg.Tensor(normal(1, 4, 2), requires_grad=True), mg.Tensor(normal(2, 3, 2), requires_grad=True)]
+    leaves = [mg.Tensor(normal(k, *shape), requires_grad=True) for k, shape in enumerate([(4, 2), (3, 2), (3,)])]
+    leaves[0].requires_grad = wanted_x
+    leaves = leaves if bias else leaves[:2]
     with mg.Tape() as tape:
         y = ops.linear(*leaves, vjp=both)
     g = normal(3, 4, 3) * np.array([4.0, 1.0, 0.3, 0.0])[:, None]
-    x, w = (leaf.data for leaf in leaves)
+    x, w = leaves[0].data, leaves[1].data
+    leaves = leaves if wanted_x else leaves[1:]
     squares, operand = np.square(g).sum(1), np.square(x).sum(1)
-    v = squares * (2.0 + operand)
+    v = squares * (2.0 * wanted_x + operand + bias)
     p = both.probabilities(g, tape.nodes[0])
     wanted = np.minimum(1, np.sqrt(v / 3.0) / tau)
     np.testing.assert_allclose(p, np.where(v > 0, np.maximum(wanted, 0.1 * wanted.mean()), 0), rtol=1e-12)
     total, mean, _ = moments(passes(tape, y, leaves, g))
     np.testing.assert_allclose(mean, exact(tape, y, leaves, g), atol=1e-11)
     odds = np.where(p > 0, 1 / np.where(p > 0, p, 1) - 1, 0)
-    for leaf, terms in ((leaves[0], np.square(g @ w).sum(1)), (leaves[1], squares * operand)):
+    edges = [np.square(g @ w).sum(1)] * wanted_x + [squares * operand, squares]
+    for leaf, terms in zip(leaves, edges, strict=False):
         _, _, variance = moments(passes(tape, y, [leaf], g))
         assert variance == pytest.approx(odds @ terms)
 

@@ -56,7 +56,8 @@ class Priced(UnitSampler):
         What a unit is.
     target : {"cotangent", "weight", "both"}, default "cotangent"
         What v_i is: ‖G_i‖², for an edge to an input; ‖G_i‖²‖X_i‖², for one to a weight; or their sum for one draw
-        that serves both, ‖G_i‖²(A + ‖X_i‖²), where the gain is that of the input's edge alone.
+        that serves both, ‖G_i‖²(A + ‖X_i‖² + 1), where the gain is that of the input's edge alone, and the 1 is for the
+        bias. What is not wanted (no ∂X in a first layer, no bias) is left out.
     cost : float, default 1
         What a kept unit costs, in the unit of the price (operations, seconds, …); > 0. In a linear layer of n inputs
         and m outputs a row costs 2mn operations on each edge, so twice that for both.
@@ -146,7 +147,7 @@ class Priced(UnitSampler):
         rows = None if self.target == "cotangent" else operand_norms(node, self.axis, among)[0]
         factor = self.gain / self.cost
         if self.target == "both" and rows is not None:
-            rows, factor = rows + self.gain, 1 / self.cost
+            rows, factor = rows + self._beside(node), 1 / self.cost
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             v = AXES[self.axis].squares(g, rows, None)
             total = float(v.sum()) * factor
@@ -165,6 +166,11 @@ class Priced(UnitSampler):
                 p, kept = optimal_probabilities(v, asked).astype(dtype, copy=False), asked
         np.maximum(p, FLOOR * max(kept / units, self.least) if total else self.least, out=p)
         return on_grid(p) if p.dtype == np.float32 else p, v
+
+    def _beside(self, node: Node | None) -> float:
+        """What a draw for all edges of a node adds to ‖X_i‖²: the gain if ∂X is wanted, and 1 for each bias."""
+        wanted = [parent is not None for parent in node.parents] if node is not None else []
+        return self.gain * sum(wanted[:1]) + sum(wanted[2:])
 
     def _without_zeros(self, g: Array, p: Array, v: Array) -> Array:
         zero = np.flatnonzero(v == 0)
