@@ -79,6 +79,12 @@ class Priced(UnitSampler):
     A unit that is not zero has at least a tenth of the mean probability, as in `DiagonalSketch`. τ must not depend on
     the draw that it prices. Where the operand was not saved, because no weight needs its gradient, v_i is ‖G_i‖².
 
+    Rows that arrive from a draw nearer to the loss are priced again, among themselves. One that was kept with p < 1 has
+    been divided by it, and is worth the price at an edge of the same gain for certain; where the gain is smaller, or
+    the operand, it need not be. To let all of them pass without a second draw adds less noise at a price, but keeps far
+    more: a ViT whose samples are all worth keeping at the logits would be exact all the way down (J of 0.99 against
+    0.61), and in an MLP the best J was 0.71 against 0.68.
+
     Examples
     --------
     >>> g = np.array([[3.0], [1.0], [0.5], [0.0]])
@@ -132,8 +138,8 @@ class Priced(UnitSampler):
         # Each unit is drawn by itself: what is zero may be looked for among those that were drawn.
         p, v = self._worth(g, node, among)
         kept = self.draw(g, p, rng)
-        hidden = v[kept] == 0
-        if hidden.any():
+        if v.min() == 0:
+            hidden = v[kept] == 0
             kept = kept[~hidden | nonzero_units(g, self.axis, kept)]
         return self._gather(g, p, kept)
 
@@ -168,7 +174,7 @@ class Priced(UnitSampler):
         return on_grid(p) if p.dtype == np.float32 else p, v
 
     def _beside(self, node: Node | None) -> float:
-        """What a draw for all edges of a node adds to ‖X_i‖²: the gain if ∂X is wanted, and 1 for each bias."""
+        """Terms beside ‖X_i‖² of a draw for all edges of a node: the gain if ∂X is wanted, and 1 for each bias."""
         wanted = [parent is not None for parent in node.parents] if node is not None else []
         return self.gain * sum(wanted[:1]) + sum(wanted[2:])
 
