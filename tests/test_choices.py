@@ -16,7 +16,7 @@ import pytest
 from test_docs import NAMES
 
 from minigrad import estimators, ops
-from minigrad.estimators import axes, diagonal, projection, selection
+from minigrad.estimators import axes, designs, diagonal, projection
 from minigrad.theory import distortion
 
 LISTED = re.compile(r"^(\w+(?:, \w+)*) : (\{(?:\"[^\"]+\"(?:, )?)+\})", re.MULTILINE)
@@ -80,7 +80,7 @@ def test_the_cases_are_found():
 def test_the_types_name_what_the_tables_hold():
     """The same words stand in a table that is looked up at run time, and in a type that checkers read."""
     assert typing.get_args(axes.AxisName) == tuple(axes.AXES)
-    assert typing.get_args(selection.DesignName) == tuple(selection.DESIGNS)
+    assert typing.get_args(designs.DesignName) == tuple(designs.DESIGNS)
     assert typing.get_args(diagonal.Target) == diagonal.TARGETS
     assert set(typing.get_args(projection.Projection)) == set(projection.KINDS)
     assert {name for part in typing.get_args(distortion.Kind) for name in typing.get_args(part)} == set(

@@ -104,7 +104,7 @@ def test_its_cost_is_measured():
         ({"tau": 1, "gain": 0}, ValueError, "gain=0 must be finite and > 0"),
         ({"tau": 1, "cost": -1}, ValueError, "cost=-1 must be finite and > 0"),
         ({"tau": 1, "least": 2}, ValueError, r"least=2 must be finite and in \(0, 1\]"),
-        ({"tau": 1, "target": "both"}, ValueError, "unknown target"),
+        ({"tau": 1, "target": "input"}, ValueError, "unknown target"),
         ({"tau": 1, "axis": "rows"}, ValueError, "did you mean 'row'"),
     ],
 )

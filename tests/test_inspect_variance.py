@@ -15,7 +15,8 @@ from estimator_cases import network, normal
 
 import minigrad as mg
 from minigrad import inspect, ops
-from minigrad.engine.sweep import Sweep, draw
+from minigrad.engine.drawing import draw
+from minigrad.engine.sweep import Sweep
 from minigrad.engine.wanted import arrived
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
 from minigrad.inspect import tangent_shares

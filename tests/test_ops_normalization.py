@@ -9,7 +9,8 @@ from test_ops_linear import agree
 from test_structure import every
 
 import minigrad as mg
-from minigrad import nn, ops
+from minigrad import inspect, nn, ops
+from minigrad.estimators import Mask
 from minigrad.structure import Rows
 
 LEADS = [(5,), (2, 3), (2, 3, 2)]
@@ -152,6 +153,32 @@ def test_errors_of_rms_norm():
         ops.rms_norm(np.ones(()), np.ones(()))
     with pytest.raises(ValueError, match="eps=-1 must not be negative"):
         ops.rms_norm(np.ones((2, 3)), np.ones(3), eps=-1)
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (3, 4, 3), (2, 3, 2, 4)])
+@pytest.mark.parametrize("given", [False, True])
+def test_batch_norm_of_few_rows(shape, given):
+    """Rows and samples, none of them too; with given statistics they stay few, with those of the batch they cannot."""
+    n = shape[-1]
+    leaves = [mg.Tensor(normal(k, *s), requires_grad=True) for k, s in enumerate([shape, (n,), (n,)])]
+    statistics = {"mean": normal(5, n), "var": np.square(normal(6, n))} if given else {}
+    with mg.Tape() as tape:
+        ops.batch_norm(*leaves, **statistics)
+    node = tape.nodes[0]
+    kept = [g for seed in range(3) for g, _ in every(shape, seed) if isinstance(g, Rows)]
+    kept.append(Rows(np.zeros((0, n)), np.zeros(0, np.intp), shape))
+    for g in kept:
+        agree(node, g)
+        assert isinstance(node.primitive.pull(g, node.saved, 0), Rows) == given
+
+
+@pytest.mark.parametrize(("given", "left"), [(False, (2 + 9 * 0.25) / 11), (True, 0.25)])
+def test_the_cost_of_batch_norm_for_few_rows(given, left):
+    layer = nn.Sequential(nn.BatchNorm(8), nn.Linear(8, 8, rng=0, vjp=Mask(0.25, axis="row")))
+    with mg.Tape() as tape:
+        layer.train(not given)(mg.Tensor(np.ones((40, 8), np.float32), requires_grad=True))
+    norm = inspect.cost(tape).nodes[0]
+    assert norm.backward == pytest.approx(left * norm.backward_exact)
 
 
 def test_errors_of_batch_norm():

@@ -10,8 +10,9 @@ output a tensor, and ``index_on``, both in `nesting`.
 - `node`: one recorded call of a primitive.
 - `record` calls a primitive and appends a node to the tape. It reads the tape of this thread from `context`.
 - `tape` holds the nodes. ``gradients`` checks what is wanted (`wanted`), and runs a sweep.
-- `sweep` goes through the nodes in reverse: ``advance`` to a node that has an estimator, ``draw`` its cotangent,
-  ``apply`` and ``pull`` by the VJP rules, ``accumulate`` at the inputs. `results` checks the rules of other people.
+- `sweep` goes through the nodes in reverse: ``advance`` to a node that has an estimator, ``draw`` its cotangent
+  (`drawing`), ``apply`` and ``pull`` by the VJP rules, ``accumulate`` at the inputs. `results` checks the rules of
+  other people.
 
 For ``linear(x, w, vjp=Mask(0.25))`` the way is: `minigrad.ops.linear` calls ``record``, which calls ``_linear`` and
 makes a ``Node``. Later ``Tape.gradients`` makes a ``Sweep``, and ``Tape.run`` drives it. At the node ``draw`` calls

@@ -15,10 +15,11 @@ import numpy as np
 
 from minigrad.engine.complete import check_complete
 from minigrad.engine.context import CONTEXT, TapeError
+from minigrad.engine.drawing import draw
 from minigrad.engine.lift import lifted_saved, pulled_tensor, reaches
 from minigrad.engine.nesting import suspended, taken
 from minigrad.engine.node import Node
-from minigrad.engine.sweep import Sweep, draw, start_cotangent, starting
+from minigrad.engine.sweep import Sweep, start_cotangent, starting
 from minigrad.engine.tangents import multilinear
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.engine.wanted import arrived

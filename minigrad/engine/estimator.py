@@ -48,6 +48,9 @@ class Estimator:
         upper bounds then, and the cost of a backward pass is known when it was taken.
     unbiased : bool
         Whether E[ĝ | g] = g. True unless a subclass says otherwise.
+    takes_rows : bool
+        Whether ``sample`` takes `minigrad.structure.Rows`, of which an estimator nearer to the loss kept some, as they
+        are. Elsewhere they are made dense first. False unless the class says otherwise itself.
 
     Examples
     --------
@@ -68,21 +71,25 @@ class Estimator:
     budget: float = 1.0
     adapts: bool = False
     unbiased: bool = True
+    takes_rows: bool = False
     _trusted: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         # The library's own estimators keep to the contract, which its tests see to.
         cls._trusted = is_own(cls)
+        if not cls._trusted and "takes_rows" not in vars(cls):
+            cls.takes_rows = False  # what it changes of its parent may expect an array
 
     # Any, so that a subclass may say Node or Node | None as it likes; nodes themselves stand above this file.
-    def sample(self, g: Array, node: Any, rng: np.random.Generator) -> Cotangent:
+    # `g` is an array unless the estimator takes rows; so a subclass may write Array, as most do.
+    def sample(self, g: Any, node: Any, rng: np.random.Generator) -> Cotangent:
         """One draw of ĝ.
 
         Parameters
         ----------
-        g : ndarray
-            The cotangent that arrives at the node, dense.
+        g : ndarray, or Rows where it ``takes_rows``
+            The cotangent that arrives at the node.
         node : Node
             The node, for estimators that look at what it saved; None when called by hand.
         rng : numpy.random.Generator
@@ -115,7 +122,7 @@ class Estimator:
         shown = [f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_") and isinstance(v, simple)]
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    def outcomes(self, g: Array, node: Any = None) -> Iterator[tuple[float, Cotangent]]:
+    def outcomes(self, g: Any, node: Any = None) -> Iterator[tuple[float, Cotangent]]:
         """Every possible ĝ with its probability, where the support is finite.
 
         Raises
@@ -128,7 +135,7 @@ class Estimator:
             "Write `outcomes(self, g, node)` if its support is finite, or use draws."
         )
 
-    def distortion(self, g: Array, node: Any = None) -> float:
+    def distortion(self, g: Any, node: Any = None) -> float:
         """E‖ĝ − g‖² in closed form, where one is known.
 
         Raises

@@ -14,11 +14,11 @@ from typing import Any
 
 from minigrad.arrays import HALF, SINGLE
 from minigrad.engine.context import CONTEXT, Recorder
+from minigrad.engine.drawing import checked
 from minigrad.engine.estimator import Estimator, estimator_hint
 from minigrad.engine.node import Node
 from minigrad.engine.primitive import Primitive
 from minigrad.engine.results import read_only
-from minigrad.engine.sweep import checked
 from minigrad.streams import Domain, generator, give_back, lend
 
 __all__ = ["check_save", "saving", "sketch_residuals"]

@@ -14,17 +14,15 @@ import numpy as np
 
 from minigrad.arrays import plain, wide
 from minigrad.engine.context import TapeError
-from minigrad.engine.estimator import Estimator
+from minigrad.engine.drawing import arriving, draw
 from minigrad.engine.nesting import index_on, stands_on
 from minigrad.engine.node import Node
-from minigrad.engine.primitive import is_own
-from minigrad.engine.results import explain_read_only, handed_back, pulled, read_only, real, returned, sum_to_shape
+from minigrad.engine.results import pulled, real, sum_to_shape
 from minigrad.engine.tensor import Tensor, TensorLike, not_recorded, traced
-from minigrad.streams import Domain, generator, give_back, lend
-from minigrad.structure import Cotangent, Rows, Structured, add, dense, share
+from minigrad.structure import Cotangent, Rows, add, share
 from minigrad.typing import Array
 
-__all__ = ["Sweep", "checked", "draw", "sketch", "start_cotangent", "starting"]
+__all__ = ["Sweep", "start_cotangent", "starting"]
 
 
 class Sweep:
@@ -82,8 +80,11 @@ class Sweep:
         other.shares = dict(self.shares)
         return other
 
-    def advance(self) -> tuple[Node, Array] | None:
-        """Go on to the next node that has an estimator; return it with its cotangent, or None at the end."""
+    def advance(self) -> tuple[Node, Cotangent] | None:
+        """Go on to the next node that has an estimator; return it with its cotangent, or None at the end.
+
+        The cotangent is `Rows` where they came and the estimators take them; else an array.
+        """
         nodes, pending, keep, random = self.nodes, self.pending, self.keep, self.random
         for index in range(self.position, -1, -1):
             g = pending[index]
@@ -95,7 +96,7 @@ class Sweep:
             node = nodes[index]
             if node._vjp is not None and (random is None or index in random):
                 self.position = index - 1
-                return node, dense(g)
+                return node, arriving(node, g)
             self.pull(node, g, range(len(node.parents)))
         self.position = -1
         return None
@@ -106,7 +107,7 @@ class Sweep:
             if parent is not None:
                 self.pull(node, g, (edge,))
 
-    def draw(self, node: Node, g: Array, key: int) -> list[Cotangent]:
+    def draw(self, node: Node, g: Cotangent, key: int) -> list[Cotangent]:
         """One random cotangent for each input of a node; a sweep that is recorded has another way."""
         drawn = draw(node, g, key)
         if isinstance(node.vjp, dict) or getattr(node.vjp, "adapts", False):
@@ -198,60 +199,6 @@ def travelling(g: Cotangent, dtype: np.dtype[Any]) -> Cotangent:
     """A cotangent in the dtype of what it belongs to; for float16 in float32, for it may be added to others."""
     dtype = wide(dtype)
     return g if g.dtype == dtype else g.astype(dtype)
-
-
-def draw(node: Node, g: Array, key: int) -> list[Cotangent]:
-    """One random cotangent for each input of a node.
-
-    Draws are keyed by (key, node, input), so that making one node exact shifts the draws of no other.
-    """
-    estimator = node._vjp
-    if isinstance(estimator, Estimator):  # one draw serves every input
-        return [drawn(estimator, g, node, key, 0)] * len(node.parents)
-    out: list[Cotangent] = [g] * len(node.parents)
-    for estimator, (edge,) in node.draws():
-        out[edge] = drawn(estimator, g, node, key, edge + 1)
-    return out
-
-
-def drawn(estimator: Estimator, g: Array, node: Node, key: int, number: int) -> Cotangent:
-    """One draw of an estimator; those of the library do not keep the generator, and get one that is lent."""
-    if not estimator._trusted:
-        return sketch(estimator, g, node, generator(Domain.BACKWARD, key, node.index, number))
-    rng = lend(Domain.BACKWARD, key, node.index, number)
-    cotangent = sketch(estimator, g, node, rng)
-    give_back(rng)
-    return cotangent
-
-
-def sketch(estimator: Estimator, g: Array, node: Node, rng: np.random.Generator) -> Cotangent:
-    """Call ``estimator.sample``; one that is not the library's own gets a view, and what it returns is checked."""
-    if estimator._trusted:
-        drawn = estimator.sample(g, node, rng)
-        return drawn if drawn.dtype == g.dtype else drawn.astype(g.dtype)
-    try:
-        out = estimator.sample(read_only(g), node, rng)
-    except ValueError as error:
-        explain_read_only(error, f"{node.label}: {estimator!r}", "the cotangent")
-        raise
-    return checked(out, estimator, g, node)
-
-
-def checked(out: Any, estimator: Estimator, g: Array, node: Node) -> Cotangent:
-    """The cotangent that an estimator returned, in the dtype of ``g``; raise if it is not one."""
-    shape = out.shape if isinstance(out, Structured) else np.shape(out)
-    if shape != g.shape:
-        raise ValueError(
-            f"{node.label}: {estimator!r} returned a cotangent of shape {shape} for one of shape {g.shape}; it "
-            "must be an array or a structured cotangent of the same shape"
-        )
-    who = f"{node.label}: {estimator!r} returned"
-    if not is_own(estimator.sample):
-        out = handed_back(out, who)
-    elif not isinstance(out, Structured):
-        out = returned(out, who)
-    cotangent: Cotangent = out if out.dtype == g.dtype else out.astype(g.dtype)
-    return cotangent
 
 
 def starting(tape: Any, y: Tensor) -> tuple[str, int]:

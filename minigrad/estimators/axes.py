@@ -45,6 +45,8 @@ class Axis:
         How many axes an array must have for it to have such units.
     instead : str, optional
         What to do with an array that has fewer.
+    stored : callable, optional
+        ``stored(rows) -> Rows or None``: the same `Rows` with one entry for each unit; None where they are no units.
     """
 
     structure: type[Structured]
@@ -55,6 +57,7 @@ class Axis:
     samples: bool = False
     needs: int = 0
     instead: str = ""
+    stored: Callable[[Rows], Rows | None] = lambda rows: None
 
     def kept(self, fraction: float) -> Kept:
         """The structure in which this fraction of the units is kept."""
@@ -111,6 +114,10 @@ def _gather_samples(g: Array, indices: Array, scale: Array) -> Structured:
     return Entries.gather(g, indices, scale) if g.ndim < 2 else Rows.gather_samples(g, indices, scale)
 
 
+def _whole(g: Rows) -> Rows | None:
+    return g if g.whole_samples else None
+
+
 def _slices(axis: int, needs: int, instead: str) -> Axis:
     """Entries of one axis, which all other axes share; counted from the end."""
 
@@ -133,8 +140,12 @@ def _slices(axis: int, needs: int, instead: str) -> Axis:
 
 AXES = {
     "column": Axis(Columns, Columns.count, _column_squares, Columns.gather, -1),
-    "row": Axis(Rows, Rows.count, lambda *a: _row_squares(*a).reshape(-1), Rows.gather),
-    "sample": Axis(Rows, lambda shape: shape[0] if shape else 1, _sample_squares, _gather_samples, samples=True),
+    "row": Axis(
+        Rows, Rows.count, lambda *a: _row_squares(*a).reshape(-1), Rows.gather, stored=lambda rows: rows.unfolded
+    ),
+    "sample": Axis(
+        Rows, lambda shape: shape[0] if shape else 1, _sample_squares, _gather_samples, samples=True, stored=_whole
+    ),
     "head": _slices(
         -3,
         4,

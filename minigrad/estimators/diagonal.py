@@ -9,10 +9,13 @@ import numpy as np
 
 from minigrad.estimators.axes import AXES, AxisName, nonzero_units
 from minigrad.estimators.budgeted import all_finite
+from minigrad.estimators.designs import DesignName
 from minigrad.estimators.dual import Dual
 from minigrad.estimators.named import check_choice
-from minigrad.estimators.selection import DesignName, UnitSampler
+from minigrad.estimators.scores import operand_norms
+from minigrad.estimators.selection import UnitSampler
 from minigrad.estimators.text import register
+from minigrad.structure import Rows
 from minigrad.theory.least_probabilities import least_probabilities
 from minigrad.theory.water_filling import fill_floor
 from minigrad.typing import Array, Shape
@@ -97,6 +100,8 @@ class DiagonalSketch(Dual, UnitSampler):
     ([1.0, 0.5, 0.5, 0.0], 2.0)
     """
 
+    takes_rows = True
+
     budget: float = field()
     axis: AxisName = "column"
     target: Target = "cotangent"
@@ -117,7 +122,7 @@ class DiagonalSketch(Dual, UnitSampler):
         UnitSampler.__post_init__(self)
         check_choice(self, "target", self.target, TARGETS)
 
-    def scores(self, g: Array, node: Node | None = None) -> Array:
+    def scores(self, g: Array, node: Node | None = None, among: Rows | None = None) -> Array:
         """The scores that the inclusion probabilities are made for: one for each unit, up to a common factor.
 
         Parameters
@@ -126,19 +131,17 @@ class DiagonalSketch(Dual, UnitSampler):
             The cotangent.
         node : Node, optional
             Its operands are looked at.
+        among : Rows, optional
+            Where the units are few that arrived: which they are; ``g`` is what is stored of them.
 
         Returns
         -------
         ndarray of float64, shape (units,)
         """
         squares = AXES[self.axis].squares
-        if self.target == "cotangent" or node is None or node.primitive.operands is None:
+        rows, columns = (None, None) if self.target == "cotangent" else operand_norms(node, self.axis, among)
+        if rows is None and columns is None:
             return squares(g, None, None)
-        rows, columns = node.norms
-        if self.axis == "column":
-            rows = None  # the bound ‖G_j‖²‖X‖²: the same factor for every column
-        elif self.axis != "element":
-            columns = None
         if self.target == "input":
             return squares(g, None, columns)
         if self.target == "weight":
@@ -149,30 +152,38 @@ class DiagonalSketch(Dual, UnitSampler):
         return sum((s / s.sum() for s in both if s.sum() > 0), np.zeros_like(both[0]))
 
     def probabilities(self, g: Array, node: Node | None = None) -> Array:
+        return self._optimal(g, node, None)
+
+    def _among(self, g: Array, node: Node | None, among: Rows) -> Array:
+        return self._optimal(g, node, among)
+
+    def _optimal(self, g: Array, node: Node | None, among: Rows | None) -> Array:
         axis = AXES[self.axis]
+        units = axis.count((g if among is None else among).shape)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            scores = self.scores(g, node)
+            scores = self.scores(g, node, among)
+            certain = self.target == "cotangent" and g.dtype == np.float32  # such squares do not vanish in float64
             if not 1e-200 < float(scores.sum()) < 1e200:
                 if not all_finite(g):
-                    return np.ones(axis.count(g.shape))  # what is not finite is not to be left out
+                    return np.ones(scores.size)  # what is not finite is not to be left out
                 # Probabilities do not depend on the scale of G, but squares of very large or small numbers do.
                 top = float(np.abs(g).max())
                 if top == 0:
-                    return np.zeros(axis.count(g.shape))
+                    return np.zeros(scores.size)
                 g = g.astype(np.float64) / top
-                scores = self.scores(g, node)
+                scores, certain = self.scores(g, node, among), False
                 if not 0 < float(scores.sum()) < np.inf:  # the operands are all zero, or beyond squaring
                     scores = axis.squares(g, None, None)
         hidden = np.flatnonzero(scores == 0)
         if hidden.size:
-            hidden = hidden[nonzero_units(g, self.axis, hidden)]
+            hidden = hidden[:0] if certain else hidden[nonzero_units(g, self.axis, hidden)]
         if self.relative_distortion is None:
-            total, least = self.budget * scores.size, FLOOR * self.budget
+            total, least = self.budget * units, FLOOR * self.budget
             # `theory.optimal_probabilities` with a lower bound, without its look at weights that were looked at here.
             p = fill_floor(np.sqrt(scores), total - least * hidden.size, least)
         else:
             p = least_probabilities(scores, self.relative_distortion)
-            least = FLOOR * float(p.mean())
+            least = FLOOR * float(p.sum()) / units
             if p.min() < least:
                 p = least_probabilities(scores, self.relative_distortion, lower=least)
         p[hidden] = least

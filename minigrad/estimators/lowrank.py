@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigrad.estimators.budgeted import Budgeted
+from minigrad.estimators.designs import DESIGNS, DesignName
 from minigrad.estimators.dual import Dual
 from minigrad.estimators.named import check_budget, check_choice
-from minigrad.estimators.selection import DESIGNS, DesignName
 from minigrad.estimators.text import register
 from minigrad.structure import Cotangent, Factors, Kept, matrix_shape, squared_norms
 from minigrad.theory.least_probabilities import least_probabilities

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigrad.estimators.axes import AXES, AxisName
+from minigrad.estimators.designs import DesignName
 from minigrad.estimators.dual import Dual
-from minigrad.estimators.selection import DesignName, Selection, UnitSampler
+from minigrad.estimators.selection import Selection, UnitSampler
 from minigrad.estimators.text import register
 from minigrad.typing import Array
 
@@ -60,6 +61,7 @@ class Mask(Dual, Selection):
     """
 
     adapts = False
+    takes_rows = True
 
     def __init__(
         self,

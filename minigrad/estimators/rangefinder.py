@@ -15,9 +15,9 @@ import numpy as np
 
 from minigrad.counts import whole
 from minigrad.estimators.budgeted import Budgeted
+from minigrad.estimators.designs import DESIGNS, DesignName
 from minigrad.estimators.lowrank import LowRankSketch
 from minigrad.estimators.named import check_budget, check_choice
-from minigrad.estimators.selection import DESIGNS, DesignName
 from minigrad.estimators.text import register
 from minigrad.streams import Domain, as_generator, generator
 from minigrad.structure import Cotangent, Factors, Kept, dense, matrix_shape, squared_norms

@@ -1,100 +1,40 @@
 """Estimators that keep some units of a cotangent, each with a known probability, and divide it by that.
 
 Index conventions: j runs over the n units (columns, rows, …) of G; p_j is the inclusion probability of unit j. What a
-unit is says `minigrad.estimators.axes`; how units go together when they are drawn says a *design*.
+unit is says `minigrad.estimators.axes`; how units go together when they are drawn, `minigrad.estimators.designs`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.engine.estimator import LISTABLE_BITS, TooManyOutcomes
 from minigrad.estimators.axes import AXES, AxisName
 from minigrad.estimators.budgeted import Budgeted, all_finite, as_cotangent
+from minigrad.estimators.designs import DESIGNS, DesignName
 from minigrad.estimators.inclusion import checked_probabilities
 from minigrad.estimators.named import check_budget, check_choice
-from minigrad.estimators.systematic import draw_systematic, systematic_outcomes
 from minigrad.streams import Domain, as_generator
-from minigrad.structure import Cotangent, Kept, Structured, dense
-from minigrad.theory.joint_probabilities import DesignName
+from minigrad.structure import Cotangent, Kept, Rows, Structured, dense
 from minigrad.typing import Array, Seed, Shape
 
 if TYPE_CHECKING:
     from minigrad.engine.node import Node
 
-__all__ = ["DESIGNS", "Design", "DesignName", "Selection", "UnitSampler"]
-
-
-@dataclass(frozen=True)
-class Design:
-    """A way to draw units.
-
-    Parameters
-    ----------
-    draw : callable
-        ``draw(p, rng) -> indices``: the units that are kept, increasing.
-    outcomes : callable
-        ``outcomes(p) -> iterator of (probability, indices)``.
-    """
-
-    draw: Callable[[Array, np.random.Generator], Array]
-    outcomes: Callable[[Array], Iterator[tuple[float, Array]]]
-
-
-def draw_poisson(p: Array, rng: np.random.Generator) -> Array:
-    """Keep each unit independently of the others; the number kept is random.
-
-    Examples
-    --------
-    >>> draw_poisson(np.array([1.0, 0.0, 1.0]), np.random.default_rng(0)).tolist()
-    [0, 2]
-    """
-    return (rng.random(p.size) < p).nonzero()[0]
-
-
-def poisson_outcomes(p: Array) -> Iterator[tuple[float, Array]]:
-    """All 2ᵏ sets for k units that are neither certain nor impossible.
-
-    Raises
-    ------
-    TooManyOutcomes
-        If k is more than 20.
-
-    Examples
-    --------
-    >>> [(probability, kept.tolist()) for probability, kept in poisson_outcomes(np.array([0.25, 1.0]))]
-    [(0.75, [1]), (0.25, [0, 1])]
-    """
-    certain = p >= 1
-    uncertain = np.flatnonzero((p > 0) & ~certain)
-    if uncertain.size > LISTABLE_BITS:
-        raise TooManyOutcomes(
-            f"independent draws of {uncertain.size} units have 2^{uncertain.size} outcomes, too many to list; "
-            'use fewer units, design="systematic", or draws'
-        )
-    for choice in itertools.product((False, True), repeat=uncertain.size):
-        kept = certain.copy()
-        kept[uncertain] = choice
-        chances = np.where(choice, p[uncertain], 1 - p[uncertain])
-        yield float(chances.prod()), np.flatnonzero(kept)
-
-
-DESIGNS = {
-    "poisson": Design(draw_poisson, poisson_outcomes),
-    "systematic": Design(draw_systematic, systematic_outcomes),
-}
+__all__ = ["Selection", "UnitSampler"]
 
 
 class UnitSampler(Budgeted):
     """Keeps unit j of G with probability p_j as G_j / p_j; a subclass says what the p_j are.
 
     The units go together as the field ``design`` says; a subclass without this field writes ``draw`` and ``sets``.
+
+    Rows or samples that an estimator nearer to the loss kept are drawn among themselves, where ``takes_rows``: the
+    others are zero and have no part in it. Methods then get what is stored as ``g``, and `Rows` as ``among``.
     """
 
     axis: AxisName
@@ -152,15 +92,32 @@ class UnitSampler(Budgeted):
         return AXES[self.axis].squares(g, None, None)
 
     def sample(self, g: Any, node: Node | None = None, rng: Seed = None) -> Cotangent:
-        if type(g) is not np.ndarray or g.dtype.kind != "f":  # called by hand
-            g = as_cotangent(g)
+        g, among = self._stored(g)
         if self.budget == 1 or not g.size:
-            return g
-        p = self._inclusion(g, node)
-        kept = self._gather(g, p, self.draw(g, p, as_generator(Domain.SAMPLE, rng)))
+            return g if among is None else among
+        kept = self._kept(g, node, as_generator(Domain.SAMPLE, rng), among)
         # A look at all of G would cost as much as a small budget saves; what was left out need not be read at all.
         values = kept if isinstance(kept, np.ndarray) else kept.parts[0]
-        return kept if np.isfinite(values).all() or all_finite(g) else g
+        if not np.isfinite(values).all() and not all_finite(g):
+            return g if among is None else among
+        return kept if among is None else self._placed(kept, among)
+
+    def _kept(self, g: Array, node: Node | None, rng: np.random.Generator, among: Rows | None) -> Structured:
+        p = self._inclusion(g, node, among)
+        return self._gather(g, p, self.draw(g, p, rng))
+
+    def _stored(self, g: Any) -> tuple[Array, Rows | None]:
+        """The array to look at: all of a cotangent; or the stored units, with the `Rows` that say which they are."""
+        if type(g) is np.ndarray and g.dtype.kind == "f":
+            return g, None
+        among = AXES[self.axis].stored(g) if type(g) is Rows and self.takes_rows else None
+        return (as_cotangent(g), None) if among is None else (among.values, among)
+
+    @staticmethod
+    def _placed(kept: Cotangent, among: Rows) -> Rows:
+        """Units that were drawn among those that arrived, as units of the whole."""
+        assert isinstance(kept, Rows)
+        return Rows(kept.values, among.indices[kept.indices], among.shape)
 
     def factor(self, g: Array, node: Node | None, rng: np.random.Generator) -> Array:
         """1/p_j on the units that are kept, and 0 on the others; 1 on those that are zero, and so never drawn."""
@@ -172,19 +129,31 @@ class UnitSampler(Budgeted):
         scale = 1 / np.where(p > 0, p, 1)[kept]
         return dense(AXES[self.axis].gather(np.ones_like(g), kept, scale.astype(g.dtype)))
 
-    def _outcomes(self, g: Array, node: Node | None) -> Iterator[tuple[float, Cotangent]]:
-        p = self._inclusion(g, node)
-        for probability, kept in self.sets(g, p):
-            yield probability, self._gather(g, p, kept)
+    def outcomes(self, g: Any, node: Node | None = None) -> Iterator[tuple[float, Cotangent]]:
+        g, among = self._stored(g)
+        if self._untouched(g):
+            return iter([(1.0, g if among is None else among)])
+        return self._outcomes(g, node, among)
 
-    def _distortion(self, g: Array, node: Node | None) -> float:
+    def _outcomes(self, g: Array, node: Node | None, among: Rows | None = None) -> Iterator[tuple[float, Cotangent]]:
+        p = self._inclusion(g, node, among).astype(np.float64, copy=False)
+        for probability, chosen in self.sets(g, p):
+            kept = self._gather(g, p, chosen)
+            yield probability, kept if among is None else self._placed(kept, among)
+
+    def distortion(self, g: Any, node: Node | None = None) -> float:
+        g, among = self._stored(g)
+        return 0.0 if self._untouched(g) else self._distortion(g, node, among)
+
+    def _distortion(self, g: Array, node: Node | None, among: Rows | None = None) -> float:
         """E‖ĝ − g‖² = Σ_j (1/p_j − 1)‖G_j‖² (THEORY.md §2); the same however the units go together."""
-        p = self._inclusion(g, node)
+        p = self._inclusion(g, node, among).astype(np.float64, copy=False)
         squares = self.squared_norms(g)
         seen = (p > 0) & (p < 1)  # squares may be infinite, and 0·∞ is not 0
         return float(((1 - p[seen]) / p[seen]) @ squares[seen])
 
     def _rare(self, g: Array, level: float, node: Node | None) -> Array | None:
+        # `rare` is asked for exact cotangents.
         units = np.flatnonzero(self._inclusion(g, node) < level)
         return dense(AXES[self.axis].gather(g, units, np.ones(units.size, g.dtype)))
 
@@ -197,9 +166,13 @@ class UnitSampler(Budgeted):
     def _gather(self, g: Array, p: Array, kept: Array) -> Structured:
         return AXES[self.axis].gather(g, kept, (1 / p[kept]).astype(g.dtype))
 
-    def _inclusion(self, g: Array, node: Node | None) -> Array:
-        p = self.probabilities(g, node)
+    def _inclusion(self, g: Array, node: Node | None, among: Rows | None = None) -> Array:
+        p = self.probabilities(g, node) if among is None else self._among(g, node, among)
         return p if self._trusted else checked_probabilities(p, g, self, node)
+
+    def _among(self, g: Array, node: Node | None, among: Rows) -> Array:
+        """The inclusion probability of each stored unit, for an estimator that ``takes_rows``."""
+        return self.probabilities(g, node)
 
 
 @dataclass(frozen=True, repr=False)

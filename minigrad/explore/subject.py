@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.engine.drawing import sketch
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.node import Node
-from minigrad.engine.sweep import Sweep, sketch
+from minigrad.engine.sweep import Sweep
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.engine.wanted import arrived

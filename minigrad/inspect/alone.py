@@ -13,16 +13,16 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from minigrad.engine.drawing import draw, sketch
 from minigrad.engine.estimator import Estimator, TooManyOutcomes
 from minigrad.engine.node import Node
-from minigrad.engine.sweep import draw, sketch
 from minigrad.fingerprint import FingerprintError, describe
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.moments import count_outcomes, node_outcomes
 from minigrad.inspect.probes import Moments, Probes, listed_moments, surely_off
 from minigrad.streams import Domain, draw_key, generator
-from minigrad.structure import dense
+from minigrad.structure import Cotangent, dense
 from minigrad.typing import Array
 
 __all__ = ["biased_alone", "fixed", "moments_of_one", "sketches_draw_nothing", "states", "worst_node"]
@@ -68,7 +68,7 @@ def sketches_draw_nothing(target: InspectionTarget) -> bool:
     return True
 
 
-def _draws_nothing(estimator: Estimator, g: Array, node: Node) -> bool:
+def _draws_nothing(estimator: Estimator, g: Cotangent, node: Node) -> bool:
     try:
         copy.deepcopy(estimator)
     except Exception:  # whatever it holds, such as a tape, does not say why it cannot be copied
@@ -118,7 +118,7 @@ def biased_alone(
     return found
 
 
-def _worth_pulling(node: Node, g: Array) -> bool:
+def _worth_pulling(node: Node, g: Cotangent) -> bool:
     """True if the outcomes of a node can be listed, and are few, or have another mean than its cotangent."""
     try:
         count = count_outcomes(node, g, LISTED)
@@ -130,6 +130,7 @@ def _worth_pulling(node: Node, g: Array) -> bool:
                 mean += probability * dense(cotangent)
     except (TooManyOutcomes, NotImplementedError):
         return False
+    g = dense(g)
     rounding = 64 * float(np.finfo(g.dtype).eps) * float(np.abs(g).max(initial=0.0))
     return any(bool((np.abs(mean - g) > rounding).any()) for mean in means)
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from minigrad.engine.sweep import draw
+from minigrad.engine.drawing import draw
 from minigrad.inspect.gradients import squared_distances
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.structure import Cotangent
-from minigrad.typing import Array
 
 __all__ = ["Increment", "increments"]
 
@@ -28,14 +27,14 @@ class Increment:
     ----------
     index : int
         The node, by its index on the tape.
-    arrived : ndarray
+    arrived : ndarray or structured cotangent
         The cotangent that arrived there, before the estimator of this node.
     before, after : sequence of ndarray or structured cotangent
         H_{k−1} and H_k, one for each inspected tensor.
     """
 
     index: int
-    arrived: Array
+    arrived: Cotangent
     before: Sequence[Cotangent]
     after: Sequence[Cotangent]
 
@@ -57,7 +56,7 @@ def increments(target: InspectionTarget, key: int, exact: Sequence[Cotangent] | 
     """
     sweep = target.sweep()
     known = exact
-    last: tuple[int, Array, Sequence[Cotangent]] | None = None
+    last: tuple[int, Cotangent, Sequence[Cotangent]] | None = None
     while (stop := sweep.advance()) is not None:
         node, g = stop
         before = known

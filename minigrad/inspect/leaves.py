@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad.engine.drawing import draw
 from minigrad.engine.node import save_text
-from minigrad.engine.sweep import Sweep, draw
+from minigrad.engine.sweep import Sweep
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.engine.wanted import arrived, check_wrt

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minigrad.engine.drawing import checked
 from minigrad.engine.estimator import Estimator, TooManyOutcomes
 from minigrad.engine.node import Node
 from minigrad.engine.results import read_only
-from minigrad.engine.sweep import checked
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.estimators import WholeGradient
@@ -211,13 +211,13 @@ def paths(target: InspectionTarget, limit: int) -> list[int]:
     return counts
 
 
-def count_outcomes(node: Node, g: Array, limit: int) -> int:
+def count_outcomes(node: Node, g: Cotangent, limit: int) -> int:
     """The number of joint outcomes of the estimators of a node; each is counted to ``limit`` + 1 and no further."""
     each = (itertools.islice(estimator.outcomes(read_only(g), node), limit + 1) for estimator, _ in node.draws())
     return math.prod(sum(1 for _ in found) for found in each)
 
 
-def check_count(stop: tuple[Node, Array], limit: int) -> None:
+def check_count(stop: tuple[Node, Cotangent], limit: int) -> None:
     """Raise at once if the first node alone has too many outcomes: each of them leads to at least one gradient."""
     if count_outcomes(*stop, limit) > limit:
         raise too_many(limit)
@@ -232,7 +232,7 @@ def too_many(limit: int) -> TooManyOutcomes:
     )
 
 
-def node_outcomes(node: Node, g: Array, limit: int) -> Iterator[tuple[float, list[Cotangent]]]:
+def node_outcomes(node: Node, g: Cotangent, limit: int) -> Iterator[tuple[float, list[Cotangent]]]:
     """Every set of cotangents, one for each input, that the estimators of one node can give."""
     draws = node.draws()
     if not draws:
@@ -253,7 +253,7 @@ def node_outcomes(node: Node, g: Array, limit: int) -> Iterator[tuple[float, lis
             yield chance, out
 
 
-def listed(estimator: Estimator, g: Array, node: Node) -> Iterator[tuple[float, Cotangent]]:
+def listed(estimator: Estimator, g: Cotangent, node: Node) -> Iterator[tuple[float, Cotangent]]:
     """The outcomes of one estimator, checked on the way: cotangents of the right shape, probabilities that sum to 1."""
     total = 0.0
     for probability, outcome in estimator.outcomes(read_only(g), node):

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from minigrad.engine.drawing import draw
 from minigrad.engine.node import Node
-from minigrad.engine.sweep import draw
 from minigrad.inspect.gradients import rows_of
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.streams import Domain, child
@@ -120,14 +120,14 @@ class KeptShares:
         sweep = target.sweep()
         while (stop := sweep.advance()) is not None:
             node, g = stop
-            self.exact[node.index] = int(np.count_nonzero(g))
+            self.exact[node.index] = _nonzero(g)
             sweep.apply(node, [g] * len(node.parents))
         self.kept = dict.fromkeys(self.exact, 0.0)
         self.came = dict.fromkeys(self.exact, 0.0)
 
-    def add(self, node: Node, g: Array, cotangents: Sequence[Cotangent]) -> None:
+    def add(self, node: Node, g: Cotangent, cotangents: Sequence[Cotangent]) -> None:
         """Take in what arrived at a node in one draw, and what that left there, for each of its inputs."""
-        self.came[node.index] += int(np.count_nonzero(g)) / max(self.exact[node.index], 1)
+        self.came[node.index] += _nonzero(g) / max(self.exact[node.index], 1)
         edges = [edges[0] for _, edges in node.draws() if edges]
         least = min((_nonzero(cotangents[k]) for k in edges), default=self.exact[node.index])
         self.kept[node.index] += least / max(self.exact[node.index], 1)

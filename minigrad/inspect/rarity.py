@@ -59,7 +59,7 @@ def rare_parts(
     total = [np.zeros(g.shape, np.float64) for g in exact]
     sweep = target.sweep()
     while (stop := sweep.advance()) is not None:
-        node, g = stop
+        node, g = stop[0], dense(stop[1])
         parts = _parts(node, g, kept, draws, events)
         if any(part.any() for part in parts):
             rest = sweep.copy()

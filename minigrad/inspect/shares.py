@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from minigrad.counts import MOST_DRAWS, count
-from minigrad.engine.sweep import draw
+from minigrad.engine.drawing import draw
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.leaves import InspectionTarget

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from minigrad.counts import MOST_DRAWS, count
-from minigrad.engine.sweep import draw
+from minigrad.engine.drawing import draw
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.leaves import InspectionTarget

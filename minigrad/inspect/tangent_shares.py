@@ -75,10 +75,11 @@ class Tangents:
             parts.append(total)
         return parts
 
-    def squares(self, node: Node, g: Array, cotangents: Sequence[Cotangent]) -> Array:
+    def squares(self, node: Node, g: Cotangent, cotangents: Sequence[Cotangent]) -> Array:
         """⟨J v, d⟩² for each direction v, where d is what a draw at a node added to its cotangent g."""
         products: Any = 0.0
+        arrived = dense(g)
         for (_, edges), along in zip(node.draws(), self.by_node[node.index], strict=True):
-            error = dense(cotangents[edges[0]]) - g
+            error = dense(cotangents[edges[0]]) - arrived
             products = products + along @ error.reshape(-1)
         return np.asarray(np.square(products, dtype=np.float64))

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from minigrad.counts import MOST_DRAWS, count
+from minigrad.engine.drawing import draw
 from minigrad.engine.node import vjp_text
-from minigrad.engine.sweep import draw
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.estimators import WholeGradient
@@ -170,7 +170,7 @@ def variance(
 
 def _taken_apart(
     target: InspectionTarget, key: int, start: Sequence[Cotangent], tangents: Tangents | None
-) -> Iterator[tuple[int, Array, Array, Sequence[Cotangent], Array]]:
+) -> Iterator[tuple[int, Cotangent, Array, Sequence[Cotangent], Array]]:
     """One draw by node: the index, the cotangent that arrived, squares, and the gradient so far with what it added.
 
     The squares are those of the increment, or along each direction. Then the last node alone says what was added, for
@@ -222,7 +222,7 @@ def _summary(table: Array, totals: Array) -> tuple[list[float], list[float], lis
     return means, [part.error for part in parts], off.tolist(), total
 
 
-def _exact_sweep(target: InspectionTarget) -> tuple[list[Array], dict[int, Array]]:
+def _exact_sweep(target: InspectionTarget) -> tuple[list[Array], dict[int, Cotangent]]:
     """The exact gradient, one array for each tensor, and the exact cotangent at each random node."""
     cotangents = {}
     sweep = target.sweep()

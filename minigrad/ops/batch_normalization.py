@@ -19,7 +19,7 @@ from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.gain_and_bias import are_arrays, check_features, count_flops, pull_bias, pull_gain, scale_and_shift
-from minigrad.structure import column_sums, matrix
+from minigrad.structure import Cotangent, Rows, column_sums, matrix
 from minigrad.typing import Array
 
 __all__ = ["batch_norm"]
@@ -37,6 +37,20 @@ def _batch_x(g: Array, saved: Saved) -> Array:
     out += rows
     out -= column_sums(rows) / rows.dtype.type(len(rows))
     out *= factor
+    return out.reshape(g.shape)
+
+
+def _batch_x_rows(g: Rows, saved: Saved) -> Cotangent:
+    """Of kept rows what they are scaled to, and of all rows the affine rest, which takes sums over the kept alone."""
+    factor = saved["gain"] * saved["inverse"]
+    if not saved["training"]:
+        return Rows(g.values * factor, g.indices, g.shape)
+    kept = g.unfolded
+    normal = matrix(saved["normal"])
+    share = factor / normal.dtype.type(-len(normal))
+    out = normal * (np.einsum("ij,ij->j", kept.values, np.take(normal, kept.indices, axis=0)) * share)
+    out += column_sums(kept.values) * share
+    out[kept.indices] = kept.values * factor + np.take(out, kept.indices, axis=0)
     return out.reshape(g.shape)
 
 
@@ -161,5 +175,12 @@ def batch_norm(
     return record(_batch_norm, (x, gain, bias), {"mean": mean, "var": var, "eps": eps, "observe": observe}, vjp=vjp)
 
 
+_batch_norm.structured(
+    Rows,
+    x=_batch_x_rows,
+    gain=lambda g, saved: pull_gain(g.values, {"normal": g.take(saved["normal"])}),
+    bias=lambda g, saved: column_sums(matrix(g.values)),
+)
+
 # As for the rows, see `minigrad.ops.normalization`.
-count_flops(_batch_norm, 7.0, (8.0, 2.0, 1.0))
+count_flops(_batch_norm, 7.0, (8.0, 2.0, 1.0), rest=lambda node, kept: 2.0 if node.saved["training"] else 0.0)

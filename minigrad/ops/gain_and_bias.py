@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,16 +52,19 @@ def scale_and_shift(normal: Array, gain: Array, bias: Array) -> Array:
 
 
 def count_flops(
-    of: Primitive, forward: float, backward: tuple[float, ...], samples: tuple[bool, ...] = (False, False, False)
+    of: Primitive,
+    forward: float,
+    backward: tuple[float, ...],
+    rest: Callable[[Node, Kept], float] = lambda node, kept: 0.0,
 ) -> None:
     """So many operations for each entry of x that is worked on: forward, and for ∂x, ∂gain and any ∂bias.
 
-    Where ``samples`` says so, kept rows spare work as whole samples only.
+    Of those for ∂x so many as ``rest`` says are done for all entries, however few rows were kept.
     """
 
     def backward_flops(node: Node, edge: int, kept: Kept) -> float:
-        share = rows_kept(kept) if kept.samples or not samples[edge] else 1.0
-        return backward[edge] * share * math.prod(node.shape)
+        always = rest(node, kept) if edge == 0 else 0.0
+        return (always + (backward[edge] - always) * rows_kept(kept)) * math.prod(node.shape)
 
     of.forward_flops = lambda node: forward * math.prod(node.shape)
     of.backward_flops = backward_flops

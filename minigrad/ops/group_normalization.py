@@ -19,7 +19,7 @@ from minigrad.engine.record import record
 from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.gain_and_bias import are_arrays, check_features, count_flops, pull_bias, pull_gain, scale_and_shift
-from minigrad.structure import Rows, column_sums, matrix
+from minigrad.structure import Cotangent, Rows, column_sums, matrix
 from minigrad.typing import Array
 
 __all__ = ["group_norm"]
@@ -27,24 +27,77 @@ __all__ = ["group_norm"]
 Saved = dict[str, Any]
 
 
+def _by_pixel(a: Array) -> Array:
+    return a.reshape(len(a), math.prod(a.shape[1:-1]), a.shape[-1])
+
+
+def _pixel_sums(by_pixel: Array) -> Array:
+    """The sum over pixels, as `minigrad.structure.column_sums` forms it, for each sample."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.ones(by_pixel.shape[1], by_pixel.dtype) @ by_pixel)
+
+
 def _group_mean(a: Any, groups: int) -> Any:
     """The mean of each group of each sample, for every channel of it: of shape (samples, 1, …, 1, channels)."""
     samples, channels = a.shape[0], a.shape[-1]
     size = channels // groups
-    by_channel = a.reshape(samples, math.prod(a.shape[1:-1]), channels).mean(axis=1)
+    if isinstance(a, np.ndarray):
+        pixels = _by_pixel(a)
+        by_channel = _pixel_sums(pixels) / a.dtype.type(pixels.shape[1])
+    else:
+        by_channel = a.reshape(samples, math.prod(a.shape[1:-1]), channels).mean(axis=1)
     by_group = by_channel.reshape(samples, groups, size).mean(axis=2)
     return np.repeat(by_group, size, axis=1).reshape(samples, *(1,) * (len(a.shape) - 2), channels)
 
 
 def _group_x(g: Array, saved: Saved) -> Array:
     normal, groups = saved["normal"], saved["groups"]
-    out = g * saved["gain"]
-    along = _group_mean(out * normal, groups)
     if not are_arrays(g, saved):
-        return (out - _group_mean(out, groups) - normal * along) * saved["inverse"]
-    out -= _group_mean(out, groups)
-    out -= normal * along
-    out *= saved["inverse"]
+        out = g * saved["gain"]
+        return (out - _group_mean(out, groups) - normal * _group_mean(out * normal, groups)) * saved["inverse"]
+    by_pixel = _by_pixel(g)
+    out = _affine_rest(_pixel_sums(by_pixel), np.einsum("npc,npc->nc", by_pixel, _by_pixel(normal)), saved)
+    out += g * (saved["gain"] * saved["inverse"])
+    return out
+
+
+def _affine_rest(sums: Array, along: Array, saved: Saved) -> Array:
+    """−(mean(A) + X̂·mean(A·X̂)) / s, with A = G·gain, of the sums of G and of G·X̂ over the pixels of each sample."""
+    normal, groups, inverse = saved["normal"], saved["groups"], saved["inverse"]
+    samples, channels = sums.shape
+    size = channels // groups
+
+    def mean(of: Array) -> Any:
+        by_group = (of * saved["gain"]).reshape(samples, groups, size).sum(axis=2)
+        by_group /= by_group.dtype.type(-size * math.prod(normal.shape[1:-1]))
+        return np.repeat(by_group, size, axis=1).reshape(inverse.shape) * inverse
+
+    out: Array = normal * mean(along)
+    out += mean(sums)
+    return out
+
+
+_whole_samples = by_sample(_group_x)
+
+
+def _group_x_rows(g: Rows, saved: Saved) -> Cotangent:
+    """Kept samples stay so; of kept pixels only the sums over a group are spread over all of it."""
+    if g.whole_samples:
+        return _whole_samples(g, saved)
+    samples, channels = g.shape[0], g.shape[-1]
+    pixels = math.prod(g.shape[1:-1])
+    starts = np.searchsorted(g.indices, np.arange(samples) * pixels)
+    some = np.flatnonzero(np.diff(starts, append=len(g.indices)))
+    sums = np.zeros((2, samples, channels), g.dtype)
+    if some.size:
+        for total, part in zip(sums, (g.values, g.values * g.take(saved["normal"])), strict=True):
+            total[some] = np.add.reduceat(part, starts[some], axis=0)
+    out = _affine_rest(sums[0], sums[1], saved)
+    factor = (saved["gain"] * saved["inverse"]).reshape(samples, channels)
+    put = np.take(factor, g.indices // pixels, axis=0)
+    put *= g.values
+    put += g.take(out)
+    matrix(out)[g.indices] = put
     return out
 
 
@@ -137,10 +190,10 @@ def group_norm(
 # Kept samples: every sample is normalised by itself.
 _group_norm.structured(
     Rows,
-    x=by_sample(_group_x),
+    x=_group_x_rows,
     gain=lambda g, saved: pull_gain(g.values, {"normal": g.take(saved["normal"])}),
     bias=lambda g, saved: column_sums(matrix(g.values)),
 )
 
-# As for the rows, see `minigrad.ops.normalization`; but for ∂x kept pixels are made dense.
-count_flops(_group_norm, 7.0, (9.0, 2.0, 1.0), samples=(True, False, False))
+# As for the rows, see `minigrad.ops.normalization`.
+count_flops(_group_norm, 7.0, (9.0, 2.0, 1.0), rest=lambda node, kept: 0.0 if kept.samples else 2.0)

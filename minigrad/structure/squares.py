@@ -43,7 +43,10 @@ def squared_norms(array: Array, axis: int) -> Array:
         doubtful = ~((sums > 1e-25) & (sums < 1e35))
         sums = np.asarray(sums, dtype=np.float64)
         if doubtful.any():
-            if axis == -2 and array.ndim == 2:
+            if axis == -1:
+                part = array[doubtful].astype(np.float64)
+                sums[doubtful] = np.einsum("...i,...i->...", part, part)
+            elif array.ndim == 2:
                 part = array[:, doubtful].astype(np.float64)
                 sums[doubtful] = np.einsum("ij,ij->j", part, part)
             else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,6 +19,10 @@ __all__ = ["drain", "drain_box", "drain_floor", "fill", "fill_box", "fill_floor"
 
 PASSES = 50
 """Three to six are usual; behind that the slower search through all breakpoints takes over."""
+
+
+MANY = 2048
+"""Items; more take longer to sort than to count a few times."""
 
 
 def fill(q: Array, total: float) -> Array:
@@ -37,25 +42,22 @@ def fill(q: Array, total: float) -> Array:
 
 
 def fill_floor(q: Array, total: float, floor: float) -> Array:
-    """Water-filling with unit costs and one lower bound for all positive weights: q = √w, one sort.
+    """Water-filling with unit costs and one lower bound for all positive weights: q = √w.
 
-    In increasing order the items that rest on the bound come first and the saturated ones last. A level τ tells which
-    are which, and they tell the level that would be theirs; where the two agree it is exact. Σ p_j falls as τ rises, so
-    every level that was tried is an end of the bracket that the next one must lie in.
+    A level τ tells which items rest on the bound and which are saturated, and they tell the level that would be theirs;
+    where the two agree it is exact. Many items are counted afresh at each level, few are sorted once.
+    Σ p_j falls as τ rises, so every level that was tried is an end of the bracket that the next one must lie in.
     """
     count = int(np.count_nonzero(q))
     if total >= count:
         return np.sign(q)
     if floor * count > total * (1.0 + 1e-12):
         _refuse_floor(floor * count, total)
-    ordered = np.sort(q)[q.size - count :]
-    sums = np.concatenate([[0.0], ordered.cumsum()])
-    low, high, level = 0.0, math.inf, float(sums[-1]) / total
+    sides = _counted(q, count) if q.size > MANY else _ordered(q, count)
+    low, high, level = 0.0, math.inf, float(q.sum()) / total
     for _ in range(PASSES):
-        resting = int(ordered.searchsorted(floor * level, "right"))
-        certain = int(ordered.searchsorted(level, "left"))
-        between = float(sums[certain] - sums[resting])
-        left = total - floor * resting - (count - certain)
+        resting, certain, between = sides(floor * level, level)
+        left = total - floor * resting - certain
         if between <= left * level:
             high = level
         else:
@@ -76,6 +78,30 @@ def fill_floor(q: Array, total: float, floor: float) -> Array:
     filled = np.minimum(q, level)  # before the division, which might overflow
     filled /= level
     return np.where(q > 0.0, np.maximum(filled, floor), 0.0)
+
+
+def _ordered(q: Array, count: int) -> Callable[[float, float], tuple[int, int, float]]:
+    """Count the positive items that are at most a first level, and at least a second; and add up those between."""
+    ordered = np.sort(q)[q.size - count :]
+    sums = np.concatenate([[0.0], ordered.cumsum()])
+
+    def sides(low: float, high: float) -> tuple[int, int, float]:
+        resting, below = int(ordered.searchsorted(low, "right")), int(ordered.searchsorted(high, "left"))
+        return resting, count - below, float(sums[below] - sums[resting])
+
+    return sides
+
+
+def _counted(q: Array, count: int) -> Callable[[float, float], tuple[int, int, float]]:
+    """The same without a sort."""
+
+    def sides(low: float, high: float) -> tuple[int, int, float]:
+        above, certain = q > low, q >= high
+        certain &= above
+        over, most = int(np.count_nonzero(above)), int(np.count_nonzero(certain))
+        return count - over, most, float(q.sum(where=above ^ certain))
+
+    return sides
 
 
 def fill_box(w: Array, c: Array, floor: Array, total: float) -> Array:
