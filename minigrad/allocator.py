@@ -6,13 +6,13 @@ and fetches it anew, page by page and zeroed, which took a tenth of a transforme
 glibc learns from what is freed: a block that came from the system by itself, as large ones do, shows when it is given
 back that blocks of this size come and go; from then on it takes them from its heap, and keeps twice as much of that.
 ``import minigrad`` shows it a block of the largest size that it learns from, at once and untouched. Whoever does not
-want that sets the environment variable ``MALLOC_TRIM_THRESHOLD_=131072`` (glibc's own, and its default) before Python
-starts: glibc then learns nothing. `keep_memory` goes further.
+want that sets the environment variable ``MINIGRAD_KEEP_MEMORY=0`` before the import. `keep_memory` goes further.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 
 import numpy as np
@@ -31,16 +31,18 @@ LEARNT = 32 * 2**20 - 2**13
 def show_large_block() -> None:
     """Make and free one block that is never touched: glibc then keeps up to 64 MiB of freed memory for the next arrays.
 
-    Other C libraries just take it back. It takes some microseconds, and no memory.
+    Other C libraries just take it back. It takes some microseconds, and no memory. It is left out where the environment
+    says ``MINIGRAD_KEEP_MEMORY=0``.
     """
-    np.empty(LEARNT, np.uint8)
+    if os.environ.get("MINIGRAD_KEEP_MEMORY") != "0":
+        np.empty(LEARNT, np.uint8)
 
 
 def keep_memory() -> bool:
     """Let this process keep all the memory that arrays give back, and use it again for the next ones.
 
-    As it is imported, minigrad lets glibc keep 64 MiB, and arrays of up to 32 MiB (see `minigrad.allocator`). This is
-    for larger ones.
+    As it is imported, minigrad lets glibc keep 64 MiB, and arrays of up to 32 MiB, unless the environment variable
+    ``MINIGRAD_KEEP_MEMORY`` is 0. This is for larger ones.
     Call it once, before training. It changes the allocator of the whole process: the process stays as large as it ever
     was, and large arrays come from the heap. Nothing else changes; results are the same bits. The command line does it
     by itself.

@@ -96,6 +96,8 @@ class Domain(Enum):
     """A direction of the parameters, along which the shares of nodes in a variance are measured; by number."""
     AROUND = 28, 1
     """The key of the backward pass of a tape around others; by how many of them stood within one another."""
+    SAMPLER = 29, 1
+    """The draws of a sampler, of the training data; by step, or by pass."""
 
     def __init__(self, number: int, places: int):
         self.word, self.places = MARK + number, places

@@ -165,6 +165,13 @@ def linear(draw: Any) -> Case:
 
 
 @st.composite
+def loss_weights(draw: Any, shape: tuple[int, ...]) -> Any:
+    """None, or weights for losses of a shape: of each, or of the first axes."""
+    axes = draw(st.integers(-1, len(shape)))
+    return draw(points(shape[:axes])) if axes > 0 else None
+
+
+@st.composite
 def cross_entropy(draw: Any) -> Case:
     lead = draw(hnp.array_shapes(min_dims=0, max_dims=2, max_side=3))
     classes = draw(st.integers(1, 4))
@@ -172,6 +179,7 @@ def cross_entropy(draw: Any) -> Case:
     settings = {
         "label_smoothing": draw(st.sampled_from([0.0, 0.2])),
         "reduction": draw(st.sampled_from(["mean", "sum", "none"])),
+        "weights": draw(loss_weights(tuple(lead))),
     }
     if draw(st.booleans()):
         targets = draw(hnp.arrays(np.int64, lead, elements=st.integers(0, classes - 1)))
@@ -184,7 +192,8 @@ def cross_entropy(draw: Any) -> Case:
 @st.composite
 def mse(draw: Any) -> Case:
     shape, reduction = draw(shapes), draw(st.sampled_from(["mean", "sum", "none"]))
-    return lambda x, y: ops.mse(x, y, reduction=reduction), [draw(points(shape)), draw(points(shape))]
+    weights = draw(loss_weights(shape))
+    return lambda x, y: ops.mse(x, y, reduction=reduction, weights=weights), [draw(points(shape)), draw(points(shape))]
 
 
 TABLE: dict[str, st.SearchStrategy[Case]] = {

@@ -1,20 +1,17 @@
 """Every benchmark program runs at a tiny size, and the peers of a case find the same loss and gradients. Nothing is
 timed."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 from benchmarks import accuracy, reference
 from benchmarks.catalogue import CASES
 from benchmarks.measure import Measured, check_agreement, chosen, verdicts
+from benchmarks.peers import missing
 from benchmarks.program import KEPT, Case, Held, Target
 from benchmarks.run import held_rows
 from benchmarks.worker import peak_bytes
 
 from minigrad import datasets, nn
-
-WITHOUT = () if importlib.util.find_spec("torch") else ("torch",)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -22,7 +19,7 @@ def test_programs_run_and_agree(name):
     case = CASES[name]
     results = {}
     for own, make in case.programs.items():
-        if own.startswith("torch") and WITHOUT:
+        if missing(own):
             continue
         program = make(True)
         if program.result is not None:

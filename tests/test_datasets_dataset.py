@@ -111,3 +111,17 @@ def test_a_drawn_subset_depends_on_the_seed_alone_and_keeps_samples_with_their_l
 def test_a_subset_that_cannot_be_is_refused(options, error, says):
     with pytest.raises(error, match=says):
         toy().subset(**options)
+
+
+def test_one_against_rest():
+    x = np.zeros((4, 2), np.float32)
+    data = Dataset("three", x, np.array([0, 2, 1, 2]), x[:2], np.array([2, 0]), ("a", "b", "c"))
+    two = data.one_against_rest(2)
+    assert two.y_train.tolist() == [0, 1, 0, 1] and two.y_test.tolist() == [1, 0]
+    assert two.y_train.dtype == np.int64 and two.classes == ("not c", "c") and two.x_train is data.x_train
+    with pytest.raises(ValueError, match="one_against_rest: label=3"):
+        data.one_against_rest(3)
+    with pytest.raises(TypeError, match="one_against_rest: label"):
+        data.one_against_rest(0.5)
+    with pytest.raises(ValueError, match="no rest"):
+        Dataset("one", x, np.zeros(4, np.int64), x, np.zeros(4, np.int64), ("a",)).one_against_rest(0)

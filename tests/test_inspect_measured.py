@@ -105,14 +105,14 @@ def test_every_operation_is_counted():
     measured.variance({"0": 1.0, "2": 1.0})
     assert measured.backward_flops - before > batches * count.backward
     before = measured.backward_flops
-    measured.layers(HALF)
-    assert measured.backward_flops - before == batches * (count.backward + 2 * count.backward_exact)
+    measured.noise(HALF)  # a random sweep, an exact one, one below each of two nodes, and scores; those of a mask
+    assert measured.backward_flops - before >= batches * (count.backward + 3 * count.backward_exact)
 
 
-def test_contributions_are_measured_at_no_more_than_a_half():
-    """At budget 1 nothing is added, and the weight would be 0/0."""
-    at_one, at_half = measure().layers({"0": 1.0, "2": 1.0}), measure().layers(HALF)
-    assert at_one.weights.tolist() == at_half.weights.tolist() and (at_half.weights > 0).all()
+def test_the_pilot_is_at_no_more_than_a_half():
+    """At budget 1 nothing is added, and the gain would be 0/0."""
+    at_one, at_half = measure().noise({"0": 1.0, "2": 1.0}), measure().noise(HALF)
+    assert at_one.gains.tolist() == at_half.gains.tolist() and (at_half.gains > 0).all()
 
 
 def test_an_exact_layer_is_left_out():

@@ -42,6 +42,7 @@ CASES = {
     "Tanh": (lambda: nn.Tanh(), (3, 4)),
     "TransformerBlock": (lambda: nn.TransformerBlock(4, 2, rng=0), TOKENS),
     "the model bagnet": (lambda: nn.models.build("bagnet", (6, 6, 1), 2, rng=0, width=2), (2, 6, 6, 1)),
+    "the model bagnet_group": (lambda: nn.models.build("bagnet_group", (6, 6, 1), 2, rng=0, width=2), (2, 6, 6, 1)),
     "the model mlp": (lambda: nn.models.build("mlp", (4,), 2, rng=0, hidden=(3,)), (3, 4)),
     "the model vit": (lambda: nn.models.build("vit", (4, 4, 1), 2, rng=0, width=4, depth=1, heads=2), (2, 4, 4, 1)),
 }

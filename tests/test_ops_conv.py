@@ -13,9 +13,9 @@ from test_structure import every
 import minigrad as mg
 from minigrad import inspect, ops
 from minigrad.estimators import DiagonalSketch, Mask, TopK
+from minigrad.ops import patches as patches_module
 from minigrad.ops import windows as windows_module
-from minigrad.ops.windows import Windows
-from minigrad.structure import Columns, Entries, Factors, Kept, Rows, dense
+from minigrad.structure import Columns, Entries, Factors, Kept, Rows, dense, matrix, matrix_shape
 from minigrad.testing import assert_gradients_close
 
 # Kernel, stride, padding: single pixels, overlapping windows, gaps between them, more padding than kernel.
@@ -83,6 +83,58 @@ def test_structured_rules_equal_the_dense_rule(kernel, stride, padding):
         agree(tape.nodes[0], by_line)
 
 
+# Kernel, stride, padding, dilation, groups: with so many values that a sparse product adds them up.
+LARGE = [
+    (3, 1, 1, 1, 1), (3, 1, 0, 1, 1), (3, 2, 1, 1, 1), ((3, 2), (2, 1), (1, 0), 1, 1), (3, 1, 2, 2, 1), (2, 2, 0, 1, 1),
+    (1, 1, 0, 1, 1), (1, 2, 0, 1, 1), (1, 3, 2, 1, 1), (2, 1, 2, 1, 1), (3, 1, 1, 1, 2), (1, 2, 0, 1, 2),
+    (3, 2, 1, 1, 4),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation", "groups"), LARGE)
+def test_what_is_kept_gives_the_numbers_of_the_dense_products(kernel, stride, padding, dilation, groups, dtype):
+    """At shares below and above that at which the products are done as if all had been kept."""
+    kernel = np.broadcast_to(kernel, 2)
+    x, w = normal(0, 3, 12, 11, 8, dtype=dtype), normal(1, *kernel, 8 // groups, 12, dtype=dtype)
+    leaves = [mg.Tensor(a, requires_grad=True) for a in (x, w)]
+    with mg.Tape() as tape:
+        y = ops.conv2d(*leaves, None, stride, padding, dilation, groups)
+    node, g, rng = tape.nodes[0], normal(2, *y.shape, dtype=dtype), np.random.default_rng(3)
+    error = 2e-5 if dtype == np.float32 else 1e-12
+    for share in (0.0, 0.05, 0.5, 0.74, 0.95, 1.0):
+        rows, columns = matrix_shape(y.shape)
+        pixels, channels = [np.sort(rng.permutation(n)[: round(share * n)]) for n in (rows, columns)]
+        entries = np.flatnonzero(rng.random(g.size) < share)
+        for part in (
+            Rows(matrix(g)[pixels], pixels, g.shape),
+            Columns(matrix(g)[:, channels], channels, g.shape),
+            Entries(g.ravel()[entries], entries, g.shape),
+        ):
+            for edge in range(2):
+                got = dense(node.primitive.pull(part, node.saved, edge))
+                expected = dense(node.primitive.pull(part.dense(), node.saved, edge))
+                assert got.dtype == dtype and got.shape == expected.shape
+                np.testing.assert_allclose(got, expected, rtol=error, atol=error * (1 + abs(expected).max()))
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("stride", [1, 2, (1, 3)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_pixels_stay_pixels_through_a_kernel_of_one_pixel(stride, padding, groups):
+    """Whatever the stride; what stood in the padding is gone, and the positions increase."""
+    x, w = normal(0, 2, 5, 6, 4), normal(1, 1, 1, 4 // groups, 6)
+    with mg.Tape() as tape:
+        y = ops.conv2d(mg.Tensor(x, requires_grad=True), w, None, stride, padding, 1, groups)
+    kept = np.arange(0, matrix_shape(y.shape)[0], 2)
+    g = Rows(normal(2, len(kept), 6), kept, y.shape)
+    node = tape.nodes[0]
+    got = node.primitive.pull(g, node.saved, 0)
+    assert isinstance(got, Rows) and got.shape == x.shape and len(got.indices) <= len(kept)
+    assert (np.diff(got.indices) > 0).all() and (padding > 0 or len(got.indices) == len(kept))
+    np.testing.assert_allclose(got.dense(), node.primitive.pull(g.dense(), node.saved, 0), rtol=1e-12, atol=1e-12)
+
+
 def test_blocks_of_samples_give_the_same(monkeypatch):
     """im2col is made in blocks; where one ends must not matter."""
     tape, y, leaves = node_of((3, 3), 1, 1, images=(5, 4, 4))
@@ -97,6 +149,15 @@ def test_blocks_of_samples_give_the_same(monkeypatch):
         again = [y.data, *tape.gradients(y, leaves, g), z.data, *strided.gradients(z, others, h)]
         for got, expected in zip(again, whole, strict=True):
             np.testing.assert_allclose(got, expected, rtol=1e-13, atol=1e-13)
+
+
+def test_blocks_of_kept_pixels_give_the_same(monkeypatch):
+    tape, y, _ = node_of((3, 3), 1, 1, images=(5, 4, 4))
+    kept = np.arange(0, 80, 3)
+    g = Rows(normal(1, len(kept), 4), kept, y.shape)
+    for size in (1, 2 * 2 * 27 * 8, 2 * 7 * 27 * 8):  # one window, two and seven at a time
+        monkeypatch.setattr(patches_module, "BLOCK_BYTES", size)
+        agree(tape.nodes[0], g)
 
 
 def test_float32_stays_float32_under_every_structure():
@@ -292,17 +353,6 @@ def test_empty_batches_and_channels():
             y, pullback = mg.vjp(lambda *a, s=stride: ops.conv2d(*a, stride=s), np.ones(image), np.ones(kernel))
             assert y.shape == (image[0], 3 - stride, 3 - stride, kernel[3]) and not y.any()
             assert [g.shape for g in pullback(np.ones(y.shape))] == [image, kernel]
-
-
-def test_positions_agree_with_the_view():
-    """Two descriptions of one geometry: where a window's pixels are, and what they hold."""
-    windows = Windows((5, 4), (3, 2), (2, 1), (1, 2))
-    x = normal(1, 3, 5, 4, 2)
-    flat = windows.padded(x).reshape(-1, 2)
-    pixels = np.array([0, 7, 20, 3 * np.prod(windows.out) - 1])
-    picked = np.stack([flat[at] for at in windows.positions(pixels)], axis=1)
-    viewed = windows.view(x).reshape(-1, 6, 2)[pixels]
-    np.testing.assert_array_equal(picked, viewed)
 
 
 def test_entries_fall_back_to_dense():

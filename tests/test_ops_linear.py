@@ -9,6 +9,7 @@ from test_structure import every
 import minigrad as mg
 from minigrad import ops
 from minigrad.structure import Columns, Dense, Entries, Factors, Kept, Rows, dense
+from minigrad.structure import entries as entries_module
 
 LEADS = [(), (1,), (5,), (2, 3), (2, 1, 3)]
 
@@ -99,6 +100,26 @@ def test_flops_by_hand():
     assert of.backward_flops(node, 0, Kept(Rows, 0.2)) == 48
     # Rank 1 of at most 5: L (5×1) and R (1×6) each meet one operand with n = 4, 2·4·(5 + 6) operations.
     assert of.backward_flops(node, 1, Kept(Factors, 0.2)) == pytest.approx(88)
+
+
+def test_entries_are_counted_as_the_products_that_are_taken():
+    """Whole ones where these are small or many entries were kept: a sparse product would take longer."""
+    large, small = [node_of(np.ones((rows, 256)), np.ones((64, 256)))[0] for rows in (128, 2)]
+    product = 2 * 128 * 256 * 64
+    of = large.primitive
+    assert [of.backward_flops(large, k, Kept(Entries, 0.1)) for k in (0, 1)] == [product, product]
+    assert of.backward_flops(large, 0, Kept(Entries, 0.05)) == pytest.approx(0.05 * product)
+    assert of.backward_flops(small, 0, Kept(Entries, 0.01)) == 2 * 2 * 256 * 64
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 1.0])
+def test_entries_give_the_same_by_sparse_and_by_whole_products(sparse, share, monkeypatch):
+    monkeypatch.setattr(entries_module, "sparse_pays", lambda *_: sparse)
+    rng = np.random.default_rng(0)
+    node, _ = node_of(rng.standard_normal((9, 2, 4)), rng.standard_normal((6, 4)), rng.standard_normal(6))
+    kept = np.flatnonzero(rng.random(108) < share)
+    agree(node, Entries(rng.standard_normal(len(kept)), kept, (9, 2, 6)))
 
 
 def test_flops_of_a_deeper_batch():

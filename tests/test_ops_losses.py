@@ -69,6 +69,49 @@ def test_mse():
         np.testing.assert_allclose(ops.mse(a, b, reduction=reduction).data, expected, rtol=1e-13)
 
 
+WEIGHTS = np.array([0.5, 2.0, 0.0, 1.5])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["cross_entropy", "mse"])
+def test_weights_multiply_each_loss_and_mean_divides_by_the_number(name, dtype):
+    x = X.astype(dtype)
+    loss, y = (ops.cross_entropy, LABELS) if name == "cross_entropy" else (ops.mse, x[::-1].copy())
+    each = loss(x, y, reduction="none").data
+    weighted = WEIGHTS.astype(dtype).reshape((4,) + (1,) * (each.ndim - 1)) * each
+    for reduction, expected in [("none", weighted), ("sum", weighted.sum()), ("mean", weighted.sum() / each.size)]:
+        for weights in (WEIGHTS, WEIGHTS.tolist(), np.broadcast_to(WEIGHTS, each.T.shape).T):
+            got = loss(x, y, reduction=reduction, weights=weights).data
+            assert got.dtype == dtype
+            np.testing.assert_allclose(got, expected, rtol=2e-6)
+        (pulled,) = mg.vjp(lambda x, r=reduction: loss(x, y, reduction=r, weights=WEIGHTS), x)[1](np.ones_like(got))
+        (plain,) = mg.vjp(lambda x, r=reduction: loss(x, y, reduction=r), x)[1](np.ones_like(got))
+        assert pulled.dtype == dtype
+        np.testing.assert_allclose(pulled, WEIGHTS[:, None] * plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("loss, y", [(ops.cross_entropy, LABELS), (ops.mse, X[::-1].copy())])
+def test_weights_of_one_change_no_bit(loss, y, dtype):
+    found = [mg.value_and_grad(lambda x, w=w: loss(x, y, weights=w))(X.astype(dtype)) for w in (None, np.ones(4))]
+    assert found[0][0] == found[1][0] and np.array_equal(found[0][1], found[1][1])
+
+
+def test_weights_of_sequences_are_by_sample_or_by_position():
+    x, y = X.reshape(2, 2, 3), LABELS.reshape(2, 2)
+    each = ops.cross_entropy(x, y, reduction="none").data
+    for weights in ([2.0, 3.0], [[2.0, 2.0], [3.0, 3.0]]):
+        got = ops.cross_entropy(x, y, weights=weights).item()
+        assert got == pytest.approx((2 * each[0].sum() + 3 * each[1].sum()) / 4)
+    assert ops.cross_entropy(X[0], 0, weights=2.0).item() == pytest.approx(2 * ops.cross_entropy(X[0], 0).item())
+
+
+def test_weights_are_not_differentiated():
+    w = mg.Tensor(WEIGHTS, requires_grad=True)
+    with mg.Tape(), pytest.raises(TypeError, match="'weights' is not differentiable"):
+        ops.cross_entropy(X, LABELS, weights=w)
+
+
 @pytest.mark.parametrize(
     "call, message",
     [
@@ -90,6 +133,11 @@ def test_mse():
         (lambda: ops.cross_entropy(X[:0], LABELS[:0]), "the batch is empty"),
         (lambda: ops.mse(X, X[:, :1]), r"mse: .*one shape.*\(4, 3\).*\(4, 1\)"),
         (lambda: ops.mse(X, X, reduction="avg"), "reduction='avg' is unknown"),
+        (lambda: ops.cross_entropy(X, LABELS, weights=[1.0, 2.0]), r"weights have shape \(2,\).*\(4,\)"),
+        (lambda: ops.cross_entropy(X, LABELS, weights=2.0), r"weights have shape \(\)"),
+        (lambda: ops.cross_entropy(X, LABELS, weights=["a"] * 4), r"weights have .*dtype <U1"),
+        (lambda: ops.cross_entropy(X, LABELS, weights=[1.0, np.nan, 1.0, 1.0]), "weights hold a value that is not fin"),
+        (lambda: ops.mse(X, X, weights=np.ones((4, 2))), r"weights have shape \(4, 2\).*\(4, 3\)"),
         (lambda: ops.softmax(X, axis=2), "softmax: axis 2 is out of bounds"),
         (lambda: ops.log_softmax(X, axis=-3), "log_softmax: axis -3 is out of bounds"),
     ],

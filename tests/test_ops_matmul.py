@@ -97,13 +97,13 @@ def test_flops_by_hand():
     assert [of.backward_flops(node, k, Kept()) for k in (0, 1)] == [240, 240]
     whole = Kept(Rows, 0.2, samples=True)
     assert of.backward_flops(node, 0, Kept(Columns, 0.2)) == of.backward_flops(node, 1, whole) == 48
-    # Products as small as these are taken whole; large ones are visited for their rows, and one alone is for entries.
-    assert [of.backward_flops(node, 1, Kept(kind, 0.2)) for kind in (Rows, Entries)] == [240, 240]
-    assert of.backward_flops(node, 1, Kept(Entries, 0.01)) == pytest.approx(2.4)
+    # Products as small as these are taken whole; large ones are visited for their rows.
+    assert [of.backward_flops(node, 1, Kept(kind, 0.01)) for kind in (Rows, Entries)] == [240, 240]
     large = node_of(np.ones((2, 128, 64)), np.ones((2, 64, 256)))
     assert large.primitive.backward_flops(large, 0, Kept(Rows, 0.25)) == 2 * 2 * 128 * 64 * 256 / 4
+    assert large.primitive.backward_flops(large, 0, Kept(Entries, 0.01)) == pytest.approx(2 * 2 * 128 * 64 * 256 / 100)
     alone = node_of(np.ones((3, 4)), np.ones((4, 5)))
-    assert [of.backward_flops(alone, 0, Kept(kind, 0.25)) for kind in (Rows, Entries)] == [30, 30]
+    assert [of.backward_flops(alone, 0, Kept(kind, 0.25)) for kind in (Rows, Entries)] == [30, 120]
     # Rank 1 of at most 5: L is thin in each batch (2·3 rows), R (1×5) meets the operand of each batch.
     assert of.backward_flops(node, 0, Kept(Factors, 0.2)) == pytest.approx(2 * 4 * (6 + 2 * 5))
     vector = node_of(np.ones((3, 4)), np.ones(4))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minigrad.structure import Columns, Dense, Entries, Factors, Rows, Structured, add, dense, matrix_shape
+from minigrad.structure import Columns, Dense, Entries, Factors, Rows, Slices, Structured, add, dense, matrix_shape
 
 SHAPES = [(4, 3), (5,), (2, 3, 4), (2, 1, 3, 2)]
 
@@ -31,6 +31,10 @@ def every(shape, seed=0, dtype=np.float64):
     left, right = rng.standard_normal((rows, 2)).astype(dtype), rng.standard_normal((2, columns)).astype(dtype)
     yield Factors(left, right, shape), np.einsum("ik,kj->ij", left, right).reshape(shape)
     yield Dense(full), full
+    for axis in range(1 - len(shape), -1):  # beyond the first axis and before the last
+        some = np.flatnonzero(rng.random(shape[axis]) < 0.6)
+        keep = np.isin(np.arange(shape[axis]), some).reshape(-1, *(1,) * (-axis - 1))
+        yield Slices(np.take(full, some, axis), some, shape, axis), full * keep
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -15,6 +15,7 @@ from minigrad import datasets, inspect, nn, ops, optim, training
 from minigrad.estimators import DiagonalSketch, Mask, TopK
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.measured import SMALLEST, MeasuredBatches
+from minigrad.theory import CompoundingNoise
 from minigrad.training import AdaptiveBudget
 
 ADAPTIVE = sys.modules["minigrad.training.adaptive"]
@@ -58,7 +59,7 @@ def test_the_added_variance_is_near_the_fraction_that_was_asked_for():
         noise = inspect.gradient_noise(model, DATA, batch_size=32, batches=40, rng=100 + seed)
         found.append(noise.ratio / fraction)
         (line,) = adapt.log
-        assert 0 < line["added"] < 1.5 * fraction * line["minibatch"] and line["sharing"] in ("common", "water-filled")
+        assert 0 < line["added"] < 1.5 * fraction * line["minibatch"] and line["sharing"] == "shared"
         assert all(SMALLEST <= p < 1 for p in line["budgets"].values())
     assert min(found) > 0.4 and max(found) < 1.4 and np.mean(found) > 0.6, found
 
@@ -78,7 +79,7 @@ def test_the_logged_variance_is_not_optimistic(monkeypatch):
     """In the mean over 150 seeds it is the true variance of the budget that was set: (1/p − 1) E‖∂W‖² of one mask.
 
     E‖g_B‖² of batches of 8 out of 64 is known from all samples. Within 4.5 standard errors: false alarms 7e-6. The
-    variance by which the budgets were chosen is smaller by more than 3: on the draws of the choice it is at its aim.
+    variance by which the budgets were chosen is smaller by more than 2: on the draws of the choice it is at its aim.
     """
     by_choice = []
     choose = ADAPTIVE.cheapest
@@ -116,9 +117,10 @@ def test_the_logged_variance_is_not_optimistic(monkeypatch):
     assert len(logged) > 100
     off, optimistic = np.subtract(logged, truth), np.subtract(by_choice, truth)
     assert abs(np.mean(off)) < 4.5 * np.std(off, ddof=1) / np.sqrt(len(off))
-    assert np.mean(optimistic) < -3 * np.std(optimistic, ddof=1) / np.sqrt(len(off))
-    # The errors of two batches are right in the mean of their squares: here to 35 %.
-    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(off), rel=0.35)
+    assert np.mean(optimistic) < -2 * np.std(optimistic, ddof=1) / np.sqrt(len(off))
+    # The errors of two batches are right in the mean of their squares: relative to the truth, here to 35 %.
+    stated, found = np.divide(errors, truth), np.divide(off, truth)
+    assert np.sqrt(np.mean(np.square(stated))) == pytest.approx(np.sqrt(np.mean(np.square(found))), rel=0.35)
 
 
 def test_more_is_saved_where_more_noise_is_allowed():
@@ -147,18 +149,18 @@ def test_a_fraction_that_the_smallest_budgets_reach_easily():
 
 
 class Told:
-    """Stands for measured batches: the variance is Σ w_l (1/p_l − 1), or what a function makes of it."""
+    """Stands for measured batches: the variance is Σ w_l (1/p_l − 1), and measures ``worse`` times as large."""
 
-    def __init__(self, weights, costs, change=lambda value, budgets: value):
+    def __init__(self, weights, costs, worse=1.0):
         self.names = tuple("abc"[: len(weights)])
-        self.weights, self.costs, self.change = np.array(weights, float), np.array(costs, float), change
+        self.weights, self.costs, self.worse = np.array(weights, float), np.array(costs, float), worse
 
     def variance(self, budgets):
         p = np.array([budgets[name] for name in self.names])
-        return self.change(float(self.weights @ (1 / p - 1)), budgets)
+        return self.worse * float(self.weights @ (1 / p - 1))
 
-    def layers(self, budgets):
-        return inspect.measured.Layers(self.names, self.weights, self.costs)
+    def noise(self, budgets):
+        return CompoundingNoise(self.weights, np.zeros((len(self.weights),) * 2))
 
 
 START = {"a": 0.25, "b": 0.25}
@@ -166,17 +168,15 @@ START = {"a": 0.25, "b": 0.25}
 
 def test_the_cheapest_budgets_of_additive_noise():
     """w = (16, 1), c = (1, 4): p ∝ √(w/c) = 4 : 0.5, so p = (8q, q) and 2/q + 1/q − 17 = 13 at q = 1/10."""
-    found, added, sharing = ADAPTIVE.cheapest(Told([16, 1], [1, 4]), 13.0, START)
-    assert sharing == "water-filled" and 13 / 1.35 < added <= 13
-    assert 1 <= found["b"] / 0.1 < 1.15 and found["a"] == pytest.approx(8 * found["b"])
+    found, added, sharing = ADAPTIVE.cheapest(Told([16, 1], [1, 4]), 13.000001, START)
+    assert sharing == "shared" and added == pytest.approx(13)
+    assert found == pytest.approx({"a": 0.8, "b": 0.1}, rel=1e-5)
 
 
-def test_one_common_budget_where_that_measures_better():
-    def compound(value, budgets):  # unequal budgets are told to be bad
-        return value * (1 + 10 * abs(np.log(budgets["a"] / budgets["b"])))
-
-    found, added, sharing = ADAPTIVE.cheapest(Told([16, 1], [1, 4], compound), 400.0, START)
-    assert sharing == "common" and found["a"] == found["b"] and added == pytest.approx(17 * (1 / found["a"] - 1))
+def test_more_is_kept_where_budgets_measure_worse_than_predicted():
+    found, added, sharing = ADAPTIVE.cheapest(Told([16, 1], [1, 4], worse=2.0), 26.0, START)
+    assert sharing == "shared" and 20 < added <= 26 and found["a"] == pytest.approx(8 * found["b"], rel=1e-4)
+    assert found["b"] >= 0.0999
 
 
 def test_what_saves_hardly_anything_is_not_worth_it():

@@ -168,8 +168,8 @@ largest = min((name for name in rows if name != "all masked"), key=lambda name: 
 assert largest == "6/linear exact" and min(report.by_node, key=report.by_node.get) == 6
 
 # %%
-# How a total cost is best shared among the layers is again a water-filling problem; ``inspect.allocate`` measures
-# the weights and solves it.
+# How a total cost is best shared among the layers is another matter, for the increment of a layer has in it what the
+# layers above enlarge: ``inspect.allocate`` measures how noise compounds, and finds the budgets.
 
 print(f"checked: stated 7.0, found {noise:.6f}")
 plt.show()

@@ -188,6 +188,48 @@ class Dataset:
             centred /= scale
         return replace(self, x_train=x_train.reshape(self.x_train.shape), x_test=x_test.reshape(self.x_test.shape))
 
+    def one_against_rest(self, label: int) -> Dataset:
+        """The same inputs with two classes: one of the old ones, and all the others.
+
+        Few samples matter then once training is under way: with ten classes of equal size, nine tenths are of the rest,
+        and most of these are told apart soon.
+
+        Parameters
+        ----------
+        label : int
+            The class that becomes 1; all others become 0.
+
+        Returns
+        -------
+        Dataset
+            Its name is ``name[label against the rest]``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class, or no other.
+        TypeError
+            If the label is not a whole number.
+
+        Examples
+        --------
+        >>> from minigrad import datasets
+        >>> data = datasets.digits().one_against_rest(8)
+        >>> data.name, data.classes, round(float(data.y_train.mean()), 3)
+        ('digits[8 against the rest]', ('not 8', '8'), 0.097)
+        """
+        label = whole("one_against_rest: label", label, least=0, most=self.num_classes - 1, of="the last class")
+        if self.num_classes < 2:
+            raise ValueError(f"one_against_rest: data set {self.name!r} has one class alone, so there is no rest")
+        chosen = self.classes[label]
+        return replace(
+            self,
+            name=f"{self.name}[{chosen} against the rest]",
+            y_train=(self.y_train == label).astype(np.int64),
+            y_test=(self.y_test == label).astype(np.int64),
+            classes=(f"not {chosen}", chosen),
+        )
+
     def subset(self, train: int | None = None, test: int | None = None, *, seed: int | None = None) -> Dataset:
         """A part of the data, for quick runs.
 

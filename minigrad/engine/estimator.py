@@ -170,6 +170,10 @@ class Estimator:
         """
         return Kept(Dense, 1.0)
 
+    def unfit(self, shape: Shape) -> str:
+        """Why it cannot take a cotangent of this shape; empty where it can. It is asked when it is set at a node."""
+        return ""
+
     def overhead(self, shape: Shape) -> float:
         """Floating-point operations spent on scores, factorisations and rescaling, for the cost model."""
         return 0.0

@@ -144,33 +144,14 @@ class Node:
         TypeError
             On assignment of anything but an estimator, a mapping from inputs to estimators, or None.
         ValueError
-            If a mapping names an input that the operation does not have.
+            If a mapping names an input that the operation does not have, or an estimator keeps units that an output of
+            this shape has not.
         """
         return self._vjp
 
     @vjp.setter
     def vjp(self, value: VJP) -> None:
-        if isinstance(value, Mapping):
-            known = [self.primitive.edge_name(k) for k in range(len(self.parents))]
-            for edge, estimator in value.items():
-                if edge not in known:
-                    raise ValueError(
-                        f"{self.name}: vjp= names the input {edge!r}, but its inputs are {', '.join(known)}"
-                    )
-                if estimator is not None:
-                    self._check(estimator)
-            value = {edge: estimator for edge, estimator in value.items() if estimator is not None}
-        elif value is not None:
-            self._check(value)
-        self._vjp = value
-
-    def _check(self, value: Any) -> None:
-        if isinstance(value, Estimator):
-            return
-        raise TypeError(
-            f"{self.name}: vjp= takes an estimator, a dict from inputs to estimators, or None, got {value!r}; "
-            f"{estimator_hint(value, 'vjp')}"
-        )
+        self._vjp = _chosen(self.primitive, value, len(self.parents), self)
 
     def draws(self) -> list[tuple[Estimator, tuple[int, ...]]]:
         """The estimators of this node, each with the inputs (by position) that one draw of it serves."""
@@ -202,4 +183,27 @@ def vjp_text(node: Node) -> str:
 
 def check_vjp(of: Primitive, vjp: Any, edges: int) -> None:
     """Raise if ``vjp`` is not something that a node of this primitive can take."""
-    Node(0, of, (None,) * edges, ((),) * edges, {}, (), np.dtype(float), "", {}).vjp = vjp
+    _chosen(of, vjp, edges, None)
+
+
+def _chosen(of: Primitive, value: Any, edges: int, node: Node | None) -> VJP:
+    """The choice of VJP for a primitive, checked; for a node, whether it can take its cotangent as well."""
+    if isinstance(value, Mapping):
+        known = [of.edge_name(k) for k in range(edges)]
+        for edge in value:
+            if edge not in known:
+                raise ValueError(f"{of.name}: vjp= names the input {edge!r}, but its inputs are {', '.join(known)}")
+        value = {edge: estimator for edge, estimator in value.items() if estimator is not None}
+    elif value is None:
+        return None
+    for estimator in value.values() if isinstance(value, dict) else [value]:
+        if not isinstance(estimator, Estimator):
+            raise TypeError(
+                f"{of.name}: vjp= takes an estimator, a dict from inputs to estimators, or None, got {estimator!r}; "
+                f"{estimator_hint(estimator, 'vjp')}"
+            )
+        why = "" if node is None else estimator.unfit(node.shape)
+        if node is not None and why:
+            raise ValueError(f"{node.label}: {estimator!r}: {why}")
+    choice: VJP = value
+    return choice

@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from minigrad.engine.rowwise import rowwise_rule
-from minigrad.structure import Cotangent, Kept, Rows, Structured, dense
+from minigrad.engine.rowwise import rowwise_rule, slicewise_rule
+from minigrad.structure import Cotangent, Kept, Rows, Slices, Structured, dense
 from minigrad.typing import Array, Shape
 
 __all__ = ["Kind", "Primitive", "Rule", "Saved", "is_own", "rows_kept"]
@@ -125,6 +125,7 @@ class Primitive:
         self.rules: dict[type, tuple[Rule, ...]] = {np.ndarray: tuple(rules[name] for name in self.inputs)}
         if kind == "elementwise":
             self.rules[Rows] = tuple(rowwise_rule(rules[name]) for name in self.inputs)
+            self.rules[Slices] = tuple(slicewise_rule(rules[name]) for name in self.inputs)
         # In the common case the inputs are the leading arguments, and no names have to be matched.
         self.leading = self.variadic or self.positional[: len(self.inputs)] == list(self.inputs)
         self.forward_flops: Callable[..., float] = output_size
@@ -234,8 +235,8 @@ def input_size(node: Any, edge: int, kept: Any) -> float:
 
 
 def rows_kept(kept: Kept) -> float:
-    """The fraction of its work that is left to an operation whose only cheaper rule is that for kept rows."""
-    return kept.fraction if kept.structure is Rows else 1.0  # other structures are made dense first
+    """The fraction of its work that is left to an operation whose only cheaper rules are those for kept rows."""
+    return kept.fraction if kept.structure in (Rows, Slices) else 1.0  # other structures are made dense first
 
 
 def is_own(thing: Callable[..., Any]) -> bool:

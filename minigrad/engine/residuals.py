@@ -66,6 +66,9 @@ def sketch_residuals(node: Node, save: Mapping[str, Estimator], tape: Recorder) 
         exact = node.saved[name]
         if exact.dtype == HALF:
             exact = exact.astype(SINGLE)
+        why = estimator.unfit(exact.shape)
+        if why:
+            raise ValueError(f"{node.label}: save={{{name!r}: {estimator!r}}}: {why}")
         maker = lend if estimator._trusted else generator  # as in `minigrad.engine.sweep`
         rng = maker(Domain.RESIDUAL, tape.key, node.index, node.primitive.residuals.index(name))
         view = read_only(exact)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.structure import Cotangent, Rows
+from minigrad.structure import Cotangent, Rows, Slices
 
-__all__ = ["by_sample", "rowwise_rule", "take_saved"]
+__all__ = ["by_sample", "rowwise_rule", "slicewise_rule", "take_saved"]
 
 SHAPE_NAMES = ("kept", "shape")
 """Names under which primitives save shapes that begin with the number of samples."""
@@ -42,6 +42,33 @@ def rowwise_rule(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, An
         return Rows(np.broadcast_to(values, g.values.shape), g.indices, g.shape)
 
     return rows_rule
+
+
+def slicewise_rule(rule: Callable[..., Cotangent]) -> Callable[[Slices, dict[str, Any]], Cotangent]:
+    """A VJP rule for Slices, made of the dense rule of an operation that treats all entries of their axis alike.
+
+    Parameters
+    ----------
+    rule : callable
+        ``rule(g, saved)`` for arrays. It must not depend on how many entries there are.
+
+    Returns
+    -------
+    callable
+        Its result is Slices of the shape of the output; the sweep sums it where an input was broadcast.
+    """
+
+    def slices_rule(g: Slices, saved: dict[str, Any]) -> Cotangent:
+        part: dict[str, Any] = {}
+        for name, value in saved.items():
+            if isinstance(value, np.ndarray):  # aligned as NumPy broadcasts, from the back
+                if value.ndim > len(g.shape) or not g.fits(value.shape):
+                    return rule(g.dense(), saved)
+                value = g.of(value)
+            part[name] = value
+        return g.holding(np.broadcast_to(np.asarray(rule(g.values, part)), g.values.shape))
+
+    return slices_rule
 
 
 def by_sample(rule: Callable[..., Cotangent]) -> Callable[[Rows, dict[str, Any]], Cotangent]:

@@ -1,7 +1,7 @@
-"""The units of an axis: one column, one row, one sample or one entry of a cotangent.
+"""The units of an axis: one column, row, sample, head, token or entry of a cotangent.
 
 Index conventions: G has shape (…, m); j runs over its m columns, i over its rows (all leading axes flattened),
-s over the samples of its first axis.
+s over the samples of its first axis. In attention G is (N, heads, tokens, features).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from minigrad.structure import Columns, Entries, Rows, Structured, squared_norms
+from minigrad.structure import Columns, Entries, Kept, Rows, Slices, Structured, squared_norms
 from minigrad.typing import Array, Shape
 
 __all__ = ["AXES", "Axis", "AxisName", "nonzero_units"]
 
-AxisName: TypeAlias = Literal["column", "row", "sample", "element"]
+AxisName: TypeAlias = Literal["column", "row", "sample", "head", "token", "element"]
 """The names of `AXES`."""
 
 
@@ -37,12 +37,33 @@ class Axis:
         each entry is weighted by ``rows`` and ``columns``, None or arrays that broadcast to the shape of ``g``.
     gather : callable
         ``gather(g, indices, scale) -> structured cotangent``: the units, each times its scale.
+    place : int, default 0
+        Along which axis of the stored values the units run.
+    samples : bool, default False
+        Whether a unit is a whole sample.
+    needs : int, default 0
+        How many axes an array must have for it to have such units.
+    instead : str, optional
+        What to do with an array that has fewer.
     """
 
     structure: type[Structured]
     count: Callable[[Shape], int]
     squares: Callable[[Array, Array | None, Array | None], Array]
     gather: Callable[[Array, Array, Array], Structured]
+    place: int = 0
+    samples: bool = False
+    needs: int = 0
+    instead: str = ""
+
+    def kept(self, fraction: float) -> Kept:
+        """The structure in which this fraction of the units is kept."""
+        along = self.place if self.structure is Slices else None
+        return Kept(self.structure, fraction, self.samples, along)
+
+    def unfit(self, shape: Shape) -> str:
+        """Why an array of this shape has no such units; empty where it has."""
+        return "" if len(shape) >= self.needs else f"an array of shape {shape} has none. {self.instead}"
 
 
 def _at_least_one_axis(g: Array) -> Array:
@@ -90,10 +111,42 @@ def _gather_samples(g: Array, indices: Array, scale: Array) -> Structured:
     return Entries.gather(g, indices, scale) if g.ndim < 2 else Rows.gather_samples(g, indices, scale)
 
 
+def _slices(axis: int, needs: int, instead: str) -> Axis:
+    """Entries of one axis, which all other axes share; counted from the end."""
+
+    def count(shape: Shape) -> int:
+        if len(shape) < needs:
+            raise ValueError(f"axis={next(name for name, a in AXES.items() if a is unit)!r}: {unit.unfit(shape)}")
+        return shape[axis]
+
+    def squares(g: Array, rows: Array | None, columns: Array | None) -> Array:
+        count(g.shape)
+        sums = _row_squares(g, rows, columns)
+        return np.moveaxis(sums, axis + 1, 0).reshape(g.shape[axis], -1).sum(axis=1)
+
+    def gather(g: Array, indices: Array, scale: Array) -> Structured:
+        return Slices.gather(g, indices, scale, axis)
+
+    unit = Axis(Slices, count, squares, gather, axis, needs=needs, instead=instead)
+    return unit
+
+
 AXES = {
-    "column": Axis(Columns, Columns.count, _column_squares, Columns.gather),
+    "column": Axis(Columns, Columns.count, _column_squares, Columns.gather, -1),
     "row": Axis(Rows, Rows.count, lambda *a: _row_squares(*a).reshape(-1), Rows.gather),
-    "sample": Axis(Rows, lambda shape: shape[0] if shape else 1, _sample_squares, _gather_samples),
+    "sample": Axis(Rows, lambda shape: shape[0] if shape else 1, _sample_squares, _gather_samples, samples=True),
+    "head": _slices(
+        -3,
+        4,
+        "A head is an entry of axis −3 of (N, heads, tokens, features), as the products of attention have it: set it "
+        "there, as in nn.set_vjp(model, …, where=nn.MultiHeadSelfAttention)",
+    ),
+    "token": _slices(
+        -2,
+        3,
+        "A token is an entry of the axis before the features, shared by all axes before it, as in (N, tokens, "
+        'features): set it at layers of tokens, with where=; without an axis of samples it is axis="row"',
+    ),
     "element": Axis(Entries, math.prod, lambda *a: _entry_squares(*a).reshape(-1), Entries.gather),
 }
 
@@ -109,4 +162,4 @@ def nonzero_units(g: Array, axis: AxisName, indices: Array) -> Array:
     if not indices.size:
         return np.zeros(0, bool)
     values = AXES[axis].gather(g, indices, np.ones(indices.size, g.dtype)).parts[0]
-    return np.asarray(values.any(axis=0) if axis == "column" else values.reshape(indices.size, -1).any(axis=1))
+    return np.asarray(np.moveaxis(values, AXES[axis].place, 0).reshape(indices.size, -1).any(axis=1))

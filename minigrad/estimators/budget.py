@@ -28,7 +28,7 @@ def with_budget(vjp: VJP, budget: float) -> VJP:
     Raises
     ------
     TypeError
-        If an estimator has no field ``budget``.
+        If an estimator has no field ``budget``, as `Priced`.
 
     Examples
     --------
@@ -45,6 +45,12 @@ def with_budget(vjp: VJP, budget: float) -> VJP:
             return changed
         if known and vjp.budget == 1:
             return vjp  # Exact
+        if vjp.adapts:
+            raise TypeError(
+                f"{vjp!r} has no budget to change: what it keeps follows from its own settings and the cotangent. "
+                "Where budgets are set, shared or compared, take an estimator with one, such as DiagonalSketch(0.5), "
+                "or leave the layer exact"
+            )
         raise TypeError(f"{vjp!r} has no field `budget` to change; make its class a dataclass with one")
     return {edge: with_budget(estimator, budget) for edge, estimator in vjp.items()}
 

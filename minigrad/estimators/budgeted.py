@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.arrays import plain
+from minigrad.estimators.axes import AXES
 from minigrad.estimators.named import Named
 from minigrad.streams import Domain, as_generator
 from minigrad.structure import Cotangent, Structured
-from minigrad.typing import Array, Seed
+from minigrad.typing import Array, Seed, Shape
 
 if TYPE_CHECKING:
     from minigrad.engine.node import Node
@@ -43,6 +44,10 @@ class Budgeted(Named):
     def rare(self, g: Any, level: float, node: Node | None = None) -> Array | None:
         g = as_cotangent(g)
         return np.zeros_like(g) if self._untouched(g) else self._rare(g, level, node)
+
+    def unfit(self, shape: Shape) -> str:
+        axis = AXES.get(getattr(self, "axis", ""))
+        return "" if axis is None or self.budget == 1 else axis.unfit(shape)
 
     def _untouched(self, g: Array) -> bool:
         return self.budget == 1 or not g.size or not all_finite(g)

@@ -40,7 +40,7 @@ class DiagonalSketch(Dual, UnitSampler):
     ----------
     budget : float
         The expected fraction kept, in (0, 1].
-    axis : {"column", "row", "sample", "element"}, default "column"
+    axis : {"column", "row", "sample", "head", "token", "element"}, default "column"
         What a unit is.
     target : {"cotangent", "input", "weight", "both"}, default "cotangent"
         Whose variance is made small: that of G itself, of ∂input, of ∂weight, or of both, where the two scores
@@ -71,9 +71,9 @@ class DiagonalSketch(Dual, UnitSampler):
     entry   G_ij²        G_ij²‖W_j‖²        G_ij²‖X_i‖²
     ======  ===========  =================  =================
 
-    A sample's score is the sum of its rows'. The bounds stand where the optimal score is as dear as the exact
-    product. Where an operand was not saved, because nothing needs the gradient it serves, or makes every score 0, the
-    score is that of the cotangent.
+    The score of a sample, a head or a token is the sum of its rows'. The bounds stand where the optimal score is as
+    dear as the exact product. Where an operand was not saved, because nothing needs the gradient it serves, or makes
+    every score 0, the score is that of the cotangent.
 
     A score can be 0, or tiny, where G_j is not: p_j = 0 would then bias what else is computed from column j, and a
     tiny p_j would hardly ever show it. So p_j ≥ 0.1·budget wherever G_j ≠ 0, and the rest of the same total is
@@ -137,7 +137,7 @@ class DiagonalSketch(Dual, UnitSampler):
         rows, columns = node.norms
         if self.axis == "column":
             rows = None  # the bound ‖G_j‖²‖X‖²: the same factor for every column
-        elif self.axis in ("row", "sample"):
+        elif self.axis != "element":
             columns = None
         if self.target == "input":
             return squares(g, None, columns)

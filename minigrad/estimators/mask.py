@@ -28,7 +28,7 @@ class Mask(Dual, Selection):
     ----------
     budget : float
         The probability, in (0, 1].
-    axis : {"column", "row", "sample", "element"}, default "column"
+    axis : {"column", "row", "sample", "head", "token", "element"}, default "column"
         What is kept or left out as one: an entry of the last axis, of all axes before it, of the first axis, or
         of the whole array.
     design : {"poisson", "systematic"}, default "poisson"

@@ -206,7 +206,7 @@ def vcas(budget: float, weight_budget: float | None = None) -> Cotangents:
     -----
     The paper adapts all ratios during training such that the variance that sampling adds stays at a fraction of the
     minibatch's. Here the callback `minigrad.training.AdaptiveBudget` does, with one budget a layer for both inputs; it
-    shares the variance among layers by water-filling, where the paper steps the ratios. Wang, Chen, Zhu (2024),
+    takes the cheapest by a formula of how noise compounds, where the paper steps the ratios. Wang, Chen, Zhu (2024),
     *Efficient Backpropagation with Variance-Controlled Adaptive Sampling*, ICLR, arXiv:2402.17227.
 
     Examples

@@ -49,7 +49,7 @@ class Priced(UnitSampler):
     gain : float, default 1
         The error gain A of the edge: the variance of the whole gradient for a unit of distortion here; > 0. On an edge
         to a weight that is a leaf it is 1.
-    axis : {"column", "row", "sample", "element"}, default "row"
+    axis : {"column", "row", "sample", "head", "token", "element"}, default "row"
         What a unit is.
     target : {"cotangent", "weight"}, default "cotangent"
         What v_i is: ‖G_i‖², for an edge to an input, or ‖G_i‖²‖X_i‖², for one to a weight.
@@ -129,7 +129,7 @@ class Priced(UnitSampler):
         return p
 
     def kept(self, shape: Shape) -> Kept:
-        return Kept(AXES[self.axis].structure, 1.0, self.axis == "sample")
+        return AXES[self.axis].kept(1.0)
 
     def overhead(self, shape: Shape) -> float:
         return 3.0 * float(np.prod(shape, dtype=float))  # norms, and rescaling

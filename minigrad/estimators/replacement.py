@@ -60,7 +60,7 @@ class WithReplacement(Budgeted):
     ----------
     budget : float
         The number of draws over the number of units, in (0, 1]; 1 is exact.
-    axis : {"column", "row", "sample", "element"}, default "column"
+    axis : {"column", "row", "sample", "head", "token", "element"}, default "column"
         What a unit is.
     target : {"cotangent", "input", "weight", "both"}, default "cotangent"
         Whose variance is made small, as for `DiagonalSketch`: the chances are in proportion to the roots of the same
@@ -171,7 +171,7 @@ class WithReplacement(Budgeted):
     def kept(self, shape: Shape) -> Kept:
         """At most so much: units that are drawn again are kept once."""
         fraction = self.draws(shape) / max(AXES[self.axis].count(shape), 1)
-        return Kept(AXES[self.axis].structure, fraction, self.axis == "sample")
+        return AXES[self.axis].kept(fraction)
 
     def overhead(self, shape: Shape) -> float:
         return (2 + self.budget) * float(np.prod(shape, dtype=float))  # norms, and rescaling

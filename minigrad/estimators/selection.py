@@ -189,7 +189,7 @@ class UnitSampler(Budgeted):
         return dense(AXES[self.axis].gather(g, units, np.ones(units.size, g.dtype)))
 
     def kept(self, shape: Shape) -> Kept:
-        return Kept(AXES[self.axis].structure, self.budget, self.axis == "sample")
+        return AXES[self.axis].kept(self.budget)
 
     def overhead(self, shape: Shape) -> float:
         return self.budget * float(np.prod(shape, dtype=float))  # rescaling what is kept
@@ -214,7 +214,7 @@ class Selection(UnitSampler):
     ----------
     budget : float
         The fraction that is expected to be kept, in (0, 1]; for ``probabilities`` to keep to. 1 is exact.
-    axis : {"column", "row", "sample", "element"}, default "column"
+    axis : {"column", "row", "sample", "head", "token", "element"}, default "column"
         What a unit is: an entry of the last axis, of all axes before it, of the first axis, or of the whole array.
     design : {"poisson", "systematic"}, default "poisson"
         Independent draws; or a fixed number, drawn with one random start.

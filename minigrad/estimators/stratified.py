@@ -39,7 +39,7 @@ class StratifiedMask(Dual, UnitSampler):
     ----------
     budget : float
         The fraction kept, in (0, 1]; 1 is exact.
-    axis : {"column", "row", "sample", "element"}, default "column"
+    axis : {"column", "row", "sample", "head", "token", "element"}, default "column"
         What a unit is.
     distortion : float, optional
         In place of the budget: k is the least number for which E‖Ĝ − G‖² ≤ distortion·‖G‖²; ≥ 0, and 0 is exact.
@@ -141,7 +141,7 @@ class StratifiedMask(Dual, UnitSampler):
     def kept(self, shape: Shape) -> Kept:
         axis = AXES[self.axis]
         units = axis.count(shape)  # of units that are all alike most must be kept
-        return Kept(axis.structure, self._count(np.ones(units)) / max(units, 1), self.axis == "sample")
+        return axis.kept(self._count(np.ones(units)) / max(units, 1))
 
     def overhead(self, shape: Shape) -> float:
         return (2 + self.budget) * float(np.prod(shape, dtype=float))  # norms, and rescaling

@@ -33,7 +33,7 @@ class TopK(Budgeted):
     ----------
     budget : float
         The fraction kept, in (0, 1].
-    axis : {"column", "row", "sample", "element"}, default "column"
+    axis : {"column", "row", "sample", "head", "token", "element"}, default "column"
         What a unit is.
 
     Raises
@@ -90,7 +90,7 @@ class TopK(Budgeted):
     def kept(self, shape: Shape) -> Kept:
         count = AXES[self.axis].count(shape)
         fraction = max(1, round(self.budget * count)) / max(count, 1)
-        return Kept(AXES[self.axis].structure, fraction, self.axis == "sample")
+        return AXES[self.axis].kept(fraction)
 
     def overhead(self, shape: Shape) -> float:
         return 2 * float(np.prod(shape, dtype=float))  # norms

@@ -30,7 +30,7 @@ class WinnerTakeAll(WithReplacement):
     ----------
     budget : float
         The number of winners and draws over the number of units, in (0, 1]; 1 is exact.
-    axis : {"column", "row", "sample", "element"}, default "column"
+    axis : {"column", "row", "sample", "head", "token", "element"}, default "column"
         What a unit is.
     target : {"cotangent", "input", "weight", "both"}, default "cotangent"
         Whose variance is made small, as for `DiagonalSketch`.

@@ -143,5 +143,5 @@ def _train(configuration: Configuration, method: Method, seed: int, data: Datase
 
 
 def callbacks_of(method: Method) -> list[Callback]:
-    """The callbacks of a method's runs, which act before each step."""
+    """The callbacks of a method's runs."""
     return [] if method.adaptive is None else [training.AdaptiveBudget(method.adaptive)]

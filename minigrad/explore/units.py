@@ -12,7 +12,7 @@ from minigrad.engine.node import Node
 from minigrad.estimators import LowRankSketch
 from minigrad.estimators.axes import AXES
 from minigrad.estimators.budget import states_budget
-from minigrad.structure import Columns, Cotangent, Dense, Entries, Factors, Rows, dense, matrix_shape
+from minigrad.structure import Columns, Cotangent, Dense, Entries, Factors, Rows, Slices, dense, matrix_shape
 from minigrad.typing import Array, Shape
 
 __all__ = ["Units", "all_of_it", "units_of"]
@@ -76,6 +76,8 @@ def _axis_of(drawn: Cotangent) -> str | None:
     """The units that a cotangent shows; for a dense one, columns that are all zero count as left out."""
     if isinstance(drawn, Rows):
         return "row" if len(drawn.trailing) == 1 else "sample"
+    if isinstance(drawn, Slices):
+        return "head" if drawn.axis == -3 else "token"
     if isinstance(drawn, Entries):
         return "element"
     return None if isinstance(drawn, Factors) else "column"
@@ -100,7 +102,7 @@ def _exact(estimator: Estimator, g: Array, drawn: Cotangent) -> bool:
 def _kept(drawn: Cotangent, g: Array, axis: str, count: int) -> Array:
     if all_of_it(drawn, g):
         return np.ones(count, bool)
-    if isinstance(drawn, Dense) or not isinstance(drawn, (Columns, Rows, Entries)):
+    if isinstance(drawn, Dense) or not isinstance(drawn, (Columns, Rows, Slices, Entries)):
         return np.asarray(AXES[axis].squares(np.asarray(dense(drawn)), None, None) > 0)
     kept = np.zeros(count, bool)
     kept[drawn.indices] = True

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from minigrad import ops
 from minigrad.counts import MOST_BATCHES, count
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.means import Mean
-from minigrad.inspect.measured import Layers, MeasuredBatches, water_fill
+from minigrad.inspect.measured import SMALLEST, MeasuredBatches
 from minigrad.inspect.recorded_batches import Data, Model, RecordedBatches
 from minigrad.report import Report, Table, si
+from minigrad.theory import CompoundingNoise, shared_budgets
 from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
 
@@ -26,22 +29,29 @@ class Allocation(Report):
     Attributes
     ----------
     budgets : dict of str to float
-        By layer path: the better of the two choices, by measurement. `nn.set_budgets` puts them in place.
-    chosen : {"water-filled", "common"}
-    water_filled : dict of str to float
-        By the formula p_l = min(1, √(w_l/c_l)/τ).
+        By layer path: the best of what was found, by measurement. `nn.set_budgets` puts them in place.
+    chosen : {"shared", "common"}
+        Whether they differ by layer, or are one for all.
     common : float
         The one budget of equal cost.
-    water_filled_variance, common_variance : float
-        E‖ĝ − g‖² measured with each, for a loss that is a mean over the batch: on batches and draws by which the
-        water-filled budgets were not found.
-    water_filled_error, common_error : float
+    variance, common_variance : float
+        E‖ĝ − g‖² measured with the chosen and with the common budgets, for a loss that is a mean over the batch: on
+        batches and draws that had no part in the choice.
+    error, common_error : float
         Their standard errors over batches and draws.
     difference_error : float
         That of their difference, which is smaller: both are of the same batches and draws.
+    predicted : float
+        V of the chosen budgets by the formula; see the notes of `allocate`.
     caution : str or None
         What to do where these variances rest on too few effective batches.
-    layers : Layers
+    costs : dict of str to float
+        c_l: operations of each layer's exact backward pass.
+    parts : dict of str to float
+        The share of each layer in the predicted variance, with the chosen budgets.
+    elasticities : dict of str to float
+        By how many percent the variance falls for one percent more budget in a layer. In proportion to c_l p_l where
+        budgets are best, but for those at a bound.
 
     Examples
     --------
@@ -54,31 +64,34 @@ class Allocation(Report):
     """
 
     budgets: dict[str, float]
-    chosen: Literal["water-filled", "common"]
-    water_filled: dict[str, float]
+    chosen: Literal["shared", "common"]
     common: float
-    water_filled_variance: float
+    variance: float
     common_variance: float
-    water_filled_error: float
+    error: float
     common_error: float
     difference_error: float
+    predicted: float
     caution: str | None
-    layers: Layers
+    costs: dict[str, float]
+    parts: dict[str, float]
+    elasticities: dict[str, float]
 
     def table(self) -> Table:
         """The report as a table."""
         rows = [
-            [name, si(c, "flop"), w, self.water_filled[name], self.common, self.budgets[name]]
-            for name, w, c in zip(self.layers.names, self.layers.weights, self.layers.costs, strict=True)
+            [name, si(self.costs[name], "flop"), self.parts[name], self.elasticities[name], self.common, p]
+            for name, p in self.budgets.items()
         ]
         notes = [
-            f"measured variance: water-filled {self.water_filled_variance:.4g} ± {self.water_filled_error:.2g}, "
+            f"measured variance: chosen {self.variance:.4g} ± {self.error:.2g}, "
             f"common {self.common_variance:.4g} ± {self.common_error:.2g}",
-            f"chosen: {self.chosen}; the difference is known to ± {self.difference_error:.2g}",
-            "± s.e. over batches and draws, which are not those by which the weights were found",
+            f"chosen: {self.chosen}; the difference is known to ± {self.difference_error:.2g}; "
+            f"the formula predicts {self.predicted:.4g}",
+            "± s.e. over batches and draws that had no part in the choice",
             *([self.caution] if self.caution else []),
         ]
-        heads = ["layer", "backward", "variance weight", "water-filled", "common", "chosen"]
+        heads = ["layer", "backward", "share of noise", "elasticity", "common", "chosen"]
         return Table(heads, rows, "budgets by layer, at one total cost", notes)
 
 
@@ -104,7 +117,8 @@ def allocate(
     budget : float
         The common budget whose cost is to be shared, in (0, 1].
     batch_size, batches : int
-        The layers are measured on so many random batches of this size, and the two choices on as many others.
+        The layers are measured on so many random batches of this size; budgets are chosen on as many others, and what
+        is reported of them is measured on as many again.
     loss : callable, default `ops.cross_entropy`
         A mean over the batch.
     rng : Generator, int or None
@@ -116,14 +130,19 @@ def allocate(
     Raises
     ------
     ValueError
-        If no layer has an estimator, one is biased, or a number is out of range.
+        If no layer has an estimator, one is biased, a number is out of range, or the noise at the common budget is not
+        finite.
+    TypeError
+        If an estimator has no budget that could be shared, as `Priced`.
 
     Notes
     -----
-    THEORY.md §3 with c_l costs and w_l the variance that layer l adds. The formula is optimal for variances
-    w_l (1/p_l − 1) that add up; since noise compounds through layers, both choices are measured, on the
-    same batches, which are not those by which the formula's weights were found, and the better is returned. As the
-    better of two it looks a little better than it is.
+    THEORY.md §8. Noise compounds: what a layer adds is enlarged by the noise of all layers that the backward pass met
+    before. So the variance is taken for a function of all budgets,
+    V(p) = Σ_l a_l δ_l(p_l) ∏_k (1 + b_l δ_k(p_k)), k over the layers whose noise reaches l through the tape, whose
+    coefficients and distortions δ_l are measured at the common budget, and once more at the budgets that are best by
+    these; `minigrad.theory.shared_budgets` minimises it. What the two pilots lead to, their geometric mean, and the
+    common budget are measured on batches of their own, and the best by that is returned.
 
     Examples
     --------
@@ -141,23 +160,48 @@ def allocate(
     recorded = RecordedBatches(model, data, batch_size, loss, rng)
     measured = MeasuredBatches(recorded, batches)
     common = dict.fromkeys(measured.names, float(budget))
-    layers = measured.layers(common)
-    water_filled = water_fill(layers, budget * float(layers.costs.sum()))
-    fresh = MeasuredBatches(recorded, batches, batches)
-    squares = [fresh.squares(budgets) for budgets in (water_filled, common)]
-    by_filled, by_common = map(Mean.of, squares)
-    better = by_filled.value < by_common.value
+    noise, found = _candidates(measured, common)
+    choosing = MeasuredBatches(recorded, batches, batches)
+    candidates = [common] if budget == 1 else [common, *found]
+    best = min(candidates, key=choosing.variance)
+    fresh = MeasuredBatches(recorded, batches, 2 * batches)
+    squares = [fresh.squares(budgets) for budgets in (best, common)]
+    by_best, by_common = map(Mean.of, squares)
+    p = np.array(list(best.values()))
+    parts = np.bincount(noise.layers, weights=noise.parts(p), minlength=len(p))
+
+    def by_layer(values: Array) -> dict[str, float]:
+        return dict(zip(measured.names, values.tolist(), strict=True))
+
     return Allocation(
-        budgets=water_filled if better else common,
-        chosen="water-filled" if better else "common",
-        water_filled=water_filled,
+        budgets=best,
+        chosen="common" if best is common else "shared",
         common=float(budget),
-        water_filled_variance=by_filled.value,
+        variance=by_best.value,
         common_variance=by_common.value,
-        water_filled_error=by_filled.error,
+        error=by_best.error,
         common_error=by_common.error,
-        caution=by_common.warning("the variance", "batches", "batches=")
-        or by_filled.warning("the variance", "batches", "batches="),
         difference_error=Mean.of(squares[0] - squares[1]).error,
-        layers=layers,
+        predicted=noise.variance(p),
+        caution=by_common.warning("the variance", "batches", "batches=")
+        or by_best.warning("the variance", "batches", "batches="),
+        costs=by_layer(measured.costs),
+        parts=by_layer(parts / (parts.sum() or 1.0)),
+        elasticities=by_layer(noise.elasticities(p)),
     )
+
+
+def _candidates(measured: MeasuredBatches, common: dict[str, float]) -> tuple[CompoundingNoise, list[dict[str, float]]]:
+    """The noise as measured at the best budgets by a pilot at common ones; what both lead to, and between them."""
+    costs, names = measured.costs, measured.names
+    total = float(costs @ np.array(list(common.values())))
+
+    def solved(noise: CompoundingNoise) -> Array:
+        return shared_budgets(noise, total, costs, lower=SMALLEST)
+
+    first = solved(measured.noise(common))
+    noise = measured.noise(dict(zip(names, first.tolist(), strict=True)))
+    second = solved(noise)
+    between = np.sqrt(first * second)
+    between *= min(total / float(costs @ between), 1 / float(between.max()))  # what is left over is not spent
+    return noise, [dict(zip(names, p.tolist(), strict=True)) for p in (first, second, between)]

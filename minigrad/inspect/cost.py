@@ -19,7 +19,19 @@ from minigrad.estimators import with_budget
 from minigrad.estimators.dual import Dual
 from minigrad.inspect.cost_report import Cost, NodeCost
 from minigrad.inspect.shares import Shares, mean_shares
-from minigrad.structure import Columns, Dense, Entries, Factors, Kept, Rows, matrix_shape
+from minigrad.structure import (
+    Columns,
+    Cotangent,
+    Dense,
+    Entries,
+    Factors,
+    Kept,
+    Rows,
+    Slices,
+    Structured,
+    matrix_shape,
+    share,
+)
 from minigrad.typing import Array, Seed, Shape
 
 __all__ = ["cost"]
@@ -107,7 +119,8 @@ _WHOLE = _Arrival(Kept(), -1)
 def _handed_on(node: Node, arrived: _Arrival, shares: Shares) -> list[tuple[int, _Arrival]]:
     """For each input that was computed on the tape: what of its cotangent is expected to be left.
 
-    Kept samples stay kept samples, kept rows stay kept rows, where the VJP rule lets them; all else becomes dense.
+    Kept samples stay kept samples, kept rows stay kept rows, and kept heads what they become where axes are moved and
+    merged, where the VJP rule lets them; all else becomes dense.
     """
     by_edge = dict.fromkeys(range(len(node.parents)), arrived)
     for k, (estimator, served) in enumerate(node.draws()):
@@ -118,21 +131,43 @@ def _handed_on(node: Node, arrived: _Arrival, shares: Shares) -> list[tuple[int,
     for edge, arrival in by_edge.items():
         parent = node.parents[edge]
         if isinstance(parent, int):
-            same = arrival.kept.structure is Rows and _stays(node, edge, arrival.kept.samples)
-            out.append((parent, arrival if same else _WHOLE))
+            left = _left(node, edge, arrival.kept)
+            out.append((parent, _WHOLE if left is None else replace(arrival, kept=left)))
     return out
 
 
-def _stays(node: Node, edge: int, samples: bool) -> bool:
-    """True if what was kept of the output is kept of an input: the VJP rule is asked, with one row (or sample) of 0."""
-    lead = 1 if samples else len(node.shape) - 1
-    before, after = node.in_shapes[edge] or (), node.shape
-    same = before[:1] == after[:1] if samples else math.prod(before[:-1]) == math.prod(after[:-1])
-    if not same or not before or len(after) < 2 or 0 in after:
-        return False
-    one = Rows(np.zeros((1, *after[lead:]), node.dtype), np.zeros(1, np.intp), after)
-    g = node.primitive.pull(one, node.saved, edge)
-    return isinstance(g, Rows) and len(g.indices) == 1 and (g.whole_samples if samples else len(g.trailing) == 1)
+def _left(node: Node, edge: int, kept: Kept) -> Kept | None:
+    """The part of an input's cotangent that is left where this part of the output's was kept; None where it is dense.
+
+    The VJP rule is asked, with one row, sample or slice of zeros.
+    """
+    after = node.shape
+    if not node.in_shapes[edge] or 0 in after or len(after) < 2:
+        return None
+    one: Structured
+    share_of_rows = 1.0
+    if kept.structure is Slices and kept.axis is not None:
+        values = np.zeros([1 if a - len(after) == kept.axis else n for a, n in enumerate(after)], node.dtype)
+        one = Slices(values, np.zeros(1, np.intp), after, kept.axis)
+    elif kept.structure is Rows:
+        # The input may have more rows, as that of a strided 1×1 convolution: the same rows are then a smaller share.
+        rows = [math.prod(shape[: 1 if kept.samples else -1]) for shape in (node.in_shapes[edge] or (), after)]
+        if rows[0] < rows[1]:
+            return None
+        share_of_rows = rows[1] / rows[0]
+        lead = 1 if kept.samples else len(after) - 1
+        one = Rows(np.zeros((1, *after[lead:]), node.dtype), np.zeros(1, np.intp), after)
+    else:
+        return None
+    g: Cotangent = node.primitive.pull(one, node.saved, edge)
+    if kept.structure is Rows:
+        if not isinstance(g, Rows) or len(g.indices) != 1:
+            return None
+        as_before = g.whole_samples if kept.samples else len(g.trailing) == 1
+        return replace(kept, fraction=kept.fraction * share_of_rows) if as_before else None
+    if not isinstance(g, (Slices, Rows, Columns)) or not math.isclose(share(g), share(one)):
+        return None
+    return replace(kept, structure=type(g), axis=g.axis if isinstance(g, Slices) else None)
 
 
 def _node_cost(node: Node, arrived: _Arrival, shares: Shares) -> NodeCost:
@@ -201,5 +236,6 @@ def wire_bytes(kept: Kept, shape: Shape, itemsize: int) -> float:
         return float(size * itemsize)
     if kept.structure is Factors:
         return kept.fraction * min(rows, columns) * (rows + columns) * itemsize
-    indices = {Columns: columns, Rows: rows, Entries: size}[kept.structure]
+    slices = 1 if kept.axis is None else shape[kept.axis]
+    indices = {Columns: columns, Rows: rows, Slices: slices, Entries: size}[kept.structure]
     return kept.fraction * (size * itemsize + indices * INDEX_BYTES)

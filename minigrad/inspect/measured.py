@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,37 +10,18 @@ from minigrad.engine.node import Node
 from minigrad.estimators import with_budget
 from minigrad.estimators.budget import has_budget
 from minigrad.inspect.cost import cost
-from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget, drawn
 from minigrad.inspect.means import Mean
+from minigrad.inspect.noise_pilot import GRID, measured_noise
 from minigrad.inspect.recorded_batches import RecordedBatches
 from minigrad.streams import draw_key
-from minigrad.theory import optimal_probabilities
+from minigrad.theory import CompoundingNoise
 from minigrad.typing import Array
 
-__all__ = ["SMALLEST", "Layers", "MeasuredBatches", "layer_name", "water_fill"]
+__all__ = ["SMALLEST", "MeasuredBatches", "layer_name"]
 
 SMALLEST = 0.01
 """No layer gets a smaller budget than this."""
-
-
-@dataclass(frozen=True)
-class Layers:
-    """The variance and the cost that sketched layers add.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Layer paths, from the input to the loss; for an operation outside of any layer its index on the tape, as ``#3``.
-    weights : ndarray
-        w_l: the variance that layer l adds, divided by 1/p − 1 for the budget p at which it was measured.
-    costs : ndarray
-        c_l: operations of the layer's exact backward pass.
-    """
-
-    names: tuple[str, ...]
-    weights: Array
-    costs: Array
 
 
 class MeasuredBatches:
@@ -112,43 +91,37 @@ class MeasuredBatches:
         self.backward_flops += len(self.targets) * cost(self.targets[0].tape).backward
         return np.array(errors)
 
-    def layers(self, budgets: Mapping[str, float]) -> Layers:
-        """Measure what each layer adds with given budgets; at 1/2 where a budget is larger."""
-        measured = {name: min(0.5, budgets[name]) for name in self.names}
-        added = dict.fromkeys(self.names, 0.0)
-        for number, target in enumerate(self.targets):
-            self._set(target, measured)
-            for step in increments(target, draw_key(self.key, self.first + number)):
-                added[layer_name(target.tape.nodes[step.index])] += math.fsum(step.squares())
+    def noise(self, budgets: Mapping[str, float]) -> CompoundingNoise:
+        """The variance as a function of the budgets, from a pilot at the given ones; at 1/2 where one is larger.
+
+        Raises
+        ------
+        ValueError
+            If what is measured is not finite.
+        """
+        pilot = {name: min(0.5, budgets[name]) for name in self.names}
+        number = {name: k for k, name in enumerate(self.names)}
+        for target in self.targets:
+            self._set(target, pilot)
+        found = measured_noise(
+            self.targets,
+            [draw_key(self.key, self.first + k) for k in range(len(self.targets))],
+            lambda target: [node for node in sketched_nodes(target) if has_budget(node.vjp)],
+            lambda node: number[layer_name(node)],
+            {number[name]: p for name, p in pilot.items()},
+        )
         count = cost(self.targets[0].tape)
-        # One random sweep, and an exact one from each layer on, counted as whole.
-        self.backward_flops += len(self.targets) * (count.backward + len(self.names) * count.backward_exact)
-        odds = np.array([1 / measured[name] - 1 for name in self.names])
-        weights = np.array([added[name] for name in self.names]) / (odds * len(self.targets))
-        return Layers(self.names, weights, self.costs)
+        # A random sweep and an exact one, and an exact one below each node, counted as whole; and what scores cost.
+        nodes = [node for node in sketched_nodes(self.targets[0]) if has_budget(node.vjp)]
+        scores = sum(estimator.overhead(node.shape) for node in nodes for estimator, _ in node.draws()) * len(GRID)
+        sweeps = count.backward + (1 + len(nodes)) * count.backward_exact
+        self.backward_flops += len(self.targets) * (sweeps + scores)
+        return found
 
     def _set(self, target: InspectionTarget, budgets: Mapping[str, float]) -> None:
         for node in sketched_nodes(target):
             if has_budget(node.vjp):
                 node.vjp = with_budget(node.vjp, budgets[layer_name(node)])
-
-
-def water_fill(layers: Layers, total: float) -> dict[str, float]:
-    """Budgets by layer that minimise Σ w_l/p_l at a total cost Σ c_l p_l, none below 0.01 (THEORY.md §3).
-
-    Examples
-    --------
-    >>> layers = Layers(("a", "b"), np.array([4.0, 1.0]), np.array([1.0, 1.0]))
-    >>> {name: round(p, 2) for name, p in water_fill(layers, 0.9).items()}
-    {'a': 0.6, 'b': 0.3}
-    """
-    everything = float(layers.costs.sum())
-    if not layers.weights.any():
-        p = np.full(len(layers.names), min(1.0, max(SMALLEST, total / everything)))
-    else:
-        lower = np.full(len(layers.names), SMALLEST)
-        p = optimal_probabilities(layers.weights, max(total, 1.001 * SMALLEST * everything), layers.costs, lower=lower)
-    return dict(zip(layers.names, p.tolist(), strict=True))
 
 
 def sketched_nodes(target: InspectionTarget) -> list[Node]:

@@ -11,7 +11,7 @@ from minigrad.engine.sweep import draw
 from minigrad.inspect.gradients import rows_of
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.streams import Domain, child
-from minigrad.structure import Columns, Cotangent, Entries, Rows, dense
+from minigrad.structure import Columns, Cotangent, Entries, Rows, Slices, dense
 from minigrad.typing import Array
 
 __all__ = ["Errors", "KeptShares", "pilot"]
@@ -149,7 +149,7 @@ def _unit(largest: float) -> float:
 
 
 def _nonzero(g: Cotangent) -> int:
-    return int(np.count_nonzero(g.values if isinstance(g, (Columns, Rows, Entries)) else dense(g)))
+    return int(np.count_nonzero(g.values if isinstance(g, (Columns, Rows, Slices, Entries)) else dense(g)))
 
 
 def pilot(target: InspectionTarget, exact: Sequence[Array], key: int, draws: int) -> tuple[Errors, KeptShares]:

@@ -18,12 +18,12 @@ from minigrad.inspect.leaves import InspectionTarget
 from minigrad.plot.kept import kept_by_node
 from minigrad.report import Report, Table, si
 from minigrad.streams import draw_key, key_of
-from minigrad.structure import Columns, Cotangent, Entries, Factors, Rows, Structured, matrix_shape
+from minigrad.structure import Columns, Cotangent, Entries, Factors, Rows, Slices, Structured, matrix_shape
 from minigrad.typing import Array, Seed
 
 __all__ = ["NodeSparsity", "Sparsity", "counted", "sparsity"]
 
-Unit: TypeAlias = Literal["columns", "rows", "samples", "entries", "rank", "dense"]
+Unit: TypeAlias = Literal["columns", "rows", "samples", "heads", "tokens", "entries", "rank", "dense"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class NodeSparsity:
         The operation with its layer, and the input where the node has an estimator for each.
     vjp : str
         The estimator.
-    unit : {"columns", "rows", "samples", "entries", "rank", "dense"}
+    unit : {"columns", "rows", "samples", "heads", "tokens", "entries", "rank", "dense"}
         What was counted; "dense" where the estimator returned an array, of which the entries that are not 0 count.
     of : int
         How many there are in all; for a rank, min(rows, columns), which a wide random projection may exceed.
@@ -215,6 +215,8 @@ def counted(g: Cotangent) -> tuple[Unit, int, int]:
     if isinstance(g, Rows):
         lead = math.prod(g.shape[: len(g.shape) - len(g.trailing)])
         return "rows" if len(g.trailing) == 1 else "samples", lead, len(g.indices)
+    if isinstance(g, Slices):
+        return "heads" if g.axis == -3 else "tokens", g.shape[g.axis], len(g.indices)
     if isinstance(g, Entries):
         return "entries", rows * columns, len(g.indices)
     if isinstance(g, Factors):

@@ -13,13 +13,14 @@ from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.counts import whole
-from minigrad.engine.estimator import VJP
+from minigrad.engine.estimator import VJP, Estimator
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import lecun_uniform
 from minigrad.nn.layer_arguments import as_tensor, place
 from minigrad.nn.linear_layer import Linear
 from minigrad.nn.sketch import Sketchable
 from minigrad.streams import Domain, as_generator
+from minigrad.structure import Slices
 from minigrad.typing import Seed
 
 __all__ = ["MultiHeadSelfAttention"]
@@ -43,6 +44,8 @@ class MultiHeadSelfAttention(Sketchable):
     vjp : Estimator, mapping or None
         For the two products; see `minigrad.ops.matmul`, whose inputs are called a and b. Each draws by itself. The
         cotangent of Q Kᵀ has keys as columns and queries as rows; that of A V features as columns and tokens as rows.
+        Heads (``axis="head"``) and query tokens (``"token"``) are drawn once, at A V: what was left out there is zero
+        in the softmax and in Q Kᵀ as well, and all of the core works on what was kept.
     rng : Generator, int or None
         Draws the weights: `lecun_uniform`, which for square ones is the initialisation of Glorot and Bengio.
     dtype : dtype, default float32
@@ -105,10 +108,15 @@ class MultiHeadSelfAttention(Sketchable):
         # Scaled before the product: Q has fewer entries than Q Kᵀ where there are more tokens than features.
         q = ops.multiply(by_head(self.query(x)), 1 / math.sqrt(d))
         k, v = by_head(self.key(x)), by_head(self.value(x))
-        weights = ops.softmax(ops.matmul(q, ops.swapaxes(k, -1, -2), vjp=self._vjp))
+        weights = ops.softmax(ops.matmul(q, ops.swapaxes(k, -1, -2), vjp=None if self._once() else self._vjp))
         mixed = ops.matmul(weights, v, vjp=self._vjp)
         joined = ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (n, t, self.width))
         return self.out(joined)
+
+    def _once(self) -> bool:
+        """True if what is kept at A V stays kept down to Q Kᵀ, where a second draw would add noise and save little."""
+        vjp = self._vjp
+        return isinstance(vjp, Estimator) and vjp.kept((1, self.heads, 1, 1)).structure is Slices
 
     def repr_arguments(self) -> str:
         return f"{self.width}, heads={self.heads}{self.repr_vjp()}"

@@ -10,6 +10,7 @@ round; else it is written out (col2im). Only X and K are saved: P is made again 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,16 @@ from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.channel_groups import blocks, side_by_side
 from minigrad.ops.depthwise import depthwise, depthwise_image, depthwise_kernel
-from minigrad.ops.patches import Patches, kernel_cotangent
+from minigrad.ops.patches import Patches, few_pay, kernel_cotangent
 from minigrad.ops.product_costs import product_flops
+from minigrad.ops.scattering import add_rows
 from minigrad.ops.windows import Pair, Windows, check_image, pair
 from minigrad.structure import (
     Cotangent,
     Entries,
     Kept,
     Rows,
+    Slices,
     column_sums,
     dense,
     matrix,
@@ -52,43 +55,48 @@ def correlate(x: Array, w: Array, windows: Windows) -> Array:
 
 def image_cotangent(g: Array, w: Array, windows: Windows) -> Array:
     """∂X of G, shape (N, OH, OW, r), and the r output channels of the kernel that it belongs to."""
-    (h, width), (top, left) = windows.extent, windows.padding
-    if windows.stride == (1, 1) and top < h and left < width:
-        turned = Windows(windows.out, windows.size, (1, 1), (h - 1 - top, width - 1 - left), windows.dilation)
-        return correlate(g, np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3)), turned)
+    if windows.turned is not None:
+        return correlate(g, np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3)), windows.turned)
     return spread(g, w, windows)
 
 
 def spread(g: Array, w: Array, windows: Windows) -> Array:
-    """col2im: ∂P = G Kᵀ, added up where windows overlap."""
-    kernel = matrix(w).T
-    padded = np.zeros((len(g), *windows.padded_size, w.shape[2]), np.result_type(g, w))
-    for samples in windows.sample_blocks(len(g), kernel.shape[1] * padded.itemsize):
+    """col2im: ∂P = G Kᵀ, added up where windows overlap, some samples at a time."""
+    out = np.empty((len(g), *windows.image, w.shape[2]), np.result_type(g, w))
+    for samples in windows.sample_blocks(len(g), matrix(w).shape[0] * out.itemsize):
         part = g[samples]
-        places = (matrix(part) @ kernel).reshape(*part.shape[:3], w.shape[0] * w.shape[1], w.shape[2])
-        for k, pixels in enumerate(windows.shifts(padded[samples])):
-            pixels += places[:, :, :, k]
-    return windows.crop(padded)
+        rows = matrix(part)
+        out[samples] = dense(spread_rows(Rows(rows, np.arange(len(rows)), part.shape), w, windows))
+    return out
 
 
 def spread_rows(g: Rows, w: Array, windows: Windows) -> Cotangent:
-    """col2im of the kept pixels alone."""
+    """col2im of the kept pixels alone; with a 1×1 kernel, of any stride, these remain kept pixels."""
     shape = (g.shape[0], *windows.image, w.shape[2])
     patches = g.values @ matrix(w).T
     if windows.single:
         return Rows(patches, g.indices, shape)
-    padded = np.zeros((g.shape[0], *windows.padded_size, w.shape[2]), patches.dtype)
-    flat, places = matrix(padded), patches.reshape(len(patches), w.shape[0] * w.shape[1], w.shape[2])
-    for k, at in enumerate(windows.positions(g.indices)):
-        flat[at] += places[:, k]
-    return windows.crop(padded)
+    places, pixels = windows.positions(g.indices, g.shape[0]), math.prod(shape[:3])
+    if windows.size == (1, 1):
+        at = places[:, 0]
+        inside = slice(None) if windows.padding == (0, 0) else at < pixels
+        return Rows(patches[inside], at[inside], shape)
+    each = patches.reshape(places.size, w.shape[2])
+    return add_rows(each, places.ravel(), pixels + 1)[:-1].reshape(shape)  # what falls into the padding comes last
+
+
+def rows_back(g: Rows, w: Array, windows: Windows) -> Cotangent:
+    """∂X of kept pixels; of too many of them as if all had been kept, where that is another and faster way."""
+    if windows.size != (1, 1) and windows.turned is not None and not few_pay(g):
+        return image_cotangent(g.dense(), w, windows)
+    return spread_rows(g, w, windows)
 
 
 def back(g: Cotangent, w: Array, windows: Windows) -> Cotangent:
     """∂X of G of every structure, for one group of channels."""
     if isinstance(g, Rows):
         if not g.whole_samples:
-            return spread_rows(g.unfolded, w, windows)
+            return rows_back(g.unfolded, w, windows)
         return Rows(image_cotangent(g.values, w, windows), g.indices, (g.shape[0], *windows.image, w.shape[2]))
     return image_cotangent(*narrow(g, w), windows)
 
@@ -269,7 +277,7 @@ def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
         return float(rows * columns) * min(kept.fraction, 1.0)
     groups = node.saved["groups"]
     depthwise_all = groups > 1 and node.saved["size"][2] == 1 and not (kept.structure is Rows and kept.samples)
-    if kept.structure is Entries or depthwise_all:  # the products are those of the dense cotangent
+    if kept.structure in (Entries, Slices) or depthwise_all:  # the products are those of the dense cotangent
         kept = Kept()
     return product_flops(rows, _inner(node), columns, kept, groups)
 

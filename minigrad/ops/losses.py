@@ -24,23 +24,47 @@ Result = tuple[Array, dict[str, Any]]
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
 
-def _reduce(losses: Array, reduction: Reduction) -> tuple[Array, float]:
-    """The losses reduced, and the factor that the reduction puts on each cotangent."""
+def _reduce(losses: Array, reduction: Reduction, weights: ArrayLike | None) -> Result:
+    """The losses weighted and reduced, and what the rules need of that."""
+    saved: dict[str, Any] = {"factor": 1.0, "weights": None, "reduced": reduction != "none"}
+    if weights is not None:
+        saved["weights"] = _spread(weights, losses)
+        losses = losses * saved["weights"]
     if reduction == "mean":
         if not losses.size:
             raise ValueError("there is nothing to average: the batch is empty")
-        return np.asarray(losses.sum() / losses.dtype.type(losses.size)), 1 / losses.size
+        saved["factor"] = 1 / losses.size
+        return np.asarray(losses.sum() / losses.dtype.type(losses.size)), saved
     if reduction == "sum":
-        return np.asarray(losses.sum()), 1.0
+        return np.asarray(losses.sum()), saved
     if reduction == "none":
-        return losses, 1.0
+        return losses, saved
     raise ValueError(f"reduction={reduction!r} is unknown; it is 'mean', 'sum' or 'none'")
+
+
+def _scaled(values: Any, saved: dict[str, Any]) -> Any:
+    """Times the weights, and the factor of the reduction."""
+    values = values * values.dtype.type(saved["factor"])
+    return values if saved["weights"] is None else values * saved["weights"]
+
+
+def _spread(weights: ArrayLike, losses: Array) -> Array:
+    """Weights in the dtype of the losses, in a shape that broadcasts against theirs."""
+    w = plain(weights, "weights")
+    if w.dtype.kind not in "fiu" or w.shape != losses.shape[: w.ndim] or w.ndim < min(1, losses.ndim):
+        raise ValueError(
+            f"weights have shape {w.shape} and dtype {w.dtype}; for losses of shape {losses.shape} give one number for "
+            f"each sample, {losses.shape[:1]}, or for each loss, {losses.shape}"
+        )
+    if not np.isfinite(w).all():
+        raise ValueError("weights hold a value that is not finite; it would make the whole loss so")
+    return w.astype(losses.dtype).reshape(w.shape + (1,) * (losses.ndim - w.ndim))
 
 
 def _cross_entropy_logits(g: Array, saved: dict[str, Any]) -> Array:
     p = saved["probabilities"]
     if not (isinstance(p, np.ndarray) and isinstance(g, np.ndarray)):
-        return _excess(saved) * (g * saved["factor"])[..., None]
+        return _excess(saved) * _scaled(g, saved)[..., None]
     # The same in place.
     targets, smoothing, classes = saved["targets"], saved["label_smoothing"], p.shape[-1]
     if targets.dtype.kind == "f":
@@ -49,7 +73,8 @@ def _cross_entropy_logits(g: Array, saved: dict[str, Any]) -> Array:
         out = p - p.dtype.type(smoothing / classes)
         flat = out.reshape(-1, classes)
         flat[np.arange(len(flat)), targets.ravel()] -= 1 - smoothing
-    out *= (g * saved["factor"])[..., None] if g.ndim else g * p.dtype.type(saved["factor"])
+    scale = _scaled(g, saved)
+    out *= scale[..., None] if scale.ndim else scale
     return out
 
 
@@ -70,7 +95,8 @@ def _cross_entropy_tangent(t: Array, saved: dict[str, Any]) -> Array:
 
 def _pushed(tangents: Any, saved: dict[str, Any]) -> Any:
     """The tangent of what was reduced, from those of the losses."""
-    return tangents.sum() * tangents.dtype.type(saved["factor"]) if saved["reduced"] else tangents
+    tangents = _scaled(tangents, saved)
+    return tangents.sum() if saved["reduced"] else tangents
 
 
 @define(
@@ -79,7 +105,11 @@ def _pushed(tangents: Any, saved: dict[str, Any]) -> Any:
     logits=_cross_entropy_logits,
 )
 def _cross_entropy(
-    logits: Array, targets: ArrayLike, label_smoothing: float = 0.0, reduction: Reduction = "mean"
+    logits: Array,
+    targets: ArrayLike,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    weights: ArrayLike | None = None,
 ) -> Result:
     t = plain(targets, "targets")
     if not logits.ndim or not logits.shape[-1]:
@@ -106,11 +136,8 @@ def _cross_entropy(
     if label_smoothing:
         weight = t.sum(axis=-1) if t.dtype.kind == "f" else 1
         losses = (1 - label_smoothing) * losses - label_smoothing / classes * weight * logp.sum(axis=-1)
-    out, factor = _reduce(losses.astype(logp.dtype, copy=False), reduction)
-    saved = {
-        "probabilities": np.exp(logp), "targets": t, "factor": factor, "label_smoothing": label_smoothing,
-        "reduced": reduction != "none",
-    }  # fmt: skip
+    out, saved = _reduce(losses.astype(logp.dtype, copy=False), reduction, weights)
+    saved.update(probabilities=np.exp(logp), targets=t, label_smoothing=label_smoothing)
     return out, saved
 
 
@@ -121,6 +148,7 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
     *,
+    weights: ArrayLike | None = None,
     vjp: VJP = None,
 ) -> Tensor:
     """−Σ_c t_c log softmax(logits)_c, for class numbers or for probabilities t.
@@ -135,23 +163,29 @@ def cross_entropy(
         In [0, 1): this much of each target is spread evenly over all classes.
     reduction : {"mean", "sum", "none"}, default "mean"
         "mean" and "sum" run over all rows; "none" returns one loss for each.
+    weights : array_like, optional
+        What each loss is multiplied by before the reduction: one finite number for each row, or for each sample, the
+        first axis. "mean" divides by the number of rows, and not by the sum of the weights: where samples were drawn
+        with unequal probabilities, that alone has the right mean (Horvitz and Thompson 1952). Not differentiated.
 
     Raises
     ------
     ValueError
-        If the shapes do not match, a label is out of range, targets are not integers or probabilities, or an option
-        is unknown.
+        If the shapes do not match, a label is out of range, targets are not integers or probabilities, a weight is
+        not finite, or an option is unknown.
 
     Examples
     --------
     >>> from minigrad import ops
     >>> round(ops.cross_entropy([[0.0, 0.0], [9.0, 0.0]], [0, 0]).item(), 4)
     0.3466
+    >>> round(ops.cross_entropy([[0.0, 0.0], [9.0, 0.0]], [0, 0], weights=[2.0, 0.5]).item(), 4)
+    0.6932
     """
     return record(
         _cross_entropy,
         (logits,),
-        {"targets": targets, "label_smoothing": label_smoothing, "reduction": reduction},
+        {"targets": targets, "label_smoothing": label_smoothing, "reduction": reduction, "weights": weights},
         vjp=vjp,
     )
 
@@ -186,7 +220,7 @@ def _check_probabilities(t: Array, shape: tuple[int, ...]) -> None:
 
 def _mse_prediction(g: Array, saved: dict[str, Any]) -> Array:
     difference = saved["difference"]
-    return (g * difference.dtype.type(2 * saved["factor"])) * difference
+    return 2 * _scaled(g, saved) * difference
 
 
 def _mse_tangent(t: Array, saved: dict[str, Any]) -> Array:
@@ -199,16 +233,23 @@ def _mse_tangent(t: Array, saved: dict[str, Any]) -> Array:
     prediction=_mse_prediction,
     target=lambda g, saved: -_mse_prediction(g, saved),
 )
-def _mse(prediction: Array, target: Array, reduction: Reduction = "mean") -> Result:
+def _mse(prediction: Array, target: Array, reduction: Reduction = "mean", weights: ArrayLike | None = None) -> Result:
     if prediction.shape != target.shape:
         raise ValueError("prediction and target must have one shape; reshape one of them")
     difference = prediction - target
-    out, factor = _reduce(np.square(difference), reduction)
-    return out, {"difference": difference, "factor": factor, "reduced": reduction != "none"}
+    out, saved = _reduce(np.square(difference), reduction, weights)
+    return out, {**saved, "difference": difference}
 
 
 @operation(_mse)
-def mse(prediction: TensorLike, target: TensorLike, reduction: Reduction = "mean", *, vjp: VJP = None) -> Tensor:
+def mse(
+    prediction: TensorLike,
+    target: TensorLike,
+    reduction: Reduction = "mean",
+    *,
+    weights: ArrayLike | None = None,
+    vjp: VJP = None,
+) -> Tensor:
     """The squared error (prediction − target)², by default averaged over all values.
 
     Parameters
@@ -216,11 +257,13 @@ def mse(prediction: TensorLike, target: TensorLike, reduction: Reduction = "mean
     prediction, target : Tensor or array_like
         Of one shape; broadcasting is refused, for (n, 1) against (n,) is nearly always a mistake.
     reduction : {"mean", "sum", "none"}, default "mean"
+    weights : array_like, optional
+        As for `cross_entropy`: one for each sample, the first axis, or more, up to one for each value.
 
     Raises
     ------
     ValueError
-        If the shapes differ, or the reduction is unknown.
+        If the shapes differ, a weight is not finite, or the reduction is unknown.
 
     Examples
     --------
@@ -228,7 +271,7 @@ def mse(prediction: TensorLike, target: TensorLike, reduction: Reduction = "mean
     >>> ops.mse([1.0, 2.0], [1.0, 4.0]).item()
     2.0
     """
-    return record(_mse, (prediction, target), {"reduction": reduction}, vjp=vjp)
+    return record(_mse, (prediction, target), {"reduction": reduction, "weights": weights}, vjp=vjp)
 
 
 # Exponentials and sums along with the products: a few operations for each entry.

@@ -75,7 +75,7 @@ def spread_reshape(x: Tensor, *shape: int | Shape, order: Layout = "C", vjp: VJP
 def flat_take(
     x: Tensor, indices: ArrayLike, axis: int | None = None, *, mode: Mode = "raise", vjp: VJP = None
 ) -> Tensor:
-    """`minigrad.ops.take` with the default of arrays: from the flattened tensor."""
+    """Slices along one axis, by their indices; by default from the flattened tensor, as arrays do it."""
     return take(x, indices, axis, mode=mode, vjp=vjp)
 
 

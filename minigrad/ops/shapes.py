@@ -12,7 +12,7 @@ from minigrad.engine.estimator import VJP
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
-from minigrad.structure import Cotangent, Rows
+from minigrad.structure import Cotangent, Rows, Slices, Structured
 from minigrad.typing import Array, Layout, Shape
 
 __all__ = [
@@ -219,7 +219,7 @@ def broadcast_to(x: TensorLike, shape: int | Shape, *, vjp: VJP = None) -> Tenso
     return record(_broadcast_to, (x,), {"shape": shape}, vjp=vjp)
 
 
-# A cotangent of few samples stays one where the first axis is left alone.
+# A cotangent of few samples stays one where the first axis is left alone; the axis of slices may move.
 
 
 def _reshape_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
@@ -240,20 +240,31 @@ def _transpose_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
     return g.dense().transpose(back)
 
 
-def _swapaxes_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
+def _reshape_slices(g: Slices, saved: dict[str, Any]) -> Cotangent:
+    if saved.get("order") == "F":
+        return g.dense().reshape(saved["shape"], order="F")
+    return g.refolded(saved["shape"])
+
+
+def _swapped(g: Structured, saved: dict[str, Any]) -> dict[str, Any]:
+    """The saved values of a `_transpose` that does the same as `_swapaxes`."""
     a, b = (axis % len(g.shape) for axis in saved["axes"])
     order = list(range(len(g.shape)))
     order[a], order[b] = b, a
-    return _transpose_rows(g, {"back": order})
+    return {"back": tuple(order)}
 
 
-def _moveaxis_rows(g: Rows, saved: dict[str, Any]) -> Cotangent:
+def _moved(g: Structured, saved: dict[str, Any]) -> dict[str, Any]:
+    """The saved values of a `_transpose` that does the same as `_moveaxis`."""
     numbered = np.empty(tuple(range(len(g.shape))))  # the length of each axis is its number
-    return _transpose_rows(g, {"back": np.moveaxis(numbered, saved["destination"], saved["source"]).shape})
+    return {"back": np.moveaxis(numbered, saved["destination"], saved["source"]).shape}
 
 
 for _primitive in (_reshape, _expand_dims, _squeeze):
     _primitive.structured(Rows, x=_reshape_rows)
+    _primitive.structured(Slices, x=_reshape_slices)
 _transpose.structured(Rows, x=_transpose_rows)
-_swapaxes.structured(Rows, x=_swapaxes_rows)
-_moveaxis.structured(Rows, x=_moveaxis_rows)
+_transpose.structured(Slices, x=lambda g, saved: g.permuted(saved["back"]))
+for _primitive, _order in ((_swapaxes, _swapped), (_moveaxis, _moved)):
+    _primitive.structured(Rows, x=lambda g, saved, order=_order: _transpose_rows(g, order(g, saved)))
+    _primitive.structured(Slices, x=lambda g, saved, order=_order: g.permuted(order(g, saved)["back"]))

@@ -11,11 +11,11 @@ from minigrad.engine.define import define, operation
 from minigrad.engine.estimator import VJP
 from minigrad.engine.primitive import rows_kept
 from minigrad.engine.record import record
-from minigrad.engine.rowwise import rowwise_rule
+from minigrad.engine.rowwise import rowwise_rule, slicewise_rule
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.axis_argument import reduced_axes
 from minigrad.ops.scaling import log_probabilities
-from minigrad.structure import Rows
+from minigrad.structure import Rows, Slices
 from minigrad.typing import Array, Axis
 
 __all__ = ["log_softmax", "softmax"]
@@ -108,8 +108,20 @@ def _by_row(rule: Any, dense_rule: Any) -> Any:
     return lambda g, saved: rule(g, saved) if saved["axis"] == -1 else dense_rule(g.dense(), saved)
 
 
+def _by_slice(rule: Any, dense_rule: Any) -> Any:
+    """A rule for Slices, where the softmax runs along other axes than theirs."""
+
+    def by_slice(g: Slices, saved: dict[str, Any]) -> Any:
+        axes = saved["axis"] if isinstance(saved["axis"], tuple) else (saved["axis"],)
+        return dense_rule(g.dense(), saved) if g.axis in axes else rule(g, saved)
+
+    return by_slice
+
+
 _softmax.structured(Rows, x=_by_row(_softmax_rows, _softmax_x))
 _log_softmax.structured(Rows, x=_by_row(_log_softmax_rows, _log_softmax_x))
+_softmax.structured(Slices, x=_by_slice(slicewise_rule(_softmax_x), _softmax_x))
+_log_softmax.structured(Slices, x=_by_slice(slicewise_rule(_log_softmax_x), _log_softmax_x))
 
 # Exponentials and sums along with the products: a few operations for each entry.
 for _primitive in (_softmax, _log_softmax):

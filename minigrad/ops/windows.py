@@ -11,7 +11,7 @@ import math
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from minigrad.typing import Array, Shape
 
-__all__ = ["Pair", "Windows", "check_image", "number", "pair"]
+__all__ = ["BLOCK_BYTES", "Pair", "Windows", "check_image", "number", "pair"]
 
 Pair: TypeAlias = "int | tuple[int, int]"
 """One number for rows and columns, or one for each."""
@@ -122,6 +122,17 @@ class Windows:
         """True if each window is one pixel and all are used once: im2col is then the image itself."""
         return self.size == self.stride == (1, 1) and self.padding == (0, 0)
 
+    @cached_property
+    def turned(self) -> Windows | None:
+        """The windows of G whose pixels each pixel of X stands in, where these are windows of stride 1; else None.
+
+        With them ∂X is a convolution of G, with the kernel turned round.
+        """
+        around = [k - 1 - p for k, p in zip(self.extent, self.padding, strict=True)]
+        if self.stride != (1, 1) or min(around) < 0:
+            return None
+        return Windows(self.out, self.size, (1, 1), (around[0], around[1]), self.dilation)
+
     def _axes(self) -> Iterator[tuple[int, int, int, int]]:
         return zip(self.image, self.padding, self.extent, self.stride, strict=True)
 
@@ -180,17 +191,37 @@ class Windows:
                 ]
                 yield padded[:, rows, columns]
 
-    def positions(self, pixels: Array) -> Array:
-        """For each place in a window, where it stands in the flattened padded images; shape (h·w, k).
+    def positions(self, pixels: Array, samples: int) -> Array:
+        """Where each place of some windows stands in the flattened images, shape (k, h·w).
 
-        ``pixels`` are k positions in the flattened output (N·OH·OW). No place comes twice in one line.
+        ``pixels`` are k positions in the flattened output (N·OH·OW) of N ``samples``. Places in the padding stand at
+        N·H·W, one behind the last pixel.
         """
-        n, a, b = np.unravel_index(pixels, (int(pixels.max(initial=0)) + 1, *self.out))
-        height, width = self.padded_size
-        first = (n * height + a * self.stride[0]) * width + b * self.stride[1]
-        (h, w), (dh, dw) = self.size, self.dilation
-        places = np.arange(h)[:, None] * (dh * width) + np.arange(w) * dw
-        return np.asarray(places.reshape(-1, 1) + first)
+        table, image = places(self), self.image[0] * self.image[1]
+        sample, pixel = np.divmod(pixels, len(table))
+        out = np.take(table, pixel, axis=0)
+        out += (sample * image)[:, None]
+        if self.padding != (0, 0):
+            np.minimum(out, samples * image, out=out)
+        return out
+
+
+OUTSIDE = np.iinfo(np.intp).max // 2
+"""The position of a place in the padding, behind every pixel of any images."""
+
+
+@lru_cache(maxsize=16)
+def places(windows: Windows) -> Array:
+    """The positions of the places of all windows of one image, shape (OH·OW, h·w); it is kept for the next batch."""
+
+    def along(axis: int, step: int) -> Array:
+        starts = np.arange(windows.out[axis]) * windows.stride[axis] - windows.padding[axis]
+        at = starts[:, None] + np.arange(windows.size[axis]) * windows.dilation[axis]
+        return np.where((at >= 0) & (at < windows.image[axis]), at * step, OUTSIDE)
+
+    down, across = along(0, windows.image[1]), along(1, 1)
+    out = np.minimum(down[:, None, :, None] + across[None, :, None, :], OUTSIDE)
+    return np.asarray(out.reshape(math.prod(windows.out), math.prod(windows.size)))
 
 
 def check_image(shape: Shape) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.engine.tensor import Tensor
 from minigrad.optim.arguments import named, not_negative
-from minigrad.structure import Columns, Dense, Entries, Factors, Rows, Structured
+from minigrad.structure import Columns, Dense, Entries, Factors, Rows, Slices, Structured
 from minigrad.typing import Array
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]
@@ -165,7 +165,7 @@ def _gradients(parameters: Gradients, owner: str) -> list[Array | Structured]:
 
 def _values(gradient: Array | Structured) -> Array:
     """The stored values of a gradient, as an array that can be changed in place."""
-    if isinstance(gradient, (Columns, Dense, Entries, Rows)):
+    if isinstance(gradient, (Columns, Dense, Entries, Rows, Slices)):
         return gradient.values
     if isinstance(gradient, Structured):
         raise TypeError(f"a gradient stored as {type(gradient).__name__} has no single entries; pass its .dense()")

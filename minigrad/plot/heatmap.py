@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.plot.style import axes_or_new
-from minigrad.structure import Columns, Cotangent, Entries, Rows, Structured, dense, matrix_shape
+from minigrad.structure import Columns, Cotangent, Entries, Rows, Slices, Structured, dense, matrix_shape
 from minigrad.typing import Array
 
 __all__ = ["cotangent_heatmap", "not_held"]
@@ -110,8 +110,8 @@ def not_held(g: Cotangent) -> Array:
     [[True, False, True], [True, False, True]]
     """
     shape = matrix_shape(np.shape(g) if not isinstance(g, Structured) else g.shape)
-    if not isinstance(g, (Columns, Rows, Entries)):
+    if not isinstance(g, (Columns, Rows, Slices, Entries)):
         return np.zeros(shape, bool)
     ones = np.ones(g.values.shape, bool)
-    kept = type(g)(ones, g.indices, g.shape).dense()
+    kept = g.holding(ones).dense() if isinstance(g, Slices) else type(g)(ones, g.indices, g.shape).dense()
     return ~kept.reshape(shape)

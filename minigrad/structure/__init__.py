@@ -32,11 +32,12 @@ from minigrad.structure.products import (
 )
 from minigrad.structure.rows import Rows
 from minigrad.structure.share import share
+from minigrad.structure.slices import Slices
 from minigrad.structure.squares import squared_norms
 
 __all__ = [
-    "Columns", "Cotangent", "Dense", "Entries", "Factors", "Kept", "Rows", "Structured", "add", "column_sums",
-    "contract", "contract_batches", "dense", "matrix", "matrix_shape", "multiply", "multiply_batches", "narrow",
-    "reshape_rows", "row_squares", "scale", "share", "squared_norms", "sum_to", "swap", "take_columns", "take_rows",
-    "take_samples", "transpose",
+    "Columns", "Cotangent", "Dense", "Entries", "Factors", "Kept", "Rows", "Slices", "Structured", "add",
+    "column_sums", "contract", "contract_batches", "dense", "matrix", "matrix_shape", "multiply", "multiply_batches",
+    "narrow", "reshape_rows", "row_squares", "scale", "share", "squared_norms", "sum_to", "swap", "take_columns",
+    "take_rows", "take_samples", "transpose",
 ]  # fmt: skip

@@ -192,6 +192,8 @@ class Kept:
         ``min(rows, columns)``. In [0, 1], or above 1 for a projection wider than the cotangent.
     samples : bool
         Whether kept rows are whole samples, which operations within a sample leave alone.
+    axis : int, optional
+        Of `Slices`: the axis along which they were kept, counted from the end.
 
     Examples
     --------
@@ -206,3 +208,4 @@ class Kept:
     structure: type[Structured] = Dense
     fraction: float = 1.0
     samples: bool = False
+    axis: int | None = None

@@ -14,10 +14,36 @@ from minigrad.structure.indices import placed
 from minigrad.structure.products import dense, matrix, matrix_shape, reshape_rows
 from minigrad.typing import Array, Shape
 
-__all__ = ["SPARSE", "Entries"]
+__all__ = ["SPARSE", "Entries", "sparse_pays"]
 
 SPARSE = 0.02
 """Where more entries of a batched product were kept than this fraction, the small products are faster left whole."""
+
+SMALL = 1e6
+"""Multiply-adds of a whole product, below which it takes no longer than making a sparse matrix."""
+
+LONG = 256
+"""Columns of the other operand, from which on an entry meets so many at once that `LONG_SPARSE` are still few."""
+
+LONG_SPARSE = 0.05
+
+
+def sparse_pays(kept: float, size: int, width: int) -> bool:
+    """True if a product is faster sparse than whole, as measured: the rules and the cost model ask it.
+
+    Parameters
+    ----------
+    kept, size : float
+        How many entries were kept, and of how many.
+    width : int
+        Columns of the other operand: multiply-adds of each entry.
+
+    Examples
+    --------
+    >>> sparse_pays(2_000, 100_000, 64), sparse_pays(5_000, 100_000, 64), sparse_pays(5_000, 100_000, 512)
+    (True, False, True)
+    """
+    return size * width >= SMALL and kept <= size * (LONG_SPARSE if width >= LONG else SPARSE)
 
 
 class Entries(Structured):
@@ -108,27 +134,30 @@ class Entries(Structured):
         kept, at = placed(sample, indices)
         return Entries(self.values[kept], at * each + within[kept], shape)
 
+    def _pays(self, width: int) -> bool:
+        return sparse_pays(len(self.indices), math.prod(self.shape), width)
+
     # Another structure than this reduces the product first, and meets these entries again with an array.
 
     def multiply(self, w: Cotangent) -> Any:
-        if isinstance(w, Structured) and not isinstance(w, Entries):
+        if (isinstance(w, Structured) and not isinstance(w, Entries)) or not self._pays(w.shape[-1]):
             return NotImplemented
         return reshape_rows(np.asarray(self.sparse() @ dense(w)), self.shape[:-1])
 
     def multiply_into(self, g: Cotangent) -> Any:
-        if isinstance(g, Structured):
+        if isinstance(g, Structured) or not self._pays(math.prod(g.shape[:-1])):
             return NotImplemented
         return reshape_rows(np.asarray(self.sparse().T @ matrix(g).T).T, g.shape[:-1])
 
     def contract(self, x: Cotangent) -> Any:
+        if (isinstance(x, Structured) and not isinstance(x, Entries)) or not self._pays(x.shape[-1]):
+            return NotImplemented
         if isinstance(x, Entries):
             return np.asarray((self.sparse().T @ x.sparse()).toarray())
-        if isinstance(x, Structured):
-            return NotImplemented
         return np.asarray(self.sparse().T @ matrix(x))
 
     def contract_into(self, g: Cotangent) -> Any:
-        if isinstance(g, Structured):
+        if isinstance(g, Structured) or not self._pays(g.shape[-1]):
             return NotImplemented
         return np.asarray(self.sparse().T @ matrix(g)).T
 

@@ -3,6 +3,7 @@
 Pure functions of arrays and numbers, computed in float64; they know nothing of tapes, nodes or layers.
 """
 
+from minigrad.theory.compounding import CompoundingNoise, DistortionCurve
 from minigrad.theory.convergence import (
     descent_bound,
     quadratic_plateau,
@@ -12,6 +13,7 @@ from minigrad.theory.convergence import (
 )
 from minigrad.theory.direction_moments import difference_bias, directional_variances
 from minigrad.theory.distortion import cotangent_distortion, input_distortion, weight_distortion
+from minigrad.theory.effective_samples import defensive_mixture, effective_share, left_second_moment
 from minigrad.theory.joint_probabilities import systematic_joint_probabilities
 from minigrad.theory.least_probabilities import least_probabilities, minimal_cost
 from minigrad.theory.price import (
@@ -23,18 +25,25 @@ from minigrad.theory.price import (
 )
 from minigrad.theory.price_of_samples import lognormal_samples_ratio, samples_ratio
 from minigrad.theory.probabilities import minimal_distortion, optimal_probabilities
+from minigrad.theory.shared_budgets import cheapest_budgets, shared_budgets
 from minigrad.theory.tradeoff import BudgetAdvice, optimal_budget, total_cost
 
 __all__ = [
     "BudgetAdvice",
+    "CompoundingNoise",
+    "DistortionCurve",
     "PriceAdvice",
+    "cheapest_budgets",
     "cost_of_precision",
     "cotangent_distortion",
+    "defensive_mixture",
     "descent_bound",
     "difference_bias",
     "directional_variances",
+    "effective_share",
     "input_distortion",
     "least_probabilities",
+    "left_second_moment",
     "lognormal_samples_ratio",
     "minimal_cost",
     "minimal_distortion",
@@ -44,6 +53,7 @@ __all__ = [
     "priced_probabilities",
     "quadratic_plateau",
     "samples_ratio",
+    "shared_budgets",
     "spent_at_price",
     "stationary_second_moment",
     "step_size",

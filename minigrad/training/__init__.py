@@ -7,11 +7,13 @@ from minigrad.training.checkpoint import CheckpointError, load_checkpoint, save_
 from minigrad.training.evaluate import evaluate
 from minigrad.training.fit import fit
 from minigrad.training.history import Epoch, History
+from minigrad.training.importance import ImportanceSampler
 from minigrad.training.loop import DivergenceError
 from minigrad.training.resume import OtherRunError
+from minigrad.training.sampler import Sampler
 
 __all__ = [
-    "AdaptiveBudget", "Augment", "Batches", "CheckpointError", "DivergenceError", "Epoch", "History", "OtherRunError",
-    "evaluate", "fit",
-    "load_checkpoint", "random_crop", "random_flip", "save_checkpoint",
+    "AdaptiveBudget", "Augment", "Batches", "CheckpointError", "DivergenceError", "Epoch", "History",
+    "ImportanceSampler", "OtherRunError", "Sampler", "evaluate", "fit", "load_checkpoint", "random_crop",
+    "random_flip", "save_checkpoint",
 ]  # fmt: skip

@@ -10,9 +10,10 @@ import numpy as np
 from minigrad import nn
 from minigrad.counts import MOST_BATCHES, MOST_STEPS, count
 from minigrad.inspect.means import Mean
-from minigrad.inspect.measured import SMALLEST, Layers, MeasuredBatches, water_fill
+from minigrad.inspect.measured import SMALLEST, MeasuredBatches
 from minigrad.inspect.recorded_batches import RecordedBatches
 from minigrad.report import Table
+from minigrad.theory import CompoundingNoise, cheapest_budgets
 
 if TYPE_CHECKING:
     from minigrad.training.loop import Loop
@@ -22,17 +23,20 @@ __all__ = ["AdaptiveBudget"]
 NEARLY_ALL = 0.9
 """A total cost above this fraction of the exact one is not worth it: the estimators' own work would eat the saving."""
 
-BISECTIONS = 5
-"""Each halves, on a logarithmic scale, the range in which the total cost lies."""
+TRIES = 8
+"""So often budgets are made larger that measure worse than predicted."""
+
+LESS = 0.75
+"""The variance asked for falls at least by this factor from one try to the next."""
 
 
 class AdaptiveBudget:
     """Keep the variance that estimators add at a fraction of the minibatch variance, at the least cost.
 
     Every so many steps it measures, on a few random batches, the minibatch variance σ² and what each sketched layer
-    adds to the variance, and sets the budgets of the layers anew: water-filled, or one common budget of equal cost
-    where that measures better (`minigrad.inspect.allocate`). What these add is then measured afresh, on other batches,
-    for the log. The kinds of estimator stay. What the measurements cost is added to the flops of the run.
+    adds to the variance, and sets the budgets of the layers anew: the cheapest by the formula of how noise compounds
+    (`minigrad.theory.cheapest_budgets`). What these add is then measured afresh, on other batches, for the log. The
+    kinds of estimator stay. What the measurements cost is added to the flops of the run.
 
     Parameters
     ----------
@@ -57,7 +61,7 @@ class AdaptiveBudget:
     Notes
     -----
     Holding the added variance at a fraction of the minibatch's follows Wang, Chen, Zhu (2024), *VCAS*, ICLR,
-    arXiv:2402.17227; the sharing among layers is THEORY.md §3. Each measurement of σ² counts for half of
+    arXiv:2402.17227; the sharing among layers is THEORY.md §8. Each measurement of σ² counts for half of
     what is believed. The budgets are the cheapest that keep to τσ² on the batches of the choice; on others they add
     more in the mean, the more so the fewer batches and the smaller the budgets. ``added`` shows by how much.
 
@@ -148,43 +152,34 @@ def cheapest(
 ) -> tuple[dict[str, float], float, str]:
     """The cheapest budgets whose added variance, as measured, is at most the given one.
 
-    The total cost is found by bisection of its logarithm, since the variance as measured falls as it grows. What each
-    layer adds is measured once at the beginning and once near the answer, where the sharing matters.
+    The noise is measured as a function of the budgets at those of the start, and again at what is best by that
+    (THEORY.md §8). Where the budgets measure worse than predicted, less is asked for.
 
     Returns
     -------
     budgets : dict of str to float
     added : float
         The variance measured with them, on the draws by which they were chosen: in the mean it is too small.
-    sharing : {"water-filled", "common", "exact"}
+    sharing : {"shared", "exact"}
     """
     everything = float(measured.costs.sum())
     exact = dict.fromkeys(measured.names, 1.0), 0.0, "exact"
-    layers = measured.layers(start)
-    if not np.isfinite(layers.weights).all():
-        return exact  # it overflows
-    total = _bisect(measured, layers, variance, SMALLEST * everything, everything, BISECTIONS)
-    layers = measured.layers(water_fill(layers, total))
-    if not np.isfinite(layers.weights).all():
+    asked = variance
+    try:
+        noise = measured.noise(_cheapest(measured, measured.noise(start), asked))
+    except ValueError:  # it overflows
         return exact
-    total = _bisect(measured, layers, variance, total / 2, min(2 * total, everything), BISECTIONS - 1)
-    choices = {
-        "water-filled": water_fill(layers, total),
-        "common": dict.fromkeys(measured.names, total / everything),
-    }
-    found = {sharing: measured.variance(budgets) for sharing, budgets in choices.items()}
-    sharing = min(found, key=lambda name: found[name])
-    if found[sharing] > variance or total > NEARLY_ALL * everything:
-        return exact
-    return choices[sharing], found[sharing], sharing
+    for _ in range(TRIES):
+        budgets = _cheapest(measured, noise, asked)
+        if measured.costs @ np.array(list(budgets.values())) > NEARLY_ALL * everything:
+            return exact
+        added = measured.variance(budgets)
+        if added <= variance:
+            return budgets, added, "shared"
+        asked *= min(variance / added, LESS)
+    return exact
 
 
-def _bisect(measured: MeasuredBatches, layers: Layers, variance: float, low: float, high: float, times: int) -> float:
-    """The smallest total cost in a range, up to a factor, at which the measured variance is low enough."""
-    for _ in range(times):
-        middle = math.sqrt(low * high)
-        if measured.variance(water_fill(layers, middle)) > variance:
-            low = middle
-        else:
-            high = middle
-    return high
+def _cheapest(measured: MeasuredBatches, noise: CompoundingNoise, variance: float) -> dict[str, float]:
+    p = cheapest_budgets(noise, variance, measured.costs, lower=SMALLEST)
+    return dict(zip(measured.names, p.tolist(), strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from minigrad import ops
 from minigrad.arrays import plain
@@ -15,8 +15,9 @@ from minigrad.typing import Array
 
 __all__ = ["Loss", "accuracy", "evaluate"]
 
-Loss: TypeAlias = Callable[[Any, Array], Tensor]
-"""``loss(logits, labels)``, a scalar: the mean over the batch."""
+Loss: TypeAlias = Callable[..., Tensor]
+"""``loss(logits, labels)``, a scalar: the mean over the batch. For samplers that weigh it takes ``weights=``, too,
+by which each loss is multiplied before the mean."""
 
 
 @one_thread()
@@ -70,8 +71,12 @@ def evaluate(
     return total / len(x), right / len(x)
 
 
-def accuracy(logits: Array, labels: Array) -> float:
-    """The fraction of rows whose largest logit is that of the label, or of the most probable label."""
+def accuracy(logits: Array, labels: Array, weights: Array | None = None) -> float:
+    """The fraction of rows whose largest logit is that of the label, or of the most probable label.
+
+    With a weight for each sample, the fraction of the weights: an estimate for the data from which they were drawn.
+    """
     if labels.ndim == logits.ndim:
         labels = labels.argmax(axis=-1)
-    return float((logits.argmax(axis=-1) == labels).mean())
+    right = logits.argmax(axis=-1) == labels
+    return float(right.mean() if weights is None else (right.T @ weights).mean() / weights.sum())

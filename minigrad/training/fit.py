@@ -18,6 +18,7 @@ from minigrad.training.evaluate import Loss
 from minigrad.training.history import History
 from minigrad.training.loop import Augmentation, Callback, Loop
 from minigrad.training.resume import Saved
+from minigrad.training.sampler import Sampler
 from minigrad.typing import Array, Seed
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def fit(
     progress: bool | None = None,
     callbacks: Sequence[Callback] = (),
     augment: Augmentation | None = None,
+    sampler: Sampler | None = None,
 ) -> History:
     """Train a classifier on batches, and measure it after each epoch.
 
@@ -66,7 +68,8 @@ def fit(
     batch_size : int, default 128
         All batches are full (`Batches`).
     loss : callable, default `ops.cross_entropy`
-        ``loss(logits, labels)``, a scalar Tensor; by default the mean over the batch.
+        ``loss(logits, labels)``, a scalar Tensor; by default the mean over the batch. A sampler that weighs needs one
+        that takes ``weights=``, too.
     schedule : callable, optional
         ``schedule(step)`` is the learning rate of a step, counted from 0. Default: that of the optimizer, constant.
     max_norm : float, optional
@@ -91,6 +94,9 @@ def fit(
         Called before each step, such as `AdaptiveBudget`; what they keep is in the checkpoint.
     augment : callable, optional
         ``augment(x, rng)`` changes a batch of training inputs at random, as `minigrad.training.augment` does.
+    sampler : Sampler, optional
+        Which samples a step sees, and what each counts, such as `ImportanceSampler`; default: all alike, as `Batches`
+        orders them. What it learnt is in the checkpoint. Training loss and accuracy of the history are weighted, too.
 
     Returns
     -------
@@ -110,7 +116,8 @@ def fit(
         If the checkpoint cannot be written, as when no space is left; the last one stays whole, and the same call goes
         on from it.
     ValueError
-        If an option is out of range, or the optimiser has no parameter of the model.
+        If an option is out of range, or the optimiser has no parameter of the model; if a sampler weighs, and the loss
+        takes no weights, or the model normalises by statistics of the batch.
     TypeError
         If a count is not a whole number.
 
@@ -127,7 +134,9 @@ def fit(
     epochs = count("fit: epochs", epochs, MOST_EPOCHS, "epochs")
     if steps_per_epoch is not None:
         steps_per_epoch = count("fit: steps_per_epoch", steps_per_epoch, MOST_STEPS, "steps")
-    loop = Loop(model, data, optimizer, batch_size, loss, schedule, max_norm, steps_per_epoch, rng, callbacks, augment)
+    loop = Loop(
+        model, data, optimizer, batch_size, loss, schedule, max_norm, steps_per_epoch, rng, callbacks, augment, sampler
+    )
     saved = None
     if checkpoint is not None:
         path = Path(checkpoint)

@@ -29,8 +29,8 @@ def identity(loop: Loop) -> dict[str, Any]:
     - the model: for each module its class and its settings, vjp and save among them, the shape and dtype of its
       parameters and buffers, which of them are trained, and what is shared;
     - the optimiser: its class, its settings, and the names of its parameters;
-    - the loss, the schedule, the augmentation and the callbacks, as `minigrad.fingerprint` describes functions and
-      objects;
+    - the loss, the schedule, the augmentation, the sampler and the callbacks, as `minigrad.fingerprint` describes
+      functions and objects;
     - minigrad: its version and its source.
 
     Raises
@@ -65,7 +65,12 @@ def identity(loop: Loop) -> dict[str, Any]:
         "optimizer": {**optimizer, **lr, "parameters": list(loop.optimizer.names)},
         **{
             name: describe(value, name, known)
-            for name, value in (("schedule", loop.schedule), ("loss", loop.loss), ("augment", loop.augment))
+            for name, value in (
+                ("schedule", loop.schedule),
+                ("loss", loop.loss),
+                ("augment", loop.augment),
+                ("sampler", loop.sampler),
+            )
         },
         "callbacks": [describe(each, f"callbacks[{k}]", known) for k, each in enumerate(loop.callbacks)],
         "minigrad": source(),

@@ -20,6 +20,8 @@ from minigrad.structure import dense
 from minigrad.training.batches import Batches
 from minigrad.training.evaluate import Loss, accuracy, evaluate
 from minigrad.training.history import Epoch, History
+from minigrad.training.sampler import Sampler
+from minigrad.training.weighing import check_batch_statistics, check_loss, norms
 from minigrad.typing import Array, Seed
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class Loop:
         rng: Seed,
         callbacks: Sequence[Callback] = (),
         augment: Augmentation | None = None,
+        sampler: Sampler | None = None,
     ):
         arrays = data if isinstance(data, tuple) else (data.x_train, data.y_train, data.x_test, data.y_test)
         arrays = tuple([plain(array, "fit: the data") for array in arrays])
@@ -104,6 +107,10 @@ class Loop:
         self.schedule, self.max_norm = schedule, max_norm
         self.seed, self.any_seed = key_of(rng), rng is None
         self.batches = Batches(len(self.x), batch_size, self.seed)
+        self.sampler = Sampler() if sampler is None else sampler
+        self.sampler.begin(self.batches)
+        if self.sampler.weighs:
+            check_loss(self.sampler, loss)
         self.steps_per_epoch = steps_per_epoch or self.batches.steps_per_pass
         self.step = 0
         self.history = History()
@@ -146,7 +153,7 @@ class Loop:
         """Take one step; return the loss and the accuracy on its batch, and the seconds of the backward pass."""
         for callback in self.callbacks:
             callback(self)
-        key, chosen = self.key, self.batches[self.step]
+        key, (chosen, weights) = self.key, self.sampler.draw(self.step)
         x, y = fed(self.x[chosen], self.dtype), fed(self.y[chosen], self.dtype)
         if self.augment is not None:
             x = self.augment(x, generator(Domain.AUGMENTATION, key))
@@ -154,22 +161,27 @@ class Loop:
             self.optimizer.lr = self.schedule(self.step)
         with Tape(rng=key) as tape:
             logits = self.model(x)
-            loss = self.loss(logits, y)
+            loss = self.loss(logits, y) if weights is None else self.loss(logits, y, weights=weights)
+        if self.sampler.weighs:
+            check_batch_statistics(self.sampler, tape)
         value = loss.item()
         if not np.isfinite(value):
             self._diverged(f"the loss is {value}")
         started = time.perf_counter()
         wanted = [p for p in self.optimizer.parameters if p.requires_grad]  # without those that were frozen
-        gradients = tape.gradients(loss, wanted, rng=key, structured=self.max_norm is None)
+        scored = [logits] if self.sampler.wants_scores else []
+        gradients = list(tape.gradients(loss, [*wanted, *scored], rng=key, structured=self.max_norm is None))
+        if scored:
+            self.sampler.visited(self.step, chosen, norms(dense(gradients.pop()), weights))
         backward = time.perf_counter() - started
         if self.max_norm is not None:
-            gradients = tuple([dense(g) for g in gradients])
+            gradients = [dense(g) for g in gradients]
             clip_grad_norm(gradients, self.max_norm)
         found = iter(gradients)
         self.optimizer.step([next(found) if p.requires_grad else p.data for p in self.optimizer.parameters])
         self._count(tape)
         self.step += 1
-        return value, accuracy(logits.data, y), backward
+        return value, accuracy(logits.data, y, weights), backward
 
     def _count(self, tape: Tape) -> None:
         """Add the operations of a step; they are counted afresh only when a tape looks different."""

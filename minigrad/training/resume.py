@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,15 +68,13 @@ class Saved:
     def save(self) -> None:
         """Write a checkpoint."""
         loop = self.loop
-        plain = {
-            name: value for name, value in loop.optimizer.state_dict().items() if not isinstance(value, np.ndarray)
-        }
         meta = {
             "run": self.identity,
             "made with": _made_with(),
             "step": loop.step,
             "flops": [loop.forward_flops, loop.backward_flops],
-            "optimizer": plain,
+            "optimizer": _plain(loop.optimizer.state_dict()),
+            "sampler": _plain(loop.sampler.state_dict()),
             "history": loop.history.to_dict(),
             "callbacks": [callback.state_dict() for callback in loop.callbacks],
         }
@@ -112,6 +111,8 @@ class Saved:
             callback.load_state_dict(kept, loop)
         loop.seed = self.identity["seed"] = meta["run"]["seed"]
         loop.batches = Batches(len(loop.x), loop.batches.batch_size, loop.seed)
+        loop.sampler.begin(loop.batches)
+        loop.sampler.load_state_dict({**meta["sampler"], **_below("sampler/", arrays)})
         loop.step, loop.history = int(meta["step"]), History.from_dict(meta["history"])
         loop.forward_flops, loop.backward_flops = meta["flops"]
         for what, now in _made_with().items():
@@ -127,7 +128,7 @@ class Saved:
         try:
             run, done = meta["run"], len(History.from_dict(meta["history"]))
             seed, _, (_, _) = run["seed"], int(meta["step"]), meta["flops"]
-            _ = {**meta["optimizer"], **meta["made with"]}, list(meta["callbacks"])
+            _ = {**meta["optimizer"], **meta["sampler"], **meta["made with"]}, list(meta["callbacks"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{self.path} is a checkpoint, but not one of training.fit. {REMEDY}") from error
         expected = {**self.identity, "seed": seed} if self.loop.any_seed else self.identity
@@ -147,9 +148,8 @@ class Saved:
     def _arrays(self) -> dict[str, Array]:
         """The arrays of a checkpoint."""
         arrays = {f"model/{name}": array for name, array in self.loop.model.state_dict().items()}
-        for name, value in self.loop.optimizer.state_dict().items():
-            if isinstance(value, np.ndarray):
-                arrays[f"optimizer/{name}"] = value
+        for of, state in (("optimizer", self.loop.optimizer.state_dict()), ("sampler", self.loop.sampler.state_dict())):
+            arrays.update((f"{of}/{name}", value) for name, value in state.items() if isinstance(value, np.ndarray))
         arrays.update((f"beside/{name}", tensor.data) for name, tensor in self._beside().items())
         return arrays
 
@@ -163,6 +163,11 @@ class Saved:
 def _made_with() -> dict[str, str]:
     """The settings that decide the last digits, but not what is computed."""
     return {"NumPy": np.__version__, "Python": platform.python_version(), "processor": platform.machine()}
+
+
+def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries that are no arrays."""
+    return {name: value for name, value in state.items() if not isinstance(value, np.ndarray)}
 
 
 def _as_text(headers: Headers) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import convolution, elementwise, inspection, perceptron, scaling, sketched, transformer
+from . import convolution, elementwise, inspection, perceptron, scaling, sketched, small, transformer
 
 __all__ = ["CASES", "GROWTH"]
 
@@ -11,6 +11,7 @@ CASES = {
     for family in (
         {name: perceptron.CASES[name] for name in ("mlp", "mlp-wide")},
         {"conv": convolution.CASES["conv"], "vit": transformer.CASES["vit"]},
+        small.CASES,
         elementwise.CASES,
         {name: perceptron.CASES[name] for name in ("train-wide", "train-save")},
         {"train-conv": convolution.CASES["train-conv"], "train-vit": transformer.CASES["train-vit"]},

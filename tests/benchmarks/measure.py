@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .peers import is_peer
 from .program import KEPT, Case, Held, Target
 
 __all__ = ["Measured", "check_agreement", "environment", "measure", "measure_held", "measure_memory"]
@@ -54,14 +55,24 @@ def verdicts(case: Case, found: dict[str, Measured]) -> list[Verdict]:
     ]
 
 
-def environment(threads: int, kept: bool) -> dict[str, str]:
-    """The same number of threads for every BLAS, and no hand-set kernels."""
+def environment(threads: int, kept: bool, asked: bool = True) -> dict[str, str]:
+    """The same number of threads for every BLAS, and no hand-set kernels.
+
+    What ``import minigrad`` asks of the allocator is left out where the process is to run something else.
+    """
     env = {name: value for name, value in os.environ.items() if name not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+    env["MINIGRAD_KEEP_MEMORY"] = "1" if asked else "0"
+    env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false" if threads == 1 else ""
     for name in ("OPENBLAS", "OMP", "MKL", "BLIS"):
         env[f"{name}_NUM_THREADS"] = str(threads)
     if kept:
         env.update(MALLOC_MMAP_MAX_="0", MALLOC_TRIM_THRESHOLD_=str(2**40), MALLOC_TOP_PAD_=str(2**26))
     return env
+
+
+def ours(program: str) -> bool:
+    """Whether a program is a step of this library."""
+    return not is_peer(program) and not program.startswith(("numpy", "products"))
 
 
 class Worker:
@@ -74,7 +85,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment(threads, kept),
+            env=environment(threads, kept, any(ours(program) for program in programs)),
         )
         self.answer()
 
@@ -117,7 +128,7 @@ def workers(name: str, case: Case, programs: list[str], threads: int) -> Iterato
 
 def chosen(case: Case, peers: list[str]) -> list[str]:
     """The programs that are run."""
-    found = [p for p in case.programs if not p.startswith("torch") or "torch" in peers]
+    found = [p for p in case.programs if not is_peer(p) or p in peers]
     if case.memory and "minigrad" in case.programs and sys.platform == "linux":
         found += [p + KEPT for p in (case.base, "minigrad")]
     return found
@@ -171,7 +182,7 @@ def measure_memory(name: str, case: Case, peers: list[str], threads: int) -> dic
     """Bytes by which resident memory rises, each program in a fresh process; the least of two."""
     found: dict[str, int] = {}
     for program in case.programs:
-        if program == "products" or (program.startswith("torch") and "torch" not in peers):
+        if program == "products" or (is_peer(program) and program not in peers):
             continue
         tries = []
         for _ in range(2):

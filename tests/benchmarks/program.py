@@ -60,8 +60,8 @@ class Case:
     title : str
         What is done, with its sizes.
     programs : dict
-        Name -> ``make(tiny)``, a function that prepares a Program; ``tiny`` is for tests. Names that begin with
-        ``torch`` are peers, which run only when asked for.
+        Name -> ``make(tiny)``, a function that prepares a Program; ``tiny`` is for tests. A program with
+        the name of another library is a peer, which runs only when asked for.
     base : str
         The program whose seconds are 1.
     targets : sequence of Target

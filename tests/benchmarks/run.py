@@ -1,4 +1,4 @@
-"""Measure: ``python tests/benchmarks/run.py [--peers torch] [--only CASE …] [--rounds N] [--out FOLDER]``.
+"""Measure: ``python tests/benchmarks/run.py [--peers torch jax …] [--only CASE …] [--rounds N] [--out FOLDER]``.
 
 Only ratios within one run mean something. Programs take turns, so that a busy machine slows all of them alike.
 """
@@ -17,7 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.catalogue import CASES
-from benchmarks.measure import measure, measure_held, measure_memory, verdicts
+from benchmarks.measure import Verdict, measure, measure_held, measure_memory, verdicts
+from benchmarks.peers import OTHERS
 from benchmarks.program import Case, Held
 
 MEMORY_LIMIT = 1.2
@@ -60,6 +61,15 @@ def held_rows(case: Case, found: dict[str, Held]) -> list[list[str]]:
     return rows
 
 
+def goal_rows(found: list[tuple[str, Verdict]]) -> list[list[str]]:
+    """All goals of a run in one table, the missed ones first."""
+    rows = [["case", "program", "against", "goal", "of least", "of medians", ""]]
+    for name, v in sorted(found, key=lambda pair: "✗~✓".index(pair[1].mark)):
+        t = v.target
+        rows.append([name, t.program, t.against, f"≤ {t.limit:.3g}", f"{v.least:.3f}", f"{v.median:.3f}", v.mark])
+    return rows
+
+
 def plain(rows: list[list[str]]) -> str:
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
@@ -98,7 +108,7 @@ def about(threads: int, rounds: int, peers: list[str]) -> str:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", nargs="*", default=[], choices=["torch"], help="other libraries to compare with")
+    parser.add_argument("--peers", nargs="*", default=[], choices=OTHERS, help="other libraries to compare with")
     parser.add_argument("--only", nargs="*", choices=list(CASES), metavar="CASE", help=f"of: {', '.join(CASES)}")
     parser.add_argument("--rounds", type=int, default=20, help="turns of every program (default 20)")
     parser.add_argument("--threads", type=int, default=1, help="BLAS threads, the same for all (default 1)")
@@ -120,7 +130,8 @@ def write(folder: Path, foot: str, parts: list[str]) -> None:
 
 def main() -> None:
     args = arguments()
-    parts = []
+    parts: list[str] = []
+    goals: list[tuple[str, Verdict]] = []
     for name in args.only or CASES:
         case = CASES[name]
         found = measure(name, case, args.peers, args.rounds, args.threads)
@@ -132,8 +143,11 @@ def main() -> None:
         title = f"{name}: {case.title}"
         print(heading(title, "-") + "\n" + "\n\n".join(plain(rows) for rows in tables) + "\n", flush=True)
         parts.append(heading(title, "-") + "\n" + "\n".join(list_table(rows) for rows in tables))
+        goals += [(name, verdict) for verdict in verdicts(case, found)]
+        summary = heading("Goals", "-") + "\n" + list_table(goal_rows(goals))
         if args.out:  # after every case, so that an interrupted run leaves what it has
-            write(args.out, about(args.threads, args.rounds, args.peers), parts)
+            write(args.out, about(args.threads, args.rounds, args.peers), [summary, *parts])
+    print(heading("Goals", "-") + "\n" + plain(goal_rows(goals)) + "\n")
     print(about(args.threads, args.rounds, args.peers))
 
 

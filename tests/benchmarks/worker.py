@@ -68,7 +68,7 @@ def main(name: str, programs: list[str]) -> None:
 
     from benchmarks.catalogue import CASES, GROWTH
 
-    if any(program.startswith("torch") for program in programs):
+    if "torch" in programs:
         import torch
 
         torch.set_num_threads(int(os.environ["OPENBLAS_NUM_THREADS"]))

@@ -1,4 +1,4 @@
-"""The parts of a benchmark of budgeted training: its budgets, its methods and its grid."""
+"""The setting of a benchmark of budgeted training: the budgets, the methods and the grid."""
 
 from __future__ import annotations
 
