@@ -276,41 +276,6 @@ class Dataset:
             y_test=self.y_test[keep[1]],
         )
 
-    def one_against_rest(self, label: int) -> Dataset:
-        """The same data with two classes: one of them, and all others.
-
-        Once the others are known, few samples carry the gradient.
-
-        Parameters
-        ----------
-        label : int
-            The class that becomes label 1.
-
-        Returns
-        -------
-        Dataset
-
-        Raises
-        ------
-        ValueError
-            When there is no such class.
-
-        Examples
-        --------
-        >>> from minigrad import datasets
-        >>> data = datasets.digits().one_against_rest(8)
-        >>> data.classes, data.y_train[:10].tolist()
-        (('others', '8'), [0, 0, 0, 0, 0, 0, 0, 0, 1, 0])
-        """
-        label = whole("one_against_rest: label", label, least=0, most=self.num_classes - 1, of="the classes")
-        return replace(
-            self,
-            name=f"{self.name}_one",
-            y_train=(self.y_train == label).astype(np.int64),
-            y_test=(self.y_test == label).astype(np.int64),
-            classes=("others", self.classes[label]),
-        )
-
     def __repr__(self) -> str:
         return (
             f"Dataset({self.name!r}: {len(self.y_train):,} for training, {len(self.y_test):,} for testing, "

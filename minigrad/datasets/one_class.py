@@ -17,7 +17,7 @@ def digits_one() -> Dataset:
     Examples
     --------
     >>> digits_one().classes
-    ('others', '8')
+    ('not 8', '8')
     """
     return digits().one_against_rest(8)
 
@@ -34,6 +34,6 @@ def fashion_mnist_one() -> Dataset:
     Examples
     --------
     >>> fashion_mnist_one().classes  # doctest: +SKIP
-    ('others', 'trouser')
+    ('not trouser', 'trouser')
     """
     return fashion_mnist().one_against_rest(1)

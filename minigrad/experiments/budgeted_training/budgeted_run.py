@@ -176,7 +176,7 @@ class BudgetedJob:
             c.max_norm,
             1,
             self.seed,
-            [*callbacks_of(self.method), spending],
+            [*callbacks_of(self.method, self.unit), spending],
             AUGMENTATION if c.augment else None,
         )
         diverged, scores = None, dict[str, Any]()
