@@ -24,7 +24,7 @@ from minigrad.training.loop import Loop
 STAGES = sys.modules["minigrad.experiments.budgeted_training.two_stages"]
 RUN = sys.modules["minigrad.experiments.budgeted_training.budgeted_run"]
 BASE = Configuration(train=200, test=60)
-METHODS = ("diagonal(0.5)", "last: diagonal(distortion=0.3, axis=sample)")
+METHODS = ("price", "last: diagonal(distortion=0.3, axis=sample)")
 SMALL = Benchmark(BASE, 6, (16, 32), (0.01, 0.1), budgets=(0.5, 1.0, 2.0), methods=METHODS, seeds=2)
 
 

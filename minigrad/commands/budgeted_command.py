@@ -35,8 +35,8 @@ def add_budgeted(commands: Any) -> None:
         "--vjp",
         action="append",
         metavar="TEXT",
-        help="other methods than the preset's, such as 'diagonal(0.3, axis=row)' or 'last: diagonal(distortion=0.1, "
-        "axis=sample)'; may be repeated",
+        help="other methods than the preset's, such as price, 'diagonal(0.3, axis=row)' or "
+        "'last: diagonal(distortion=0.1, axis=sample)'; may be repeated",
     )
     command.add_argument("--seeds", type=whole, metavar="N", help="another number than the preset's")
     command.add_argument("--data", help="another data set than the preset's; see `minigrad list`")

@@ -110,7 +110,7 @@ class Configuration:
         model = nn.models.build(self.model, data.input_shape, data.num_classes, rng=seed)
         names = _in_order(model, data)
         sketched = set(names[-1:] if method.where == "last" else names[:-1])
-        if sketched and not method.exact:
+        if sketched and not method.exact and not method.price:  # the price sets estimators itself
             nn.set_vjp(model, method.estimator, where=lambda name, module: name in sketched)
         return model
 
@@ -160,6 +160,7 @@ class Configuration:
             "method_batch_size": method.batch_size,
             "where": method.where,
             "adaptive": method.adaptive,
+            "price": method.price,
             "seed": seed,
             "minigrad": source(),
             "numpy": np.__version__,

@@ -26,7 +26,7 @@ from minigrad.experiments.store import Store
 from minigrad.extensions import import_extension, imported
 from minigrad.inspect.cost import cost
 from minigrad.nn.module import Module
-from minigrad.theory import samples_ratio
+from minigrad.theory import effective_share, samples_ratio
 from minigrad.threads import one_thread
 from minigrad.training.loop import Loop
 from minigrad.typing import Array
@@ -117,7 +117,7 @@ class FieldJob:
             seconds = advice.ratio / operations * _time_ratio(sketched, model, x, y)
         return FieldPoint(
             steps=stage,
-            share=float(norms.mean() ** 2 / np.square(norms).mean()),
+            share=effective_share(norms),
             budget=advice.budget,
             ratio=advice.ratio,
             ratio_error=advice.ratio_error,

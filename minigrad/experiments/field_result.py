@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.experiments.comparison import versions
 from minigrad.experiments.outputs import write_picture
 from minigrad.files import write_atomically
-from minigrad.plot.when_it_pays import cost_by_share
+from minigrad.plot.share_curve import cost_by_share
 from minigrad.report import Report, Table, json_ready
 from minigrad.theory import lognormal_samples_ratio
 

@@ -30,6 +30,8 @@ class Method:
     where : {"hidden", "last"}
         Which layers are sketched: all but the last, or the last alone. Samples that are left out at the last layer are
         left out in all the layers below it.
+    price : bool
+        One price for every backward product (`minigrad.training.OnePrice`), in all layers that can be priced.
     adaptive : float or None
         The budgets follow the noise: the added variance is kept near this fraction of the minibatch variance
         (`minigrad.training.AdaptiveBudget`).
@@ -47,6 +49,7 @@ class Method:
     equal_cost_to: str | None = None
     where: Literal["hidden", "last"] = "hidden"
     adaptive: float | None = None
+    price: bool = False
 
     @property
     def estimator(self) -> Estimator:
@@ -56,7 +59,7 @@ class Method:
     @property
     def exact(self) -> bool:
         """True if its VJPs are exact."""
-        return isinstance(self.estimator, Exact) or self.estimator.budget == 1
+        return not self.price and (isinstance(self.estimator, Exact) or self.estimator.budget == 1)
 
 
 def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, ...] = ()) -> tuple[Method, ...]:

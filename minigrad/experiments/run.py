@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from minigrad import training
 from minigrad.datasets import Dataset
@@ -142,6 +142,7 @@ def _train(configuration: Configuration, method: Method, seed: int, data: Datase
     return Run(configuration.key(method, seed, data), method.label, seed, history, diverged)
 
 
-def callbacks_of(method: Method) -> list[Callback]:
-    """The callbacks of a method's runs, which act before each step."""
-    return [] if method.adaptive is None else [training.AdaptiveBudget(method.adaptive)]
+def callbacks_of(method: Method, cost: Literal["operations", "seconds"] = "operations") -> list[Callback]:
+    """The callbacks of a method's runs; a price is paid in operations or in seconds."""
+    adaptive = [] if method.adaptive is None else [training.AdaptiveBudget(method.adaptive)]
+    return [*adaptive, *([training.OnePrice(cost=cost)] if method.price else [])]

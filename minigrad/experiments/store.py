@@ -17,7 +17,7 @@ __all__ = ["Kept", "KeptRun", "Store"]
 
 
 class Kept(Protocol):
-    """The protocol of what a store keeps: a result under a key, which can be written as JSON and read again."""
+    """A result that a store keeps, under a key, which can be written as JSON and read again."""
 
     @property
     def key(self) -> str:
@@ -36,7 +36,7 @@ class Kept(Protocol):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Any:
-        """Read what `to_dict` wrote."""
+        """The result that `to_dict` wrote."""
 
 
 KeptRun = TypeVar("KeptRun", bound=Kept)

@@ -1,4 +1,4 @@
-"""Losses of whole runs against what they were allowed to spend."""
+"""Losses and accuracies of whole runs, against what they were allowed to spend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a benchmark of budgeted training: its budgets, its methods and its grid."""
+"""The setting of a benchmark of budgeted training: the budgets, the methods and the grid."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ RIVALS = (
     "diagonal(distortion=0.5, axis=row)",
     "last: diagonal(0.3, axis=sample)",
     "last: diagonal(distortion=0.1, axis=sample)",
+    "price",
 )
-"""Columns and rows with one budget in every layer, rows with one distortion, samples at the logits with either."""
+"""Columns and rows with one budget in every layer, rows with one distortion, samples at the logits, and one price."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Benchmark:
     at : tuple of float
         At which the other methods are run.
     methods : tuple of str
-        As `minigrad.experiments.compare` takes them, each with a budget or a distortion of its own.
+        As `minigrad.experiments.compare` takes them, each with a budget or a distortion of its own; or ``price``, one
+        price for all products (`minigrad.training.OnePrice`).
     unit : {"operations", "seconds"}
         What is spent: operations forward and backward, the estimators' own work included; or seconds of this thread's
         processor time.
@@ -117,6 +119,8 @@ class Benchmark:
 
 def _rival(text: str) -> Method:
     """One sketched method; raise if it has no budget of its own, or is exact."""
+    if text.strip() == "price":
+        return Method("one price", price=True)
     found = methods_from((text,), 1.0)  # without a budget it keeps everything
     if len(found) < 2:
         raise ValueError(

@@ -30,7 +30,7 @@ MEASURES: dict[str, Callable[[BudgetedRun], float]] = {
     "test loss": lambda run: run.test_loss or math.nan,
     "test error": lambda run: 1 - (run.test_accuracy or 0.0),
 }
-"""Measures that the envelope is asked to reach; the less, the better."""
+"""Losses that the envelope is asked to reach; the less, the better."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class BenchmarkResult(Report):
         ]  # fmt: skip
 
     def needed_table(self) -> Table:
-        """The factors: how many times a method's budget the exact envelope needs to do as well."""
+        """The multiple of a method's budget that the exact envelope needs to do as well."""
         rows = [
             [level, label, *(str(found[name]) for name in MEASURES)] for (label, level), found in self.needed.items()
         ]

@@ -65,10 +65,9 @@ class BudgetedRun:
 
     Examples
     --------
-    >>> from minigrad.experiments.budgeted_training import BudgetedRun
-    >>> run = BudgetedRun("0f", "exact", 0, 16, 0.1, 1.0, 10, forward=1e6, backward=2e6, seconds=0.5, wall=0.6)
-    >>> run.spent("operations"), run.spent("seconds")
-    (3000000.0, 0.5)
+    >>> run = BudgetedRun("a1b2", "exact", 0, 64, 0.1, 1.0, 100, 2e6, 4e6, 1.5, 1.6, test_loss=0.5)
+    >>> BudgetedRun.from_dict(run.to_dict()) == run
+    True
     """
 
     key: str
@@ -91,7 +90,7 @@ class BudgetedRun:
     diverged: str | None = None
 
     def spent(self, unit: Unit) -> float:
-        """The operations or the seconds that the run took."""
+        """The operations or seconds that the run spent."""
         return self.seconds if unit == "seconds" else self.forward + self.backward
 
     def to_dict(self) -> dict[str, Any]:
@@ -177,7 +176,7 @@ class BudgetedJob:
             c.max_norm,
             1,
             self.seed,
-            [*callbacks_of(self.method), spending],
+            [*callbacks_of(self.method, self.unit), spending],
             AUGMENTATION if c.augment else None,
         )
         diverged, scores = None, dict[str, Any]()

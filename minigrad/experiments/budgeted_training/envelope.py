@@ -60,7 +60,7 @@ def needed(spent: ArrayLike, losses: ArrayLike, loss: float) -> float:
 
 @dataclass(frozen=True)
 class Needed:
-    """The budget that the envelope needs to reach a method's loss, over that of the method.
+    """The multiple of a method's budget that the envelope needs to reach the method's loss.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ def needed_by_envelope(
     losses: Sequence[float],
     rng: np.random.Generator,
 ) -> Needed:
-    """Return how many times as much the envelope needs, from means over seeds, with a bootstrap over these.
+    """The multiple that the envelope needs, from means over seeds, with a bootstrap over these.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ class Spending:
         self.seconds = self.wall = self.before = 0.0
 
     def spent(self, loop: Loop) -> float:
-        """Operations or seconds so far."""
+        """The amount spent so far, in the unit."""
         return self.seconds if self.unit == "seconds" else loop.forward_flops + loop.backward_flops
 
     def left(self, loop: Loop) -> bool:
@@ -81,7 +81,7 @@ class Spending:
         loop.optimizer.lr = self.lr * 0.5 * (1 + math.cos(math.pi * done))
 
     def state_dict(self) -> dict[str, Any]:
-        """The state for a checkpoint."""
+        """The state that a checkpoint keeps."""
         return {name: getattr(self, name) for name in self.not_fingerprinted}
 
     def load_state_dict(self, state: dict[str, Any], loop: Loop) -> None:

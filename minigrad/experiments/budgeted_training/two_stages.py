@@ -139,7 +139,7 @@ def _held_out_loss(run: BudgetedRun) -> float:
 
 @one_thread()
 def _unit(benchmark: Benchmark, folder: Path) -> float:
-    """The cost of an exact step of a batch of 64; seconds are kept, for a benchmark that goes on."""
+    """The cost of an exact step of a batch of 64; seconds are kept, so that a benchmark goes on with its budgets."""
     if benchmark.unit == "operations":
         return unit_cost(benchmark.configuration, benchmark.configuration.load(), benchmark.unit)
     path = folder / "seconds.json"
