@@ -6,15 +6,18 @@ from minigrad.inspect.advice_report import Advice
 from minigrad.inspect.allocation import Allocation, allocate
 from minigrad.inspect.cost import cost
 from minigrad.inspect.cost_report import Cost, NodeCost
+from minigrad.inspect.error_gains import error_gains
+from minigrad.inspect.gains_report import AtPrice, ErrorGains
 from minigrad.inspect.moments import ExactMoments, exact_moments
 from minigrad.inspect.noise import GradientNoise, gradient_noise
+from minigrad.inspect.priced_edges import Edge
 from minigrad.inspect.sparsity import NodeSparsity, Sparsity, sparsity
 from minigrad.inspect.unbiasedness import Unbiasedness, unbiasedness
 from minigrad.inspect.variance import variance
 from minigrad.inspect.variance_report import Variance
 
 __all__ = [
-    "Advice", "Allocation", "Cost", "ExactMoments", "GradientNoise", "NodeCost", "NodeSparsity", "Sparsity",
-    "TooManyOutcomes", "Unbiasedness", "Variance", "advise", "allocate", "cost", "exact_moments", "gradient_noise",
-    "sparsity", "unbiasedness", "variance",
+    "Advice", "Allocation", "AtPrice", "Cost", "Edge", "ErrorGains", "ExactMoments", "GradientNoise", "NodeCost",
+    "NodeSparsity", "Sparsity", "TooManyOutcomes", "Unbiasedness", "Variance", "advise", "allocate", "cost",
+    "error_gains", "exact_moments", "gradient_noise", "sparsity", "unbiasedness", "variance",
 ]  # fmt: skip

@@ -71,4 +71,5 @@ class RecordedBatches:
         chosen = generator(Domain.BATCH, self.key, number).choice(len(self.x), self.batch_size, replace=False)
         with Tape(rng=child(Domain.RECORDING, self.key, number)) as tape, saving(False):
             value = self.loss(self.model(fed(self.x[chosen], self.dtype)), fed(self.y[chosen], self.dtype))
-        return InspectionTarget(tape, value, list(self.model.parameters()))
+        wanted = [parameter for parameter in self.model.parameters() if parameter.requires_grad]  # without frozen ones
+        return InspectionTarget(tape, value, wanted)

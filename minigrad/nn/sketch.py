@@ -13,7 +13,7 @@ from minigrad.engine.tensor import Tensor
 from minigrad.estimators import with_budget
 from minigrad.nn.module import Module
 
-__all__ = ["Saving", "Sketchable", "Where", "set_budgets", "set_save", "set_vjp"]
+__all__ = ["Saving", "Sketchable", "Where", "chosen_layers", "set_budgets", "set_save", "set_vjp"]
 
 Where: TypeAlias = "type[Module] | tuple[type[Module], ...] | Callable[[str, Module], bool] | None"
 """A choice of layers: classes, or ``(path, module) -> bool``, or None for all."""
@@ -187,13 +187,7 @@ def set_save(model: Module, save: Save, where: Where = None) -> list[str]:
 
 def _assign(model: Module, what: str, value: Any, where: Any) -> list[str]:
     """Set one attribute of the chosen layers; if one of them refuses, of none."""
-    able = {path: module for path, module in model.named_modules() if hasattr(module, what)}
-    wanted = _condition(what, where, able)
-    chosen: dict[str, Any] = {path: module for path, module in able.items() if wanted(path, module)}
-    if not chosen:
-        kinds = sorted({type(module).__name__ for module in able.values()})
-        there = f"it has {len(able)} that could be ({', '.join(kinds)})" if able else f"none of its layers has a {what}"
-        raise ValueError(f"set_{what}: no layer of this {type(model).__name__} was chosen by where={where!r}; {there}")
+    chosen = chosen_layers(model, what, where)
     before = [getattr(module, what) for module in chosen.values()]
     reached = ""
     try:
@@ -205,6 +199,25 @@ def _assign(model: Module, what: str, value: Any, where: Any) -> list[str]:
             setattr(module, what, old)
         raise type(error)(f"set_{what}, layer {reached!r}: {error}") from error
     return list(chosen)
+
+
+def chosen_layers(model: Module, what: str, where: Where = None) -> dict[str, Any]:
+    """The layers of a model that have the attribute ``what`` and are chosen by ``where``, by path; at least one.
+
+    Examples
+    --------
+    >>> from minigrad import nn
+    >>> list(chosen_layers(nn.mlp((4, 8, 2), rng=0), "vjp", nn.Linear))
+    ['0', '2']
+    """
+    able = {path: module for path, module in model.named_modules() if hasattr(module, what)}
+    wanted = _condition(what, where, able)
+    chosen: dict[str, Any] = {path: module for path, module in able.items() if wanted(path, module)}
+    if not chosen:
+        kinds = sorted({type(module).__name__ for module in able.values()})
+        there = f"it has {len(able)} that could be ({', '.join(kinds)})" if able else f"none of its layers has a {what}"
+        raise ValueError(f"set_{what}: no layer of this {type(model).__name__} was chosen by where={where!r}; {there}")
+    return chosen
 
 
 NOTHING_TO_SET = {
