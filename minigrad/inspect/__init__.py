@@ -6,6 +6,7 @@ from minigrad.inspect.advice_report import Advice
 from minigrad.inspect.allocation import Allocation, allocate
 from minigrad.inspect.cost import cost
 from minigrad.inspect.cost_report import Cost, NodeCost
+from minigrad.inspect.edge_seconds import Seconds
 from minigrad.inspect.error_gains import error_gains
 from minigrad.inspect.gains_report import AtPrice, ErrorGains
 from minigrad.inspect.moments import ExactMoments, exact_moments
@@ -18,6 +19,6 @@ from minigrad.inspect.variance_report import Variance
 
 __all__ = [
     "Advice", "Allocation", "AtPrice", "Cost", "Edge", "ErrorGains", "ExactMoments", "GradientNoise", "NodeCost",
-    "NodeSparsity", "Sparsity", "TooManyOutcomes", "Unbiasedness", "Variance", "advise", "allocate", "cost",
+    "NodeSparsity", "Seconds", "Sparsity", "TooManyOutcomes", "Unbiasedness", "Variance", "advise", "allocate", "cost",
     "error_gains", "exact_moments", "gradient_noise", "sparsity", "unbiasedness", "variance",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -12,8 +12,9 @@ from minigrad.counts import MOST_BATCHES, count
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.tensor import Tensor
 from minigrad.estimators import Mask
-from minigrad.inspect.cost import cost
+from minigrad.inspect.cost import cost as operations
 from minigrad.inspect.cost_report import Cost
+from minigrad.inspect.edge_seconds import Seconds, seconds_of
 from minigrad.inspect.gain_sweeps import chain_squares, is_chain, sweep_with
 from minigrad.inspect.gains_report import ErrorGains
 from minigrad.inspect.means import Mean
@@ -29,9 +30,10 @@ from minigrad.typing import Array, Seed
 __all__ = ["error_gains"]
 
 METHODS = ("pilot", "chain", "auto")
+COSTS = ("operations", "seconds")
 
 PILOT = Mask(0.5, axis="row")
-"""On every input edge, where no other pilot is given."""
+"""On every input edge in the random pass."""
 
 AT_PRICE = 2
 """Sweeps at the price itself: by what arrives there, noise of the edges above included, it is found anew."""
@@ -47,8 +49,8 @@ def error_gains(
     method: Literal["pilot", "chain", "auto"] = "auto",
     loss: Callable[[Any, Array], Tensor] = ops.cross_entropy,
     where: Where = None,
-    pilot: Mapping[str, Mapping[str, Estimator]] | None = None,
     in_turn: bool = False,
+    cost: Literal["operations", "seconds"] | Seconds = "operations",
     rng: Seed = None,
 ) -> ErrorGains:
     """Measure what an error at each edge of a network makes of its gradient, and all else that a price needs.
@@ -64,18 +66,19 @@ def error_gains(
     batches : int, default 4
         At least 2.
     method : {"pilot", "chain", "auto"}
-        "pilot" follows the error of each edge in a random pass to the gradient, which takes an exact pass from there
-        on. "chain" reads gains from an exact pass alone, where no tensor is read twice; with skip connections it would
-        find gains that are many times too large. "auto" is "chain" where it may be, and else "pilot".
+        "pilot" follows the error of each edge in a random pass, with masks of half the rows, to the gradient, which
+        takes an exact pass from there on. "chain" reads gains from an exact pass alone, where no tensor is read twice;
+        with skip connections it would find gains that are many times too large. "auto" is "chain" where it may be, and
+        else "pilot".
     loss : callable, default `ops.cross_entropy`
         A mean over the batch.
     where : type, tuple of types, or callable, optional
         Which layers, as for `nn.set_vjp`; default: all that have a ``vjp``.
-    pilot : mapping, optional
-        The estimators of the random pass by layer and input, as `ErrorGains.estimators` gives them for another time.
-        Default: masks of half the rows.
     in_turn : bool, default False
         Each edge is followed on one of the batches alone, which takes less, and leaves the gains without an error.
+    cost : {"operations", "seconds"} or Seconds, default "operations"
+        What a price is paid in. "seconds" times the products of each edge on this machine, in this thread; or give the
+        `Seconds` of an earlier report, and nothing is timed.
     rng : Generator, int or None
 
     Returns
@@ -107,6 +110,8 @@ def error_gains(
     ['w', 'x']
     """
     batches = count("error_gains: batches", batches, MOST_BATCHES, "batches", least=2)
+    if isinstance(cost, str) and cost not in COSTS:
+        raise ValueError(f"error_gains: {unknown('cost', cost, COSTS)}")
     if method not in METHODS:
         raise ValueError(f"error_gains: {unknown('method', method, METHODS)}")
     layers = chosen_layers(model, "vjp", where)
@@ -124,14 +129,17 @@ def error_gains(
     gradients = np.array([target.exact() for target in targets])
     deviations = np.square(gradients - gradients.mean(axis=0)).sum(axis=1) * (batches / (batches - 1))
     minibatch = Mean.of(deviations)
-    counted = cost(targets[0].tape)
+    counted = operations(targets[0].tape)
+    seconds = None if isinstance(cost, str) else cost
+    if cost == "seconds":
+        seconds = seconds_of(targets[0], lambda: recorded[0], edges)
     followed: list[int] = []
     keys = [draw_key(recorded.key, number) for number in range(batches)]
     if method == "chain" or (method == "auto" and chain):
         sums = np.array([chain_squares(target, edges) for target in targets])
         arrived = [sweep_with(target, edges, {}, key) for target, key in zip(targets, keys, strict=True)]
     else:
-        by_edge = pilot if pilot is not None else _masks(edges)
+        by_edge = _masks(edges)
         arrived = []
         for number, (target, key) in enumerate(zip(targets, keys, strict=True)):
             apart = [k for k, e in enumerate(edges) if e.kind == "input" and (not in_turn or k % batches == number)]
@@ -150,14 +158,14 @@ def error_gains(
             keys = [draw_key(recorded.key, turn * batches + number) for number in range(batches)]
             arrived = [sweep_with(target, edges, chosen, key) for target, key in zip(targets, keys, strict=True)]
         found = ErrorGains(
-            edges=edges,
+            edges=edges if seconds is None else seconds.on(edges),
             gains=gains,
             gain_errors=errors,
             method="pilot" if followed else "chain",
             minibatch=minibatch.value,
             minibatch_error=minibatch.error,
-            step=counted.forward + counted.backward_exact,
-            unit="operations",
+            step=counted.forward + counted.backward_exact if seconds is None else seconds.step,
+            seconds=seconds,
             batch_size=batch_size,
             batches=batches,
             spent=spent,
@@ -183,12 +191,13 @@ def _quotients(sums: Array, edges: tuple[Edge, ...]) -> tuple[dict[str, float], 
         if edge.kind == "weight":
             gains[edge.name], errors[edge.name] = 1.0, 0.0
             continue
-        gain = float(added.sum() / distortion.sum()) if seen.size else 0.0
+        gain = float(added.sum() / distortion.sum()) if seen.size else float("nan")  # the mask left nothing out
         off = added[seen] - gain * distortion[seen]
         n = seen.size
         error = float(np.sqrt(np.square(off).sum() * n / (n - 1)) / distortion.sum()) if n > 1 else float("nan")
         gains[edge.name], errors[edge.name] = gain, error
-    return gains, errors
+    most = max((gain for gain in gains.values() if gain == gain), default=1.0)
+    return {name: most if np.isnan(gain) else gain for name, gain in gains.items()}, errors
 
 
 def _below(counted: Cost, edges: tuple[Edge, ...], followed: list[int]) -> float:

@@ -27,7 +27,7 @@ Estimators = Mapping[str, Mapping[str, Estimator]]
 
 
 class Arrivals:
-    """What one sweep saw at each edge.
+    """The record of one sweep at each edge.
 
     Attributes
     ----------

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from minigrad.estimators import Priced
+from minigrad.inspect.edge_seconds import Seconds
 from minigrad.inspect.priced_edges import Edge
 from minigrad.nn.module import Module
 from minigrad.report import Report, Table
@@ -23,7 +24,7 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class AtPrice:
-    """What is expected at a price.
+    """The expected cost and noise of a step at a price.
 
     Attributes
     ----------
@@ -77,8 +78,8 @@ class ErrorGains(Report):
         σ² of the exact gradient on batches, and its standard error.
     step : float
         What a step with exact VJPs costs, forward and backward.
-    unit : str
-        That of costs: "operations" or "seconds".
+    seconds : Seconds or None
+        What was timed, where costs are seconds; None where they are operations.
     batch_size, batches : int
     spent : (float, float)
         Operations of the measurement itself, forward and backward.
@@ -107,7 +108,7 @@ class ErrorGains(Report):
     minibatch: float
     minibatch_error: float
     step: float
-    unit: str
+    seconds: Seconds | None
     batch_size: int
     batches: int
     spent: tuple[float, float]
@@ -143,7 +144,7 @@ class ErrorGains(Report):
         return tuple(found)
 
     def at(self, tau: float) -> AtPrice:
-        """What is expected with every edge at one price, by the rows that arrived in the measurement.
+        """The expected cost and noise with every edge at one price, by the rows that arrived in the measurement.
 
         Parameters
         ----------
@@ -234,7 +235,7 @@ def price_table(gains: ErrorGains, at: AtPrice) -> Table:
     notes = [
         f"price τ² = {at.tau**2:.3g}; J = {at.ratio:.3f}, the cost to a precision over that of exact VJPs",
         f"V/σ² = {at.added / gains.minibatch if gains.minibatch else math.nan:.3g}; "
-        f"{gains.unit} of a step over exact: {at.cost / gains.step:.3f}",
+        f"{'operations' if gains.seconds is None else 'seconds'} of a step over exact: {at.cost / gains.step:.3f}",
         f"± s.e. over {gains.batches} batches of {gains.batch_size}; gains by {gains.method}",
     ]
     return Table(["layer", "error gain", "∂X kept", "∂W kept", "noise / %"], rows, "one price for every edge", notes)

@@ -22,7 +22,7 @@ SCORE = {
     "input": DiagonalSketch(0.5, axis="row"),
     "weight": DiagonalSketch(0.5, axis="row", target="weight"),
 }
-"""What the rows of an edge are scored by: ‖G_i‖² or ‖G_i‖²‖X_i‖²."""
+"""The scores of the rows of an edge: ‖G_i‖² or ‖G_i‖²‖X_i‖²."""
 
 OVERHEAD = 3.0
 """Operations for an entry of a cotangent: its square and the sum, and rescaling; as `Priced.overhead` has it."""
@@ -106,7 +106,7 @@ def edges_of(tape: Tape, layers: Mapping[str, Any]) -> tuple[Edge, ...]:
 
 
 def _kind(node: Node, edge: int) -> EdgeKind | None:
-    """What the input of a node is; None where nothing is wanted of it, or no kept row spares anything."""
+    """The kind of an input of a node; None where nothing is wanted of it, or no kept row spares anything."""
     parent = node.parents[edge]
     if parent is None or len(node.shape) < 2 or 0 in node.shape or not node.primitive.takes(Rows):
         return None

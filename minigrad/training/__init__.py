@@ -9,11 +9,12 @@ from minigrad.training.fit import fit
 from minigrad.training.history import Epoch, History
 from minigrad.training.importance import ImportanceSampler
 from minigrad.training.loop import DivergenceError
+from minigrad.training.one_price import OnePrice
 from minigrad.training.resume import OtherRunError
 from minigrad.training.sampler import Sampler
 
 __all__ = [
     "AdaptiveBudget", "Augment", "Batches", "CheckpointError", "DivergenceError", "Epoch", "History",
-    "ImportanceSampler", "OtherRunError", "Sampler", "evaluate", "fit", "load_checkpoint", "random_crop",
+    "ImportanceSampler", "OnePrice", "OtherRunError", "Sampler", "evaluate", "fit", "load_checkpoint", "random_crop",
     "random_flip", "save_checkpoint",
 ]  # fmt: skip

@@ -91,7 +91,8 @@ def fit(
         A progress bar; default: if standard error is a terminal. Where standard error is missing, closed or broken,
         the bar and warnings are lost, and training goes on.
     callbacks : sequence of Callback
-        Called before each step, such as `AdaptiveBudget`; what they keep is in the checkpoint.
+        Called before each step, such as `OnePrice`; what they keep is in the checkpoint. One with a method
+        ``after(loop, step)`` is shown the tape, the gradients and the operations of each step as well.
     augment : callable, optional
         ``augment(x, rng)`` changes a batch of training inputs at random, as `minigrad.training.augment` does.
     sampler : Sampler, optional

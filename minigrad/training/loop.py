@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from minigrad.arrays import plain
+from minigrad.engine.node import Node
 from minigrad.engine.tape import Tape
 from minigrad.inspect.backward_flops import BackwardFlops
 from minigrad.inspect.cost import cost
@@ -16,7 +18,7 @@ from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.nn.module import Module
 from minigrad.optim import Optimizer, clip_grad_norm
 from minigrad.streams import Domain, child, generator, key_of
-from minigrad.structure import dense
+from minigrad.structure import Cotangent, dense
 from minigrad.training.batches import Batches
 from minigrad.training.evaluate import Loss, accuracy, evaluate
 from minigrad.training.history import Epoch, History
@@ -27,7 +29,7 @@ from minigrad.typing import Array, Seed
 if TYPE_CHECKING:
     from minigrad.datasets import Dataset
 
-__all__ = ["Augmentation", "Callback", "DivergenceError", "Loop"]
+__all__ = ["Augmentation", "Callback", "DivergenceError", "Loop", "Step", "Watching"]
 
 Augmentation: TypeAlias = Callable[[Array, np.random.Generator], Array]
 """``augment(x, rng)``: a batch of inputs, changed at random."""
@@ -70,6 +72,33 @@ class Callback(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state: dict[str, Any], loop: Loop) -> None: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """The outcome of a step before the optimiser moves: for callbacks that have a method ``after``.
+
+    Attributes
+    ----------
+    tape : Tape
+        After its backward pass.
+    gradients : tuple of ndarray or structured cotangent
+        As they arrived, not clipped: of the parameters of the optimiser that are trained. Not to be changed, and not to
+        be kept where the loop clips them in place (``loop.max_norm``).
+    operations : float
+        Those of the step, forward and backward.
+    """
+
+    tape: Tape
+    gradients: Sequence[Cotangent]
+    operations: float
+
+
+@runtime_checkable
+class Watching(Callback, Protocol):
+    """A callback that also looks at each step when its gradients are there."""
+
+    def after(self, loop: Loop, step: Step) -> None: ...
 
 
 class Loop:
@@ -116,7 +145,8 @@ class Loop:
         self.history = History()
         self.forward_flops = self.backward_flops = 0.0
         self.callbacks, self.augment = tuple(callbacks), augment
-        self._cost: tuple[Any, Any, float, BackwardFlops] | None = None
+        self.watching = [callback for callback in self.callbacks if isinstance(callback, Watching)]
+        self._cost: tuple[Any, float, BackwardFlops] | None = None
 
     def epoch(self, bar: Any) -> None:
         """Train for one epoch, and add it to the history."""
@@ -174,27 +204,35 @@ class Loop:
         if scored:
             self.sampler.visited(self.step, chosen, norms(dense(gradients.pop()), weights))
         backward = time.perf_counter() - started
+        operations = self._count(tape)
+        for callback in self.watching:
+            callback.after(self, Step(tape, gradients, operations))
         if self.max_norm is not None:
             gradients = [dense(g) for g in gradients]
             clip_grad_norm(gradients, self.max_norm)
         found = iter(gradients)
         self.optimizer.step([next(found) if p.requires_grad else p.data for p in self.optimizer.parameters])
-        self._count(tape)
         self.step += 1
         return value, accuracy(logits.data, y, weights), backward
 
-    def _count(self, tape: Tape) -> None:
+    def _count(self, tape: Tape) -> float:
         """Add the operations of a step; they are counted afresh only when a tape looks different."""
-        draws = [node.draws() for node in tape.nodes]
         looks = [
-            (node.primitive, node.shape, node.in_shapes, [(id(e), e.budget, edges) for e, edges in own])
-            for node, own in zip(tape.nodes, draws, strict=True)
+            (
+                node.primitive,
+                node.shape,
+                node.in_shapes,
+                [(type(e), e.budget, e.adapts, e.kept(node.shape), e.overhead(node.shape), at) for e, at in own],
+            )
+            for node, own in zip(tape.nodes, map(Node.draws, tape.nodes), strict=True)
         ]
         if self._cost is None or self._cost[0] != looks:
-            # Keeping the estimators keeps their ids from being given anew.
-            self._cost = looks, draws, cost(tape).forward, BackwardFlops(tape)
-        self.forward_flops += self._cost[2]
-        self.backward_flops += self._cost[3](tape.shares)
+            self._cost = looks, cost(tape).forward, BackwardFlops(tape)
+        _, forward, of = self._cost
+        backward = of(tape.shares)
+        self.forward_flops += forward
+        self.backward_flops += backward
+        return forward + backward
 
     def _check_parameters(self) -> None:
         for name, parameter in self.model.named_parameters():
