@@ -144,4 +144,10 @@ def _train(configuration: Configuration, method: Method, seed: int, data: Datase
 
 def callbacks_of(method: Method) -> list[Callback]:
     """The callbacks of a method's runs, which act before each step."""
+    if method.price == "auto":
+        return [training.OnePrice()]
+    if method.price == "seconds":
+        return [training.OnePrice(cost="seconds")]
+    if method.price is not None:
+        return [training.OnePrice(method.price)]
     return [] if method.adaptive is None else [training.AdaptiveBudget(method.adaptive)]
