@@ -25,7 +25,7 @@ def test_keys_differ_when_any_field_does(monkeypatch):
     monkeypatch.setattr(configuration, "_load", lambda *settings: data)
     assert set(OTHER) == {field.name for field in dataclasses.fields(Configuration)}
     method = Method("a", "Mask(0.1)")
-    others = {"vjp": "Mask(0.2)", "batch_size": 8, "where": "last", "adaptive": 0.5}
+    others = {"vjp": "Mask(0.2)", "batch_size": 8, "where": "last", "adaptive": 0.5, "price": "auto"}
     assert set(others) == {field.name for field in dataclasses.fields(Method)} - {"label", "equal_cost_to"}
     keys = [BASE.key(method, 0), BASE.key(method, 1)]
     keys += [dataclasses.replace(BASE, **{name: value}).key(method, 0) for name, value in OTHER.items()]

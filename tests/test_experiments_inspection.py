@@ -120,6 +120,10 @@ MISTAKES = {
     ("reproduce", "mlp", "--data", "digits", "--train", "100"): "90 training samples",
     ("reproduce", "mlp", "--data", "digits", "--jobs", "0"): "jobs=0",
     ("compare", "--adaptive", "0"): "adaptive=0.0",
+    ("compare", "--price", "free"): "price='free' must be auto",
+    ("compare", "--price", "-1"): "price='-1' must be auto",
+    ("reproduce", "mlp", "--price", ""): "price='' must be auto",
+    ("advise", "--vjp", "price(auto)"): "is no estimator of its own",
     ("compare", "--dask", "nowhere"): 'pip install ".[cluster]"',
 }
 
@@ -179,6 +183,33 @@ def test_adaptive(tmp_path, small_models, capsys):
     assert {"columns, adaptive 0.25", "columns, adaptive 4", "last: samples, adaptive 0.25"} < set(rows)
     methods = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["methods"]
     assert sorted(m["adaptive"] for m in methods if m["adaptive"]) == [0.25, 0.25, 4.0, 4.0]
+
+
+def test_price(tmp_path, capsys):
+    """One price in a comparison, with the baseline of equal cost, and in a study, where it has no budget."""
+    arguments = [
+        "compare",
+        "--train",
+        "256",
+        "--test",
+        "30",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "16",
+        "--vjp",
+        "price(0.01)",
+    ]
+    assert main([*arguments, "--lr", "0.1", "--seeds", "1", "--price", "auto", "--out", str(tmp_path / "a")]) == 0
+    assert main(reproduction(tmp_path / "b", "--price", "auto")) == 0
+    shown = capsys.readouterr()
+    assert shown.err == "" and narrow(shown.out.replace(str(tmp_path), "."))
+    with open(tmp_path / "a" / "results.csv", encoding="utf-8", newline="") as stream:
+        rows = {row["method"] for row in csv.DictReader(stream)}
+    assert {"exact", "one price", "one price, τ = 0.01"} < rows and any(row.startswith("exact, batch") for row in rows)
+    lines = json.loads((tmp_path / "b" / "study.json").read_text(encoding="utf-8"))["lines"]
+    (line,) = [line for line in lines if line["family"] == "one price"]
+    assert line["budget"] is None and line["method"]["price"] == "auto" and line["total"] > 0
 
 
 def test_a_worker_that_died_is_told_without_a_traceback(tmp_path, small_models, capsys, monkeypatch):

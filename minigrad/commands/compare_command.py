@@ -8,6 +8,7 @@ from typing import Any
 
 from minigrad.commands.options import (
     add_configuration,
+    add_price,
     add_workers,
     configuration_of,
     number,
@@ -56,6 +57,7 @@ def add_compare(commands: Any) -> None:
         help="also diagonal sketches whose budgets follow the noise: the variance that they add is kept near this "
         "fraction of the minibatch variance; may be repeated",
     )
+    add_price(command)
     command.add_argument("--seeds", type=whole, default=3, metavar="N", help="how many seeds (default: %(default)s)")
     add_workers(command)
     command.add_argument("--out", type=path, metavar="FOLDER", help="for results (default: runs/compare-MODEL-DATA)")
@@ -72,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     with workers_of(options) as workers:
         comparison = compare(
             configuration,
-            options.vjp or DEFAULT_VJPS,
+            [*(options.vjp or DEFAULT_VJPS), *(f"price({price})" for price in options.price)],
             budget=options.budget,
             adaptive=options.adaptive,
             seeds=options.seeds,

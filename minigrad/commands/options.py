@@ -12,6 +12,7 @@ from minigrad.report import wrapped
 
 __all__ = [
     "add_configuration",
+    "add_price",
     "add_workers",
     "configuration_of",
     "number",
@@ -74,6 +75,18 @@ def add_workers(command: argparse.ArgumentParser) -> None:
     workers = command.add_mutually_exclusive_group()
     workers.add_argument("--jobs", type=whole, metavar="N", help="so many processes; each takes one core")
     workers.add_argument("--dask", metavar="ADDRESS", help="a Dask cluster, by the address of its scheduler")
+
+
+def add_price(command: argparse.ArgumentParser) -> None:
+    """A method that puts one price on every edge."""
+    command.add_argument(
+        "--price",
+        action="append",
+        default=[],
+        metavar="P",
+        help="also one price for every edge of all layers: auto, which finds it from the noise of the run, seconds, "
+        "which has it paid in seconds of this machine, or a number τ; may be repeated",
+    )
 
 
 def configuration_of(options: argparse.Namespace) -> Any:

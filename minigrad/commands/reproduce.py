@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import add_workers, number, path, show, tell, whole, workers_of
+from minigrad.commands.options import add_price, add_workers, number, path, show, tell, whole, workers_of
 
 __all__ = ["add_reproduce"]
 
@@ -33,6 +33,7 @@ def add_reproduce(commands: Any) -> None:
     command.add_argument("--lrs", type=number, nargs="+", metavar="LR", help="another grid of learning rates")
     command.add_argument("--tune-epochs", type=whole, metavar="N", help="epochs of the runs that choose learning rates")
     command.add_argument("--seeds", type=whole, metavar="N", help="another number than the preset's")
+    add_price(command)
     add_workers(command)
     command.add_argument("--out", type=path, metavar="FOLDER", help="(default: runs/reproduce-PRESET)")
 
@@ -52,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         "lrs": options.lrs and tuple(options.lrs),
         "seeds": options.seeds,
         "tune_epochs": options.tune_epochs,
+        "prices": tuple(options.price) or None,
     }
     study = dataclasses.replace(study, **{name: value for name, value in fields.items() if value is not None})
     out = options.out or Path("runs") / f"reproduce-{options.preset}"

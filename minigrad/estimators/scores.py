@@ -32,7 +32,7 @@ def operand_norms(node: Node | None, axis: AxisName, among: Rows | None = None) 
     rows : ndarray or None
         Of shape (…, rows, 1); None for columns, whose bound ‖G_j‖²‖X‖² has the same factor for all.
     columns : ndarray or None
-        Of shape (…, 1, columns); None but for columns and entries. Each is None as well where the operand was not saved.
+        Of shape (…, 1, columns); None but for columns and entries. Each is None also where the operand was not saved.
 
     Examples
     --------

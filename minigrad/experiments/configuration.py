@@ -103,14 +103,14 @@ class Configuration:
         return _load(loader, self.data, self.train, self.test, self.standardise, self.validation)
 
     def build(self, data: Dataset, method: Method, seed: int) -> Module:
-        """The model, with the estimator of a method on all but its last layer.
+        """The model, with the estimator of a method on all but its last layer; prices are set in the run.
 
         The last is the one that is computed last. It is cheap, and its few columns are the classes themselves.
         """
         model = nn.models.build(self.model, data.input_shape, data.num_classes, rng=seed)
         names = _in_order(model, data)
         sketched = set(names[-1:] if method.where == "last" else names[:-1])
-        if sketched and not method.exact and not method.price:  # the price sets estimators itself
+        if sketched and not method.exact and method.price is None:
             nn.set_vjp(model, method.estimator, where=lambda name, module: name in sketched)
         return model
 

@@ -161,6 +161,10 @@ def _trained(configuration: Configuration, data: Dataset, vjp: str, budget: floa
     method = methods_from((vjp,), budget)[-1]
     if seed < 0:
         raise ValueError(f"seed={seed} must not be negative")
+    if method.price is not None:
+        raise ValueError(
+            f"{vjp!r} is no estimator of its own; give one, or see minigrad.inspect.error_gains for prices"
+        )
     if method.exact:
         raise ValueError(f"{vjp!r} is exact: there is no noise to look at; give an estimator with a budget below 1")
     exact = configuration.build(data, Method("exact"), seed)

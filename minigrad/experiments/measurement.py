@@ -17,6 +17,7 @@ from minigrad.engine.tape import Tape
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
 from minigrad.inspect.cost import cost
+from minigrad.inspect.error_gains import error_gains
 from minigrad.nn.module import Module
 from minigrad.streams import Domain, generator
 from minigrad.threads import one_thread
@@ -79,7 +80,11 @@ def equal_cost_batch(configuration: Configuration, method: Method, data: Dataset
     Cost is proportional to the batch size for both; the result is rounded, at least 1 and at most all of the data.
     """
     size = configuration.batch_size
-    subject = _Subject(configuration.build(data, method, 0), data.x_train[:size], data.y_train[:size])
+    model = configuration.build(data, method, 0)
+    if method.price is not None:  # a fresh network keeps everything
+        model.load_state_dict(_after_one_epoch(configuration, data))
+        set_price(model, method, data, size)
+    subject = _Subject(model, data.x_train[:size], data.y_train[:size])
     count = cost(subject.tape, subject.loss, rng=0)
     equal = round(size * (count.forward + count.backward) / (count.forward + count.backward_exact))
     return min(max(1, equal), len(data.x_train))
@@ -99,9 +104,17 @@ def measure(configuration: Configuration, methods: Sequence[Method], data: Datas
         for method in methods:
             model = configuration.build(data, method, 0)
             model.load_state_dict(state)
+            set_price(model, method, data, size)
             part = method.batch_size or size
             subjects[method.label] = (model, _Subject(model, data.x_train[:part], data.y_train[:part]), part)
         return _measured(subjects, data.x_train[:size], data.y_train[:size])
+
+
+def set_price(model: Module, method: Method, data: Dataset, batch_size: int) -> None:
+    """Put the estimators of a method's price on a model as it is: the best by a measurement, or the given one."""
+    if method.price is not None:
+        gains = error_gains(model, data, batch_size=batch_size, rng=0)
+        gains.set_on(model, None if isinstance(method.price, str) else method.price)
 
 
 def _measured(subjects: dict[str, tuple[Module, _Subject, int]], x: Array, y: Array) -> dict[str, Measurement]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,11 +31,12 @@ class Method:
     where : {"hidden", "last"}
         Which layers are sketched: all but the last, or the last alone. Samples that are left out at the last layer are
         left out in all the layers below it.
-    price : bool
-        One price for every backward product (`minigrad.training.OnePrice`), in all layers that can be priced.
     adaptive : float or None
         The budgets follow the noise: the added variance is kept near this fraction of the minibatch variance
         (`minigrad.training.AdaptiveBudget`).
+    price : "auto", "seconds", float or None
+        One price for every edge of all layers (`minigrad.training.OnePrice`), found in the run, in operations or in
+        seconds; or this τ. ``vjp`` and ``where`` are then of no account.
 
     Examples
     --------
@@ -49,7 +51,7 @@ class Method:
     equal_cost_to: str | None = None
     where: Literal["hidden", "last"] = "hidden"
     adaptive: float | None = None
-    price: bool = False
+    price: Literal["auto", "seconds"] | float | None = None
 
     @property
     def estimator(self) -> Estimator:
@@ -59,7 +61,7 @@ class Method:
     @property
     def exact(self) -> bool:
         """True if its VJPs are exact."""
-        return not self.price and (isinstance(self.estimator, Exact) or self.estimator.budget == 1)
+        return self.price is None and (isinstance(self.estimator, Exact) or self.estimator.budget == 1)
 
 
 def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, ...] = ()) -> tuple[Method, ...]:
@@ -68,7 +70,8 @@ def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, .
     Parameters
     ----------
     texts : tuple of str
-        As `minigrad.estimators.parse` takes them; ``last:`` in front sketches the last layer alone.
+        As `minigrad.estimators.parse` takes them; ``last:`` in front sketches the last layer alone. Or ``price(auto)``,
+        ``price(seconds)`` or ``price(0.001)``: one price for every edge, found in the run or given.
     budget : float
     adaptive : tuple of float
         For each, diagonal sketches whose budgets follow the noise at this fraction of the minibatch variance: of the
@@ -83,9 +86,15 @@ def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, .
     --------
     >>> [method.label for method in methods_from(("mask(axis=row)", "last: topk(0.5)"), 0.1, (0.25,))]
     ['exact', "Mask(0.1, axis='row')", 'last: TopK(0.5)', 'columns, adaptive 0.25', 'last: samples, adaptive 0.25']
+    >>> [(method.label, method.price) for method in methods_from(("price(auto)",), 0.1)]
+    [('exact', None), ('one price', 'auto')]
     """
     methods = {"exact": Method("exact")}
     for text in texts:
+        priced = _priced(text)
+        if priced is not None:
+            methods[priced.label] = priced
+            continue
         place, colon, rest = text.partition(":")
         last = bool(colon) and place.strip() == "last"
         vjp = repr(parse(rest if last else text, budget=budget))
@@ -101,3 +110,25 @@ def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, .
         methods[columns] = Method(columns, "DiagonalSketch(0.5)", adaptive=float(fraction))
         methods[samples] = Method(samples, "DiagonalSketch(0.5, axis='sample')", where="last", adaptive=float(fraction))
     return tuple(methods.values())
+
+
+def _priced(text: str) -> Method | None:
+    """The method that a text such as ``price(auto)`` names; None if it names no price."""
+    found = re.fullmatch(r"\s*price\s*(?:\((.*)\))?\s*", text)
+    if found is None:
+        return None
+    price = "auto" if found[1] is None else found[1].strip()
+    if price == "auto":
+        return Method("one price", price="auto")
+    if price == "seconds":
+        return Method("one price, in seconds", price="seconds")
+    try:
+        tau = float(price)
+    except ValueError:
+        tau = math.nan
+    if not 0 < tau < math.inf:
+        raise ValueError(
+            f"price={price!r} must be auto, seconds, or a number τ above 0, such as 0.001: the root of a variance over "
+            "operations"
+        )
+    return Method(f"one price, τ = {tau:g}", price=tau)

@@ -143,6 +143,11 @@ def _train(configuration: Configuration, method: Method, seed: int, data: Datase
 
 
 def callbacks_of(method: Method, cost: Literal["operations", "seconds"] = "operations") -> list[Callback]:
-    """The callbacks of a method's runs; a price is paid in operations or in seconds."""
-    adaptive = [] if method.adaptive is None else [training.AdaptiveBudget(method.adaptive)]
-    return [*adaptive, *([training.OnePrice(cost=cost)] if method.price else [])]
+    """The callbacks of a method's runs, which act before each step; ``"auto"`` is a price paid in ``cost``."""
+    if method.price == "auto":
+        return [training.OnePrice(cost=cost)]
+    if method.price == "seconds":
+        return [training.OnePrice(cost="seconds")]
+    if method.price is not None:
+        return [training.OnePrice(method.price)]
+    return [] if method.adaptive is None else [training.AdaptiveBudget(method.adaptive)]

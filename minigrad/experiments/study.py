@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from minigrad.counts import MOST_EPOCHS, MOST_SEEDS, count
 from minigrad.estimators import parse
 from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.method import methods_from
 
 __all__ = ["FAMILIES", "PRESETS", "Study"]
 
@@ -41,6 +42,8 @@ class Study:
         Estimators without a budget, as `minigrad.estimators.parse` takes them; ``last:`` in front for the last layer
         alone.
     seeds : int
+    prices : tuple of str
+        Also one price for every edge: "auto", "seconds", or a number τ as text. A price has no budget.
     tune_epochs : int
         Epochs of the runs that choose learning rates.
 
@@ -63,6 +66,7 @@ class Study:
     families: tuple[str, ...] = FAMILIES
     seeds: int = 3
     tune_epochs: int = 2
+    prices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("lrs", "budgets", "families"):
@@ -79,6 +83,7 @@ class Study:
             if method in seen:
                 raise ValueError(f"{family!r} and {seen[method]!r} are the same method; name it once")
             seen[method] = family
+        methods_from(tuple(f"price({price})" for price in self.prices), 1.0)  # refuses what is no price
         count("seeds", self.seeds, MOST_SEEDS, "seeds")
         count("tune_epochs", self.tune_epochs, MOST_EPOCHS, "epochs")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class StudyLine:
     ----------
     family : str
         The method without its budget.
-    budget : float
+    budget : float or None
+        None for a price, which has none.
     method : Method
     lr : float
         The learning rate that was chosen.
@@ -44,7 +46,7 @@ class StudyLine:
     """
 
     family: str
-    budget: float
+    budget: float | None
     method: Method
     lr: float
     seeds: tuple[int, ...]
@@ -148,7 +150,12 @@ class StudyResult(Report):
                 exact = means[0] if means else None
                 continue
             spreads = [100 * statistics.stdev(line.accuracy) if len(line.accuracy) > 1 else 0.0 for line in lines]
-            methods[family] = ([line.budget for line in lines], [line.backward for line in lines], means, spreads)
+            methods[family] = (
+                [line.budget or math.nan for line in lines],
+                [line.backward for line in lines],
+                means,
+                spreads,
+            )
         c, seeds = self.study.configuration, self.study.seeds
         over = f"mean and one standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
         title = f"{c.model} on {c.data}: {over}"

@@ -111,9 +111,12 @@ def reproduce(
     return result
 
 
-def methods_of(study: Study) -> dict[tuple[str, float], Method]:
-    """Every method of a study, by family and budget; smaller batches cost what column sketches do."""
-    methods: dict[tuple[str, float], Method] = {("exact", 1.0): Method("exact")}
+def methods_of(study: Study) -> dict[tuple[str, float | None], Method]:
+    """Every method of a study, by family and budget; smaller batches cost what column sketches do.
+
+    A price has no budget, which is then None.
+    """
+    methods: dict[tuple[str, float | None], Method] = {("exact", 1.0): Method("exact")}
     data = study.configuration.load()
     for budget in study.budgets:
         for family in study.families:
@@ -122,6 +125,8 @@ def methods_of(study: Study) -> dict[tuple[str, float], Method]:
         size = equal_cost_batch(study.configuration, equal, data)
         method = Method(f"exact, batch {size}", batch_size=size, equal_cost_to=equal.label)
         methods["exact, smaller batch", budget] = method
+    for method in methods_from(tuple(f"price({price})" for price in study.prices), 1.0)[1:]:
+        methods[method.label, None] = method
     return methods
 
 
@@ -137,7 +142,7 @@ def _held_out(run: Run) -> float:
     return math.inf if loss is None or not math.isfinite(loss) else loss
 
 
-def _line(family: str, budget: float, method: Method, lr: float, runs: Sequence[Run], exact: Run) -> StudyLine:
+def _line(family: str, budget: float | None, method: Method, lr: float, runs: Sequence[Run], exact: Run) -> StudyLine:
     good = {run.seed: run.history.last for run in runs if run.diverged is None}
     last = list(good.values())
     spent = [(e.forward_flops / e.step, e.backward_flops / e.step) for e in last]

@@ -13,7 +13,7 @@ from minigrad.engine.node import Node
 from minigrad.estimators import Priced
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.priced_edges import Edge
-from minigrad.structure import Rows
+from minigrad.structure import Rows, dense
 from minigrad.typing import Array
 
 __all__ = ["Seconds", "seconds_of"]
@@ -102,7 +102,7 @@ def _cotangents(target: InspectionTarget, wanted: set[int]) -> dict[int, Array]:
     sweep = target.sweep(random=tuple(wanted))
     while (stop := sweep.advance()) is not None:
         node, g = stop
-        found[node.index] = g
+        found[node.index] = dense(g)
         sweep.apply(node, [g] * len(node.parents))
     return found
 

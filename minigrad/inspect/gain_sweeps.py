@@ -11,9 +11,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from minigrad.engine.drawing import draw
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.node import Node
-from minigrad.engine.sweep import Sweep, draw
+from minigrad.engine.sweep import Sweep
 from minigrad.inspect.gradients import squared_norm
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.priced_edges import Edge, rows_scored
@@ -80,9 +81,9 @@ def sweep_with(
         node, g = stop
         drawn = draw(node, g, key)
         for number, position, edge in at[node.index]:
-            found.scores[number] = np.concatenate([found.scores[number], rows_scored(node, edge.kind, g)])
+            found.scores[number] = np.concatenate([found.scores[number], rows_scored(node, edge.kind, dense(g))])
             if number in apart and drawn[position] is not g:
-                error = dense(drawn[position]) - g
+                error = dense(drawn[position]) - dense(g)
                 found.distortion[number] += float(np.square(error, dtype=np.float64).sum())
                 found.added[number] += _followed(target, sweep, node, position, error)
         sweep.apply(node, drawn)
@@ -129,9 +130,9 @@ def chain_squares(target: InspectionTarget, edges: Sequence[Edge]) -> Array:
     while (stop := sweep.advance()) is not None:
         node, g = stop
         if node.index in weighted:
-            weighted[node.index] = float(rows_scored(node, "weight", g).sum())
+            weighted[node.index] = float(rows_scored(node, "weight", dense(g)).sum())
         if node.index in own:
-            own[node.index] = float(rows_scored(node, "input", g).sum())
+            own[node.index] = float(rows_scored(node, "input", dense(g)).sum())
         sweep.apply(node, [g] * len(node.parents))
     out = np.zeros((2, len(edges)))
     for index, number in numbers.items():

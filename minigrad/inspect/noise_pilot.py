@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from minigrad.engine.drawing import draw, sketch
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.node import Node
-from minigrad.engine.sweep import draw, sketch
 from minigrad.engine.tape import Tape
 from minigrad.estimators import with_budget
 from minigrad.inspect.gradients import squared_norm
@@ -82,11 +82,11 @@ def measured_noise(
             node, g = stop
             if (i := place.get(node.index)) is not None:
                 size = squared_norm([g])
-                found = np.array([_distortion(node, g, p, key) for p in levels[i]])
+                found = np.array([_distortion(node, dense(g), p, key) for p in levels[i]])
                 arrived[i] += size
                 distortion[i] += found
                 chosen, made = _probe(levels[i], found, float(pilot[i]), size)
-                added[i] += _increment(target, node, g, chosen, key)
+                added[i] += _increment(target, node, dense(g), chosen, key)
                 probed[i] += made
             sweep.apply(node, draw(node, g, key))
     curves = [

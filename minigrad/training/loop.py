@@ -65,7 +65,7 @@ class DivergenceError(FloatingPointError):
 
 
 class Callback(Protocol):
-    """Something that acts before each step, and has a state that checkpoints keep."""
+    """Something that acts before each step, and has a state that checkpoints keep: JSON-ready data, and arrays."""
 
     def __call__(self, loop: Loop) -> None: ...
 

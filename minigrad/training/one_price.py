@@ -16,8 +16,9 @@ from minigrad.inspect.gradients import squared_distances
 from minigrad.naming import unknown
 from minigrad.nn.sketch import Where
 from minigrad.report import Table
-from minigrad.structure import Cotangent, dense
+from minigrad.structure import dense
 from minigrad.training.priced_run import Average, PricedEdges
+from minigrad.typing import Array
 
 if TYPE_CHECKING:
     from minigrad.training.loop import Loop, Step
@@ -81,7 +82,7 @@ class OnePrice:
     THEORY.md §7. J, the product of 1 + V/σ² and the cost of a step over the exact one, is least where
     τ² = (σ² + V)/(F + B). It assumes that noise limits training: tune the batch size with the price. Where the price of
     the run is clearly not the best by a measurement, as the noise of early steps falls fast, the averages begin anew
-    from that. With one step to an epoch no two gradients are compared, and the noise stays as it was measured.
+    from that.
 
     Examples
     --------
@@ -124,7 +125,7 @@ class OnePrice:
         self._priced = PricedEdges([], 0.0)
         self._noise, self._spent = Average(0.9), Average(0.97)
         self._seconds: Seconds | None = None
-        self._before: list[Cotangent] | None = None
+        self._before: list[Array] | None = None
 
     def __call__(self, loop: Loop) -> None:
         """Measure gains if it is time to, and set the price of the next step."""
@@ -134,18 +135,15 @@ class OnePrice:
             tau = self._found()
             if tau > 0 and abs(math.log(tau / self.tau)) > DRIFT:
                 self._set(loop, tau)
-        if loop.step % loop.steps_per_epoch == 0:
-            self._before = None  # a checkpoint, which has no place for it, may have been made here
 
     def after(self, loop: Loop, step: Step) -> None:
         """Take in what a step cost, and compare its gradient with that of the step before."""
         self._spent.add(step.operations if self._seconds is None else self._priced.cost(step.tape))
-        pair = min(PAIR, loop.steps_per_epoch)
-        place = loop.step % loop.steps_per_epoch % pair
-        if place == pair - 2:
+        place = loop.step % PAIR
+        if place == PAIR - 2:
             # What is clipped is changed in place.
-            self._before = [dense(g).copy() if loop.max_norm else g for g in step.gradients]
-        elif place == pair - 1 and self._before is not None:
+            self._before = [dense(g).copy() if loop.max_norm else dense(g) for g in step.gradients]
+        elif place == PAIR - 1 and self._before is not None:
             with np.errstate(over="ignore", invalid="ignore"):
                 noise = sum(squared_distances(step.gradients, self._before)) / 2
             loop.backward_flops += 3.0 * sum(math.prod(g.shape) for g in step.gradients)
@@ -203,8 +201,10 @@ class OnePrice:
         self._priced.set_on(loop.model, tau, self.least)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state that a checkpoint keeps, as JSON-ready data."""
+        """The state that a checkpoint keeps: JSON-ready data, and between two steps that are compared a gradient."""
+        held = self._before or []
         return {
+            **{f"before{k}": g for k, g in enumerate(held)},
             "log": self.log,
             "tau": self.tau,
             "priced": self._priced.to_dict(),
@@ -222,6 +222,8 @@ class OnePrice:
         if state["seconds"] is not None:
             step, edges = state["seconds"]
             self._seconds = Seconds(step, {name: (a, b, c) for name, (a, b, c) in edges.items()})
+        held = [name for name in state if name.startswith("before")]
+        self._before = [state[f"before{k}"] for k in range(len(held))] if held else None
         if self.log:
             self._priced.set_on(loop.model, self.tau, self.least)
 

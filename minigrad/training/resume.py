@@ -76,7 +76,7 @@ class Saved:
             "optimizer": _plain(loop.optimizer.state_dict()),
             "sampler": _plain(loop.sampler.state_dict()),
             "history": loop.history.to_dict(),
-            "callbacks": [callback.state_dict() for callback in loop.callbacks],
+            "callbacks": [_plain(callback.state_dict()) for callback in loop.callbacks],
         }
         save_checkpoint(self.path, self._arrays(), meta)
 
@@ -107,8 +107,8 @@ class Saved:
         for name, tensor in self._beside().items():
             np.copyto(tensor.data, arrays[f"beside/{name}"])
             tensor.version += 1
-        for callback, kept in zip(loop.callbacks, meta["callbacks"], strict=True):
-            callback.load_state_dict(kept, loop)
+        for k, (callback, kept) in enumerate(zip(loop.callbacks, meta["callbacks"], strict=True)):
+            callback.load_state_dict({**kept, **_below(f"callbacks/{k}/", arrays)}, loop)
         loop.seed = self.identity["seed"] = meta["run"]["seed"]
         loop.batches = Batches(len(loop.x), loop.batches.batch_size, loop.seed)
         loop.sampler.begin(loop.batches)
@@ -135,7 +135,8 @@ class Saved:
         found = differences(run, expected)
         if not found:
             wanted = {name: (array.shape, array.dtype) for name, array in self._arrays().items()}
-            found = differences(*(_as_text(each) for each in (headers, wanted)))
+            # What callbacks hold may come and go.
+            found = differences(*(_as_text(_without("callbacks/", each)) for each in (headers, wanted)))
         if found:
             lines = "\n".join(f"  {line}" for line in found)
             raise OtherRunError(f"{self.path} belongs to another run:\n{lines}\n{REMEDY}")
@@ -148,7 +149,9 @@ class Saved:
     def _arrays(self) -> dict[str, Array]:
         """The arrays of a checkpoint."""
         arrays = {f"model/{name}": array for name, array in self.loop.model.state_dict().items()}
-        for of, state in (("optimizer", self.loop.optimizer.state_dict()), ("sampler", self.loop.sampler.state_dict())):
+        states = [("optimizer", self.loop.optimizer.state_dict()), ("sampler", self.loop.sampler.state_dict())]
+        states += [(f"callbacks/{k}", callback.state_dict()) for k, callback in enumerate(self.loop.callbacks)]
+        for of, state in states:
             arrays.update((f"{of}/{name}", value) for name, value in state.items() if isinstance(value, np.ndarray))
         arrays.update((f"beside/{name}", tensor.data) for name, tensor in self._beside().items())
         return arrays
@@ -172,6 +175,10 @@ def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _as_text(headers: Headers) -> dict[str, str]:
     return {name: f"shape {shape} and dtype {dtype}" for name, (shape, dtype) in headers.items()}
+
+
+def _without(prefix: str, headers: Headers) -> Headers:
+    return {name: header for name, header in headers.items() if not name.startswith(prefix)}
 
 
 def _below(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:

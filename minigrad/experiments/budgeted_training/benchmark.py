@@ -120,7 +120,7 @@ class Benchmark:
 def _rival(text: str) -> Method:
     """One sketched method; raise if it has no budget of its own, or is exact."""
     if text.strip() == "price":
-        return Method("one price", price=True)
+        return Method("one price", price="auto")
     found = methods_from((text,), 1.0)  # without a budget it keeps everything
     if len(found) < 2:
         raise ValueError(
