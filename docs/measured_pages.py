@@ -23,7 +23,7 @@ BUDGETED = """{title}
 .. image:: {name}.png
    :alt: Training loss, test loss and test accuracy against the budget, for exact VJPs and for sketches.
 
-.. csv-table:: How many times a method's {unit} exact VJPs need for the same, with a bootstrap over seeds; above 1 it pays
+.. csv-table:: How many times a method's {unit} exact VJPs need for the same, bootstrap over seeds; above 1 it pays
    :file: {name}-needed.csv
    :header-rows: 1
 
