@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import dataclasses
 import functools
+import importlib.util
 import json
 import math
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from minigrad.experiments import Configuration, Method
 from minigrad.experiments.budgeted_training import BENCHMARKS, Benchmark, BudgetedJob, BudgetedRun, budgeted
 from minigrad.experiments.budgeted_training.envelope import needed, needed_by_envelope
 from minigrad.experiments.budgeted_training.spending import Spending, unit_cost
+from minigrad.experiments.field import measure_field
 from minigrad.experiments.store import Store
 from minigrad.training.loop import Loop
 
@@ -294,3 +298,18 @@ def test_the_command(tmp_path, capsys):
     assert len(list(Store(tmp_path, BudgetedRun).folder.glob("runs/*.json"))) == 12
     assert main(["budgeted", "mlp", "--data", "digits", "--unit", "joules"]) == 2
     assert "joules" in capsys.readouterr().err
+
+
+def test_results_become_pages(tmp_path):
+    path = Path(__file__).parents[1] / "docs" / "measured_pages.py"
+    spec = importlib.util.spec_from_file_location("measured_pages", path)
+    pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    benchmark = dataclasses.replace(SMALL, methods=("mask(0.5)",), seeds=1, lrs=(0.1,), budgets=(1.0, 2.0))
+    budgeted(benchmark, tmp_path / "results")
+    measure_field({"mlp": BASE}, ("digits",), tmp_path / "field", stages=(5,), batches=2)
+    pages.main([str(tmp_path / "results"), str(tmp_path / "field")], tmp_path)
+    for name in ("budgeted-mlp-digits-operations.rst", "field.rst"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        files = re.findall(r"(?::file:|image::) (\S+)", text) + re.findall(r":download:`(\S+)`", text)
+        assert len(files) >= 2 and all((tmp_path / file).exists() for file in files)

@@ -1,0 +1,96 @@
+"""Pages of measured results: ``python docs/measured_pages.py FOLDER [FOLDER ...]``, for what experiments wrote.
+
+A folder of ``minigrad budgeted`` or of ``minigrad field`` becomes a page of ``docs/experiments`` with its picture, and
+with its tables as the files that the command wrote; the list of experiments finds it there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+EXPERIMENTS = Path(__file__).parent / "experiments"
+MODELS = {"mlp": "the perceptron", "vit": "the vision transformer", "bagnet_group": "the BagNet"}
+
+BUDGETED = """{title}
+{line}
+
+{sentence} The design and the command are those of :doc:`budgeted`.
+
+.. image:: {name}.png
+   :alt: Training loss, test loss and test accuracy against the budget, for exact VJPs and for sketches.
+
+.. csv-table:: How many times a method's {unit} exact VJPs need for the same, bootstrap over seeds; above 1 it pays
+   :file: {name}-needed.csv
+   :header-rows: 1
+
+.. csv-table:: Both finalists of every method at every budget; · is the one that does not count, * an end of the grid
+   :file: {name}-levels.csv
+   :header-rows: 1
+
+All runs of both stages are in :download:`{name}-runs.csv`.
+"""
+
+FIELD = """When a sketch pays
+==================
+
+{sentence} What is measured, and what the line assumes, is in :doc:`budgeted`.
+
+.. image:: field.png
+   :alt: The cost to a precision against the share of effective samples, for networks at some stages of training.
+
+.. csv-table:: Cost to a precision of samples at the logits at the best budget, over exact VJPs
+   :file: field.csv
+   :header-rows: 1
+"""
+
+
+def versions(data: dict[str, Any]) -> str:
+    """The versions that made some results, in words."""
+    made = data["versions"]
+    return f"minigrad {made['minigrad']}, NumPy {made['numpy']} and Python {made['python']}"
+
+
+def budgeted_page(folder: Path, to: Path) -> Path:
+    """Write the page of a benchmark of budgeted training."""
+    data = json.loads((folder / "budgeted.json").read_text(encoding="utf-8"))
+    benchmark, c = data["benchmark"], data["benchmark"]["configuration"]
+    name = f"budgeted-{c['model']}-{c['data']}-{benchmark['unit']}".replace("_", "-")
+    for file in ("needed.csv", "levels.csv", "runs.csv"):
+        shutil.copyfile(folder / file, to / f"{name}-{file}")
+    shutil.copyfile(folder / "budgeted.png", to / f"{name}.png")
+    title = f"Budgeted training: {MODELS.get(c['model'], c['model'])} on {c['data']}, in {benchmark['unit']}"
+    train = f"the first {c['train']:,} training images" if c["train"] else "all training images"
+    sentence = (
+        f"Measured with {versions(data)} on {train}, of which a tenth was held out; budget 1 is {benchmark['steps']} "
+        f"exact steps of a batch of 64."
+    )
+    text = BUDGETED.format(title=title, line="=" * len(title), name=name, unit=benchmark["unit"], sentence=sentence)
+    path = to / f"{name}.rst"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def field_page(folder: Path, to: Path) -> Path:
+    """Write the page of when a sketch pays."""
+    data = json.loads((folder / "field.json").read_text(encoding="utf-8"))
+    for file in ("field.csv", "field.png"):
+        shutil.copyfile(folder / file, to / file)
+    sentence = f"Measured with {versions(data)}, on {data['batches']} batches of {data['batch_size']} at each stage."
+    path = to / "field.rst"
+    path.write_text(FIELD.format(sentence=sentence), encoding="utf-8")
+    return path
+
+
+def main(folders: list[str], to: Path = EXPERIMENTS) -> None:
+    """Write a page for each folder."""
+    for folder in map(Path, folders):
+        make = field_page if (folder / "field.json").exists() else budgeted_page
+        print(make(folder, to))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
