@@ -124,7 +124,7 @@ def _handed_on(node: Node, arrived: _Arrival, shares: Shares) -> list[tuple[int,
 
 
 def _still_kept(node: Node, edge: int, kept: Kept) -> Kept | None:
-    """What is kept of an input where this was kept of the output; None where that is all of it.
+    """The part of an input that is kept where this was kept of the output; None where that is all of it.
 
     The VJP rule is asked, with one row (or sample) of 0. The input may have more rows than the output, as that of a
     strided 1×1 convolution has: the same rows are then a smaller share.

@@ -61,7 +61,12 @@ def image_cotangent(g: Array, w: Array, windows: Windows) -> Array:
 
 def spread(g: Array, w: Array, windows: Windows) -> Array:
     """col2im: ∂P = G Kᵀ, added up where windows overlap, some samples at a time."""
-    out = np.empty((len(g), *windows.image, w.shape[2]), np.result_type(g, w))
+    dtype = np.result_type(g, w)
+    if windows.size == (1, 1):  # nothing overlaps
+        padded = np.zeros((len(g), *windows.padded_size, w.shape[2]), dtype)
+        next(windows.shifts(padded))[...] = multiply(g, matrix(w).T)
+        return windows.crop(padded)
+    out = np.empty((len(g), *windows.image, w.shape[2]), dtype)
     for samples in windows.sample_blocks(len(g), matrix(w).shape[0] * out.itemsize):
         part = g[samples]
         rows = matrix(part)
