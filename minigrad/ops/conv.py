@@ -77,7 +77,7 @@ def spread(g: Array, w: Array, windows: Windows) -> Array:
 def spread_rows(g: Rows, w: Array, windows: Windows) -> Cotangent:
     """col2im of the kept pixels alone; with a 1×1 kernel, of any stride, these remain kept pixels."""
     shape = (g.shape[0], *windows.image, w.shape[2])
-    patches = g.values @ matrix(w).T
+    patches = multiply(g.values, matrix(w).T)
     if windows.single:
         return Rows(patches, g.indices, shape)
     places, pixels = windows.positions(g.indices, g.shape[0]), math.prod(shape[:3])
