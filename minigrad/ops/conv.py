@@ -62,7 +62,12 @@ def image_cotangent(g: Array, w: Array, windows: Windows) -> Array:
 
 def spread(g: Array, w: Array, windows: Windows) -> Array:
     """col2im: ∂P = G Kᵀ, added up where windows overlap, some samples at a time."""
-    out = np.empty((len(g), *windows.image, w.shape[2]), np.result_type(g, w))
+    dtype = np.result_type(g, w)
+    if windows.size == (1, 1):  # nothing overlaps
+        padded = np.zeros((len(g), *windows.padded_size, w.shape[2]), dtype)
+        next(windows.shifts(padded))[...] = multiply(g, matrix(w).T)
+        return windows.crop(padded)
+    out = np.empty((len(g), *windows.image, w.shape[2]), dtype)
     for samples in windows.sample_blocks(len(g), matrix(w).shape[0] * out.itemsize):
         part = g[samples]
         rows = matrix(part)
@@ -73,7 +78,7 @@ def spread(g: Array, w: Array, windows: Windows) -> Array:
 def spread_rows(g: Rows, w: Array, windows: Windows) -> Cotangent:
     """col2im of the kept pixels alone; with a 1×1 kernel, of any stride, these remain kept pixels."""
     shape = (g.shape[0], *windows.image, w.shape[2])
-    patches = g.values @ matrix(w).T
+    patches = multiply(g.values, matrix(w).T)
     if windows.single:
         return Rows(patches, g.indices, shape)
     places, pixels = windows.positions(g.indices, g.shape[0]), math.prod(shape[:3])
