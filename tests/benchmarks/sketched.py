@@ -22,6 +22,8 @@ from minigrad.structure import Factors
 from .program import Case, Program, Target, seed_that_keeps
 
 BUDGETS = (0.5, 0.25, 0.1, 0.05, 0.02)
+PLACES = {"sample": 0, "head": -3, "token": -2}
+"""Units that are entries of one axis, and which axis that is."""
 Make = Callable[[bool], Program]
 
 
@@ -54,7 +56,9 @@ def pull(record: Callable[..., mg.Tensor], arrays: list[np.ndarray], estimator: 
 
         rows = math.prod(g.shape[:-1])
         axis = getattr(estimator, "axis", "")
-        units = {"column": g.shape[-1], "row": rows, "sample": len(g)}.get(axis, min(rows, g.shape[-1]))
+        units = {"column": g.shape[-1], "row": rows}.get(axis, min(rows, g.shape[-1]))
+        if axis in PLACES:
+            units = g.shape[PLACES[axis]]
         if not isinstance(estimator, (LowRankSketch, RangeFinderSketch)):
             seed = seed_that_keeps(count, round(estimator.budget * units))
     return Program(lambda: tape.gradients(y, leaves, cotangent=g, rng=seed, structured=True))
@@ -134,8 +138,10 @@ def attention_products(axis: str, budget: float, tiny: bool) -> Program:
     if axis == "column":
         b = b[..., : max(1, round(budget * b.shape[-1]))].copy()
     else:
-        kept = max(1, round(budget * len(a)))
-        a, b = a[:kept], b[:kept]
+        kept = np.arange(max(1, round(budget * a.shape[PLACES[axis]])))
+        a = np.take(a, kept, PLACES[axis])
+        if axis != "token":
+            b = np.take(b, kept, PLACES[axis])
     g = uneven((*a.shape[:-1], b.shape[-1]))
     da, db = np.empty_like(a), np.empty_like(b)
 
@@ -199,9 +205,28 @@ def attention(axis: str) -> Case:
         axis,
         lambda axis, budget: partial(attention_products, axis, budget),
         lambda estimator: partial(attention_pull, estimator),
-        (0.5, 0.25, 0.1),
+        (0.5, 0.25) if axis == "head" else (0.5, 0.25, 0.1),  # of four heads one is the least
         goal=None if axis == "column" else 0.7,
     )
+
+
+def core_pull(shape: tuple[int, ...], estimator: mg.Estimator | None, tiny: bool) -> Program:
+    """softmax(Q Kᵀ) V, with one draw at its output."""
+
+    def record(q: mg.Tensor, k: mg.Tensor, v: mg.Tensor) -> mg.Tensor:
+        return ops.matmul(ops.softmax(ops.matmul(q, ops.swapaxes(k, -1, -2))), v)
+
+    return pull(record, ready(*[(2, 2, 4, 3) if tiny else shape] * 3), estimator)
+
+
+def core(shape: tuple[int, ...]) -> Case:
+    programs: dict[str, Make] = {"exact": partial(core_pull, shape, None)}
+    for axis in ("column", "row", *PLACES):
+        for budget in (0.5, 0.25, 0.1):
+            if axis not in PLACES or round(budget * shape[PLACES[axis]]):
+                programs[f"{axis}s, {budget}"] = partial(core_pull, shape, Mask(budget, axis, "systematic"))
+    title = f"backward pass of the core of attention, softmax(Q Kᵀ) V, (batch, heads, tokens, features) = {shape}"
+    return Case(title, programs, "exact", apart=False)
 
 
 RANGES: dict[str, dict[str, int]] = {"": {}, " of 64 more": {"oversampling": 64}}
@@ -234,6 +259,10 @@ CASES = {
     "conv-samples": conv("sample"),
     "attention-columns": attention("column"),
     "attention-samples": attention("sample"),
+    "attention-heads": attention("head"),
+    "attention-tokens": attention("token"),
+    "attention-core": core((32, 4, 64, 32)),
+    "attention-core-heads": core((32, 10, 64, 16)),
     "lowrank-wide": lowrank(WIDE),
     "lowrank-narrow": lowrank((2048, 2048, 128)),
     "lowrank-square": lowrank((1024, 1024, 1024)),
