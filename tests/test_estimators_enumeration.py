@@ -37,7 +37,7 @@ from minigrad.estimators import (
     WinnerTakeAll,
     WithReplacement,
 )
-from minigrad.estimators.axes import AXES
+from minigrad.estimators.axes import AXES as UNITS
 
 ESTIMATORS = finite(0.4)
 
@@ -172,7 +172,7 @@ def test_every_option_of_every_estimator_is_covered():
         assert set(options) <= set(OPTIONS), f"name the choices of {cls.__name__} in OPTIONS"
         for name in options:
             # Heads and tokens need arrays of four axes: they are enumerated in tests/test_estimators_heads.py.
-            known = list(AXES) if name == "axis" else OPTIONS[name]
+            known = list(UNITS) if name == "axis" else OPTIONS[name]
             assert set(known) - set(OPTIONS[name]) <= {"head", "token"}
             with pytest.raises(ValueError, match=f"Known: {', '.join(known)}$"):
                 cls(0.5, **{name: "nonsense"})
