@@ -336,7 +336,7 @@ def test_one_seed_for_everything_leaves_the_gradient_unbiased(name):
 @pytest.mark.parametrize("name", [name for name in CASES if "one generator" not in name])
 def test_streams_that_coincide_would_be_seen(name, monkeypatch):
     """With every stream that of default_rng(seed), as they were, the same tests fail; by more than a factor of 1.5."""
-    for module in (minigrad.engine.sweep, minigrad.engine.residuals):
+    for module in (minigrad.engine.drawing, minigrad.engine.residuals):
         for maker in ("generator", "lend"):
             monkeypatch.setattr(module, maker, lambda domain, key, *places: np.random.default_rng([key, *places]))
     for module in (minigrad.engine.tape, minigrad.nn.initial, minigrad.ops.random, minigrad.estimators.selection):
@@ -382,7 +382,7 @@ def test_measured_batches_give_the_variance_that_fresh_draws_have():
 
 
 def test_measured_batches_with_one_key_for_all_would_be_seen(monkeypatch):
-    batches, sweep = minigrad.inspect.recorded_batches, minigrad.engine.sweep
+    batches, sweep = minigrad.inspect.recorded_batches, minigrad.engine.drawing
     key_at = streams.draw_key
     monkeypatch.setattr(batches, "generator", lambda domain, key, number: np.random.default_rng(key_at(key, number)))
     monkeypatch.setattr(batches, "child", lambda domain, key, number: key_at(key, number))
@@ -452,7 +452,7 @@ def test_nothing_is_derived_where_nothing_is_drawn(monkeypatch):
         raise AssertionError("a stream was derived")
 
     for module, name in (
-        (minigrad.engine.sweep, "generator"),
+        (minigrad.engine.drawing, "generator"),
         (minigrad.engine.tape, "as_generator"),
         (minigrad.engine.tape, "key_of"),
     ):
