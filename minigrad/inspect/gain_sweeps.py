@@ -23,7 +23,7 @@ from minigrad.typing import Array
 
 __all__ = ["Arrivals", "chain_squares", "is_chain", "sweep_with"]
 
-Estimators = Mapping[str, Mapping[str, Estimator]]
+Estimators = Mapping[str, "Estimator | Mapping[str, Estimator]"]
 """By layer and input."""
 
 
@@ -72,7 +72,10 @@ def sweep_with(
             at.setdefault(index, []).append((number, position, edge))
     for index, here in at.items():
         chosen = {
-            edge.input: estimators.get(edge.layer, {}).get(edge.input) for _, _, edge in here if edge.kind == "input"
+            edge.input: own.get(edge.input)
+            for _, _, edge in here
+            for own in [estimators.get(edge.layer, {})]
+            if edge.kind == "input" and isinstance(own, Mapping)
         }
         nodes[index].vjp = {name: estimator for name, estimator in chosen.items() if estimator is not None}
     found = Arrivals(len(edges))

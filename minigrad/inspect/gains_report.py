@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from minigrad.estimators import Priced
+from minigrad.engine.estimator import Estimator
 from minigrad.inspect.edge_seconds import Seconds
 from minigrad.inspect.priced_edges import Edge
+from minigrad.inspect.priced_estimators import Draws, PricedEdge, check_draws, estimators_for
 from minigrad.nn.module import Module
 from minigrad.report import Report, Table
 from minigrad.theory.price import optimal_price, spent_at_price
@@ -161,8 +162,10 @@ class ErrorGains(Report):
         precision = 1 + total / self.minibatch if self.minibatch > 0 else math.inf if total else 1.0
         return AtPrice(tau, kept, added, cost, precision * cost / self.step)
 
-    def estimators(self, tau: float | None = None, least: float = 0.01) -> dict[str, dict[str, Priced]]:
-        """An estimator for each edge that pays, by layer and input: what ``vjp=`` takes.
+    def estimators(
+        self, tau: float | None = None, least: float = 0.01, draws: Draws = "edge"
+    ) -> dict[str, Estimator | dict[str, Estimator]]:
+        """The estimators of the edges that pay, by layer: what ``vjp=`` takes.
 
         Parameters
         ----------
@@ -170,33 +173,36 @@ class ErrorGains(Report):
             The root of the price; default: the best.
         least : float, default 0.01
             At least this fraction of the rows that are not zero is kept.
+        draws : {"edge", "node"}, default "edge"
+            A draw for each edge, for which `best` and `at` hold; or one for both edges of a layer, which takes less
+            time. One draw keeps the same rows for both products, and which of the two is better hangs on the network.
         """
+        check_draws("estimators", draws)
         tau = self.optimum() if tau is None else float(tau)
-        found: dict[str, dict[str, Priced]] = {}
-        for edge in self.paying(tau) if tau > 0 else ():
-            own: dict[str, Any] = {"cost": edge.cost, "least": least}
-            if edge.kind == "weight":
-                own["target"] = "weight"
-            else:
-                own["gain"] = self.gain(edge)
-            found.setdefault(edge.layer, {})[edge.input] = Priced(tau, **own)
-        return found
+        return estimators_for(self.priced(tau), tau, least, draws)
 
-    def set_on(self, model: Module, tau: float | None = None, least: float = 0.01) -> list[str]:
+    def set_on(self, model: Module, tau: float | None = None, least: float = 0.01, draws: Draws = "edge") -> list[str]:
         """Put `estimators` on the layers of a model, and return the paths of those that have one.
 
         The other layers that were measured become exact.
         """
         modules: dict[str, Any] = dict(model.named_modules())
-        chosen = self.estimators(tau, least)
+        chosen = self.estimators(tau, least, draws)
         for path in dict.fromkeys(edge.layer for edge in self.edges):
             modules[path].vjp = chosen.get(path)
         return list(chosen)
 
+    def priced(self, tau: float) -> list[PricedEdge]:
+        """The edges that pay at a price, with what their estimators are told."""
+        return [
+            PricedEdge(e.layer, e.input, e.kind == "weight", self.gain(e), e.cost, e.exact - e.overhead)
+            for e in (self.paying(tau) if tau > 0 else ())
+        ]
+
     def gain(self, edge: Edge) -> float:
         """A of an edge, above 0."""
         most = max(self.gains.values(), default=1.0)
-        return max(self.gains[edge.name], TINY * most, 1e-300)
+        return max(self.gains[edge.name], TINY * most, 1e-300) if edge.kind == "input" else 1.0
 
     def _spent(self, edge: Edge, tau: float) -> tuple[float, float]:
         """Rows kept, and variance added, by one edge at a price."""

@@ -13,6 +13,7 @@ from minigrad.inspect.edge_seconds import Seconds
 from minigrad.inspect.error_gains import error_gains
 from minigrad.inspect.gains_report import ErrorGains
 from minigrad.inspect.gradients import squared_distances
+from minigrad.inspect.priced_estimators import Draws, check_draws
 from minigrad.naming import unknown
 from minigrad.nn.sketch import Where
 from minigrad.report import Table
@@ -60,6 +61,9 @@ class OnePrice:
         Random batches of a measurement, at least 2.
     least : float, default 0.02
         At least this fraction of the rows that are not zero is kept on an edge, whatever the price; in (0, 1].
+    draws : {"edge", "node"}, default "edge"
+        A draw for each edge; or one for both edges of a layer, which takes less time. Which of the two adds less noise
+        hangs on the network.
     cost : {"operations", "seconds"}, default "operations"
         What the price is paid in; "seconds" times the products on this machine before the first step. The run then
         hangs on what was timed; one that goes on from a checkpoint takes it from there.
@@ -108,6 +112,7 @@ class OnePrice:
         every: int = 1000,
         batches: int = 4,
         least: float = 0.02,
+        draws: Draws = "edge",
         cost: Literal["operations", "seconds"] = "operations",
     ):
         if tau is not None and not 0 < tau < math.inf:
@@ -117,6 +122,8 @@ class OnePrice:
         if cost not in ("operations", "seconds"):
             raise ValueError(f"OnePrice: {unknown('cost', cost, ('operations', 'seconds'))}")
         self.fixed = None if tau is None else float(tau)
+        check_draws("OnePrice", draws)
+        self.draws: Draws = draws
         self.where, self.least, self.cost = where, float(least), cost
         self.every = count("OnePrice: every", every, MOST_STEPS, "steps")
         self.batches = count("OnePrice: batches", batches, MOST_BATCHES, "batches", least=2)
@@ -198,7 +205,7 @@ class OnePrice:
     def _set(self, loop: Loop, tau: float) -> None:
         """Put a price in place."""
         self.tau = tau
-        self._priced.set_on(loop.model, tau, self.least)
+        self._priced.set_on(loop.model, tau, self.least, self.draws)
 
     def state_dict(self) -> dict[str, Any]:
         """The state that a checkpoint keeps: JSON-ready data, and between two steps that are compared a gradient."""
@@ -225,7 +232,7 @@ class OnePrice:
         held = [name for name in state if name.startswith("before")]
         self._before = [state[f"before{k}"] for k in range(len(held))] if held else None
         if self.log:
-            self._priced.set_on(loop.model, self.tau, self.least)
+            self._priced.set_on(loop.model, self.tau, self.least, self.draws)
 
     def table(self) -> Table:
         """The last measurement as a table, by layer."""
@@ -259,7 +266,7 @@ class OnePrice:
 
     def __repr__(self) -> str:
         price = "" if self.fixed is None else f"{self.fixed:g}, "
-        return f"OnePrice({price}every={self.every}, batches={self.batches}, cost={self.cost!r})"
+        return f"OnePrice({price}every={self.every}, batches={self.batches}, draws={self.draws!r}, cost={self.cost!r})"
 
 
 def _joined(cells: Sequence[str]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from minigrad.engine.tape import Tape
-from minigrad.estimators import Priced
 from minigrad.inspect.gains_report import ErrorGains
+from minigrad.inspect.priced_estimators import Draws, PricedEdge, estimators_for
 from minigrad.nn.module import Module
 from minigrad.structure import Rows
 
@@ -50,19 +50,6 @@ class Average:
         return self.total / self.weight if self.weight else 0.0
 
 
-@dataclass(frozen=True)
-class PricedEdge:
-    """An edge that pays, and what its estimator is told."""
-
-    layer: str
-    input: str
-    weight: bool
-    gain: float
-    cost: float
-    spared: float
-    """The exact cost less that of the choice of rows."""
-
-
 class PricedEdges:
     """The edges of a network that a price is put on.
 
@@ -81,27 +68,18 @@ class PricedEdges:
     @classmethod
     def of(cls, gains: ErrorGains, tau: float) -> PricedEdges:
         """Those that pay at a price."""
-        found = [
-            PricedEdge(
-                edge.layer, edge.input, edge.kind == "weight", gains.gain(edge), edge.cost,
-                edge.exact - edge.overhead,
-            )
-            for edge in (gains.paying(tau) if tau > 0 else ())
-        ]  # fmt: skip
+        found = gains.priced(tau)
         paying = {edge.layer for edge in found}
         return cls(
             found, gains.step, [layer for layer in dict.fromkeys(e.layer for e in gains.edges) if layer not in paying]
         )
 
-    def set_on(self, model: Module, tau: float, least: float) -> None:
+    def set_on(self, model: Module, tau: float, least: float, draws: Draws) -> None:
         """Put estimators of a price on the layers; those that do not pay become exact."""
-        chosen: dict[str, Any] = dict.fromkeys(self.others)
-        for edge in self.edges:
-            target: Any = "weight" if edge.weight else "cotangent"
-            estimator = Priced(tau, edge.gain, target=target, cost=edge.cost, least=least)
-            chosen[edge.layer] = {**(chosen.get(edge.layer) or {}), edge.input: estimator}
         modules: dict[str, Any] = dict(model.named_modules())
-        for layer, vjp in chosen.items():
+        for layer in self.others:
+            modules[layer].vjp = None
+        for layer, vjp in estimators_for(self.edges, tau, least, draws).items():
             modules[layer].vjp = vjp
 
     def cost(self, tape: Tape) -> float:
@@ -110,10 +88,10 @@ class PricedEdges:
         total = self.step - sum(edge.spared for edge in self.edges)
         for (index, k), share in tape.shares.items():
             node = tape.nodes[index]
-            (position,) = node.draws()[k][1]
-            edge = priced.get((node.layer, node.primitive.edge_name(position)))
-            if edge is not None:
-                total += edge.cost * share * Rows.count(node.shape)
+            for position in node.draws()[k][1]:
+                edge = priced.get((node.layer, node.primitive.edge_name(position)))
+                if edge is not None:
+                    total += edge.cost * share * Rows.count(node.shape)
         return total
 
     def to_dict(self) -> dict[str, Any]:
