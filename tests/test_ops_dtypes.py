@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from gradient_linalg import LINALG
 from gradient_table import TABLE
 from hypothesis import HealthCheck, given, settings
 
@@ -33,8 +34,8 @@ KEEP = ARITHMETIC | {
 }  # fmt: skip
 """Their results of integers are integers."""
 
-GROWING = {"cumprod", "nanprod", "prod"}
-"""Products of many factors, that must be small for an integer to hold them."""
+GROWING = {"cumprod", "nanprod", "prod", *LINALG}
+"""Products of many factors, and cases that add to a diagonal: small, for an integer of 8 bits to hold them."""
 
 TOLERANCE = {np.float16: 4e-3, np.float32: 1e-5, np.float64: 1e-12}
 
