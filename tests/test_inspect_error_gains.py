@@ -243,3 +243,15 @@ def test_edges_in_turn_cost_less_and_have_no_error():
 def test_refusals(options, message):
     with pytest.raises((ValueError, TypeError), match=message):
         inspect.error_gains(nn.mlp((4, 3), rng=0), (X, LABELS), **{"batch_size": 4, "rng": 0, **options})
+
+
+def test_seconds_of_an_earlier_report_are_taken_over():
+    data, model = datasets.digits().flat(), nn.mlp((64, 16, 16, 10), rng=0)
+    options = {"batch_size": 16, "batches": 2, "rng": 0}
+    timed = inspect.error_gains(model, data, cost="seconds", **options)
+    again = inspect.error_gains(model, data, cost=timed.seconds, **options)
+    assert again.seconds is timed.seconds and again.step == timed.step
+    assert [edge.cost for edge in again.edges] == [edge.cost for edge in timed.edges]
+    some = inspect.error_gains(model, data, cost="seconds", where=lambda path, module: path == "2", **options)
+    with pytest.raises(ValueError, match=r"holds no seconds of 0/w, 4/x, 4/w; .* other layers"):
+        inspect.error_gains(model, data, cost=some.seconds, **options)

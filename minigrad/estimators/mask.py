@@ -30,8 +30,8 @@ class Mask(Dual, Selection):
     budget : float
         The probability, in (0, 1].
     axis : {"column", "row", "sample", "head", "token", "element"}, default "column"
-        What is kept or left out as one: an entry of the last axis, of all axes before it, of the first axis, or
-        of the whole array.
+        What is kept or left out as one: an entry of the last axis, of all axes before it, of the first axis,
+        of axis −3 or −2 in all others at once, or of the whole array.
     design : {"poisson", "systematic"}, default "poisson"
         Independent draws; or a fixed number, drawn with one random start.
     distortion : float, optional

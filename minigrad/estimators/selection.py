@@ -188,7 +188,8 @@ class Selection(UnitSampler):
     budget : float
         The fraction that is expected to be kept, in (0, 1]; for ``probabilities`` to keep to. 1 is exact.
     axis : {"column", "row", "sample", "head", "token", "element"}, default "column"
-        What a unit is: an entry of the last axis, of all axes before it, of the first axis, or of the whole array.
+        What a unit is: an entry of the last axis, of all axes before it, of the first axis, of axis −3 or −2 in all
+        others at once, or of the whole array.
     design : {"poisson", "systematic"}, default "poisson"
         Independent draws; or a fixed number, drawn with one random start.
 

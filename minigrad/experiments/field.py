@@ -17,6 +17,7 @@ import numpy as np
 from minigrad import inspect, nn, ops, training
 from minigrad.datasets import Dataset
 from minigrad.engine.tape import Tape
+from minigrad.engine.tensor import Tensor
 from minigrad.estimators import DiagonalSketch
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.field_result import FieldPoint, FieldResult, FieldRun
@@ -29,6 +30,7 @@ from minigrad.nn.module import Module
 from minigrad.theory import effective_share, samples_ratio
 from minigrad.threads import one_thread
 from minigrad.training.loop import Loop
+from minigrad.training.weighing import norms
 from minigrad.typing import Array
 
 __all__ = ["FIELD_STAGES", "FieldJob", "measure_field"]
@@ -103,7 +105,7 @@ class FieldJob:
     def _point(self, model: Module, data: Dataset, stage: int) -> FieldPoint:
         sketched = self.configuration.build(data, self.method, self.seed)
         sketched.load_state_dict(model.state_dict())
-        norms = _norms(model, data)
+        sizes = _norms(model, data)
         x, y = data.x_train[:BATCH], data.y_train[:BATCH]
         with Tape(rng=0) as tape:
             ops.cross_entropy(model(x), y)
@@ -117,12 +119,12 @@ class FieldJob:
             seconds = advice.ratio / operations * _time_ratio(sketched, model, x, y)
         return FieldPoint(
             steps=stage,
-            share=effective_share(norms),
+            share=effective_share(sizes),
             budget=advice.budget,
             ratio=advice.ratio,
             ratio_error=advice.ratio_error,
             seconds_ratio=seconds,
-            predicted=samples_ratio(norms, count.forward / count.backward_exact),
+            predicted=samples_ratio(sizes, count.forward / count.backward_exact),
             forward=count.forward / count.backward_exact,
             loss=float(training.evaluate(model, data.x_train[:NORMS], data.y_train[:NORMS], batch_size=100)[0]),
         )
@@ -212,16 +214,15 @@ def _on(configuration: Configuration, data: str) -> Configuration:
 
 
 def _norms(model: Module, data: Dataset) -> Array:
-    """The norm of the gradient at the logits, of the loss of each of some samples: that of softmax minus label."""
+    """The norm of the gradient at the logits, of the loss of each of some samples."""
     found = []
     model.eval()
     for first in range(0, min(NORMS, len(data.x_train)), 100):
         part = slice(first, min(first + 100, NORMS))
-        logits = np.asarray(model(data.x_train[part]).data, np.float64)
-        p = np.exp(logits - logits.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
-        p[np.arange(len(p)), data.y_train[part]] -= 1
-        found.append(np.sqrt(np.square(p).sum(axis=1)))
+        logits = Tensor(model(data.x_train[part]).data, requires_grad=True)
+        with Tape() as tape:
+            loss = ops.cross_entropy(logits, data.y_train[part])
+        found.append(norms(tape.gradients(loss, [logits])[0], None))
     model.train()
     return np.concatenate(found)
 

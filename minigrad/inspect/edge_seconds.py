@@ -46,15 +46,18 @@ class Seconds:
     edges: dict[str, tuple[float, float, float]]
 
     def on(self, edges: Sequence[Edge]) -> tuple[Edge, ...]:
-        """The edges with these costs; those that were not measured are left out."""
-        return tuple(
-            [
-                replace(edge, exact=exact, overhead=overhead, cost=cost)
-                for edge in edges
-                for exact, overhead, cost in [self.edges[edge.name]]
-                if edge.name in self.edges
-            ]
-        )
+        """The edges with these costs; raise ValueError where one was not measured."""
+        lacking = [edge.name for edge in edges if edge.name not in self.edges]
+        if lacking:
+            raise ValueError(
+                f"error_gains: cost= holds no seconds of {', '.join(lacking)}; they were measured with other layers. "
+                'Give cost="seconds" to measure anew'
+            )
+        found = []
+        for edge in edges:
+            exact, overhead, cost = self.edges[edge.name]
+            found.append(replace(edge, exact=exact, overhead=overhead, cost=cost))
+        return tuple(found)
 
 
 def seconds_of(target: InspectionTarget, record: Callable[[], object], edges: Sequence[Edge]) -> Seconds:

@@ -89,7 +89,7 @@ def error_gains(
     ------
     ValueError
         If no layer is chosen, or none of its products would be spared; if a number is out of range, the method
-        unknown, or "chain" where a tensor is read twice.
+        unknown, or "chain" where a tensor is read twice; if ``cost`` holds seconds of other layers.
 
     Notes
     -----

@@ -64,7 +64,7 @@ def against_spent(
                 linewidth=1.4,
             )  # fmt: skip
         plain_log(ax.xaxis)
-        ax.set(xlabel=f"{unit} (1 = the benchmark's exact steps)", ylabel=label)
+        ax.set(xlabel=f"{unit} (1 = budget 1)", ylabel=label)
         if name != "accuracy":
             plain_log(ax.yaxis)
         ax.grid(True, alpha=0.25)
