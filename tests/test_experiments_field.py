@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from minigrad.cli import main
 from minigrad.engine.tape import Tape
 from minigrad.experiments import Configuration, Method
 from minigrad.experiments.field import FieldJob, _norms, measure_field
+from minigrad.plot.share_curve import cost_by_share
 
 SMALL = {"mlp": Configuration("mlp", train=300, lr=0.05)}
 
@@ -99,3 +101,11 @@ def test_the_command(tmp_path, capsys):
     words = ["--data", "digits", "--stages", "0", "20", "--batches", "2", "--train", "200", "--out", str(tmp_path)]
     assert main(["field", "--models", "mlp", *words]) == 0
     assert "when samples at the logits pay" in capsys.readouterr().out
+
+
+def test_no_point_lies_outside_of_the_picture():
+    """A sketch that loses in seconds is in the second panel, above all that the first one has drawn."""
+    stage = {"share": 0.5, "ratio": 0.8, "ratio_error": 0.02, "seconds_ratio": 1.4}
+    figure = cost_by_share({"mlp": [stage]}, line=([0.1, 1.0], [0.5, 1.0]))
+    assert all(ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > 1.4 for ax in figure.axes)
+    plt.close(figure)

@@ -67,9 +67,10 @@ def cost_by_share(
                 linestyle="none",
             )
         plain_log(ax.xaxis)
-        ax.set(title=title, xlabel="share of effective samples, (E s)²/E s² (log scale)", ylim=(0, None))
+        ax.set(title=title, xlabel="share of effective samples, (E s)²/E s² (log scale)")
         ax.invert_xaxis()
         ax.grid(True, alpha=0.25)
+    axes[0].set_ylim(bottom=0)  # when all is drawn: an end that is set no longer follows what comes later
     axes[0].set_ylabel("cost to a precision, over exact VJPs")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     figure.suptitle("A sketch pays when few samples carry the gradient", fontsize=12)
