@@ -178,6 +178,7 @@ def test_an_envelope_does_not_rise():
     """With more to spend one may stop earlier: a test loss that rises again is reached at the lower budget."""
     assert needed([1.0, 2.0, 4.0, 8.0], [1.0, 0.5, 0.7, 0.25], 0.5) == 2.0
     assert 4 < needed([1.0, 2.0, 4.0, 8.0], [1.0, 0.5, 0.7, 0.25], 0.49) < 8
+    assert needed([1.0, 2.0, 4.0], [1.0, 0.5, 0.7], 0.5) == 2.0
 
 
 def test_the_band_of_the_bootstrap_covers():

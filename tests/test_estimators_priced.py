@@ -111,3 +111,14 @@ def test_its_cost_is_measured():
 def test_what_is_refused(arguments, error, words):
     with pytest.raises(error, match=f"Priced: .*{words}"):
         Priced(**arguments)
+
+
+@pytest.mark.parametrize("target", ["cotangent", "weight", "both"])
+def test_rows_of_zeros_are_never_drawn(target):
+    """At a price at which nearly everything is worth keeping, and with a bound that would keep what is zero."""
+    g = np.random.default_rng(0).standard_normal((40, 3))
+    g[::2] = 0
+    estimator = Priced(0.5, target=target, least=0.9)
+    for seed in range(20):
+        kept = estimator.sample(g, None, seed)
+        assert len(kept.indices) > 10 and (kept.indices % 2 == 1).all()

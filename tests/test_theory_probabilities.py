@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize
 
 from minigrad import theory
+from minigrad.theory import water_filling
 
 WEIGHT = st.one_of(st.just(0.0), st.floats(1e-12, 1e12), st.floats(1e-300, 1e300))
 COST = st.floats(1e-3, 1e3)
@@ -334,3 +335,15 @@ def test_minimal_distortion_is_the_closed_form(problem):
 def test_minimal_distortion_known_by_hand():
     np.testing.assert_allclose(theory.minimal_distortion(np.ones(6), 2), 6 * (6 / 2 - 1))
     np.testing.assert_allclose(theory.minimal_distortion([1e307, 1e307], 1), 2e307)  # no early overflow
+
+
+@pytest.mark.parametrize("floor, share", [(0.0, 0.02), (1e-3, 0.02), (1e-3, 0.1), (0.05, 0.1), (0.05, 0.7)])
+def test_many_weights_are_filled_as_few_are(floor, share, monkeypatch):
+    """Many items are counted at each level, few are sorted once; among them zeros and equal ones."""
+    rng = np.random.default_rng(0)
+    q = np.concatenate([rng.lognormal(0, 2, 3000), np.zeros(50), np.full(50, 0.5)])
+    total = share * np.count_nonzero(q)
+    counted = water_filling.fill_floor(q, total, floor)
+    monkeypatch.setattr(water_filling, "_counted", water_filling._ordered)
+    np.testing.assert_allclose(counted, water_filling.fill_floor(q, total, floor), rtol=1e-13)
+    assert counted.sum() == pytest.approx(total, rel=1e-12) and (counted[q > 0] >= floor).all()

@@ -11,8 +11,10 @@ import pytest
 
 from minigrad import datasets, inspect, nn, optim, training
 from minigrad.estimators import Mask, Priced
+from minigrad.inspect.priced_estimators import PricedEdge
 from minigrad.training import OnePrice
 from minigrad.training.loop import Step, Watching
+from minigrad.training.priced_run import PricedEdges
 
 DATA = datasets.digits().flat().subset(train=512, test=50)
 
@@ -292,3 +294,13 @@ def test_refusals(options):
 
 def test_a_callback_without_after_is_not_shown_steps():
     assert isinstance(OnePrice(), Watching) and not isinstance(training.AdaptiveBudget(), Watching)
+
+
+def test_a_layer_that_pays_no_more_becomes_exact():
+    model = nn.mlp((4, 3, 2), rng=0)
+    edge = PricedEdge("0", "w", True, 1.0, 2.0, 20.0)
+    PricedEdges([edge], 100.0, ["2"]).set_on(model, 0.5, 0.02, "edge")
+    layers = dict(model.named_modules())
+    assert layers["0"].vjp is not None and layers["2"].vjp is None
+    PricedEdges([], 100.0, ["0", "2"]).set_on(model, 0.5, 0.02, "edge")
+    assert layers["0"].vjp is None and layers["2"].vjp is None

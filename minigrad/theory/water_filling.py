@@ -97,7 +97,6 @@ def _counted(q: Array, count: int) -> Callable[[float, float], tuple[int, int, f
 
     def sides(low: float, high: float) -> tuple[int, int, float]:
         above, certain = q > low, q >= high
-        certain &= above
         over, most = int(np.count_nonzero(above)), int(np.count_nonzero(certain))
         return count - over, most, float(q.sum(where=above ^ certain))
 
