@@ -148,6 +148,22 @@ def test_least_cost_is_the_inverse(seed):
     assert c @ back == pytest.approx(c @ p, rel=1e-6)
 
 
+@pytest.mark.parametrize("variance", [1e-12, 1e-9, 1e-6, 1e-3, 1.0])
+def test_budgets_where_a_measured_curve_is_flat(variance):
+    """Where budgets add no noise there are no slopes to follow. Some versions of SciPy warned of their steps here."""
+    curves = [
+        DistortionCurve([0.9, 0.5, 0.38, 0.2, 0.1, 0.02], [0.0, 0.0, 0.17, 1.2, 3.4, 21.0]),
+        DistortionCurve([0.9, 0.7, 0.5, 0.2, 0.1, 0.02], [0.0, 0.0, 0.03, 1.3, 3.6, 22.0]),
+        DistortionCurve([0.9, 0.5, 0.2, 0.1, 0.02], [0.12, 1.0, 4.1, 9.2, 50.0]),
+    ]
+    growth = [[0, 0.83, 0.83], [0, 0, 0.83], [0, 0, 0]]
+    noise = CompoundingNoise([0.27, 0.36, 0.47], growth, curves=curves, layers=[0, 1, 2])
+    costs = np.array([132096.0, 132096.0, 41280.0])
+    p = cheapest_budgets(noise, variance, costs)
+    assert ((p >= 0.01) & (p <= 1)).all() and noise.variance(p) <= variance * (1 + 1e-6)
+    assert costs @ p < costs.sum()  # nothing need be kept whole to add nothing
+
+
 def test_without_compounding_it_is_water_filling():
     w, c = np.array([16.0, 4.0, 1.0]), np.array([1.0, 4.0, 2.0])
     noise = CompoundingNoise(w, np.zeros((3, 3)))

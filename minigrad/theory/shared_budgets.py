@@ -6,6 +6,7 @@ Index conventions: l runs over layers, p_l budget, c_l cost, V(p) variance (`min
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -223,13 +224,17 @@ def _solved(objective: Function, constraint: Function, start: Array, lower: floa
     """The budgets at which the objective is least where the constraint is at most 0, nearly; see `_scaled`."""
     from scipy.optimize import minimize
 
-    found = minimize(
-        objective,
-        np.log(start),
-        jac=True,
-        method="SLSQP",
-        bounds=[(math.log(lower), 0.0)] * start.size,
-        constraints={"type": "ineq", "fun": lambda u: -constraint(u)[0], "jac": lambda u: -constraint(u)[1]},
-        options={"maxiter": STEPS, "ftol": 1e-13},
-    )
-    return np.exp(np.clip(found.x, math.log(lower), 0.0)) if np.isfinite(found.x).all() else start
+    least = math.log(lower)
+    with warnings.catch_warnings():
+        # Older versions of SciPy may leave the bounds by a rounding; they clip, and warn of it.
+        warnings.filterwarnings("ignore", "Values in x were outside bounds", RuntimeWarning)
+        found = minimize(
+            objective,
+            np.clip(np.log(start), least, 0.0),
+            jac=True,
+            method="SLSQP",
+            bounds=[(least, 0.0)] * start.size,
+            constraints={"type": "ineq", "fun": lambda u: -constraint(u)[0], "jac": lambda u: -constraint(u)[1]},
+            options={"maxiter": STEPS, "ftol": 1e-13},
+        )
+    return np.exp(np.clip(found.x, least, 0.0)) if np.isfinite(found.x).all() else start
