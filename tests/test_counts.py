@@ -41,7 +41,7 @@ COUNTS = {
     "sparsity: draws": (lambda n: inspect.sparsity(*taped(), draws=n, rng=0), 1),
     "gradient_noise: draws": (lambda n: gradient_noise(batches=2, draws=n), 1),
     "gradient_noise: batches": (lambda n: gradient_noise(batches=n, draws=1), 2),
-    "advise: batches": (lambda n: inspect.advise(model(), (X, Y), batch_size=4, batches=n, rng=0), 2),
+    "tradeoff: batches": (lambda n: inspect.tradeoff(model(), (X, Y), batch_size=4, batches=n, rng=0), 2),
     "allocate: batches": (lambda n: inspect.allocate(model(), (X, Y), budget=0.5, batch_size=4, batches=n, rng=0), 2),
     "AdaptiveBudget: every": (lambda n: training.AdaptiveBudget(every=n), 1),
     "AdaptiveBudget: batches": (lambda n: training.AdaptiveBudget(batches=n), 2),

@@ -56,7 +56,7 @@ def test_advise_model(tmp_path, small_models):
     report = advise_model(SMALL, "diagonal", budget=0.25, batches=4)
     text = str(report)
     assert narrow(text) and all(str(part) in text for part in (report.noise, report.advice, report.allocation))
-    assert report.allocation.common == 0.25 and 0 < report.advice.budget <= 1
+    assert report.allocation.common == 0.25 and 0 < report.tradeoff.budget <= 1
     assert advise_model(SMALL, "diagonal(0.5)", budget=0.25, batches=4).allocation.common == 0.5
     assert report.save(tmp_path).read_bytes()[:8] == PNG and (tmp_path / "advice.png").exists()
 

@@ -165,7 +165,7 @@ class Watched(dict):
 def test_what_was_kept_is_expected_below_where_the_sweep_brings_it(name, axis, monkeypatch):
     x = mg.Tensor(normal(0, 4, 6, 6), requires_grad=True)
     with mg.Tape() as tape:
-        y = BELOW[name](ops.exp(x))
+        y = BELOW[name](ops.tanh(x))
     tape.nodes[-1].vjp = Mask(0.25, axis=axis)
     exp = tape.nodes[0].primitive
     monkeypatch.setattr(exp, "rules", Watched(exp.rules))
@@ -211,3 +211,36 @@ def test_pixels_that_stay_pixels_are_a_smaller_share_of_a_larger_image():
         Rows(np.ones((16, 5)), np.arange(0, 32, 2), y.shape), tape.nodes[y.node].saved, 0
     )
     assert len(g.indices) / (2 * 8 * 8) == 1 / 8
+
+
+SAMPLE_BY_SAMPLE = {
+    "avg_pool2d": lambda x: ops.avg_pool2d(x, 2),
+    "max_pool2d": lambda x: ops.max_pool2d(x, 2),
+    "mean": lambda x: x.mean(axis=(1, 2), keepdims=True),
+    "var": lambda x: ops.var(x, axis=(1, 2), keepdims=True),
+    "norm": lambda x: ops.norm(x, axis=(1, 2), keepdims=True),
+    "prod": lambda x: ops.prod(x, axis=1, keepdims=True),
+    "concatenate": lambda x: ops.concatenate([x, x], axis=1),
+    "stack": lambda x: ops.stack([x, x], axis=1),
+    "transpose": lambda x: x.transpose(0, 2, 1, 3),
+    "pad": lambda x: ops.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0))),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLE_BY_SAMPLE)
+@pytest.mark.parametrize("own", [True, False], ids=["at the operation", "above it"])
+def test_kept_samples_spare_work_and_kept_pixels_do_not(name, own):
+    """A rule that works sample by sample makes rows of pixels dense first: nothing is spared, whoever left them out."""
+    x = mg.Tensor(np.random.default_rng(0).normal(size=(4, 4, 4, 2)) + 3.0, requires_grad=True)
+    exact = {}
+    for axis in ("sample", "row"):
+        with mg.Tape() as tape:
+            y = SAMPLE_BY_SAMPLE[name](ops.tanh(x))
+            z = y if own else ops.tanh(y)
+        node = y.node if own else z.node
+        tape.nodes[node].vjp = Mask(0.5, axis=axis)
+        report = cost(tape)
+        at = report.nodes[y.node]
+        work = Mask(0.5, axis=axis).overhead(y.shape) if own else 0.0
+        exact[axis] = (at.backward - work) / at.backward_exact
+    assert exact == {"sample": pytest.approx(0.5), "row": pytest.approx(1.0)}

@@ -127,7 +127,7 @@ def test_advice_and_allocation_measure_budgets_in_place_of_the_distortion():
     found = []
     for vjp in (DiagonalSketch(0.5), DiagonalSketch(distortion=0.3)):
         model = nn.mlp((6, 16, 3), vjp=vjp, rng=0)
-        advice = inspect.advise(model, data, batch_size=16, batches=4, rng=0)
+        advice = inspect.tradeoff(model, data, batch_size=16, batches=4, rng=0)
         allocation = inspect.allocate(model, data, budget=0.5, batch_size=16, batches=4, rng=0)
         assert model[0].vjp == vjp  # left as it was
         found.append((advice.budget, advice.ratio, allocation.budgets))

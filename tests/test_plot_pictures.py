@@ -257,7 +257,7 @@ def test_the_advice_of_the_theory_draws_itself(ax):
 
 
 def test_budget_tradeoff_has_plain_ticks(ax):
-    advice = inspect.Advice(
+    advice = inspect.BudgetTradeoff(
         budget=0.5, ratio=0.8, ratio_error=0.1, budgets=(1.0, 0.5, 0.25), step_cost=(4.0, 3.0, 2.5),
         variance=(1.0, 1.1, 1.6), variance_error=(0.1, 0.1, 0.1), cost_ratio=(1.0, 3.3 / 4, 4.0 / 4),
         cost_ratio_error=(0.0, 0.1, 0.1), effective=(5.0, 5.0, 5.0), minibatch=1.0, fixed_cost=2.0,

@@ -348,3 +348,25 @@ def test_scores_are_those_of_the_saved_array():
 
     spied, plain = (record("linear", s)[0].nodes[0].saved["x"] for s in (Spy(), DiagonalSketch(0.5, axis="row")))
     np.testing.assert_array_equal(spied.dense(), plain.dense())
+
+
+def test_the_share_of_a_sketch_that_follows_the_array_is_measured():
+    """Its budget is the most that it keeps: here it is 1/1.5, while a sixth of the rows carries nearly all."""
+    from minigrad.estimators import DiagonalSketch
+    from minigrad.inspect.recorded import Recorded
+
+    x = np.ones((12, 3))
+    x[2:] *= 1e-4
+    w = mg.Tensor(np.ones((2, 3)), requires_grad=True)
+    for save, least in ((DiagonalSketch(distortion=0.5, axis="row"), 0.4), (Mask(0.25, axis="row"), 0.25)):
+
+        def record(rng, save=save):
+            with mg.Tape(rng=rng) as tape:
+                loss = ops.linear(x, w, save=save).square().sum()
+            return tape, loss
+
+        target = Recorded(record)
+        assert target.least == 1.0
+        for key in range(5):
+            target.fresh(key)
+        assert target.least <= least and (save.adapts or target.least == least)

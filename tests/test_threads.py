@@ -194,6 +194,7 @@ RUNS = {
     "fit": fit,
     "evaluate": evaluate,
     "gradient_noise": lambda: reported(inspect.gradient_noise),
+    "tradeoff": lambda: reported(inspect.tradeoff),
     "advise": lambda: reported(inspect.advise),
     "allocate": lambda: reported(inspect.allocate, budget=0.5),
     "train": lambda: train(small(), MASK, 0),
@@ -311,6 +312,7 @@ with one_thread():
     before = paths()  # the beginning of a run loads what it needs
 training.fit(model, data, optimizer=optim.Adam(model, lr=0.1), epochs=1, batch_size=32, progress=False, max_norm=1)
 inspect.allocate(model, data, budget=0.5, batch_size=32, batches=2)
+inspect.tradeoff(model, data, batch_size=32, batches=2)
 inspect.advise(model, data, batch_size=32, batches=2)
 print(paths() == before != [])
 """

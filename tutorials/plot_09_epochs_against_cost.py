@@ -104,8 +104,8 @@ assert not uniform.worth_it
 #
 # Now with the best probabilities. Samples that the network already gets right have tiny cotangents; a
 # ``DiagonalSketch(axis="sample")`` seldom keeps these. And the sketches of columns of the earlier lessons, in the
-# hidden layers. Their variances are no longer of the form :math:`a + b/p`. ``inspect.advise`` measures at a few budgets
-# and interpolates.
+# hidden layers. Their variances are no longer of the form :math:`a + b/p`. ``inspect.tradeoff`` measures at a few
+# budgets and interpolates.
 
 BUDGETS = (0.7, 0.5, 0.3, 0.2, 0.1)
 choices = {
@@ -117,7 +117,7 @@ advices = {}
 for name, (estimator, where) in choices.items():
     nn.set_vjp(start, None)
     nn.set_vjp(start, estimator, where=where)
-    advices[name] = inspect.advise(start, data, budgets=BUDGETS, batch_size=BATCH, batches=20 if FAST else 60, rng=0)
+    advices[name] = inspect.tradeoff(start, data, budgets=BUDGETS, batch_size=BATCH, batches=20 if FAST else 60, rng=0)
     print(f"{name:37s} {advices[name].sentence}")
 nn.set_vjp(start, None)
 advice = advices["samples by importance, last layer"]
@@ -261,7 +261,8 @@ plt.show()
 # %%
 # Exercises
 # ---------
-# 1. Let ``inspect.advise`` look at the network after 1, 5 and 30 epochs. When does the sketch of samples begin to pay?
+# 1. Let ``inspect.tradeoff`` look at the network after 1, 5 and 30 epochs. When does the sketch of samples begin to
+#    pay?
 #    *Hint*: what do the cotangents of samples look like when all are wrong, and what when most are right?
 # 2. Show that :math:`\text{cost}(p^*)/\text{cost}(1) = (\sqrt{c_0 a} + \sqrt{c_1 b})^2 / ((c_0 + c_1)(a + b))` and that
 #    it is at most 1. *Hint*: Cauchy-Schwarz.

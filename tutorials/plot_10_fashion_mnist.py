@@ -198,7 +198,7 @@ assert last["samples, at the logits"] < last[f"exact, batch {batch}"]
 # step is worth what it costs. But the smallest batch beats them all. At this stage noise is not what limits the
 # learning rate, so more steps win, however noisy. The batch of the first line was simply too large for this problem,
 # and a sketch can mend only a part of that. In order: choose the batch, then the learning rate, then ask
-# ``inspect.advise`` whether a sketch pays *there*.
+# ``inspect.tradeoff`` whether a sketch pays *there*.
 #
 # The test accuracies lie close together: getting further on the training data need not mean being right on other data,
 # and no estimator of gradients can help there.

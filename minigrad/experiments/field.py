@@ -110,7 +110,9 @@ class FieldJob:
         with Tape(rng=0) as tape:
             ops.cross_entropy(model(x), y)
         count = cost(tape)
-        advice = inspect.advise(sketched, data, budgets=BUDGETS, batch_size=BATCH, batches=self.batches, rng=self.seed)
+        advice = inspect.tradeoff(
+            sketched, data, budgets=BUDGETS, batch_size=BATCH, batches=self.batches, rng=self.seed
+        )
         seconds = 1.0
         if advice.worth_it:
             estimator = DiagonalSketch(advice.budget, axis="sample")
@@ -146,9 +148,9 @@ def measure_field(
 
     Each network is trained exactly, in batches of 64 and at one learning rate. After each number of steps these are
     taken: the share of effective samples, (E s)²/E s² with s the norm of a sample's gradient at the logits; the cost to
-    a precision J = (1 + V/σ²) · (operations over exact ones) at the best budget, which `minigrad.inspect.advise` finds
-    and measures on batches of its own; the same in seconds; and what `minigrad.theory.samples_ratio` predicts from the
-    norms.
+    a precision J = (1 + V/σ²) · (operations over exact ones) at the best budget, which `minigrad.inspect.tradeoff`
+    finds and measures on batches of its own; the same in seconds; and what `minigrad.theory.samples_ratio` predicts
+    from the norms.
 
     Parameters
     ----------

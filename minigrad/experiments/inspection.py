@@ -13,7 +13,7 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method, methods_from
 from minigrad.experiments.outputs import results_folder, write_picture
 from minigrad.experiments.run import AUGMENTATION
-from minigrad.inspect import Advice, Allocation, Cost, GradientNoise, Sparsity, Unbiasedness, Variance
+from minigrad.inspect import Advice, Allocation, BudgetTradeoff, Cost, GradientNoise, Sparsity, Unbiasedness, Variance
 from minigrad.nn.module import Module
 from minigrad.plot.style import figure_or_new
 from minigrad.report import Report, Table
@@ -68,20 +68,24 @@ class Advising(Report):
     ----------
     noise : GradientNoise
     advice : Advice
+        What to train with, of all kinds.
+    tradeoff : BudgetTradeoff
+        Which budget, of the kind that was given.
     allocation : Allocation
     """
 
     noise: GradientNoise
     advice: Advice
+    tradeoff: BudgetTradeoff
     allocation: Allocation
 
     def tables(self) -> list[Table]:
-        """Those of the three reports."""
-        return [report.table() for report in (self.noise, self.advice, self.allocation)]
+        """Those of the four reports."""
+        return [report.table() for report in (self.noise, self.advice, self.tradeoff, self.allocation)]
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the predicted cost against the budget on a Matplotlib Axes, and return it."""
-        return self.advice.plot(ax)
+        return self.tradeoff.plot(ax)
 
     def save(self, folder: Path) -> Path | None:
         """Write advice.png, the picture; None and a warning, if it cannot be drawn."""
@@ -127,7 +131,7 @@ def inspect_model(
 def advise_model(
     configuration: Configuration, vjp: str, *, budget: float = 0.1, batches: int = 20, seed: int = 0
 ) -> Advising:
-    """Measure noise and cost after ``configuration.epochs`` of exact training, and say which budgets to choose.
+    """Measure noise and cost after ``configuration.epochs`` of exact training, and say what to choose.
 
     Parameters
     ----------
@@ -152,6 +156,7 @@ def advise_model(
     return Advising(
         inspect.gradient_noise(model, data, **options),
         inspect.advise(model, data, **options),
+        inspect.tradeoff(model, data, **options),
         inspect.allocate(model, data, budget=chosen, **options),
     )
 

@@ -2,8 +2,10 @@
 
 from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.inspect.advice import advise
-from minigrad.inspect.advice_report import Advice
+from minigrad.inspect.advice_report import Advice, Candidate
 from minigrad.inspect.allocation import Allocation, allocate
+from minigrad.inspect.budget_tradeoff import tradeoff
+from minigrad.inspect.budget_tradeoff_report import BudgetTradeoff
 from minigrad.inspect.cost import cost
 from minigrad.inspect.cost_report import Cost, NodeCost
 from minigrad.inspect.edge_seconds import Seconds
@@ -18,7 +20,8 @@ from minigrad.inspect.variance import variance
 from minigrad.inspect.variance_report import Variance
 
 __all__ = [
-    "Advice", "Allocation", "AtPrice", "Cost", "Edge", "ErrorGains", "ExactMoments", "GradientNoise", "NodeCost",
-    "NodeSparsity", "Seconds", "Sparsity", "TooManyOutcomes", "Unbiasedness", "Variance", "advise", "allocate", "cost",
-    "error_gains", "exact_moments", "gradient_noise", "sparsity", "unbiasedness", "variance",
+    "Advice", "Allocation", "AtPrice", "BudgetTradeoff", "Candidate", "Cost", "Edge", "ErrorGains", "ExactMoments",
+    "GradientNoise", "NodeCost", "NodeSparsity", "Seconds", "Sparsity", "TooManyOutcomes", "Unbiasedness", "Variance",
+    "advise", "allocate", "cost", "error_gains", "exact_moments", "gradient_noise", "sparsity", "tradeoff",
+    "unbiasedness", "variance",
 ]  # fmt: skip

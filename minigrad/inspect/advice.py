@@ -1,64 +1,62 @@
-"""Advice on the budget: the trade-off between cost per step and noise, measured on a model and its data.
+"""Advice on what to train with: nothing, samples at the logits, rows, columns, or rows by one price.
 
-In the noise-dominated regime the total cost of reaching a precision is proportional to (cost of a step) × (variance of
-a step) (THEORY.md §5). V(p) = a + b/p holds for one uniformly masked node; with several layers noise compounds, and
-optimal sketches do better than masks: so V is measured at a few budgets p, and interpolated between them. The budget
-that is best by this is then measured afresh, on other batches: a number is never reported from the draws by which its
-budget was chosen.
+J = (1 + V/σ²) × (operations of a step, over those of an exact one) is the cost to reach a precision where noise limits
+training; exact VJPs on any smaller batch have J = 1 (THEORY.md §7). Budgets are chosen on some batches, and J is
+measured on others.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad import ops
 from minigrad.counts import MOST_BATCHES, count
+from minigrad.engine.estimator import VJP
 from minigrad.engine.tensor import Tensor
-from minigrad.inspect.advice_report import Advice
-from minigrad.inspect.cost_of_precision import scatter
-from minigrad.inspect.levels import Levels, measure_levels
+from minigrad.estimators import DiagonalSketch, with_budget
+from minigrad.inspect.advice_report import NOTHING, Advice, Candidate
+from minigrad.inspect.cost import cost
+from minigrad.inspect.cost_of_precision import Tradeoff
+from minigrad.inspect.error_gains import error_gains
+from minigrad.inspect.leaves import drawn
+from minigrad.inspect.levels import measure_levels
 from minigrad.inspect.means import Mean
-from minigrad.inspect.recorded_batches import Data, Model, RecordedBatches
-from minigrad.streams import Domain, generator
+from minigrad.inspect.recorded_batches import Data, RecordedBatches
+from minigrad.nn.module import Module
+from minigrad.streams import draw_key
 from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
 
 __all__ = ["advise"]
 
-WORTH = 0.98
-"""A predicted cost ratio above this is no reason to sketch."""
-NO_NOISE = 1e-6
-"""Less added variance than this, in units of σ², is rounding, or does not matter."""
-
 
 @one_thread()
 def advise(
-    model: Model,
+    model: Module,
     data: Data,
     *,
-    budgets: Sequence[float] = (0.5, 0.25, 0.1, 0.05),
+    budgets: Sequence[float] = (0.7, 0.5, 0.3, 0.2, 0.1),
     batch_size: int = 128,
     batches: int = 20,
     loss: Callable[[Any, Array], Tensor] = ops.cross_entropy,
     rng: Seed = None,
 ) -> Advice:
-    """Measure noise and cost at a few budgets, and say which budget reaches a precision at the least cost.
+    """Measure what reaches a precision at the least cost: nothing, samples, rows, columns, or rows by one price.
 
     Parameters
     ----------
-    model : Model
-        With estimators set on its layers (`nn.set_vjp`); their kind is kept, their budgets are varied together.
+    model : Module
+        What estimators it has is of no account, and left as it is; see `tradeoff` for advice on their budget.
     data : tuple of ndarray or Dataset
         ``(x, labels)``, or the training part of a data set.
     budgets : sequence of float
-        Below 1; 1 is measured as well. The advice is not outside their range.
+        Below 1: at these the sketches with one budget are measured; the best is within their range.
     batch_size, batches : int
-        Noise is measured on so many random batches of this size, and at the advised budget on as many others.
+        Budgets are chosen on so many random batches of this size, and J is measured on as many others.
     loss : callable, default `ops.cross_entropy`
         A mean over the batch.
     rng : Generator, int or None
@@ -70,110 +68,124 @@ def advise(
     Raises
     ------
     ValueError
-        If no layer has an estimator, one is biased, a number is out of range, or batches do not differ.
+        If the model has no layer that could be sketched, a number is out of range, or batches do not differ.
 
     Notes
     -----
-    THEORY.md §5; Bakong et al. (2026), arXiv:2602.14701. The state of training matters: ask again later in a run, for
-    σ² relative to ‖∇f‖² grows as training goes on.
-
-    The standard error of the ratio adds in quadrature two errors: that of s²/σ² on the batches on which the advised
-    budget was measured afresh, and how far the ratio would move with another advised budget, by the bootstrap over the
-    batches by which it was chosen (`minigrad.inspect.cost_of_precision.scatter`).
+    THEORY.md §5 and §7. *Samples at the logits*: diagonal sketches of samples in the layer that is computed last;
+    *rows*: of rows (pixels, tokens, samples) in all layers; *columns*: in all layers but the last, as in Bakong et al.
+    (2026); *rows by one price*: `error_gains` and the price that is best by them. The standard error of J is that of a
+    function of three means over batches, V, σ² and operations, by the delta method. As the least of several the J that
+    is advised is a little too small. The state of training matters: ask again later in a run.
 
     Examples
     --------
     >>> from minigrad import datasets, nn
-    >>> from minigrad.estimators import Mask
     >>> data = datasets.digits().flat()
-    >>> advice = advise(nn.mlp((64, 32, 32, 10), vjp=Mask(0.5), rng=0), data, batch_size=32, batches=8, rng=0)
-    >>> advice.worth_it
-    False
+    >>> print(advise(nn.mlp((64, 32, 10), rng=0), data, batch_size=32, batches=4, rng=0).sentence)
+    do not sketch: exact VJPs (on a smaller batch, if cost matters) are cheaper for the same precision
     """
     levels = sorted({float(p) for p in budgets}, reverse=True)
     if not levels or not 0 < levels[-1] <= levels[0] < 1:
         raise ValueError(f"advise: budgets={tuple(budgets)} must lie in (0, 1)")
     batches = count("advise: batches", batches, MOST_BATCHES, "batches", least=2)
     recorded = RecordedBatches(model, data, batch_size, loss, rng)
-    measured = measure_levels(recorded, levels, range(batches))
-    advice = _without_choice(measured, batch_size)
-    curve = advice.tradeoff
-    budget, predicted = curve.best()
-    if predicted > WORTH:
-        return advice
-    fresh = measure_levels(recorded, [budget], range(batches, 2 * batches))
-    step = fresh.costs[1] / fresh.costs[0]
-    added, error = fresh.ratio(0)
-    ratio = step * (1 + added)
-    if ratio > WORTH:
-        return advice
-    by_choice = scatter(curve, measured, WORTH, generator(Domain.RESAMPLE, recorded.key))
-    return dataclasses.replace(
-        advice,
-        budget=budget,
-        ratio=ratio,
-        ratio_error=math.hypot(step * error, by_choice),
-        caution=_caution(measured, fresh),
-    )
+    layers = {path: module for path, module in model.named_modules() if hasattr(module, "vjp")}
+    before = {path: module.vjp for path, module in layers.items()}
+
+    def put(vjps: Mapping[str, VJP]) -> None:
+        for path, module in layers.items():
+            module.vjp = vjps.get(path)
+
+    try:
+        put({})
+        order = _in_order(recorded, layers)
+        exact = _Exact(recorded, range(batches, 2 * batches))
+        kinds: dict[str, tuple[list[str], DiagonalSketch]] = {
+            "samples at the logits": (order[-1:], DiagonalSketch(0.5, axis="sample")),
+            "rows": (order, DiagonalSketch(0.5, axis="row")),
+            "columns": (order[:-1], DiagonalSketch(0.5)),
+        }
+        found, choices = [exact.nothing()], {NOTHING: dict[str, VJP]()}
+        for name, (paths, kind) in kinds.items():
+            if not paths:
+                continue
+            put(dict.fromkeys(paths, kind))
+            budget, _ = Tradeoff.of(measure_levels(recorded, levels, range(batches))).best()
+            chosen = with_budget(kind, float(f"{budget:.2g}"))
+            choices[name] = dict.fromkeys(paths, chosen)
+            put(choices[name])
+            found.append(exact.candidate(name, repr(chosen)))
+        put({})
+        name = "rows by one price"
+        tau, choices[name] = _priced(model, data, batch_size, loss, recorded.key)
+        put(choices[name])
+        found.append(exact.candidate(name, f"τ = {tau:.3g}"))
+    finally:
+        put(before)
+    advised = min((c for c in found if c.surely_pays), key=lambda c: c.ratio, default=found[0])
+    return Advice(tuple(found), advised.name, exact.minibatch, batch_size, batches, choices[advised.name])
 
 
-def _caution(measured: Levels, fresh: Levels) -> str | None:
-    """Advice where the noise at the advised budget was seen on too few batches, there or at the next below it."""
-    (budget,) = fresh.budgets
-    below = next(k for k, p in enumerate(measured.budgets) if p <= budget * (1 + 1e-9))
-    for p, added, levels in (
-        (budget, fresh.added[0], fresh),
-        (measured.budgets[below], measured.added[below], measured),
-    ):
-        noise = Mean.of(added)
-        if noise.value > NO_NOISE * levels.minibatch().value:
-            return noise.warning(f"the noise at budget {p:.2g}", "batches", "batches=")
-    return None
+def _priced(model: Module, data: Data, batch_size: int, loss: Any, key: int) -> tuple[float, dict[str, VJP]]:
+    """The best price by the error gains of the model, and by layer the estimators that ask for it."""
+    gains = error_gains(model, data, batch_size=batch_size, loss=loss, rng=key)
+    return gains.best.tau, dict(gains.estimators())
 
 
-def _without_choice(measured: Levels, batch_size: int) -> Advice:
-    """The report of what was measured, with the advice not to sketch."""
-    sigma2 = measured.minibatch()
-    if not sigma2.value > 1e-12 * measured.norm_squared:
-        raise ValueError(
-            f"advise: the gradient is the same on all {measured.batches} batches of {batch_size} (or not a number), so "
-            "there is no minibatch noise for sketches to hide in: do not sketch, or measure with a smaller batch_size="
-        )
-    levels, costs = measured.budgets, measured.costs
-    added = [Mean.of(row) for row in measured.added]
-    both = [sigma2, *(Mean.of(row + measured.deviations()) for row in measured.added)]
-    shares = [costs[k + 1] / costs[0] for k in range(len(levels))]
-    ratios = [measured.ratio(k) for k in range(len(levels))]
-    # Exact steps are left out of the line: they do without the work of the estimators.
-    slope, intercept = np.polyfit(levels, costs[1:], 1) if len(levels) > 1 else (0.0, costs[1])
-    return Advice(
-        budget=1.0,
-        ratio=1.0,
-        ratio_error=0.0,
-        budgets=(1.0, *levels),
-        step_cost=costs,
-        variance=tuple([mean.value for mean in both]),
-        variance_error=tuple([mean.error for mean in both]),
-        cost_ratio=(1.0, *(share * (1 + ratio) for share, (ratio, _) in zip(shares, ratios, strict=True))),
-        cost_ratio_error=(0.0, *(share * error for share, (_, error) in zip(shares, ratios, strict=True))),
-        effective=tuple([mean.effective for mean in (sigma2, *added)]),
-        minibatch=sigma2.value,
-        fixed_cost=float(intercept),
-        sketchable_cost=float(slope),
-        batch_size=batch_size,
-        batches=measured.batches,
-        sketched=measured.sketched,
-        compounding=_compounding(levels, added),
-    )
+def _in_order(recorded: RecordedBatches, layers: Mapping[str, Module]) -> list[str]:
+    """The paths of the layers that can be sketched, in the order in which they are last computed."""
+    last = {node.layer: node.index for node in recorded[0].tape.nodes if node.layer in layers}
+    if not last:
+        raise ValueError("advise: no layer of this model has a vjp, so there is nothing that could be sketched")
+    return sorted(last, key=lambda path: last[path])
 
 
-def _compounding(levels: Sequence[float], added: Sequence[Mean]) -> float:
-    """The ratio by which s² outgrows 1/p − 1 from the largest budget to the smallest; 1 where that cannot be told.
+class _Exact:
+    """Some batches with their exact gradients, on which each candidate is measured with the same keys.
 
-    Budgets next to 1 are passed over: hardly a draw leaves anything out, and s² is rounding.
+    Parameters
+    ----------
+    recorded : RecordedBatches
+        Of a model without estimators.
+    numbers : sequence of int
+        Which batches.
     """
-    able = (k for k, p in enumerate(levels) if p <= 0.9 and added[k].value > 3 * added[k].error)
-    first = next(able, len(levels) - 1)
-    if first == len(levels) - 1:
-        return 1.0
-    return added[-1].value / added[first].value / ((1 / levels[-1] - 1) / (1 / levels[first] - 1))
+
+    def __init__(self, recorded: RecordedBatches, numbers: Sequence[int]):
+        self.recorded, self.numbers = recorded, numbers
+        targets = [recorded[number] for number in numbers]
+        self.gradients = np.array([target.exact() for target in targets])
+        counted = cost(targets[0].tape)
+        self.forward, self.backward = counted.forward, counted.backward_exact
+        n = len(numbers)
+        self.deviations = np.square(self.gradients - self.gradients.mean(axis=0)).sum(axis=1) * (n / (n - 1))
+        self.minibatch = float(self.deviations.mean())
+        if not self.minibatch > 1e-12 * float(np.square(self.gradients).sum(axis=1).mean()):
+            raise ValueError(
+                f"advise: the gradient is the same on all {n} batches of {recorded.batch_size} (or not a number), so "
+                "there is no minibatch noise for sketches to hide in: do not sketch, or measure with a smaller "
+                "batch_size="
+            )
+
+    def nothing(self) -> Candidate:
+        return Candidate(NOTHING, "exact", 1.0, 0.0, self.forward, self.backward, 0.0)
+
+    def candidate(self, name: str, setting: str) -> Candidate:
+        """Measure what is set on the model now."""
+        added, backward = [], []
+        for number, exact in zip(self.numbers, self.gradients, strict=True):
+            target = self.recorded[number]
+            key = draw_key(self.recorded.key, number)
+            added.append(float(np.square(drawn(target, key) - exact).sum()))
+            backward.append(cost(target.tape, target.loss, draws=1, rng=key).backward)
+        a, c = np.array(added), (self.forward + np.array(backward)) / (self.forward + self.backward)
+        noise = float(a.mean()) / self.minibatch
+        off = c.mean() * (a - noise * self.deviations) / self.minibatch + (1 + noise) * c
+        error = float(off.std(ddof=1)) / math.sqrt(len(a))
+        ratio = float(c.mean()) * (1 + noise)
+        mean = Mean.of(a)
+        # Where V is small beside σ² its own error does not matter; where J is far above 1 neither.
+        matters = mean.error > 0.1 * self.minibatch and ratio < 1
+        caution = mean.warning("V", "batches", "batches=") if matters else None
+        return Candidate(name, setting, ratio, error, self.forward, float(np.mean(backward)), noise, caution)

@@ -1,175 +1,136 @@
-"""The report of an advice on a budget."""
+"""The report of an advice on what to train with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from minigrad.inspect.cost_of_precision import Tradeoff
-from minigrad.plot.measured_tradeoff import budget_tradeoff
+from minigrad.engine.estimator import VJP
+from minigrad.nn.module import Module
 from minigrad.report import Report, Table, si
-from minigrad.typing import Array
 
-__all__ = ["Advice"]
+__all__ = ["NOTHING", "SURE", "Advice", "Candidate"]
 
-COMPOUNDS = 1.5
-"""`Advice.compounding` above this, with several sketched nodes, is worth a warning."""
+SURE = 2.6
+"""So many standard errors J must be below 1. Were it 1 for each of four sketches, one would be advised in 2 % of cases
+(0.5 % each, one-sided, for normal errors)."""
+
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to train, and the cost to reach a precision with it.
+
+    Attributes
+    ----------
+    name : str
+    setting : str
+        The estimator with its budget, or the price.
+    ratio, error : float
+        J and its standard error, over batches and draws that had no part in the choice of the budget.
+    forward, backward : float
+        Operations of a step, scores included; those by which the price was found are not.
+    noise : float
+        V/σ².
+    caution : str or None
+        What to do where V rests on too few effective batches.
+
+    Examples
+    --------
+    >>> Candidate("rows", "DiagonalSketch(0.5, axis='row')", 0.8, 0.05, 1.0, 1.0, 0.2).surely_pays
+    True
+    """
+
+    name: str
+    setting: str
+    ratio: float
+    error: float
+    forward: float
+    backward: float
+    noise: float
+    caution: str | None = None
+
+    @property
+    def surely_pays(self) -> bool:
+        """True if J is below 1 by 2.6 standard errors."""
+        return self.ratio + SURE * self.error < 1 and self.caution is None
 
 
 @dataclass(frozen=True, repr=False)
 class Advice(Report):
-    """Advice on the budget to train with.
+    """Advice on what to train with.
 
     Attributes
     ----------
-    budget : float
-        The best budget within the range that was measured; 1 where sketching does not pay.
-    ratio : float
-        Cost of reaching a precision with it, over the cost with exact VJPs; also over that of exact VJPs on any smaller
-        batch, in the same regime. Measured at this budget on batches of its own; 1 where sketching does not pay.
-    ratio_error : float
-        Its standard error: how far it scatters over seeds, which choose the batches and the draws, by which the noise
-        is measured and the budget is found. 0 where ``ratio`` is 1 by definition. See ``effective`` for its limits.
-    budgets : tuple of float
-        Where V was measured.
-    step_cost : tuple of float
-        Forward and expected backward operations of a step at these budgets.
-    variance, variance_error : tuple of float
-        V = σ² + s²(p) at these budgets, and its standard error over batches and draws.
-    cost_ratio, cost_ratio_error : tuple of float
-        (cost of a step) × V over the same at budget 1, and its standard error: σ² is in both.
-    effective : tuple of float
-        How many equal batches those are worth of which s² (at budget 1: σ²) is the mean. Where it is far below
-        ``batches`` tails are heavy, and standard errors too small.
+    candidates : tuple of Candidate
+        The first is exact.
+    advised : str
+        The name of the one with the least J among those whose J is surely below 1; "nothing" where there is none.
+    vjps : dict of str to VJP
+        By layer path what `minigrad.nn` layers take as their ``vjp`` for it; empty for nothing.
     minibatch : float
         σ².
-    fixed_cost, sketchable_cost : float
-        c_0 and c_1: a sketched step costs c_0 + c_1 p. The work of the estimators is in c_0, so c_0 + c_1 can be more
-        than an exact step costs.
     batch_size, batches : int
-        Size and number of the batches of which V was measured; ``ratio`` is of as many others.
-    sketched : int
-        How many nodes have an estimator.
-    compounding : float
-        How much faster s² grew from the largest budget to the smallest than 1/p − 1 did: 1 for one uniform mask; more
-        where the noise of several sketched nodes compounds (THEORY.md §4); less where sketches know what to keep.
-    caution : str or None
-        What to do where the advised budget's noise was measured on too few effective batches.
+        Budgets were chosen on so many batches, and J measured on as many others.
 
     Examples
     --------
     >>> from minigrad import datasets, inspect, nn
-    >>> from minigrad.estimators import Mask
-    >>> data, model = datasets.digits().flat(), nn.mlp((64, 32, 10), vjp=Mask(0.5), rng=0)
-    >>> advice = inspect.advise(model, data, batch_size=32, batches=4, rng=0)
-    >>> advice.worth_it, advice.budget, advice.budgets
-    (False, 1.0, (1.0, 0.5, 0.25, 0.1, 0.05))
+    >>> data = datasets.digits().flat()
+    >>> advice = inspect.advise(nn.mlp((64, 32, 10), rng=0), data, batch_size=32, batches=4, rng=0)
+    >>> advice.advised, [candidate.name for candidate in advice.candidates]
+    ('nothing', ['nothing', 'samples at the logits', 'rows', 'columns', 'rows by one price'])
     """
 
-    budget: float
-    ratio: float
-    ratio_error: float
-    budgets: tuple[float, ...]
-    step_cost: tuple[float, ...]
-    variance: tuple[float, ...]
-    variance_error: tuple[float, ...]
-    cost_ratio: tuple[float, ...]
-    cost_ratio_error: tuple[float, ...]
-    effective: tuple[float, ...]
+    candidates: tuple[Candidate, ...]
+    advised: str
     minibatch: float
-    fixed_cost: float
-    sketchable_cost: float
     batch_size: int
     batches: int
-    sketched: int = 1
-    compounding: float = 1.0
-    caution: str | None = None
+    vjps: dict[str, VJP] = field(default_factory=dict)
 
     @property
-    def worth_it(self) -> bool:
-        """True if sketching is predicted to lower the total cost."""
-        return self.budget < 1
+    def best(self) -> Candidate:
+        """The candidate that is advised."""
+        return next(candidate for candidate in self.candidates if candidate.name == self.advised)
 
     @property
     def sentence(self) -> str:
         """The advice in words."""
-        if not self.worth_it:
+        best = self.best
+        if best.name == NOTHING:
             return "do not sketch: exact VJPs (on a smaller batch, if cost matters) are cheaper for the same precision"
-        percent = f"{100 * self.ratio:.0f} ± {100 * self.ratio_error:.0f} %"
-        return f"sketch with budget {self.budget:.2g}: predicted cost {percent} of exact VJPs"
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Advice where noise compounds, and where what was measured does not suffice."""
-        found = []
-        if self.sketched > 1 and self.compounding > COMPOUNDS:
-            found.append(
-                f"noise compounds: with {self.sketched} sketched nodes it grows {self.compounding:.2g} times as fast "
-                "as 1/p − 1. Sketch fewer layers, or draw once: keep samples at the last layer, and those below work "
-                "on these"
-            )
-        if self.caution:
-            found.append(self.caution)
-        if self.worth_it and self.ratio + 2 * self.ratio_error > 1:
-            found.append("that it pays is not certain: 1 is within two standard errors; measure with more batches=")
-        return tuple(found)
-
-    @property
-    def tradeoff(self) -> Tradeoff:
-        """The curve that was laid through what was measured."""
-        return Tradeoff(
-            np.array(self.budgets[1:]),
-            self.minibatch,
-            np.array(self.variance[1:]) - self.minibatch,
-            self.step_cost[0],
-            self.fixed_cost,
-            self.sketchable_cost,
+        return (
+            f"use {best.name}, {best.setting}: {100 * best.ratio:.0f} ± {100 * best.error:.1g} % of the operations "
+            "of exact VJPs to a precision"
         )
 
-    def fitted(self, budgets: Any) -> Array:
-        """The interpolated V at some budgets within the measured range."""
-        return self.tradeoff.fitted(budgets)
-
-    def predicted(self, budgets: Any) -> Array:
-        """The cost ratio at some budgets below 1, by interpolation."""
-        return self.tradeoff.predicted(budgets)
+    def set_on(self, model: Module) -> None:
+        """Set what is advised on the layers of a model, all others exact."""
+        for path, module in model.named_modules():
+            if hasattr(module, "vjp"):
+                module.vjp = self.vjps.get(path)
 
     def table(self) -> Table:
         """The report as a table."""
-        columns = (
-            self.budgets, self.step_cost, self.variance, self.variance_error, self.effective, self.cost_ratio,
-            self.cost_ratio_error,
-        )  # fmt: skip
         rows = [
-            [p, si(c, "flop"), v, e, float(f"{n:.3g}"), f"{r:.4g} ± {re:.1g}" if re else f"{r:.4g}"]
-            for p, c, v, e, n, r, re in zip(*columns, strict=True)
-        ]
+            [c.name, c.setting, si(c.forward + c.backward, "flop"), float(f"{c.noise:.3g}"),
+             f"{c.ratio:.3f} ± {c.error:.1g}" if c.error else f"{c.ratio:g}"]
+            for c in self.candidates
+        ]  # fmt: skip
+        cautions = [f"{c.name}: {c.caution}" for c in self.candidates if c.caution]
         notes = [
             self.sentence,
-            *self.warnings,
-            f"minibatch variance {self.minibatch:.3g} (batch {self.batch_size}, mean loss); "
-            f"a sketched step costs c0 + c1 p, c0 {si(self.fixed_cost)}, c1 {si(self.sketchable_cost)}",
-            "cost ratio: (cost of a step × variance) over the same at budget 1,",
-            "for steps whose noise dominates; exact smaller batches have ratio 1",
-            f"± s.e. over {self.batches} batches and their draws, effective: how many of these count; the advised "
-            "budget is measured on as many others, and its ± has what the choice of it scatters, too",
+            *cautions,
+            "J: (1 + V/σ²) × operations, over those of exact VJPs on this or any smaller batch,",
+            "for steps whose noise dominates",
+            f"σ² {self.minibatch:.3g} (batch {self.batch_size}, mean loss); ± s.e. over {self.batches} batches, by "
+            f"which no budget was chosen; advised is the least J that is {SURE:g} s.e. below 1",
         ]
-        heads = ["budget", "step", "variance", "± s.e.", "effective", "cost ratio"]
-        return Table(heads, rows, "advice on a budget", notes)
+        return Table(["what", "setting", "step", "V/σ²", "J"], rows, "what to train with", notes)
 
     def data(self) -> dict[str, Any]:
-        """The fields, and the advice in words."""
-        return {**super().data(), **{name: getattr(self, name) for name in ("worth_it", "sentence", "warnings")}}
-
-    def plot(self, ax: Any = None) -> Any:
-        """Draw the predicted and the measured cost ratio against the budget on a Matplotlib Axes, and return it."""
-        grid = np.geomspace(min(self.budgets), max(self.budgets[1:]), 200)
-        return budget_tradeoff(
-            (self.budgets, self.cost_ratio, self.cost_ratio_error),
-            (grid, self.predicted(grid)),
-            ax,
-            advised=(self.budget, self.ratio, self.ratio_error) if self.worth_it else None,
-            title=self.sentence.split(":")[0],
-        )
+        """The fields, VJPs as text, and the advice in words."""
+        found = {**super().data(), "vjps": {path: repr(vjp) for path, vjp in self.vjps.items()}}
+        return {**found, "sentence": self.sentence}

@@ -172,9 +172,8 @@ def _left(node: Node, edge: int, kept: Kept) -> Kept | None:
 
 def _node_cost(node: Node, arrived: _Arrival, shares: Shares) -> NodeCost:
     edges = [edge for edge, parent in enumerate(node.parents) if parent is not None]
-    flops = node.primitive.backward_flops
-    exact = {edge: flops(node, edge, Kept()) for edge in edges}
-    expected = {edge: flops(node, edge, arrived.kept) for edge in edges}
+    exact = {edge: _flops(node, edge, Kept()) for edge in edges}
+    expected = {edge: _flops(node, edge, arrived.kept) for edge in edges}
     bounds = dict.fromkeys(edges, arrived.bound)
     work = 0.0
     size = math.prod(node.shape) * node.dtype.itemsize
@@ -186,7 +185,7 @@ def _node_cost(node: Node, arrived: _Arrival, shares: Shares) -> NodeCost:
         share = shares.get((node.index, k))
         kept = usable(estimator, node, share)
         for edge in served:
-            expected[edge] = flops(node, edge, kept)
+            expected[edge] = _flops(node, edge, kept)
             bounds[edge] = estimator.adapts and share is None
         work += _overhead(estimator, node.shape, share)
         wire += wire_bytes(_kept(estimator, node, share), node.shape, node.dtype.itemsize)
@@ -202,6 +201,20 @@ def _node_cost(node: Node, arrived: _Arrival, shares: Shares) -> NodeCost:
         wire_bytes=wire,
         bound=any(bounds.values()),
     )
+
+
+def _flops(node: Node, edge: int, kept: Kept) -> float:
+    """Operations of one VJP; those of all rows where its rule makes such a cotangent dense first.
+
+    Where an input has the rows (or samples) of the output, its rule hands on few rows, or has worked on all of them.
+    Products, and inputs that serve all rows, sum over few rows all the same.
+    """
+    primitive = node.primitive
+    if kept.structure is Rows and primitive.kind != "bilinear" and primitive.takes(Rows):
+        shape = node.in_shapes[edge] or ()
+        if (len(node.parents) == 1 or shape[:1] == node.shape[:1]) and _left(node, edge, kept) is None:
+            kept = Kept()
+    return primitive.backward_flops(node, edge, kept)
 
 
 def _overhead(estimator: Estimator, shape: Shape, share: float | None) -> float:

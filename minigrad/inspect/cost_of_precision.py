@@ -55,6 +55,13 @@ class Tradeoff:
     fixed_cost: float
     sketchable_cost: float
 
+    @classmethod
+    def of(cls, levels: Levels) -> Tradeoff:
+        """The curve through what was measured. Exact steps do without the work of the estimators, and are left out."""
+        p, costs = levels.budgets, levels.costs
+        slope, intercept = np.polyfit(p, costs[1:], 1) if len(p) > 1 else (0.0, costs[1])
+        return cls(np.array(p), levels.minibatch().value, levels.mean_added(), costs[0], float(intercept), float(slope))
+
     def fitted(self, budgets: ArrayLike) -> Array:
         """σ² + s² at some budgets."""
         return self.minibatch + interpolated(self.budgets, self.added, np.asarray(budgets, float))

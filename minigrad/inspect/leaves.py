@@ -47,7 +47,7 @@ class InspectionTarget:
     slices : list of slice
         Where each stands in the vector of the whole gradient.
     least : float
-        The smallest budget of a residual sketch that was seen; 1 without any.
+        The smallest share that a residual sketch keeps, of those that were seen; 1 without any.
     """
 
     least = 1.0

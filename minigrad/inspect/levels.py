@@ -123,7 +123,7 @@ def measure_levels(recorded: RecordedBatches, budgets: Sequence[float], numbers:
         nodes = [node for node in target.tape.nodes if node.vjp is not None]
         sketched = len(nodes)
         if not nodes:
-            raise ValueError("advise: no layer of this model has an estimator; choose one with nn.set_vjp(model, …)")
+            raise ValueError("tradeoff: no layer of this model has an estimator; choose one with nn.set_vjp(model, …)")
         for node in nodes:
             for estimator, _ in node.draws():
                 _check(estimator)
@@ -147,7 +147,7 @@ def measure_levels(recorded: RecordedBatches, budgets: Sequence[float], numbers:
 
 def _check(estimator: Estimator) -> None:
     if not estimator.unbiased:
-        raise ValueError(f"advise: {estimator!r} is biased; the theory of noise against cost does not hold for it")
+        raise ValueError(f"tradeoff: {estimator!r} is biased; the theory of noise against cost does not hold for it")
 
 
 def _step_cost(tape: Any, exact: bool) -> float:

@@ -80,7 +80,9 @@ def _parts(node: Node, g: Array, kept: KeptShares, draws: int, events: float) ->
         level = min(1.0, events / max(draws * arrived, events))
         part = np.array(g) if level == 1.0 else estimator.rare(read_only(g), level, node)
         if part is None:
-            part = np.array(g) if min(left, estimator.budget) * draws < SEEN else np.zeros_like(g)
+            # The budget of one that follows the cotangent is the most that it keeps.
+            least = left if estimator.adapts else min(left, estimator.budget)
+            part = np.array(g) if least * draws < SEEN else np.zeros_like(g)
         for edge in edges:
             out[edge] = part
     return out

@@ -7,10 +7,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from minigrad.engine.node import Node
 from minigrad.engine.residuals import saving
 from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.inspect.leaves import InspectionTarget
+from minigrad.structure import share
 from minigrad.typing import Array
 
 __all__ = ["Record", "Recorded", "inspection_target"]
@@ -65,8 +67,14 @@ class Recorded(InspectionTarget):
     def fresh(self, key: int) -> InspectionTarget:
         """A new recording, with sketches drawn from ``key``."""
         tape, loss = self._call(key)
-        self.least = min([self.least, *(e.budget for node in tape.nodes for e in node.save.values())])
+        self.least = min([self.least, *(_kept(node, name) for node in tape.nodes for name in node.save)])
         return InspectionTarget(tape, loss, self.tensors, self.cotangent, fixed=True)
+
+
+def _kept(node: Node, name: str) -> float:
+    """The share that is kept of a saved input: the budget, or where it follows the array, what this draw kept."""
+    estimator = node.save[name]
+    return share(node.saved[name]) if estimator.adapts else estimator.budget
 
 
 def inspection_target(

@@ -22,7 +22,7 @@ def budget_tradeoff(
 ) -> Any:
     """Draw the predicted cost of reaching a precision against the budget, with the measurements it rests on.
 
-    ``plot`` of what `minigrad.inspect.advise` returns draws this.
+    ``plot`` of what `minigrad.inspect.tradeoff` returns draws this.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 An MLP 784-1024-1024-10 on all of Fashion-MNIST, batch 256, momentum 0.9, the learning rate along half a cosine. Samples
 are kept at the logits in proportion to their cotangent's norm; every layer below works on these alone. Beside budget
-0.3 stands the budget that `minigrad.inspect.advise` names after one exact epoch, and exact VJPs on the smaller batch
+0.3 stands the budget that `minigrad.inspect.tradeoff` names after one exact epoch, and exact VJPs on the smaller batch
 that costs what a step with budget 0.3 does. All methods see the same learning rates and take the same number of steps.
 
 Methods take turns, an epoch each, in one process with one BLAS thread, so that a busy machine slows all of them alike.
@@ -78,12 +78,12 @@ def made(method: str, budget: float | None, batch: int, seed: int, inputs: int) 
     )
 
 
-def advised(x: np.ndarray, y: np.ndarray, steps: int) -> inspect.Advice:
-    """What `inspect.advise` says of samples at the logits, after one exact epoch from seed 0."""
+def advised(x: np.ndarray, y: np.ndarray, steps: int) -> inspect.BudgetTradeoff:
+    """What `inspect.tradeoff` says of samples at the logits, after one exact epoch from seed 0."""
     run = made("exact", None, BATCH, 0, x.shape[1])
     run.epoch(x, y, steps, 10 * steps)
     run.model[-1].vjp = DiagonalSketch(0.5, axis="sample")
-    return inspect.advise(run.model, (x, y), batch_size=BATCH, budgets=(0.7, 0.5, 0.3, 0.2, 0.1), rng=0)
+    return inspect.tradeoff(run.model, (x, y), batch_size=BATCH, budgets=(0.7, 0.5, 0.3, 0.2, 0.1), rng=0)
 
 
 def equal_batch(x: np.ndarray, y: np.ndarray, budget: float) -> int:
