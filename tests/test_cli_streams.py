@@ -115,7 +115,7 @@ class Drawn(Report):
 
 REPORTS = {
     "inspect": ("inspect_model", Inspection(*4 * [Drawn()]), "noise.png"),
-    "advise": ("advise_model", Advising(*3 * [Drawn()]), "advice.png"),
+    "advise": ("advise_model", Advising(*4 * [Drawn()]), "advice.png"),
 }
 
 

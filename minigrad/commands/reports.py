@@ -17,7 +17,7 @@ def add_reports(commands: Any) -> None:
     """Add both sub-commands to a parser's others."""
     for name, run, text, what in (
         ("inspect", _inspect, "is it unbiased, how noisy is it, whose fault is it, what did it save", "noise.png"),
-        ("advise", _advise, "which budget to train with, and how to share it among layers", "advice.png"),
+        ("advise", _advise, "what to train with, which budget, and how to share it among layers", "advice.png"),
     ):
         command = commands.add_parser(
             name,
