@@ -238,7 +238,7 @@ def test_flops_by_hand():
 @pytest.mark.parametrize(("kernel", "stride", "padding"), SETTINGS)
 def test_operands_are_norms_of_windows_and_of_channels(kernel, stride, padding):
     tape, y, (x, w, _) = node_of(kernel, stride, padding)
-    rows, columns = tape.nodes[0].primitive.operands(tape.nodes[0])
+    rows, columns = (tape.nodes[0].primitive.operands(tape.nodes[0], side) for side in (0, 1))
     assert rows.shape == (*y.shape[:3], 1)
     ones = np.ones((*kernel, 3, 1))
     np.testing.assert_allclose(rows, loops(x.data**2, ones, 0.0, stride, padding), rtol=1e-12)

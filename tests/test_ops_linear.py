@@ -138,9 +138,9 @@ def test_shape_errors(shapes):
 def test_operands_are_the_norms_that_scores_need():
     x, w = np.arange(10.0).reshape(5, 2), np.arange(6.0).reshape(3, 2)
     node, _ = node_of(x, w)
-    rows, columns = node.primitive.operands(node)
+    rows, columns = (node.primitive.operands(node, side) for side in (0, 1))
     np.testing.assert_allclose(np.ravel(rows), (x**2).sum(axis=1))
     np.testing.assert_allclose(np.ravel(columns), (w**2).sum(axis=1))
     with mg.Tape() as tape:
         ops.linear(x, mg.Tensor(w, requires_grad=True))
-    assert tape.nodes[0].primitive.operands(tape.nodes[0])[1] is None
+    assert tape.nodes[0].primitive.operands(tape.nodes[0], 1) is None

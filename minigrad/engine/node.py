@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,6 @@ from minigrad.engine.primitive import Primitive
 from minigrad.typing import Array, Shape
 
 __all__ = ["Around", "Node", "check_vjp", "save_text", "vjp_text"]
-
-Norms: TypeAlias = "tuple[Array | None, Array | None]"
 
 
 class Around(NamedTuple):
@@ -95,7 +93,7 @@ class Node:
         self.settings = settings
         self.around: Around | None = None
         self._vjp: VJP = None
-        self._norms: Norms | None = None
+        self._norms: dict[int, Array | None] | None = None
         self.save: dict[str, Estimator] = {}
 
     @property
@@ -127,13 +125,20 @@ class Node:
                 todo.extend(value.parts)
         return found
 
-    @property
-    def norms(self) -> Norms:
-        """The squared norms of its operands as ``primitive.operands`` has them, computed once for all draws."""
+    def norms(self, side: int) -> Array | None:
+        """The squared norms of an operand as ``primitive.operands`` has them, computed once for all draws.
+
+        Parameters
+        ----------
+        side : {0, 1}
+            0 is the input's rows, 1 the weight's columns.
+        """
         if self._norms is None:
+            self._norms = {}
+        if side not in self._norms:
             operands = self.primitive.operands
-            self._norms = (None, None) if operands is None else operands(self)
-        return self._norms
+            self._norms[side] = None if operands is None else operands(self, side)
+        return self._norms[side]
 
     @property
     def vjp(self) -> VJP:

@@ -71,9 +71,9 @@ class Primitive:
     forward_flops, backward_flops : callable
         ``forward_flops(node)`` and ``backward_flops(node, edge, kept)``, floating-point operations.
     operands : callable or None
-        For bilinear operations ``operands(node) -> (input, weight)``, squared norms that sampling scores use:
-        of the input's rows, shape (…, rows, 1), and of the weight's columns, shape (…, 1, columns); each is
-        None where it was not saved. See THEORY.md §2.
+        For bilinear operations ``operands(node, side)``, squared norms that sampling scores use: side 0 is of the
+        input's rows, shape (…, rows, 1), side 1 of the weight's columns, shape (…, 1, columns); None where it was not
+        saved. See THEORY.md §2.
     residuals : tuple of str
         Saved inputs that may be sketched, as ``save=`` takes them; see `minigrad.engine.residuals`.
     sketched : Primitive
@@ -130,7 +130,7 @@ class Primitive:
         self.leading = self.variadic or self.positional[: len(self.inputs)] == list(self.inputs)
         self.forward_flops: Callable[..., float] = output_size
         self.backward_flops: Callable[..., float] = input_size
-        self.operands: Callable[..., tuple[Array | None, Array | None]] | None = None
+        self.operands: Callable[..., Array | None] | None = None
         self.into: dict[int, Callable[[Array, Saved, Array], None]] = {}
         self.residuals = tuple(residuals)
         if residuals and self.variadic:

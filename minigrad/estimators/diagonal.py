@@ -12,7 +12,7 @@ from minigrad.estimators.budgeted import all_finite
 from minigrad.estimators.designs import DesignName
 from minigrad.estimators.dual import Dual
 from minigrad.estimators.named import check_choice
-from minigrad.estimators.scores import operand_norms
+from minigrad.estimators.operand_norms import operand_norms
 from minigrad.estimators.selection import UnitSampler
 from minigrad.estimators.text import register
 from minigrad.structure import Rows

@@ -12,7 +12,7 @@ from minigrad.estimators.axes import AXES, AxisName, nonzero_units
 from minigrad.estimators.designs import DesignName, on_grid
 from minigrad.estimators.diagonal import FLOOR
 from minigrad.estimators.named import check_choice
-from minigrad.estimators.scores import operand_norms
+from minigrad.estimators.operand_norms import operand_norms
 from minigrad.estimators.selection import UnitSampler
 from minigrad.estimators.text import register
 from minigrad.structure import Kept, Rows, Structured

@@ -19,7 +19,7 @@ from minigrad.estimators import with_budget
 from minigrad.inspect.gradients import squared_norm
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.streams import Domain, generator
-from minigrad.structure import dense
+from minigrad.structure import Cotangent, dense
 from minigrad.theory.compounding import CompoundingNoise, DistortionCurve
 from minigrad.typing import Array
 
@@ -135,7 +135,7 @@ def reaching(tape: Tape, nodes: Sequence[Node]) -> Array:
     return table
 
 
-def _distortion(node: Node, g: Array, budget: float, key: int) -> float:
+def _distortion(node: Node, g: Cotangent, budget: float, key: int) -> float:
     """E‖ĝ − g‖² at a node with some budget, as a mean over its draws: in closed form, or from one draw."""
     draws = node.draws()
     total = 0.0
@@ -148,8 +148,10 @@ def _distortion(node: Node, g: Array, budget: float, key: int) -> float:
     return total / max(len(draws), 1)
 
 
-def _error(estimator: Estimator, edge: int, node: Node, g: Array, key: int) -> Array:
-    return np.asarray(dense(sketch(estimator, g, node, generator(Domain.BACKWARD, key, node.index, edge + 1))) - g)
+def _error(estimator: Estimator, edge: int, node: Node, g: Cotangent, key: int) -> Array:
+    return np.asarray(
+        dense(sketch(estimator, g, node, generator(Domain.BACKWARD, key, node.index, edge + 1))) - dense(g)
+    )
 
 
 def _probe(levels: Sequence[float], distortions: Array, pilot: float, size: float) -> tuple[float, float]:
@@ -162,7 +164,7 @@ def _probe(levels: Sequence[float], distortions: Array, pilot: float, size: floa
     return levels[chosen], float(distortions[chosen])
 
 
-def _increment(target: InspectionTarget, node: Node, g: Array, budget: float, key: int) -> float:
+def _increment(target: InspectionTarget, node: Node, g: Cotangent, budget: float, key: int) -> float:
     """‖H_k − H_{k−1}‖² of a node with some budget: the error of its cotangents, pulled back to the leaves."""
     sweep = target.sweep(random=())
     sweep.pending[:] = [None] * len(sweep.pending)

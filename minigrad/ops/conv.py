@@ -287,11 +287,14 @@ def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
     return product_flops(rows, _inner(node), columns, kept, groups)
 
 
-def _operands(node: Node) -> tuple[Array | None, Array | None]:
-    x, w = node.saved.get("x"), node.saved.get("w")
+def _operands(node: Node, side: int) -> Array | None:
+    operand = node.saved.get("w" if side else "x")
+    if operand is None:
+        return None
     # With groups the norm of a whole window is a bound for its part of each product; scores need no more.
-    pixels = None if x is None else Patches(x, node.saved["windows"]).row_squares()[..., None]
-    return pixels, None if w is None else squared_norms(matrix(w), -2)
+    return (
+        squared_norms(matrix(operand), -2) if side else Patches(operand, node.saved["windows"]).row_squares()[..., None]
+    )
 
 
 _conv2d.forward_flops = _forward_flops

@@ -110,9 +110,11 @@ def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
     return product_flops(rows, (node.in_shapes[0] or (1,))[-1], columns, kept)
 
 
-def _operands(node: Node) -> tuple[Array | None, Array | None]:
-    x, w = node.saved.get("x"), node.saved.get("w")
-    return None if x is None else row_squares(x)[..., None], None if w is None else squared_norms(w, -1)
+def _operands(node: Node, side: int) -> Array | None:
+    operand = node.saved.get("w" if side else "x")
+    if operand is None:
+        return None
+    return squared_norms(operand, -1) if side else row_squares(operand)[..., None]
 
 
 _linear.forward_flops = _forward_flops

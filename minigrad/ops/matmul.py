@@ -152,13 +152,11 @@ def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
     return 2.0 * rank * a[-1] * (rows + batches * node.shape[-1])
 
 
-def _operands(node: Node) -> tuple[Array | None, Array | None]:
-    a, b = node.saved.get("a"), node.saved.get("b")
-    if _vectors(node.saved):
-        return None, None
-    rows = None if a is None else row_squares(a)[..., None]
-    columns = None if b is None else squared_norms(dense(b), -2)[..., None, :]
-    return rows, columns
+def _operands(node: Node, side: int) -> Array | None:
+    operand = node.saved.get("b" if side else "a")
+    if operand is None or _vectors(node.saved):
+        return None
+    return squared_norms(dense(operand), -2)[..., None, :] if side else row_squares(operand)[..., None]
 
 
 _matmul.forward_flops = _forward_flops

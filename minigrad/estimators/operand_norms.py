@@ -46,11 +46,11 @@ def operand_norms(node: Node | None, axis: AxisName, among: Rows | None = None) 
     """
     if node is None or node.primitive.operands is None:
         return None, None
-    rows, columns = node.norms
     if axis == "column":
-        return None, columns
+        return None, node.norms(1)
+    rows = node.norms(0)
     if axis == "element":
-        return rows, columns
+        return rows, node.norms(1)
     if among is not None and rows is not None:
         rows = among.take(np.broadcast_to(rows, (*among.shape[:-1], 1)))
     return rows, None
