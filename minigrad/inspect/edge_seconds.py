@@ -81,7 +81,7 @@ def seconds_of(target: InspectionTarget, record: Callable[[], object], edges: Se
             node, g = target.tape.nodes[index], cotangents[index]
             estimator = Priced(1.0, target="weight" if edge.kind == "weight" else "cotangent")
             exact += _least(partial(node.primitive.pull, g, node.saved, position))
-            choice += _least(partial(estimator.probabilities, g, node))
+            choice += _least(partial(_choose, estimator, g, node))
             for k, fraction in enumerate(FRACTIONS):
                 some[k] += _least(_kept_product(node, g, position, fraction))
         # A line through both: what each row takes, and what is there without any.
@@ -89,6 +89,11 @@ def seconds_of(target: InspectionTarget, record: Callable[[], object], edges: Se
         fixed = max(some[0] - slope * FRACTIONS[0] * edge.rows, 0.0)
         found[edge.name] = (exact, choice + fixed, slope)
     return Seconds(forward + backward, found)
+
+
+def _choose(estimator: Priced, g: Array, node: Node) -> None:
+    node._norms = None  # they are summed once in a pass
+    estimator.probabilities(g, node)
 
 
 def _kept_product(node: Node, g: Array, position: int, fraction: float) -> Callable[[], object]:

@@ -289,12 +289,10 @@ def _backward_flops(node: Node, edge: int, kept: Kept) -> float:
 
 def _operands(node: Node, side: int) -> Array | None:
     operand = node.saved.get("w" if side else "x")
-    if operand is None:
-        return None
+    if side or operand is None:
+        return None if operand is None else squared_norms(matrix(operand), -2)
     # With groups the norm of a whole window is a bound for its part of each product; scores need no more.
-    return (
-        squared_norms(matrix(operand), -2) if side else Patches(operand, node.saved["windows"]).row_squares()[..., None]
-    )
+    return Patches(operand, node.saved["windows"]).row_squares()[..., None]
 
 
 _conv2d.forward_flops = _forward_flops
