@@ -70,6 +70,9 @@ class Primitive:
         Whether integers among themselves, and float16, reach the forward pass as they are; see `minigrad.arrays`.
     forward_flops, backward_flops : callable
         ``forward_flops(node)`` and ``backward_flops(node, edge, kept)``, floating-point operations.
+    counts_rows : bool
+        Whether ``backward_flops`` holds for few rows even where the rule hands on an array of all of them. Else such
+        a rule is taken to have worked on all.
     operands : callable or None
         For bilinear operations ``operands(node, side)``, squared norms that sampling scores use: side 0 is of the
         input's rows, shape (…, rows, 1), side 1 of the weight's columns, shape (…, 1, columns); None where it was not
@@ -130,6 +133,7 @@ class Primitive:
         self.leading = self.variadic or self.positional[: len(self.inputs)] == list(self.inputs)
         self.forward_flops: Callable[..., float] = output_size
         self.backward_flops: Callable[..., float] = input_size
+        self.counts_rows = kind == "bilinear"
         self.operands: Callable[..., Array | None] | None = None
         self.into: dict[int, Callable[[Array, Saved, Array], None]] = {}
         self.residuals = tuple(residuals)

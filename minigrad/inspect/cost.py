@@ -210,7 +210,7 @@ def _flops(node: Node, edge: int, kept: Kept) -> float:
     Products, and inputs that serve all rows, sum over few rows all the same.
     """
     primitive = node.primitive
-    if kept.structure is Rows and primitive.kind != "bilinear" and primitive.takes(Rows):
+    if kept.structure is Rows and not primitive.counts_rows and primitive.takes(Rows):
         shape = node.in_shapes[edge] or ()
         if (len(node.parents) == 1 or shape[:1] == node.shape[:1]) and _left(node, edge, kept) is None:
             kept = Kept()

@@ -68,3 +68,4 @@ def count_flops(
 
     of.forward_flops = lambda node: forward * math.prod(node.shape)
     of.backward_flops = backward_flops
+    of.counts_rows = True
