@@ -1,10 +1,13 @@
 """Every benchmark program runs at a tiny size, and the peers of a case find the same loss and gradients. Nothing is
 timed."""
 
+from importlib import import_module
+from pathlib import Path
+
 import numpy as np
 import pytest
-from benchmarks import accuracy, reference
-from benchmarks.catalogue import CASES
+from benchmarks import accuracy, earlier, reference
+from benchmarks.catalogue import CASES, module_of
 from benchmarks.measure import Measured, check_agreement, chosen, verdicts
 from benchmarks.peers import missing
 from benchmarks.program import KEPT, Case, Held, Target
@@ -35,7 +38,39 @@ def test_programs_run_and_agree(name):
 def test_targets_name_programs(name):
     for target in (*CASES[name].targets, *CASES[name].held):
         assert {target.program.removesuffix(KEPT), target.against} <= set(CASES[name].programs)
-    assert {program.removesuffix(KEPT) for program in chosen(CASES[name], [])} <= set(CASES[name].programs)
+    assert {program.removesuffix(KEPT) for program in chosen(name, CASES[name], [])} <= set(CASES[name].programs)
+
+
+CATALOGUE = "from types import SimpleNamespace\nCASES = {'mlp': SimpleNamespace(programs={'minigrad': 1, 'fast': 2})}\n"
+
+
+def test_an_earlier_version_runs_beside_this_one(tmp_path):
+    """What it has a benchmark of, from that; else what stands here, with its library."""
+    folder = tmp_path / "tests" / "benchmarks"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "catalogue.py").write_text(CATALOGUE)
+    assert chosen("mlp", CASES["mlp"], [], tmp_path)[-1:] == ["minigrad, before"]
+    assert earlier.programs(tmp_path, "mlp", ["minigrad", "slow"]) == ["minigrad"]
+    assert earlier.command(tmp_path, "mlp", "perceptron", ["minigrad"])[1] == str(folder / "worker.py")
+    assert chosen("small-square", CASES["small-square"], [], tmp_path)[-1] == "minigrad, before"
+    here = earlier.command(tmp_path, "small-square", module_of("small-square"), ["minigrad"])
+    assert here[1:] == [str(Path(earlier.__file__).with_name("worker.py")), "small:small-square", "minigrad"]
+    assert earlier.environment(tmp_path, {})["PYTHONPATH"] == str(tmp_path)
+
+
+def test_no_earlier_version(tmp_path):
+    with pytest.raises(SystemExit, match=r"--before .*: no checkout of minigrad"):
+        chosen("mlp", CASES["mlp"], [], tmp_path)
+    (tmp_path / "tests" / "benchmarks").mkdir(parents=True)
+    (tmp_path / "tests" / "benchmarks" / "catalogue.py").write_text("import no_such_module")
+    with pytest.raises(SystemExit, match=r"cannot be read:[\s\S]*no_such_module"):
+        chosen("mlp", CASES["mlp"], [], tmp_path)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_module_of_a_case(name):
+    assert import_module(f"benchmarks.{module_of(name)}").CASES[name] is CASES[name]
 
 
 def test_a_wrong_gradient_is_noticed():

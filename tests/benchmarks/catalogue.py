@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import convolution, elementwise, inspection, perceptron, scaling, sketched, small, transformer
 
-__all__ = ["CASES", "GROWTH"]
+__all__ = ["CASES", "GROWTH", "module_of"]
 
 CASES = {
     name: case
@@ -22,3 +22,9 @@ CASES = {
 }
 
 GROWTH = scaling.CASES
+
+
+def module_of(name: str) -> str:
+    """The module here that a case stands in."""
+    modules = (perceptron, convolution, transformer, small, elementwise, sketched, inspection, scaling)
+    return next(module.__name__.rpartition(".")[2] for module in modules if name in module.CASES)

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from . import earlier
+from .catalogue import module_of
+from .earlier import BEFORE
 from .peers import is_peer
 from .program import KEPT, Case, Held, Target
 
@@ -78,14 +81,17 @@ def ours(program: str) -> bool:
 class Worker:
     """A process that holds some programs ready."""
 
-    def __init__(self, name: str, programs: list[str], threads: int, kept: bool = False):
+    def __init__(self, name: str, programs: list[str], threads: int, kept: bool = False, before: Path | None = None):
         command = [sys.executable, str(Path(__file__).with_name("worker.py")), name, *programs]
+        env = environment(threads, kept, any(ours(program) for program in programs))
+        if before is not None:
+            command, env = earlier.command(before, name, module_of(name), programs), earlier.environment(before, env)
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment(threads, kept, any(ours(program) for program in programs)),
+            env=env,
         )
         self.answer()
 
@@ -110,28 +116,39 @@ class Worker:
 
 
 @contextmanager
-def workers(name: str, case: Case, programs: list[str], threads: int) -> Iterator[dict[str, tuple[Worker, str]]]:
+def workers(
+    name: str, case: Case, programs: list[str], threads: int, before: Path | None = None
+) -> Iterator[dict[str, tuple[Worker, str]]]:
     """For each program the process that holds it, and its name there."""
     with ExitStack() as stack:
 
-        def start(names: list[str], kept: bool) -> Worker:
-            worker = Worker(name, names, threads, kept)
+        def start(names: list[str], kept: bool = False, before: Path | None = None) -> Worker:
+            worker = Worker(name, names, threads, kept, before)
             stack.callback(worker.close)
             return worker
 
+        def own(program: str) -> str:
+            return program.removesuffix(KEPT).removesuffix(BEFORE)
+
+        now = [p for p in programs if not p.endswith(BEFORE)]
+        then = [p for p in programs if p.endswith(BEFORE)]
         if case.apart:
-            yield {p: (start([p.removesuffix(KEPT)], p.endswith(KEPT)), p.removesuffix(KEPT)) for p in programs}
+            found = {p: (start([own(p)], p.endswith(KEPT)), own(p)) for p in now}
+            yield found | {p: (start([own(p)], before=before), own(p)) for p in then}
         else:
-            worker = start(programs, False)
-            yield {p: (worker, p) for p in programs}
+            found = dict.fromkeys(now, start(now)) | (
+                dict.fromkeys(then, start([own(p) for p in then], before=before)) if then else {}
+            )
+            yield {p: (worker, own(p)) for p, worker in found.items()}
 
 
-def chosen(case: Case, peers: list[str]) -> list[str]:
+def chosen(name: str, case: Case, peers: list[str], before: Path | None = None) -> list[str]:
     """The programs that are run."""
     found = [p for p in case.programs if not is_peer(p) or p in peers]
+    then = earlier.programs(before, name, [p for p in found if ours(p)]) if before is not None else []
     if case.memory and "minigrad" in case.programs and sys.platform == "linux":
         found += [p + KEPT for p in (case.base, "minigrad")]
-    return found
+    return found + [p + BEFORE for p in then]
 
 
 def check_agreement(results: dict[str, list[np.ndarray]], rtol: float = 2e-3) -> None:
@@ -151,11 +168,13 @@ def check_agreement(results: dict[str, list[np.ndarray]], rtol: float = 2e-3) ->
                 raise AssertionError(f"result {k} of {other}, {b.shape}, is off that of {first}, {a.shape}, by {off:g}")
 
 
-def measure(name: str, case: Case, peers: list[str], rounds: int, threads: int) -> dict[str, Measured]:
+def measure(
+    name: str, case: Case, peers: list[str], rounds: int, threads: int, before: Path | None = None
+) -> dict[str, Measured]:
     """Seconds of every program of a case, all measured in the same rounds."""
-    programs = chosen(case, peers)
+    programs = chosen(name, case, peers, before)
     seconds: dict[str, list[float]] = {p: [] for p in programs}
-    with workers(name, case, programs, threads) as at, tempfile.TemporaryDirectory() as folder:
+    with workers(name, case, programs, threads, before) as at, tempfile.TemporaryDirectory() as folder:
         results = {}
         for p, (worker, own) in at.items():
             path = Path(folder, f"{len(results)}.npz")

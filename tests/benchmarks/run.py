@@ -1,4 +1,4 @@
-"""Measure: ``python tests/benchmarks/run.py [--peers torch jax …] [--only CASE …] [--rounds N] [--out FOLDER]``.
+"""Measure: ``python tests/benchmarks/run.py [--peers torch jax …] [--before CHECKOUT] [--only CASE …] [--out FOLDER]``.
 
 Only ratios within one run mean something. Programs take turns, so that a busy machine slows all of them alike.
 """
@@ -109,6 +109,7 @@ def about(threads: int, rounds: int, peers: list[str]) -> str:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", nargs="*", default=[], choices=OTHERS, help="other libraries to compare with")
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="of an earlier version, to run beside this one")
     parser.add_argument("--only", nargs="*", choices=list(CASES), metavar="CASE", help=f"of: {', '.join(CASES)}")
     parser.add_argument("--rounds", type=int, default=20, help="turns of every program (default 20)")
     parser.add_argument("--threads", type=int, default=1, help="BLAS threads, the same for all (default 1)")
@@ -134,7 +135,7 @@ def main() -> None:
     goals: list[tuple[str, Verdict]] = []
     for name in args.only or CASES:
         case = CASES[name]
-        found = measure(name, case, args.peers, args.rounds, args.threads)
+        found = measure(name, case, args.peers, args.rounds, args.threads, args.before)
         tables = [time_rows(case, found)]
         if case.memory:
             tables.append(memory_rows(case, measure_memory(name, case, args.peers, args.threads)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -118,8 +121,21 @@ def digits_sketched(tiny: bool) -> Program:
 
 
 def imported(package: str, tiny: bool) -> Program:
-    """A Python that imports one package and ends."""
-    return Program(lambda: subprocess.run([sys.executable, "-c", f"import {package}"], check=True))
+    """A Python that imports one package and ends.
+
+    It finds compiled files, as every import but the first does, and starts where no folder stands in for a package.
+    """
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = folder.name
+    command = [sys.executable, "-c", f"import {package}"]
+
+    def step() -> None:
+        subprocess.run(command, env=env, cwd=folder.name, check=True)
+
+    step()
+    return Program(step)
 
 
 SKETCHED = "minigrad with DiagonalSketch(0.1)"

@@ -63,16 +63,20 @@ def peak_bytes(step: Callable[[], object], times: int = 3) -> int:
 def main(name: str, programs: list[str]) -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import os
+    from importlib import import_module
 
     import numpy as np
-
-    from benchmarks.catalogue import CASES, GROWTH
 
     if "torch" in programs:
         import torch
 
         torch.set_num_threads(int(os.environ["OPENBLAS_NUM_THREADS"]))
-    case = {**CASES, **GROWTH}[name]
+    module, _, own = name.rpartition(":")
+    if module:  # an earlier version of the library may have what only some of the cases need
+        case = import_module(f"benchmarks.{module}").CASES[own]
+    else:
+        catalogue = import_module("benchmarks.catalogue")
+        case = {**catalogue.CASES, **catalogue.GROWTH}[own]
     ready = {program: case.programs[program](False) for program in programs}
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
