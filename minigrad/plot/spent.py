@@ -25,6 +25,9 @@ def against_spent(
 ) -> Any:
     """Draw training loss, test loss and accuracy against a budget: a line a method, with the range over its seeds.
 
+    Markers of all methods but the first are open, and each method's are smaller than those of the one before, so that
+    none hides another.
+
     Parameters
     ----------
     lines : mapping from str to sequence of mappings
@@ -58,10 +61,13 @@ def against_spent(
             mean = np.array([each.mean() for each in y])
             below = mean - np.array([each.min() for each in y])
             above = np.array([each.max() for each in y]) - mean
+            marked: dict[str, Any] = {"markersize": 5.0}
+            if k:
+                marked = {"markersize": 5 + 1.7 * (len(lines) - 1 - k), "markerfacecolor": "none"}
             ax.errorbar(
                 x, mean, np.array([below, above]), label=textwrap.fill(method, 46), color=COLOURS[k % len(COLOURS)],
-                linestyle=STYLES[k % len(STYLES)], marker=MARKERS[k % len(MARKERS)], markersize=5, capsize=3,
-                linewidth=1.4,
+                linestyle=STYLES[k % len(STYLES)], marker=MARKERS[k % len(MARKERS)], capsize=3, linewidth=1.4,
+                **marked,
             )  # fmt: skip
         plain_log(ax.xaxis)
         ax.set(xlabel=f"{unit} (1 = budget 1)", ylabel=label)
