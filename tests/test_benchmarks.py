@@ -11,7 +11,7 @@ from benchmarks.catalogue import CASES, module_of
 from benchmarks.measure import Measured, check_agreement, chosen, verdicts
 from benchmarks.peers import missing
 from benchmarks.program import KEPT, Case, Held, Target
-from benchmarks.run import held_rows
+from benchmarks.run import before_rows, held_rows
 from benchmarks.worker import peak_bytes
 
 from minigrad import datasets, nn
@@ -57,6 +57,12 @@ def test_an_earlier_version_runs_beside_this_one(tmp_path):
     here = earlier.command(tmp_path, "small-square", module_of("small-square"), ["minigrad"])
     assert here[1:] == [str(Path(earlier.__file__).with_name("worker.py")), "small:small-square", "minigrad"]
     assert earlier.environment(tmp_path, {})["PYTHONPATH"] == str(tmp_path)
+
+
+def test_before_and_after_in_one_table():
+    measured = {"numpy": Measured(1.0, 1.0), "minigrad": Measured(1.0, 3.0), "minigrad, before": Measured(2.0, 4.0)}
+    rows = before_rows([("mlp", measured), ("vit", {"numpy": Measured(1.0, 1.0)})])
+    assert rows[1:] == [["mlp", "minigrad", "2000.00 ms", "1000.00 ms", "0.50", "0.75"]]
 
 
 def test_no_earlier_version(tmp_path):

@@ -17,7 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.catalogue import CASES
-from benchmarks.measure import Verdict, measure, measure_held, measure_memory, verdicts
+from benchmarks.earlier import BEFORE
+from benchmarks.measure import Measured, Verdict, measure, measure_held, measure_memory, verdicts
 from benchmarks.peers import OTHERS
 from benchmarks.program import Case, Held
 
@@ -67,6 +68,18 @@ def goal_rows(found: list[tuple[str, Verdict]]) -> list[list[str]]:
     for name, v in sorted(found, key=lambda pair: "✗~✓".index(pair[1].mark)):
         t = v.target
         rows.append([name, t.program, t.against, f"≤ {t.limit:.3g}", f"{v.least:.3f}", f"{v.median:.3f}", v.mark])
+    return rows
+
+
+def before_rows(found: list[tuple[str, dict[str, Measured]]]) -> list[list[str]]:
+    """What the earlier version and this one take, where both ran."""
+    rows = [["case", "program", "before", "now", "ratio of least", "ratio of medians"]]
+    for name, measured in found:
+        for program in measured:
+            if program + BEFORE in measured:
+                then, now = measured[program + BEFORE], measured[program]
+                ratios = [f"{now.least / then.least:.2f}", f"{now.median / then.median:.2f}"]
+                rows.append([name, program, time_text(then.least), time_text(now.least), *ratios])
     return rows
 
 
@@ -133,6 +146,7 @@ def main() -> None:
     args = arguments()
     parts: list[str] = []
     goals: list[tuple[str, Verdict]] = []
+    measured: list[tuple[str, dict[str, Measured]]] = []
     for name in args.only or CASES:
         case = CASES[name]
         found = measure(name, case, args.peers, args.rounds, args.threads, args.before)
@@ -145,10 +159,14 @@ def main() -> None:
         print(heading(title, "-") + "\n" + "\n\n".join(plain(rows) for rows in tables) + "\n", flush=True)
         parts.append(heading(title, "-") + "\n" + "\n".join(list_table(rows) for rows in tables))
         goals += [(name, verdict) for verdict in verdicts(case, found)]
-        summary = heading("Goals", "-") + "\n" + list_table(goal_rows(goals))
+        measured.append((name, found))
+        summaries = {"Goals": goal_rows(goals), "Before and after": before_rows(measured)}
+        summary = [heading(of, "-") + "\n" + list_table(rows) for of, rows in summaries.items() if rows[1:]]
         if args.out:  # after every case, so that an interrupted run leaves what it has
-            write(args.out, about(args.threads, args.rounds, args.peers), [summary, *parts])
-    print(heading("Goals", "-") + "\n" + plain(goal_rows(goals)) + "\n")
+            write(args.out, about(args.threads, args.rounds, args.peers), [*summary, *parts])
+    for of, rows in summaries.items():
+        if rows[1:]:
+            print(heading(of, "-") + "\n" + plain(rows) + "\n")
     print(about(args.threads, args.rounds, args.peers))
 
 
