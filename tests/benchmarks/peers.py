@@ -94,17 +94,23 @@ def _torch(loss: Loss, arrays: list[np.ndarray], rate: float | None) -> Program:
     return Program(step, result)
 
 
-def _functions(np_like: Any, take_labels: Callable[[Any, np.ndarray], Any]) -> SimpleNamespace:
-    """Layers and losses by the functions of a library that has those of NumPy."""
+def _functions(
+    np_like: Any, take_labels: Callable[[Any, np.ndarray], Any], value: Callable[[Any], Any]
+) -> SimpleNamespace:
+    """Layers and losses by the functions of a library that has those of NumPy; ``value`` of what it traces.
+
+    Their derivatives of ``mean``, ``maximum`` and ``max`` may be of float64, and then all below is, at twice the time: so
+    these are written in other ways.
+    """
 
     def cross_entropy(logits: Any, labels: np.ndarray) -> Any:
-        shifted = logits - np_like.max(logits, axis=1, keepdims=True)
+        shifted = logits - value(logits).max(axis=1, keepdims=True)  # whose gradient is zero
         total = np_like.log(np_like.sum(np_like.exp(shifted), axis=1))
-        return np_like.mean(total - take_labels(shifted, labels))
+        return np_like.sum(total - take_labels(shifted, labels)) * logits.dtype.type(1 / len(labels))
 
     return SimpleNamespace(
         tanh=np_like.tanh,
-        relu=lambda x: np_like.maximum(x, 0),
+        relu=lambda x: x * (value(x) > 0),
         softplus=lambda x: np_like.logaddexp(x, 0),
         linear=lambda x, w, b: np_like.matmul(x, w.T) + b,
         cross_entropy=cross_entropy,
@@ -120,7 +126,7 @@ def _autograd(loss: Loss, arrays: list[np.ndarray], rate: float | None) -> Progr
     import autograd
     import autograd.numpy as anp
 
-    xp = _functions(anp, _by_rows)
+    xp = _functions(anp, _by_rows, autograd.tracer.getval)
     both = autograd.value_and_grad(lambda parameters: loss(xp, *parameters))
     own = [np.array(array) for array in arrays]
 
@@ -140,7 +146,7 @@ def _autograd(loss: Loss, arrays: list[np.ndarray], rate: float | None) -> Progr
 def _mygrad(loss: Loss, arrays: list[np.ndarray], rate: float | None) -> Program:
     import mygrad
 
-    xp = _functions(mygrad, _by_rows)
+    xp = _functions(mygrad, _by_rows, lambda x: x.data)
     own = [np.array(array) for array in arrays]
 
     def gradients() -> tuple[Any, list[np.ndarray]]:
@@ -168,7 +174,7 @@ def _jax(loss: Loss, arrays: list[np.ndarray], rate: float | None) -> Program:
     import jax.numpy as jnp
 
     jax.config.update("jax_enable_x64", True)
-    xp = _functions(jnp, _by_rows)
+    xp = _functions(jnp, _by_rows, jax.lax.stop_gradient)
     both = jax.value_and_grad(lambda parameters: loss(xp, *parameters))
 
     def update(parameters: list[Any]) -> tuple[Any, list[Any]]:

@@ -63,6 +63,10 @@ def peak_bytes(step: Callable[[], object], times: int = 3) -> int:
 def main(name: str, programs: list[str]) -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import os
+
+    if os.environ["OPENBLAS_NUM_THREADS"] == "1" and hasattr(os, "sched_setaffinity"):
+        # Not every library can be told to use one thread; one core it cannot leave.
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     from importlib import import_module
 
     import numpy as np
