@@ -181,8 +181,8 @@ def measure(
             if worker.ask("result", own, str(path)):
                 with np.load(path) as arrays:
                     results[p] = [arrays[key] for key in arrays.files]
-        if results:
-            check_agreement(results)
+        if results:  # an earlier version may have other numbers to begin with; its own tests checked them
+            check_agreement({p: found for p, found in results.items() if not p.endswith(BEFORE)})
         times = {}
         for p, (worker, own) in at.items():
             worker.ask("run", own, 1)

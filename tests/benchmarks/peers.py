@@ -99,8 +99,8 @@ def _functions(
 ) -> SimpleNamespace:
     """Layers and losses by the functions of a library that has those of NumPy; ``value`` of what it traces.
 
-    Their derivatives of ``mean``, ``maximum`` and ``max`` may be of float64, and then all below is, at twice the time: so
-    these are written in other ways.
+    Their derivatives of ``mean``, ``maximum`` and ``max`` may be of float64, and then all below is, at twice the time.
+    So these are written in other ways.
     """
 
     def cross_entropy(logits: Any, labels: np.ndarray) -> Any:
