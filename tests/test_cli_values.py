@@ -49,7 +49,8 @@ VALUES = {
     "--lr": NUMBERS, "--lrs": NUMBERS, "--adaptive": NUMBERS, "--budget": BUDGETS, "--budgets": [*BUDGETS, "1"],
     "--vjp": ESTIMATORS, "--out": FOLDERS, "--save": ["", "a file/below.png", "x" * 300 + ".png", "a.nothing", "."],
     "--import": ["", " ", "x", ".", "..", "a.b.c", "x.py", "a file", "a file/x.py", "é", "\udcff", f"{LONG[:300]}.py"],
-    "--price": NUMBERS, "--dask": ["", "x", "tcp://", "foo://127.0.0.1:1"],
+    "--price": NUMBERS, "--sampler": ["", "x", "mask(0.5)", "importance(0)", "importance(x)", "importance(1) + x"],
+    "--dask": ["", "x", "tcp://", "foo://127.0.0.1:1"],
 }  # fmt: skip
 
 # What is bad elsewhere, and has a meaning here.

@@ -22,6 +22,7 @@ from minigrad.experiments.method import DEFAULT_VJPS, methods_from
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
 MEASURE = sys.modules["minigrad.experiments.measurement"]
+BUILD = nn.models.build
 SMALL = Configuration(epochs=2, batch_size=32)
 LONG = "diagonal(0.1, axis=row, target=both, design=systematic)"
 
@@ -237,9 +238,38 @@ def test_methods():
         "mask(0)": "outside",
         "": "not of the form",
         "mask(axis=colum)": "did you mean 'column'",
+        "importance(0)": r"importance\(0\): the mixture must be a number in \(0, 1\]",
+        "importance() + mask": r"importance\(\): the mixture",
+        "importance + mosk": "did you mean 'mask'",
+        "importance mask": "not of the form",
     }.items():
         with pytest.raises(ValueError, match=words):
             methods_from((text,), 0.1)
+
+
+def test_samples_drawn_by_importance(tmp_path):
+    """Alone and above a sketch; what they draw is theirs, and a run that is taken up again is the same."""
+    texts = [
+        "importance(0.5)",
+        "last: diagonal(0.5, axis=sample)",
+        "importance(0.5) + last: diagonal(0.5, axis=sample)",
+    ]
+    found = compare(dataclasses.replace(SMALL, epochs=30, lr=0.1), texts, seeds=1, out=tmp_path, progress=False)
+    losses = {run.label: run.history.last.loss for run in found.runs}
+    sketch = "last: DiagonalSketch(0.5, axis='sample')"
+    assert list(losses)[:4] == ["exact", "importance 0.5", sketch, f"importance 0.5 + {sketch}"]
+    assert len(set(losses.values())) == len(losses)
+    assert [m.exact for m in found.methods[:4]] == [True, True, False, False]
+    assert found.measurements["importance 0.5"].step_flops == 1
+    alone = train(dataclasses.replace(SMALL, epochs=30, lr=0.1), found.methods[1], 0)
+    assert alone.history.last.loss == losses["importance 0.5"]
+
+
+def test_importance_and_statistics_of_the_batch(tmp_path, monkeypatch):
+    monkeypatch.setattr(nn.models, "build", BUILD)
+    small = dataclasses.replace(SMALL, model="bagnet")
+    with pytest.raises(ValueError, match="batch"):
+        compare(small, ["importance"], seeds=1, out=tmp_path, progress=False)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def test_keys_differ_when_any_field_does(monkeypatch):
     assert set(OTHER) == {field.name for field in dataclasses.fields(Configuration)}
     method = Method("a", "Mask(0.1)")
     others = {"vjp": "Mask(0.2)", "batch_size": 8, "where": "last", "adaptive": 0.5, "price": "auto"}
+    others["importance"] = 0.2
     assert set(others) == {field.name for field in dataclasses.fields(Method)} - {"label", "equal_cost_to"}
     keys = [BASE.key(method, 0), BASE.key(method, 1)]
     keys += [dataclasses.replace(BASE, **{name: value}).key(method, 0) for name, value in OTHER.items()]

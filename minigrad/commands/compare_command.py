@@ -58,6 +58,14 @@ def add_compare(commands: Any) -> None:
         "fraction of the minibatch variance; may be repeated",
     )
     add_price(command)
+    command.add_argument(
+        "--sampler",
+        action="append",
+        default=[],
+        metavar="S",
+        help="also training samples drawn by importance before the forward pass: importance, importance(0.2) with such "
+        "a mixture, or with VJPs as --vjp takes them, 'importance + last: diagonal(0.3, axis=sample)'; may be repeated",
+    )
     command.add_argument("--seeds", type=whole, default=3, metavar="N", help="how many seeds (default: %(default)s)")
     add_workers(command)
     command.add_argument("--out", type=path, metavar="FOLDER", help="for results (default: runs/compare-MODEL-DATA)")
@@ -69,12 +77,15 @@ def run(options: argparse.Namespace) -> int:
     from minigrad.experiments.method import DEFAULT_VJPS
     from minigrad.experiments.outputs import written
 
+    for text in options.sampler:
+        if not text.strip().startswith("importance"):
+            raise ValueError(f"sampler={text!r} must begin with importance, such as importance(0.2)")
     configuration = configuration_of(options)
     out = options.out or Path("runs") / f"compare-{configuration.model}-{configuration.data}"
     with workers_of(options) as workers:
         comparison = compare(
             configuration,
-            [*(options.vjp or DEFAULT_VJPS), *(f"price({price})" for price in options.price)],
+            [*(options.vjp or DEFAULT_VJPS), *(f"price({price})" for price in options.price), *options.sampler],
             budget=options.budget,
             adaptive=options.adaptive,
             seeds=options.seeds,

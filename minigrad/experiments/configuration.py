@@ -161,6 +161,7 @@ class Configuration:
             "where": method.where,
             "adaptive": method.adaptive,
             "price": method.price,
+            "importance": method.importance,
             "seed": seed,
             "minigrad": source(),
             "numpy": np.__version__,

@@ -166,9 +166,10 @@ def _trained(configuration: Configuration, data: Dataset, vjp: str, budget: floa
     method = methods_from((vjp,), budget)[-1]
     if seed < 0:
         raise ValueError(f"seed={seed} must not be negative")
-    if method.price is not None:
+    if method.price is not None or method.importance is not None:
         raise ValueError(
-            f"{vjp!r} is no estimator of its own; give one, or see minigrad.inspect.error_gains for prices"
+            f"{vjp!r} is no estimator of its own; give one, or see minigrad.inspect.error_gains for prices, and "
+            "minigrad.training.ImportanceSampler for samples drawn by importance"
         )
     if method.exact:
         raise ValueError(f"{vjp!r} is exact: there is no noise to look at; give an estimator with a budget below 1")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from minigrad.estimators import Estimator, Exact, parse
 
 __all__ = ["DEFAULT_VJPS", "Method", "methods_from"]
+
+DEFAULT_MIXTURE = 0.2
 
 DEFAULT_VJPS = ("mask", "mask(axis=sample)", "diagonal", "lowrank", "topk")
 
@@ -37,6 +39,9 @@ class Method:
     price : "auto", "seconds", float or None
         One price for every edge of all layers (`minigrad.training.OnePrice`), found in the run, in operations or in
         seconds; or this τ. ``vjp`` and ``where`` are then of no account.
+    importance : float or None
+        Samples are drawn before the forward pass by the size of their gradients, with this share of the probability
+        spread evenly (`minigrad.training.ImportanceSampler`).
 
     Examples
     --------
@@ -52,6 +57,7 @@ class Method:
     where: Literal["hidden", "last"] = "hidden"
     adaptive: float | None = None
     price: Literal["auto", "seconds"] | float | None = None
+    importance: float | None = None
 
     @property
     def estimator(self) -> Estimator:
@@ -71,7 +77,9 @@ def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, .
     ----------
     texts : tuple of str
         As `minigrad.estimators.parse` takes them; ``last:`` in front sketches the last layer alone. Or ``price(auto)``,
-        ``price(seconds)`` or ``price(0.001)``: one price for every edge, found in the run or given.
+        ``price(seconds)`` or ``price(0.001)``: one price for every edge, found in the run or given. Or ``importance``
+        or ``importance(0.2)``: samples drawn by importance, with such a mixture; alone, or with ``+`` and any of the
+        others.
     budget : float
     adaptive : tuple of float
         For each, diagonal sketches whose budgets follow the noise at this fraction of the minibatch variance: of the
@@ -88,18 +96,13 @@ def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, .
     ['exact', "Mask(0.1, axis='row')", 'last: TopK(0.5)', 'columns, adaptive 0.25', 'last: samples, adaptive 0.25']
     >>> [(method.label, method.price) for method in methods_from(("price(auto)",), 0.1)]
     [('exact', None), ('one price', 'auto')]
+    >>> [method.label for method in methods_from(("importance", "importance(0.5) + last: topk(0.5)"), 0.1)[1:]]
+    ['importance 0.2', 'importance 0.5 + last: TopK(0.5)']
     """
     methods = {"exact": Method("exact")}
     for text in texts:
-        priced = _priced(text)
-        if priced is not None:
-            methods[priced.label] = priced
-            continue
-        place, colon, rest = text.partition(":")
-        last = bool(colon) and place.strip() == "last"
-        vjp = repr(parse(rest if last else text, budget=budget))
-        method = Method(f"last: {vjp}" if last else vjp, vjp, where="last" if last else "hidden")
-        if not method.exact:
+        method = _method(text, budget)
+        if method.importance is not None or not method.exact:
             methods[method.label] = method
     for fraction in adaptive:
         if not 0 < fraction < math.inf:
@@ -110,6 +113,35 @@ def methods_from(texts: tuple[str, ...], budget: float, adaptive: tuple[float, .
         methods[columns] = Method(columns, "DiagonalSketch(0.5)", adaptive=float(fraction))
         methods[samples] = Method(samples, "DiagonalSketch(0.5, axis='sample')", where="last", adaptive=float(fraction))
     return tuple(methods.values())
+
+
+def _method(text: str, budget: float) -> Method:
+    """The method that a text names."""
+    drawn = re.fullmatch(r"\s*importance\s*(?:\((.*?)\))?\s*(?:\+(.*))?", text)
+    if drawn is not None:
+        label = f"importance {(mixture := _mixture(drawn[1])):g}"
+        if drawn[2] is None:
+            return Method(label, importance=mixture)
+        rest = _method(drawn[2], budget)
+        return replace(rest, label=label if rest.exact else f"{label} + {rest.label}", importance=mixture)
+    priced = _priced(text)
+    if priced is not None:
+        return priced
+    place, colon, rest_of = text.partition(":")
+    last = bool(colon) and place.strip() == "last"
+    vjp = repr(parse(rest_of if last else text, budget=budget))
+    return Method(f"last: {vjp}" if last else vjp, vjp, where="last" if last else "hidden")
+
+
+def _mixture(text: str | None) -> float:
+    """The share of the probability that is spread evenly."""
+    try:
+        mixture = DEFAULT_MIXTURE if text is None else float(text)
+    except ValueError:
+        mixture = math.nan
+    if not 0 < mixture <= 1:
+        raise ValueError(f"importance({text}): the mixture must be a number in (0, 1], such as {DEFAULT_MIXTURE:g}")
+    return mixture
 
 
 def _priced(text: str) -> Method | None:

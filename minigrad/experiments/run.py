@@ -14,7 +14,7 @@ from minigrad.threads import one_thread
 from minigrad.training import History
 from minigrad.training.loop import Callback
 
-__all__ = ["AUGMENTATION", "Run", "callbacks_of", "train"]
+__all__ = ["AUGMENTATION", "Run", "callbacks_of", "sampler_of", "train"]
 
 AUGMENTATION = training.Augment(training.random_crop(2), training.random_flip())
 
@@ -136,6 +136,7 @@ def _train(configuration: Configuration, method: Method, seed: int, data: Datase
             progress=False,
             callbacks=callbacks_of(method),
             augment=AUGMENTATION if configuration.augment else None,
+            sampler=sampler_of(method),
         )
     except training.DivergenceError as error:
         history, diverged = error.history, str(error)
@@ -151,3 +152,8 @@ def callbacks_of(method: Method, cost: Literal["operations", "seconds"] = "opera
     if method.price is not None:
         return [training.OnePrice(method.price)]
     return [] if method.adaptive is None else [training.AdaptiveBudget(method.adaptive)]
+
+
+def sampler_of(method: Method) -> training.Sampler | None:
+    """The sampler of a method's runs; None for batches in random order."""
+    return None if method.importance is None else training.ImportanceSampler(method.importance)

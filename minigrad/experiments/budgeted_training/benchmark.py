@@ -106,7 +106,7 @@ class Benchmark:
 
     def levels(self, method: Method) -> tuple[float, ...]:
         """The budgets at which a method is run, in increasing order."""
-        return tuple(sorted(self.budgets if method.exact else self.at))
+        return tuple(sorted(self.budgets if method == Method("exact") else self.at))
 
     def grid(self) -> list[Configuration]:
         """The configurations among which each method has its choice."""

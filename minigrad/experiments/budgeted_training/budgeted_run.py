@@ -18,7 +18,7 @@ from minigrad.experiments.budgeted_training.benchmark import Unit
 from minigrad.experiments.budgeted_training.spending import Spending
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
-from minigrad.experiments.run import AUGMENTATION, callbacks_of
+from minigrad.experiments.run import AUGMENTATION, callbacks_of, sampler_of
 from minigrad.extensions import import_extension, imported
 from minigrad.report import json_ready
 from minigrad.threads import one_thread
@@ -178,6 +178,7 @@ class BudgetedJob:
             self.seed,
             [*callbacks_of(self.method, self.unit), spending],
             AUGMENTATION if c.augment else None,
+            sampler_of(self.method),
         )
         diverged, scores = None, dict[str, Any]()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
