@@ -28,6 +28,8 @@ __all__ = ["FLOOR", "TARGETS", "DiagonalSketch", "Target"]
 FLOOR = 0.1
 """The least probability of a unit that is not zero, as a fraction of the budget, or of what a distortion asks for."""
 
+NONE = np.zeros(0, np.intp)
+
 Target: TypeAlias = Literal["cotangent", "input", "weight", "both"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 
@@ -174,9 +176,9 @@ class DiagonalSketch(Dual, UnitSampler):
                 scores, certain = self.scores(g, node, among), False
                 if not 0 < float(scores.sum()) < np.inf:  # the operands are all zero, or beyond squaring
                     scores = axis.squares(g, None, None)
-        hidden = np.flatnonzero(scores == 0)
+        hidden = NONE if certain else np.flatnonzero(scores == 0)
         if hidden.size:
-            hidden = hidden[:0] if certain else hidden[nonzero_units(g, self.axis, hidden)]
+            hidden = hidden[nonzero_units(g, self.axis, hidden)]
         if self.relative_distortion is None:
             total, least = self.budget * units, FLOOR * self.budget
             # `theory.optimal_probabilities` with a lower bound, without its look at weights that were looked at here.
@@ -186,7 +188,8 @@ class DiagonalSketch(Dual, UnitSampler):
             least = FLOOR * float(p.sum()) / units
             if p.min() < least:
                 p = least_probabilities(scores, self.relative_distortion, lower=least)
-        p[hidden] = least
+        if hidden.size:
+            p[hidden] = least
         return p
 
     def overhead(self, shape: Shape) -> float:

@@ -49,7 +49,7 @@ class Columns(Structured):
     @classmethod
     def gather(cls, g: Array, indices: Array, scale: Array) -> Columns:
         """Some columns of an array, each times its scale."""
-        values = np.take(matrix(g), indices, axis=1, mode="clip")
+        values = matrix(g).take(indices, 1, mode="clip")
         values *= scale
         return cls(values, indices, g.shape)
 

@@ -35,6 +35,9 @@ def squared_norms(array: Array, axis: int) -> Array:
     25.0 1.0000000...e-60
     """
     text = "...ij,...ij->...j" if axis == -2 else "...i,...i->..."
+    if array.size <= FEW and array.dtype == np.float32:
+        array = array.astype(np.float64)
+        return np.asarray(np.einsum(text, array, array))  # squares of float32 are numbers of float64
     array = array.astype(np.float64 if array.size <= FEW else wide(array.dtype), copy=False)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         sums = np.einsum(text, array, array)

@@ -77,17 +77,20 @@ def fill_floor(q: Array, total: float, floor: float) -> Array:
         return p
     filled = np.minimum(q, level)  # before the division, which might overflow
     filled /= level
-    return np.where(q > 0.0, np.maximum(filled, floor), 0.0)
+    np.maximum(filled, floor, out=filled)
+    return filled if count == q.size else np.where(q > 0.0, filled, 0.0)
 
 
 def _ordered(q: Array, count: int) -> Callable[[float, float], tuple[int, int, float]]:
     """Count the positive items that are at most a first level, and at least a second; and add up those between."""
     ordered = np.sort(q)[q.size - count :]
-    sums = np.concatenate([[0.0], ordered.cumsum()])
+    # Views that give single numbers: `bisect` is done with them before `searchsorted` has started.
+    values, sums = ordered.data, ordered.cumsum().data
 
     def sides(low: float, high: float) -> tuple[int, int, float]:
-        resting, below = int(ordered.searchsorted(low, "right")), int(ordered.searchsorted(high, "left"))
-        return resting, count - below, float(sums[below] - sums[resting])
+        resting, below = bisect.bisect_right(values, low), bisect.bisect_left(values, high)
+        under = sums[resting - 1] if resting else 0.0
+        return resting, count - below, (sums[below - 1] if below else 0.0) - under
 
     return sides
 
