@@ -6,7 +6,9 @@ with its tables as the files that the command wrote; the list of experiments fin
 
 from __future__ import annotations
 
+import datetime
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -15,10 +17,16 @@ from typing import Any
 EXPERIMENTS = Path(__file__).parent / "experiments"
 MODELS = {"mlp": "the perceptron", "vit": "the vision transformer", "bagnet_group": "the BagNet"}
 
+PRESETS = {"bagnet_group": "bagnet"}
+
 BUDGETED = """{title}
 {line}
 
-{sentence} The design and the command are those of :doc:`budgeted`.
+{sentence} The design is that of :doc:`budgeted`.
+
+.. code-block:: console
+
+   $ {command}
 
 .. image:: {name}.png
    :alt: Training loss, test loss and test accuracy against the budget, for exact VJPs and for sketches.
@@ -54,6 +62,27 @@ def versions(data: dict[str, Any]) -> str:
     return f"minigrad {made['minigrad']}, NumPy {made['numpy']} and Python {made['python']}"
 
 
+def day(file: Path) -> str:
+    """The day on which a file was written."""
+    return datetime.date.fromtimestamp(file.stat().st_mtime).isoformat()
+
+
+def command(benchmark: dict[str, Any]) -> str:
+    """What was typed, with every option written out, in lines of a page."""
+    c = benchmark["configuration"]
+    options = [
+        f"--data {c['data']} --train {c['train']}" if c["train"] else f"--data {c['data']}",
+        *(["--augment"] if c["augment"] else []),
+        f"--unit {benchmark['unit']} --steps {benchmark['steps']} --seeds {benchmark['seeds']}",
+        "--batch-sizes " + " ".join(map(str, benchmark["batch_sizes"])),
+        "--lrs " + " ".join(f"{lr:g}" for lr in benchmark["lrs"]),
+        "--budgets " + " ".join(f"{level:g}" for level in benchmark["budgets"]),
+        "--at " + " ".join(f"{level:g}" for level in benchmark["at"]),
+        *(f"--vjp {shlex.quote(text)}" for text in benchmark["methods"]),
+    ]
+    return " \\\n       ".join([f"minigrad budgeted {PRESETS.get(c['model'], c['model'])}", *options])
+
+
 def budgeted_page(folder: Path, to: Path) -> Path:
     """Write the page of a benchmark of budgeted training."""
     data = json.loads((folder / "budgeted.json").read_text(encoding="utf-8"))
@@ -65,10 +94,17 @@ def budgeted_page(folder: Path, to: Path) -> Path:
     title = f"Budgeted training: {MODELS.get(c['model'], c['model'])} on {c['data']}, in {benchmark['unit']}"
     train = f"the first {c['train']:,} training images" if c["train"] else "all training images"
     sentence = (
-        f"Measured with {versions(data)} on {train}, of which a tenth was held out; budget 1 is {benchmark['steps']} "
-        f"exact steps of a batch of 64."
+        f"Measured on {day(folder / 'budgeted.json')} with {versions(data)} on {train}, of which a tenth was held out; "
+        f"budget 1 is {benchmark['steps']} exact steps of a batch of 64."
     )
-    text = BUDGETED.format(title=title, line="=" * len(title), name=name, unit=benchmark["unit"], sentence=sentence)
+    text = BUDGETED.format(
+        title=title,
+        line="=" * len(title),
+        name=name,
+        unit=benchmark["unit"],
+        sentence=sentence,
+        command=command(benchmark),
+    )
     path = to / f"{name}.rst"
     path.write_text(text, encoding="utf-8")
     return path
@@ -79,7 +115,10 @@ def field_page(folder: Path, to: Path) -> Path:
     data = json.loads((folder / "field.json").read_text(encoding="utf-8"))
     for file in ("field.csv", "field.png"):
         shutil.copyfile(folder / file, to / file)
-    sentence = f"Measured with {versions(data)}, on {data['batches']} batches of {data['batch_size']} at each stage."
+    when = day(folder / "field.json")
+    sentence = (
+        f"Measured on {when} with {versions(data)}, on {data['batches']} batches of {data['batch_size']} at each stage."
+    )
     path = to / "field.rst"
     path.write_text(FIELD.format(sentence=sentence), encoding="utf-8")
     return path
