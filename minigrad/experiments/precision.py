@@ -26,7 +26,7 @@ __all__ = ["PRECISION_STAGES", "PrecisionJob", "measure_precision"]
 PRECISION_STAGES = (0, 100, 300, 600)
 """Steps after which networks are looked at."""
 
-BUDGETS = (0.7, 0.5, 0.35, 0.25, 0.15)
+BUDGETS = (0.85, 0.7, 0.5, 0.35, 0.25, 0.15)
 
 LOSS_SAMPLES = 2_000
 """Training samples on which the loss is taken."""

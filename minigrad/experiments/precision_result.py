@@ -178,7 +178,7 @@ class PrecisionResult(Report):
         }
         for name, text in texts.items():
             write_atomically(folder / name, partial(_write, text))
-        width = 4.2 * len(self.networks()) + 0.6
+        width = 4.2 * len(self.networks()) + 1.2
         picture = write_picture(folder / "precision.png", self.plot, figsize=(width, 4.4), layout="constrained")
         return [folder / name for name in texts] + ([picture] if picture else [])
 

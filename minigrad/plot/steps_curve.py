@@ -54,5 +54,11 @@ def cost_by_steps(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float,
         ax.set(title=network, xlabel="steps of training", ylim=(0.4, TOP))
         ax.grid(True, alpha=0.25)
     axes[0].set_ylabel("cost to a precision, over exact VJPs")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9, frameon=False)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=min(4, 1 + len(panels)),
+        fontsize=9,
+        frameon=False,
+    )
     return figure
