@@ -1,7 +1,8 @@
 """Pages of measured results: ``python docs/measured_pages.py FOLDER [FOLDER ...]``, for what experiments wrote.
 
-A folder of ``minigrad budgeted`` or of ``minigrad field`` becomes a page of ``docs/experiments`` with its picture, and
-with its tables as the files that the command wrote; the list of experiments finds it there.
+A folder of ``minigrad budgeted``, of ``minigrad field`` or of ``minigrad precision`` becomes a page of
+``docs/experiments`` with its picture, and with its tables as the files that the command wrote; the list of experiments
+finds it there.
 """
 
 from __future__ import annotations
@@ -53,6 +54,25 @@ FIELD = """When a sketch pays
 .. csv-table:: Cost to a precision of samples at the logits at the best budget, over exact VJPs
    :file: field.csv
    :header-rows: 1
+"""
+
+PRECISION = """Cost to a precision along training
+==================================
+
+{sentence} What J is, and what each line does, is in :doc:`budgeted`.
+
+.. code-block:: console
+
+   $ {command}
+
+.. image:: precision.png
+   :alt: The cost to a precision of each kind of sketch against steps of training, a panel for each network.
+
+.. csv-table:: J and its standard error, the larger of that over seeds and of that over batches
+   :file: precision-table.csv
+   :header-rows: 1
+
+Budgets, prices and every seed are in :download:`precision.csv`.
 """
 
 
@@ -124,10 +144,39 @@ def field_page(folder: Path, to: Path) -> Path:
     return path
 
 
+def precision_page(folder: Path, to: Path) -> Path:
+    """Write the page of the cost to a precision along training."""
+    data = json.loads((folder / "precision.json").read_text(encoding="utf-8"))
+    for file, name in (("table.csv", "precision-table.csv"), ("precision.csv",) * 2, ("precision.png",) * 2):
+        shutil.copyfile(folder / file, to / name)
+    first, points = data["configurations"][0], data["runs"][0]["points"]
+    numbers = {
+        "--stages": sorted({point["steps"] for point in points}),
+        "--batch-size": [first["batch_size"]],
+        "--batches": [data["batches"]],
+        "--seeds": [len({run["seed"] for run in data["runs"]})],
+        **({"--train": [first["train"]]} if first["train"] else {}),
+    }
+    models = " ".join(PRESETS.get(c["model"], c["model"]) for c in data["configurations"])
+    options = [f"--data {first['data']}", *(f"{name} {' '.join(map(str, of))}" for name, of in numbers.items())]
+    sentence = (
+        f"Measured on {day(folder / 'precision.json')} with {versions(data)}; the networks were trained with "
+        f"{data['trained']} VJPs."
+    )
+    path = to / "precision.rst"
+    command = " ".join([f"minigrad precision --models {models}", "\\\n      ", *options])
+    path.write_text(PRECISION.format(sentence=sentence, command=command), encoding="utf-8")
+    return path
+
+
+PAGES = {"budgeted.json": budgeted_page, "field.json": field_page, "precision.json": precision_page}
+"""By the file that a command writes."""
+
+
 def main(folders: list[str], to: Path = EXPERIMENTS) -> None:
     """Write a page for each folder."""
     for folder in map(Path, folders):
-        make = field_page if (folder / "field.json").exists() else budgeted_page
+        make = next(make for name, make in PAGES.items() if (folder / name).exists())
         print(make(folder, to))
 
 

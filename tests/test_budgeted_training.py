@@ -22,6 +22,7 @@ from minigrad.experiments.budgeted_training import BENCHMARKS, Benchmark, Budget
 from minigrad.experiments.budgeted_training.envelope import needed, needed_by_envelope
 from minigrad.experiments.budgeted_training.spending import Spending, unit_cost
 from minigrad.experiments.field import measure_field
+from minigrad.experiments.precision import measure_precision
 from minigrad.experiments.store import Store
 from minigrad.training.loop import Loop
 
@@ -309,8 +310,9 @@ def test_results_become_pages(tmp_path):
     benchmark = dataclasses.replace(SMALL, methods=("mask(0.5)",), seeds=1, lrs=(0.1,), budgets=(1.0, 2.0))
     budgeted(benchmark, tmp_path / "results")
     measure_field({"mlp": BASE}, ("digits",), tmp_path / "field", stages=(5,), batches=2)
-    pages.main([str(tmp_path / "results"), str(tmp_path / "field")], tmp_path)
-    for name in ("budgeted-mlp-digits-operations.rst", "field.rst"):
+    measure_precision({"mlp": BASE}, tmp_path / "precision", stages=(5,), batches=2, seeds=1)
+    pages.main([str(tmp_path / name) for name in ("results", "field", "precision")], tmp_path)
+    for name in ("budgeted-mlp-digits-operations.rst", "field.rst", "precision.rst"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         files = re.findall(r"(?::file:|image::) (\S+)", text) + re.findall(r":download:`(\S+)`", text)
         assert len(files) >= 2 and all((tmp_path / file).exists() for file in files)

@@ -208,7 +208,7 @@ def test_price(tmp_path, capsys):
         rows = {row["method"] for row in csv.DictReader(stream)}
     assert {"exact", "one price", "one price, τ = 0.01"} < rows and any(row.startswith("exact, batch") for row in rows)
     lines = json.loads((tmp_path / "b" / "study.json").read_text(encoding="utf-8"))["lines"]
-    (line,) = [line for line in lines if line["family"] == "one price"]
+    (line,) = [line for line in lines if line["family"] == "price(auto)"]
     assert line["budget"] is None and line["method"]["price"] == "auto" and line["total"] > 0
 
 

@@ -7,12 +7,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import add_workers, path, show, whole, workers_of
+from minigrad.commands.options import RATES, add_workers, path, show, whole, workers_of
 
 __all__ = ["add_field"]
-
-RATES = {"mlp": 0.01, "vit": 0.001, "bagnet": 0.01}
-"""Constant learning rates of the exact training on the way."""
 
 
 def add_field(commands: Any) -> None:

@@ -29,7 +29,7 @@ def add_reproduce(commands: Any) -> None:
     command.add_argument("--train", type=whole, metavar="N", help="only so many training samples")
     command.add_argument("--test", type=whole, metavar="N", help="only so many test samples")
     command.add_argument("--budgets", type=number, nargs="+", metavar="B", help="other budgets than the preset's")
-    command.add_argument("--vjp", action="append", metavar="TEXT", help="other estimators than the preset's")
+    command.add_argument("--vjp", action="append", metavar="TEXT", help="other methods than the preset's")
     command.add_argument("--lrs", type=number, nargs="+", metavar="LR", help="another grid of learning rates")
     command.add_argument("--tune-epochs", type=whole, metavar="N", help="epochs of the runs that choose learning rates")
     command.add_argument("--seeds", type=whole, metavar="N", help="another number than the preset's")
@@ -47,13 +47,13 @@ def run(options: argparse.Namespace) -> int:
     names = ("data", "epochs", "train", "test")
     changed = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     study = dataclasses.replace(study, configuration=dataclasses.replace(study.configuration, **changed))
+    prices = [f"price({price})" for price in options.price]
     fields = {
         "budgets": options.budgets and tuple(options.budgets),
-        "families": options.vjp and tuple(options.vjp),
+        "families": tuple(dict.fromkeys((*(options.vjp or study.families), *prices))),
         "lrs": options.lrs and tuple(options.lrs),
         "seeds": options.seeds,
         "tune_epochs": options.tune_epochs,
-        "prices": tuple(options.price) or None,
     }
     study = dataclasses.replace(study, **{name: value for name, value in fields.items() if value is not None})
     out = options.out or Path("runs") / f"reproduce-{options.preset}"

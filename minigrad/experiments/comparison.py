@@ -21,6 +21,7 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.measurement import Measurement
 from minigrad.experiments.method import Method
 from minigrad.experiments.outputs import write_picture
+from minigrad.experiments.reached import Reached, reached, reached_table
 from minigrad.experiments.run import Run
 from minigrad.files import write_atomically
 from minigrad.plot.training import loss_and_accuracy
@@ -86,6 +87,15 @@ class Comparison(Report):
             )
         return out
 
+    def reached(self) -> list[Reached]:
+        """Find the cost of each method until it has the training loss that exact VJPs end with."""
+        return reached([method.label for method in self.methods], self.runs)
+
+    def tables(self) -> list[Table]:
+        """All that is printed: the methods, and how soon they are where exact VJPs end."""
+        found = self.reached() if self.configuration.epochs > 1 and len(self.methods) > 1 else []
+        return [self.table(), *([reached_table(found)] if found else [])]
+
     def table(self) -> Table:
         """The report as a table of at most 80 columns."""
         rows = []
@@ -149,6 +159,7 @@ class Comparison(Report):
             "versions": versions(),
             "data": self.configuration.data_checksum,
             "summary": self.summary(),
+            "reached": self.reached(),
             "runs": [run.to_dict() for run in self.runs],
         }
 

@@ -10,7 +10,7 @@ from minigrad.estimators import parse
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import methods_from
 
-__all__ = ["FAMILIES", "PRESETS", "Study"]
+__all__ = ["FAMILIES", "PRESETS", "Study", "has_budget"]
 
 FAMILIES = (
     "mask(axis=element)",
@@ -19,10 +19,15 @@ FAMILIES = (
     "diagonal",
     "diagonal(target=input)",
     "diagonal(target=both)",
+    "diagonal(axis=row)",
     "lowrank",
     "topk",
     "last: diagonal(axis=sample)",
+    "diagonal(distortion=0.5, axis=row)",
+    "last: diagonal(distortion=0.1, axis=sample)",
+    "price(auto)",
 )
+"""The paper's estimators at each budget; and what finds by itself how much it keeps: a distortion, or one price."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,9 @@ class Study:
         Below 1; exact VJPs are always there.
     families : tuple of str
         Estimators without a budget, as `minigrad.estimators.parse` takes them; ``last:`` in front for the last layer
-        alone.
+        alone. Each is given each of the budgets. Those with a distortion, and ``price(auto)``, ``price(seconds)`` or
+        ``price(0.001)``, one price for every edge, find by themselves how much they keep; they are there once.
     seeds : int
-    prices : tuple of str
-        Also one price for every edge: "auto", "seconds", or a number τ as text. A price has no budget.
     tune_epochs : int
         Epochs of the runs that choose learning rates.
 
@@ -57,7 +61,7 @@ class Study:
     >>> from minigrad.experiments import Configuration, Study
     >>> study = Study(Configuration("mlp", "digits", epochs=5), lrs=(0.01, 0.1), budgets=(0.1, 0.5), seeds=2)
     >>> len(study.families)
-    9
+    13
     """
 
     configuration: Configuration
@@ -66,7 +70,6 @@ class Study:
     families: tuple[str, ...] = FAMILIES
     seeds: int = 3
     tune_epochs: int = 2
-    prices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("lrs", "budgets", "families"):
@@ -83,13 +86,28 @@ class Study:
             if method in seen:
                 raise ValueError(f"{family!r} and {seen[method]!r} are the same method; name it once")
             seen[method] = family
-        methods_from(tuple(f"price({price})" for price in self.prices), 1.0)  # refuses what is no price
         count("seeds", self.seeds, MOST_SEEDS, "seeds")
         count("tune_epochs", self.tune_epochs, MOST_EPOCHS, "epochs")
 
 
+def has_budget(family: str) -> bool:
+    """False for a family that finds by itself how much it keeps: one price, a distortion, or importance sampling.
+
+    Examples
+    --------
+    >>> [has_budget(family) for family in ("diagonal", "last: diagonal(distortion=0.1)", "price(auto)")]
+    [True, False, False]
+    """
+    method = methods_from((family,), 0.5)[-1]
+    if method.price is not None or getattr(method.estimator, "relative_distortion", None) is not None:
+        return False
+    return method.importance is None or not method.exact
+
+
 def _family(text: str) -> str:
-    """One spelling of an estimator without a budget, and of where it stands; raise if it has a budget of its own."""
+    """One spelling of a method without a budget, and of where it stands; raise if it has a budget of its own."""
+    if not has_budget(text):
+        return methods_from((text,), 0.5)[-1].label
     last, _, rest = text.rpartition(":")
     try:
         own = parse(rest)

@@ -32,7 +32,7 @@ class StudyLine:
     family : str
         The method without its budget.
     budget : float or None
-        None for a price, which has none.
+        None for a method that finds by itself how much it keeps.
     method : Method
     lr : float
         The learning rate that was chosen.

@@ -16,7 +16,7 @@ from minigrad.experiments.measurement import equal_cost_batch
 from minigrad.experiments.method import Method, methods_from
 from minigrad.experiments.run import Run
 from minigrad.experiments.store import Store
-from minigrad.experiments.study import Study
+from minigrad.experiments.study import Study, has_budget
 from minigrad.experiments.study_result import StudyLine, StudyResult
 
 __all__ = ["methods_of", "reproduce"]
@@ -114,19 +114,20 @@ def reproduce(
 def methods_of(study: Study) -> dict[tuple[str, float | None], Method]:
     """Every method of a study, by family and budget; smaller batches cost what column sketches do.
 
-    A price has no budget, which is then None.
+    The budget of a method that finds by itself how much it keeps is None.
     """
     methods: dict[tuple[str, float | None], Method] = {("exact", 1.0): Method("exact")}
     data = study.configuration.load()
     for budget in study.budgets:
-        for family in study.families:
+        for family in filter(has_budget, study.families):
             methods[family, budget] = methods_from((family,), budget)[-1]
         equal = methods_from(("diagonal",), budget)[-1]
         size = equal_cost_batch(study.configuration, equal, data)
         method = Method(f"exact, batch {size}", batch_size=size, equal_cost_to=equal.label)
         methods["exact, smaller batch", budget] = method
-    for method in methods_from(tuple(f"price({price})" for price in study.prices), 1.0)[1:]:
-        methods[method.label, None] = method
+    for family in study.families:
+        if not has_budget(family):
+            methods[family, None] = methods_from((family,), 1.0)[-1]
     return methods
 
 

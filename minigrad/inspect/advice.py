@@ -21,7 +21,7 @@ from minigrad.estimators import DiagonalSketch, with_budget
 from minigrad.inspect.advice_report import NOTHING, Advice, Candidate
 from minigrad.inspect.cost import cost
 from minigrad.inspect.cost_of_precision import Tradeoff
-from minigrad.inspect.error_gains import error_gains
+from minigrad.inspect.error_gains import GAINS_LAST, error_gains
 from minigrad.inspect.leaves import drawn
 from minigrad.inspect.levels import measure_levels
 from minigrad.inspect.means import Mean
@@ -42,6 +42,7 @@ def advise(
     budgets: Sequence[float] = (0.7, 0.5, 0.3, 0.2, 0.1),
     batch_size: int = 128,
     batches: int = 20,
+    factors: Sequence[float] = (),
     loss: Callable[[Any, Array], Tensor] = ops.cross_entropy,
     rng: Seed = None,
 ) -> Advice:
@@ -57,6 +58,8 @@ def advise(
         Below 1: at these the sketches with one budget are measured; the best is within their range.
     batch_size, batches : int
         Budgets are chosen on so many random batches of this size, and J is measured on as many others.
+    factors : sequence of float
+        J is measured at these multiples of the root τ of the price, too, to see that it is least near it.
     loss : callable, default `ops.cross_entropy`
         A mean over the batch.
     rng : Generator, int or None
@@ -74,9 +77,11 @@ def advise(
     -----
     THEORY.md §5 and §7. *Samples at the logits*: diagonal sketches of samples in the layer that is computed last;
     *rows*: of rows (pixels, tokens, samples) in all layers; *columns*: in all layers but the last, as in Bakong et al.
-    (2026); *rows by one price*: `error_gains` and the price that is best by them. The standard error of J is that of a
-    function of three means over batches, V, σ² and operations, by the delta method. As the least of several the J that
-    is advised is a little too small. The state of training matters: ask again later in a run.
+    (2026); *rows by one price*: `error_gains` and the price that is best by them; its operations include the
+    measurement of gains as `training.OnePrice` repeats it, every 1,000 steps. What it takes to choose the budget of the
+    others is not charged. The standard error of J is that of a function of three means over batches, V, σ² and
+    operations, by the delta method. As the least of several the J that is advised is a little too small. The state of
+    training matters: ask again later in a run.
 
     Examples
     --------
@@ -89,6 +94,8 @@ def advise(
     if not levels or not 0 < levels[-1] <= levels[0] < 1:
         raise ValueError(f"advise: budgets={tuple(budgets)} must lie in (0, 1)")
     batches = count("advise: batches", batches, MOST_BATCHES, "batches", least=2)
+    if not all(0 < factor < math.inf for factor in factors):
+        raise ValueError(f"advise: factors={tuple(factors)} of τ must be positive and finite")
     recorded = RecordedBatches(model, data, batch_size, loss, rng)
     layers = {path: module for path, module in model.named_modules() if hasattr(module, "vjp")}
     before = {path: module.vjp for path, module in layers.items()}
@@ -117,20 +124,16 @@ def advise(
             put(choices[name])
             found.append(exact.candidate(name, repr(chosen)))
         put({})
-        name = "rows by one price"
-        tau, choices[name] = _priced(model, data, batch_size, loss, recorded.key)
-        put(choices[name])
-        found.append(exact.candidate(name, f"τ = {tau:.3g}"))
+        gains = error_gains(model, data, batch_size=batch_size, loss=loss, in_turn=True, rng=recorded.key)
+        for factor in (1.0, *factors):
+            name, tau = "rows by one price" if factor == 1 else f"rows, {factor:g} × τ", factor * gains.best.tau
+            choices[name] = dict(gains.estimators(tau))
+            put(choices[name])
+            found.append(exact.candidate(name, f"τ = {tau:.3g}", gains.spent))
     finally:
         put(before)
     advised = min((c for c in found if c.surely_pays), key=lambda c: c.ratio, default=found[0])
     return Advice(tuple(found), advised.name, exact.minibatch, batch_size, batches, choices[advised.name])
-
-
-def _priced(model: Module, data: Data, batch_size: int, loss: Any, key: int) -> tuple[float, dict[str, VJP]]:
-    """The best price by the error gains of the model, and by layer the estimators that ask for it."""
-    gains = error_gains(model, data, batch_size=batch_size, loss=loss, rng=key)
-    return gains.best.tau, dict(gains.estimators())
 
 
 def _in_order(recorded: RecordedBatches, layers: Mapping[str, Module]) -> list[str]:
@@ -171,15 +174,17 @@ class _Exact:
     def nothing(self) -> Candidate:
         return Candidate(NOTHING, "exact", 1.0, 0.0, self.forward, self.backward, 0.0)
 
-    def candidate(self, name: str, setting: str) -> Candidate:
-        """Measure what is set on the model now."""
+    def candidate(self, name: str, setting: str, spent: tuple[float, float] = (0.0, 0.0)) -> Candidate:
+        """Measure what is set on the model now; what was spent to find it is spread over the steps that it lasts."""
+        extra_forward, extra_backward = (operations / GAINS_LAST for operations in spent)
+        forward = self.forward + extra_forward
         added, backward = [], []
         for number, exact in zip(self.numbers, self.gradients, strict=True):
             target = self.recorded[number]
             key = draw_key(self.recorded.key, number)
             added.append(float(np.square(drawn(target, key) - exact).sum()))
-            backward.append(cost(target.tape, target.loss, draws=1, rng=key).backward)
-        a, c = np.array(added), (self.forward + np.array(backward)) / (self.forward + self.backward)
+            backward.append(cost(target.tape, target.loss, draws=1, rng=key).backward + extra_backward)
+        a, c = np.array(added), (forward + np.array(backward)) / (self.forward + self.backward)
         noise = float(a.mean()) / self.minibatch
         off = c.mean() * (a - noise * self.deviations) / self.minibatch + (1 + noise) * c
         error = float(off.std(ddof=1)) / math.sqrt(len(a))
@@ -188,4 +193,4 @@ class _Exact:
         # Where V is small beside σ² its own error does not matter; where J is far above 1 neither.
         matters = mean.error > 0.1 * self.minibatch and ratio < 1
         caution = mean.warning("V", "batches", "batches=") if matters else None
-        return Candidate(name, setting, ratio, error, self.forward, float(np.mean(backward)), noise, caution)
+        return Candidate(name, setting, ratio, error, forward, float(np.mean(backward)), noise, caution)

@@ -30,7 +30,7 @@ class Candidate:
     ratio, error : float
         J and its standard error, over batches and draws that had no part in the choice of the budget.
     forward, backward : float
-        Operations of a step, scores included; those by which the price was found are not.
+        Operations of a step, scores included, and for a price its part of the measurement of gains.
     noise : float
         V/σ².
     caution : str or None

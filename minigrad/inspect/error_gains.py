@@ -27,7 +27,10 @@ from minigrad.streams import draw_key
 from minigrad.threads import one_thread
 from minigrad.typing import Array, Seed
 
-__all__ = ["error_gains"]
+__all__ = ["GAINS_LAST", "error_gains"]
+
+GAINS_LAST = 1000
+"""Steps after which gains are measured again in training."""
 
 METHODS = ("pilot", "chain", "auto")
 COSTS = ("operations", "seconds")

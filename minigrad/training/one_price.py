@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.counts import MOST_BATCHES, MOST_STEPS, count
 from minigrad.inspect.edge_seconds import Seconds
-from minigrad.inspect.error_gains import error_gains
+from minigrad.inspect.error_gains import GAINS_LAST, error_gains
 from minigrad.inspect.gains_report import ErrorGains
 from minigrad.inspect.gradients import squared_distances
 from minigrad.inspect.priced_estimators import Draws, check_draws
@@ -109,7 +109,7 @@ class OnePrice:
         tau: float | None = None,
         *,
         where: Where = None,
-        every: int = 1000,
+        every: int = GAINS_LAST,
         batches: int = 4,
         least: float = 0.02,
         draws: Draws = "edge",
