@@ -99,6 +99,9 @@ class Domain(Enum):
     SAMPLER = 29, 1
     """The draws of a sampler, of the training data; by step, or by pass."""
 
+    DITHER = 30, 0
+    """The dither of a stochastic rounding, drawn again where it is subtracted."""
+
     def __init__(self, number: int, places: int):
         self.word, self.places = MARK + number, places
 

@@ -12,7 +12,7 @@ import minigrad as mg
 from minigrad import nn, ops
 from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, RandomProjection, TopK
 from minigrad.inspect import cost
-from minigrad.structure import Rows
+from minigrad.structure import Factors, Kept, Quantised, Rows, Structured
 
 B, N, M = 8, 20, 10  # rows, inputs, outputs
 
@@ -244,3 +244,47 @@ def test_kept_samples_spare_work_and_kept_pixels_do_not(name, own):
         work = Mask(0.5, axis=axis).overhead(y.shape) if own else 0.0
         exact[axis] = (at.backward - work) / at.backward_exact
     assert exact == {"sample": pytest.approx(0.5), "row": pytest.approx(1.0)}
+
+
+class Halves(Structured):
+    """A structure of a user's own."""
+
+    def __init__(self, values):
+        self.values, self.shape = values, values.shape
+
+    @property
+    def parts(self):
+        return (self.values,)
+
+    def dense(self):
+        return self.values
+
+
+class Counted(Halves):
+    """One that says what it takes."""
+
+    @classmethod
+    def expected_bytes(cls, kept, shape, itemsize):
+        return 7.0
+
+
+@pytest.mark.parametrize(
+    "kept, expected",
+    [
+        (Kept(Halves, 0.5), B * M * 4 / 2),
+        (Kept(Halves), B * M * 4),
+        (Kept(Counted, 0.5), 7),
+        (Kept(Quantised, bits=3, scales=2 * B), B * M * 3 / 8 + 2 * B * 4),
+        (Kept(Rows, 0.25, bits=4), 0.25 * (B * M / 2 + 8 * B)),
+        (Kept(Factors, 0.25, bits=4), 0.25 * min(B, M) * (B + M) / 2),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, Kept) else "",
+)
+def test_a_structure_answers_for_its_bytes(kept, expected):
+    class Own(mg.Estimator):
+        budget = 0.5
+
+        def kept(self, shape):
+            return kept
+
+    assert linear(Own()).nodes[0].wire_bytes == pytest.approx(expected)

@@ -19,24 +19,10 @@ from minigrad.estimators import with_budget
 from minigrad.estimators.dual import Dual
 from minigrad.inspect.cost_report import Cost, NodeCost
 from minigrad.inspect.shares import Shares, mean_shares
-from minigrad.structure import (
-    Columns,
-    Cotangent,
-    Dense,
-    Entries,
-    Factors,
-    Kept,
-    Rows,
-    Slices,
-    Structured,
-    matrix_shape,
-    share,
-)
+from minigrad.structure import Columns, Cotangent, Kept, Rows, Slices, Structured, share
 from minigrad.typing import Array, Seed, Shape
 
 __all__ = ["cost"]
-
-INDEX_BYTES = 8
 
 
 def cost(
@@ -242,13 +228,7 @@ def usable(estimator: Estimator, node: Node, share: float | None = None) -> Kept
 
 
 def wire_bytes(kept: Kept, shape: Shape, itemsize: int) -> float:
-    """Expected bytes of a cotangent: its values, and 8 bytes for each index."""
-    rows, columns = matrix_shape(shape)
-    size = rows * columns
-    if kept.structure is Dense or kept.fraction >= 1:
-        return float(size * itemsize)
-    if kept.structure is Factors:
-        return kept.fraction * min(rows, columns) * (rows + columns) * itemsize
-    slices = 1 if kept.axis is None else shape[kept.axis]
-    indices = {Columns: columns, Rows: rows, Slices: slices, Entries: size}[kept.structure]
-    return kept.fraction * (size * itemsize + indices * INDEX_BYTES)
+    """Expected bytes of a cotangent, as its structure counts them."""
+    if kept.fraction >= 1 and kept.bits is None:
+        return float(math.prod(shape) * itemsize)
+    return kept.structure.expected_bytes(kept, shape, itemsize)

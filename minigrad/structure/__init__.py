@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from minigrad.structure.base import Cotangent, Dense, Kept, Structured
 from minigrad.structure.batched import contract_batches, multiply_batches, narrow, swap
+from minigrad.structure.blockwise import Blockwise
 from minigrad.structure.columns import Columns
 from minigrad.structure.entries import Entries
 from minigrad.structure.factors import Factors
@@ -30,14 +31,15 @@ from minigrad.structure.products import (
     multiply,
     reshape_rows,
 )
+from minigrad.structure.quantised import Quantised
 from minigrad.structure.rows import Rows
 from minigrad.structure.share import share
 from minigrad.structure.slices import Slices
 from minigrad.structure.squares import squared_norms
 
 __all__ = [
-    "Columns", "Cotangent", "Dense", "Entries", "Factors", "Kept", "Rows", "Slices", "Structured", "add",
-    "column_sums", "contract", "contract_batches", "dense", "matrix", "matrix_shape", "multiply", "multiply_batches",
-    "narrow", "reshape_rows", "row_squares", "scale", "share", "squared_norms", "sum_to", "swap", "take_columns",
-    "take_rows", "take_samples", "transpose",
+    "Blockwise", "Columns", "Cotangent", "Dense", "Entries", "Factors", "Kept", "Quantised", "Rows", "Slices",
+    "Structured", "add", "column_sums", "contract", "contract_batches", "dense", "matrix", "matrix_shape", "multiply",
+    "multiply_batches", "narrow", "reshape_rows", "row_squares", "scale", "share", "squared_norms", "sum_to", "swap",
+    "take_columns", "take_rows", "take_samples", "transpose",
 ]  # fmt: skip

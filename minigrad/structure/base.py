@@ -10,6 +10,7 @@ A structure needs ``parts``, ``dense`` and ``astype``. Whatever else it can do c
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -19,6 +20,8 @@ from numpy.typing import DTypeLike
 from minigrad.typing import Array, Shape
 
 __all__ = ["Cotangent", "Dense", "Kept", "Structured"]
+
+INDEX_BYTES = 8
 
 
 class Structured:
@@ -54,6 +57,30 @@ class Structured:
     def nbytes(self) -> int:
         """Bytes stored, values and indices together."""
         return sum(part.nbytes for part in self.parts)
+
+    @classmethod
+    def expected_bytes(cls, kept: Kept, shape: Shape, itemsize: int) -> float:
+        """Bytes that an estimator of this structure is expected to leave of an array; the cost model asks.
+
+        Without an answer of its own a structure is taken to store its share of the values, and `INDEX_BYTES` for each
+        index of those units of which it keeps some.
+
+        Parameters
+        ----------
+        kept : Kept
+            What is expected to be kept.
+        shape : tuple of int
+            The shape of the whole.
+        itemsize : int
+            Bytes of an entry of the whole.
+        """
+        units = 0 if kept.fraction >= 1 else cls.units(kept, shape)
+        return min(1.0, kept.fraction) * (kept.value_bytes(math.prod(shape), itemsize) + units * INDEX_BYTES)
+
+    @classmethod
+    def units(cls, kept: Kept, shape: Shape) -> int:
+        """Units of an array of this shape, each of which has an index where some are kept; 0 without indices."""
+        return 0
 
     def dense(self) -> Array:
         """The same matrix as one array of shape ``shape``."""
@@ -194,6 +221,10 @@ class Kept:
         Whether kept rows are whole samples, which operations within a sample leave alone.
     axis : int, optional
         Of `Slices`: the axis along which they were kept, counted from the end.
+    bits : float, optional
+        Bits in which a value is stored, where these are fewer than its dtype has.
+    scales : float, default 0
+        Numbers of that dtype that belong to so stored values of the whole: the ends and steps of their grids.
 
     Examples
     --------
@@ -209,3 +240,9 @@ class Kept:
     fraction: float = 1.0
     samples: bool = False
     axis: int | None = None
+    bits: float | None = None
+    scales: float = 0.0
+
+    def value_bytes(self, size: float, itemsize: int) -> float:
+        """Bytes of so many values, all kept."""
+        return size * itemsize if self.bits is None else size * self.bits / 8 + self.scales * itemsize

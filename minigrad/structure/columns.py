@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.base import Cotangent, Kept, Structured
 from minigrad.structure.batched import contract_batches, multiply_batches
 from minigrad.structure.indices import common, spread_columns
 from minigrad.structure.parts import column_sums, row_squares, take_columns, take_rows
@@ -57,6 +57,10 @@ class Columns(Structured):
     def count(shape: Shape) -> int:
         """The number of columns of an array of this shape."""
         return shape[-1] if shape else 1
+
+    @classmethod
+    def units(cls, kept: Kept, shape: Shape) -> int:
+        return matrix_shape(shape)[1]
 
     @property
     def parts(self) -> tuple[Array, ...]:

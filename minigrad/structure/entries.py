@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.base import Cotangent, Kept, Structured
 from minigrad.structure.batched import swap
 from minigrad.structure.indices import placed
 from minigrad.structure.products import dense, matrix, matrix_shape, reshape_rows
@@ -76,6 +76,10 @@ class Entries(Structured):
         values = np.take(g.reshape(-1), indices, mode="clip")
         values *= scale
         return cls(values, indices, g.shape)
+
+    @classmethod
+    def units(cls, kept: Kept, shape: Shape) -> int:
+        return math.prod(shape)
 
     @property
     def parts(self) -> tuple[Array, ...]:

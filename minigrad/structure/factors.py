@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.base import Cotangent, Kept, Structured
 from minigrad.structure.batched import contract_batches, multiply_batches, swap
 from minigrad.structure.parts import column_sums, take_columns, take_rows, take_samples
-from minigrad.structure.products import contract, dense, matrix, multiply, reshape_rows
+from minigrad.structure.products import contract, dense, matrix, matrix_shape, multiply, reshape_rows
 from minigrad.typing import Array, Shape
 
 __all__ = ["Factors"]
@@ -38,6 +38,11 @@ class Factors(Structured):
 
     def __init__(self, left: Array, right: Array, shape: Shape):
         self.left, self.right, self.shape = left, right, shape
+
+    @classmethod
+    def expected_bytes(cls, kept: Kept, shape: Shape, itemsize: int) -> float:
+        rows, columns = matrix_shape(shape)
+        return kept.value_bytes(kept.fraction * min(rows, columns) * (rows + columns), itemsize)
 
     @property
     def parts(self) -> tuple[Array, ...]:

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.base import Cotangent, Kept, Structured
 from minigrad.structure.batched import contract_batches, multiply_batches, visits, visits_pay
 from minigrad.structure.indices import common
 from minigrad.structure.parts import column_sums, row_squares, take_columns, take_rows, take_samples
-from minigrad.structure.products import contract, dense, matrix, multiply
+from minigrad.structure.products import contract, dense, matrix, matrix_shape, multiply
 from minigrad.typing import Array, Shape
 
 __all__ = ["Rows"]
@@ -69,6 +69,10 @@ class Rows(Structured):
     def count(shape: Shape) -> int:
         """The number of rows of an array of this shape."""
         return math.prod(shape[:-1])
+
+    @classmethod
+    def units(cls, kept: Kept, shape: Shape) -> int:
+        return matrix_shape(shape)[0]
 
     @property
     def parts(self) -> tuple[Array, ...]:

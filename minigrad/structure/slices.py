@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.base import Cotangent, Kept, Structured
 from minigrad.structure.batched import contract_batches, multiply_batches
 from minigrad.structure.columns import Columns
 from minigrad.structure.indices import common
@@ -58,6 +58,10 @@ class Slices(Structured):
         values = np.take(g, indices, axis=axis, mode="clip")
         values *= scale.reshape(-1, *(1,) * (-axis - 1))
         return cls(values, indices, g.shape, axis)
+
+    @classmethod
+    def units(cls, kept: Kept, shape: Shape) -> int:
+        return 1 if kept.axis is None else shape[kept.axis]
 
     @property
     def parts(self) -> tuple[Array, ...]:
