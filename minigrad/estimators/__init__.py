@@ -20,6 +20,7 @@ from minigrad.estimators.priced import Priced as Priced
 from minigrad.estimators.projection import RandomProjection as RandomProjection
 from minigrad.estimators.rangefinder import RangeFinderSketch as RangeFinderSketch
 from minigrad.estimators.replacement import WithReplacement as WithReplacement
+from minigrad.estimators.rounding import StochasticRounding as StochasticRounding
 from minigrad.estimators.selection import Selection as Selection
 from minigrad.estimators.stratified import StratifiedMask as StratifiedMask
 from minigrad.estimators.text import describe as describe

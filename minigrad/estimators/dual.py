@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.estimators.named import Named
 
-__all__ = ["AtMost", "Dual"]
+__all__ = ["AtMost", "Dual", "checked_distortion"]
 
 
 class AtMost(float):

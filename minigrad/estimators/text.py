@@ -98,9 +98,12 @@ def describe() -> dict[str, str]:
     lines = {}
     for name, line in ESTIMATORS.describe().items():
         arguments = _arguments(ESTIMATORS.find(name))
-        budget = "budget or distortion=…" if "distortion" in arguments else "budget"
+        amount = next(iter(arguments), "")  # a budget, or bits
+        other = " or distortion=…" if "distortion" in arguments else ""
         written = [
-            budget if key == "budget" else key if argument.default is argument.empty else f"{key}={argument.default}"
+            key + other * (key == amount)
+            if key == "budget" or argument.default is argument.empty or (other and key == amount)
+            else f"{key}={argument.default}"
             for key, argument in arguments.items()
             if key != "distortion"
         ]

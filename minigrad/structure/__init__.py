@@ -12,6 +12,7 @@ from minigrad.structure.blockwise import Blockwise
 from minigrad.structure.columns import Columns
 from minigrad.structure.entries import Entries
 from minigrad.structure.factors import Factors
+from minigrad.structure.half import Half
 from minigrad.structure.parts import (
     add,
     column_sums,
@@ -32,14 +33,15 @@ from minigrad.structure.products import (
     reshape_rows,
 )
 from minigrad.structure.quantised import Quantised
+from minigrad.structure.row_groups import RowGroups
 from minigrad.structure.rows import Rows
 from minigrad.structure.share import share
 from minigrad.structure.slices import Slices
 from minigrad.structure.squares import squared_norms
 
 __all__ = [
-    "Blockwise", "Columns", "Cotangent", "Dense", "Entries", "Factors", "Kept", "Quantised", "Rows", "Slices",
-    "Structured", "add", "column_sums", "contract", "contract_batches", "dense", "matrix", "matrix_shape", "multiply",
-    "multiply_batches", "narrow", "reshape_rows", "row_squares", "scale", "share", "squared_norms", "sum_to", "swap",
-    "take_columns", "take_rows", "take_samples", "transpose",
+    "Blockwise", "Columns", "Cotangent", "Dense", "Entries", "Factors", "Half", "Kept", "Quantised", "RowGroups",
+    "Rows", "Slices", "Structured", "add", "column_sums", "contract", "contract_batches", "dense", "matrix",
+    "matrix_shape", "multiply", "multiply_batches", "narrow", "reshape_rows", "row_squares", "scale", "share",
+    "squared_norms", "sum_to", "swap", "take_columns", "take_rows", "take_samples", "transpose",
 ]  # fmt: skip

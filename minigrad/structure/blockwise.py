@@ -76,6 +76,8 @@ class Blockwise(Structured):
         return out.reshape(self.shape[:-1])
 
     def take_rows(self, indices: Array) -> Any:
+        if len(indices) and indices[-1] - indices[0] == len(indices) - 1:
+            return self.rows(int(indices[0]), int(indices[-1]) + 1)
         out = np.empty((len(indices), matrix_shape(self.shape)[1]), self.dtype)
         for some, block in self.blocks():
             low, high = np.searchsorted(indices, (some.start, some.stop))

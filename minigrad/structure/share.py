@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from minigrad.structure.base import Cotangent, Structured
+from minigrad.structure.blockwise import Blockwise
 from minigrad.structure.factors import Factors
 from minigrad.structure.products import matrix_shape
 
@@ -13,6 +14,8 @@ __all__ = ["share"]
 
 def share(g: Cotangent) -> float:
     """Kept columns, rows or entries over all of them; for `Factors` the rank over min(rows, columns); 1 for an array.
+
+    Of what is stored in fewer bits it is the share of the bytes.
 
     Examples
     --------
@@ -25,4 +28,6 @@ def share(g: Cotangent) -> float:
         return 1.0
     if isinstance(g, Factors):
         return g.rank / max(1, min(matrix_shape(g.shape)))
+    if isinstance(g, Blockwise):
+        return g.nbytes / max(1, math.prod(g.shape) * g.dtype.itemsize)
     return float(g.parts[0].size / max(1, math.prod(g.shape)))

@@ -3,6 +3,7 @@
 Pure functions of arrays and numbers, computed in float64; they know nothing of tapes, nodes or layers.
 """
 
+from minigrad.theory.bits import gain_of_optimal_bits, optimal_bits, rounding_step
 from minigrad.theory.compounding import CompoundingNoise, DistortionCurve
 from minigrad.theory.convergence import (
     descent_bound,
@@ -41,17 +42,20 @@ __all__ = [
     "difference_bias",
     "directional_variances",
     "effective_share",
+    "gain_of_optimal_bits",
     "input_distortion",
     "least_probabilities",
     "left_second_moment",
     "lognormal_samples_ratio",
     "minimal_cost",
     "minimal_distortion",
+    "optimal_bits",
     "optimal_budget",
     "optimal_price",
     "optimal_probabilities",
     "priced_probabilities",
     "quadratic_plateau",
+    "rounding_step",
     "samples_ratio",
     "shared_budgets",
     "spent_at_price",
