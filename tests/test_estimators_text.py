@@ -92,11 +92,12 @@ def test_a_budget_from_outside_fills_only_a_gap():
         ("exact(0.1)", "exact takes at most 0 arguments"),
         ("mask(0.1, row, poisson, 4)", "takes at most 3 arguments"),
         ("mask(0.1, budget=0.2)", "budget is given twice"),
+        ("mask(f(0.1))", "unknown estimator 'f'"),
         ("mask(2)", r"outside \(0, 1\]"),
         ("mask(-0.1)", r"outside \(0, 1\]"),
         *[
             (text, "is not of the form name")
-            for text in ("", "mask(0.1", "0.1", "mask 0.1", "mask(0.1)(0.2)", "mask(f(0.1))", "a.mask(0.1)",
+            for text in ("", "mask(0.1", "0.1", "mask 0.1", "mask(0.1)(0.2)", "a.mask(0.1)",
                          "mask(**{})", "mask(*[0.1])", "mask(0.1, axis=row, axis=row)", "mask(0.1); mask(0.2)",
                          "mask\0", "import os")
         ],

@@ -177,7 +177,10 @@ class Primitive:
 
     def fallback(self, g: Cotangent) -> tuple[Cotangent, tuple[Rule, ...]]:
         """The ordinary rules, for a structure without rules of its own, and the cotangent as they take it."""
-        return g if self.kind == "bilinear" else np.asarray(dense(g)), self.rules[np.ndarray]
+        known = g.uncoded() if isinstance(g, Structured) else g
+        if type(known) in self.rules:
+            return known, self.rules[type(known)]
+        return known if self.kind == "bilinear" else np.asarray(dense(known)), self.rules[np.ndarray]
 
     def pull(self, g: Cotangent, saved: Saved, edge: int) -> Cotangent:
         """One VJP: the cotangent of the input at position ``edge``, from that of the output, of any structure."""

@@ -27,6 +27,7 @@ from minigrad.estimators.text import describe as describe
 from minigrad.estimators.text import names as names
 from minigrad.estimators.text import parse as parse
 from minigrad.estimators.text import register as register
+from minigrad.estimators.then import Then as Then
 from minigrad.estimators.topk import TopK as TopK
 from minigrad.estimators.whole_gradient import WholeGradient as WholeGradient
 from minigrad.estimators.winner import WinnerTakeAll as WinnerTakeAll

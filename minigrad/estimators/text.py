@@ -172,6 +172,8 @@ def parse(text: str, budget: float | None = None) -> Estimator:
             other = f", or which distortion, as in {name}(distortion=0.1)" if "distortion" in arguments else ""
             raise ValueError(f"estimator text {_shown(text)}: say which budget, as in {name}(0.1){other}")
         given["budget"] = budget
+    # Estimators within it are text as well, and say themselves what is wrong with them.
+    given = {key: parse(ast.unparse(v), budget) if isinstance(v, ast.Call) else v for key, v in given.items()}
     try:
         return cls(**given)
     except (TypeError, ValueError, ArithmeticError) as error:  # such as a word for a number, or one out of range
@@ -212,4 +214,6 @@ def _shown(text: Any) -> str:
 
 
 def _value(node: ast.expr) -> Any:
+    if isinstance(node, ast.Call):  # an estimator within another
+        return node
     return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)

@@ -210,6 +210,7 @@ def counted(g: Cotangent) -> tuple[Unit, int, int]:
     rows, columns = matrix_shape(g.shape)
     if not isinstance(g, Structured):
         return "dense", math.prod(g.shape), int(np.count_nonzero(g))
+    g = g.uncoded()
     if isinstance(g, Columns):
         return "columns", columns, len(g.indices)
     if isinstance(g, Rows):

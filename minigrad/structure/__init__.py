@@ -9,6 +9,7 @@ from __future__ import annotations
 from minigrad.structure.base import Cotangent, Dense, Kept, Structured
 from minigrad.structure.batched import contract_batches, multiply_batches, narrow, swap
 from minigrad.structure.blockwise import Blockwise
+from minigrad.structure.coded import Coded, values_of
 from minigrad.structure.columns import Columns
 from minigrad.structure.entries import Entries
 from minigrad.structure.factors import Factors
@@ -40,8 +41,8 @@ from minigrad.structure.slices import Slices
 from minigrad.structure.squares import squared_norms
 
 __all__ = [
-    "Blockwise", "Columns", "Cotangent", "Dense", "Entries", "Factors", "Half", "Kept", "Quantised", "RowGroups",
-    "Rows", "Slices", "Structured", "add", "column_sums", "contract", "contract_batches", "dense", "matrix",
-    "matrix_shape", "multiply", "multiply_batches", "narrow", "reshape_rows", "row_squares", "scale", "share",
-    "squared_norms", "sum_to", "swap", "take_columns", "take_rows", "take_samples", "transpose",
+    "Blockwise", "Coded", "Columns", "Cotangent", "Dense", "Entries", "Factors", "Half", "Kept", "Quantised",
+    "RowGroups", "Rows", "Slices", "Structured", "add", "column_sums", "contract", "contract_batches", "dense",
+    "matrix", "matrix_shape", "multiply", "multiply_batches", "narrow", "reshape_rows", "row_squares", "scale",
+    "share", "squared_norms", "sum_to", "swap", "take_columns", "take_rows", "take_samples", "transpose", "values_of",
 ]  # fmt: skip

@@ -86,6 +86,10 @@ class Structured:
         """The same matrix as one array of shape ``shape``."""
         raise NotImplementedError(f"{type(self).__name__} cannot be made dense")
 
+    def uncoded(self) -> Structured:
+        """The structure as the rules of primitives know it: itself, unless its values are stored in another way."""
+        return self
+
     def astype(self, dtype: DTypeLike) -> Structured:
         """The same matrix with values of another dtype."""
         raise NotImplementedError(f"{type(self).__name__} cannot change its dtype")

@@ -26,6 +26,7 @@ def share(g: Cotangent) -> float:
     """
     if not isinstance(g, Structured):
         return 1.0
+    g = g.uncoded()
     if isinstance(g, Factors):
         return g.rank / max(1, min(matrix_shape(g.shape)))
     if isinstance(g, Blockwise):
