@@ -38,6 +38,8 @@ class Recorder(Protocol):
     pulled: bool
     within: int
     derived: bool
+    drawn: dict[int, list[Any]]
+    """By the identity of an array, its residual sketches that may be shared: a weak reference, what drew it, it."""
 
     @property
     def key(self) -> int: ...

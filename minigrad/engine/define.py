@@ -33,6 +33,7 @@ def define(
     broadcasts: bool = False,
     as_is: bool = False,
     residuals: Sequence[str] = (),
+    slope: bool = False,
     **rules: Rule,
 ) -> Callable[[Callable[..., Any]], Primitive]:
     """Make a primitive of a forward function on arrays; the arguments are those of `primitive`.
@@ -52,7 +53,7 @@ def define(
     def decorate(forward: Callable[..., Any]) -> Primitive:
         return Primitive(
             forward, rules, kind=kind, tangents=tangents, derived=derived, broadcasts=broadcasts, as_is=as_is,
-            residuals=residuals,
+            residuals=residuals, slope=slope,
         )  # fmt: skip
 
     return decorate
@@ -100,6 +101,7 @@ def primitive(
     broadcasts: bool = False,
     as_is: bool = False,
     residuals: Sequence[str] = (),
+    slope: bool = False,
     **rules: Rule,
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Make an operation on tensors of a forward function on arrays and one VJP rule for each input.
@@ -137,6 +139,9 @@ def primitive(
         Saved inputs in which the VJP rules are linear, so that ``save=`` may replace them by an unbiased sketch: each
         saved in full under its own name, no two of them in one rule. Rules that are not bilinear get the sketch made
         dense.
+    slope : bool, default False
+        For an element-wise operation of one input, in place of ``residuals``: ``save=`` may replace all that was saved
+        by a sketch of the slope, in which the VJP g·slope is linear however curved the function is.
     **rules : callable
         By the name of a differentiable input: ``rule(g, saved)`` returns the cotangent of that input, an
         array of its shape, from the cotangent ``g`` of the output. It must be linear in ``g``. Neither ``g`` nor what
@@ -177,7 +182,7 @@ def primitive(
         else:
             made = Primitive(
                 forward, rules, kind=kind, tangents=tangents, derived=derived, broadcasts=broadcasts, as_is=as_is,
-                residuals=residuals,
+                residuals=residuals, slope=slope,
             )  # fmt: skip
 
         @functools.wraps(forward)
@@ -189,7 +194,7 @@ def primitive(
 
         signature = inspect.signature(forward)
         shown = [p for name, p in signature.parameters.items() if name != "needs"]
-        for name in ("vjp", "save") if residuals else ("vjp",):
+        for name in ("vjp", "save") if residuals or slope else ("vjp",):
             shown.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None))
         apply.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
         apply.primitive = made  # type: ignore[attr-defined]

@@ -79,6 +79,8 @@ class Primitive:
         saved. See THEORY.md §2.
     residuals : tuple of str
         Saved inputs that may be sketched, as ``save=`` takes them; see `minigrad.engine.residuals`.
+    slope : bool
+        Whether what may be sketched is the slope of an element-wise operation, in place of all that it saved.
     sketched : Primitive
         What a node with sketched residuals gets: itself if it is bilinear, else the same operation with rules that
         make sketches dense first.
@@ -103,6 +105,7 @@ class Primitive:
         broadcasts: bool = False,
         as_is: bool = False,
         residuals: Sequence[str] = (),
+        slope: bool = False,
     ):
         self.forward, self.kind = forward, kind
         self.tangents, self.derived = dict(tangents or {}), dict(derived or {})
@@ -127,8 +130,7 @@ class Primitive:
         self.wants_needs = "needs" in names
         self.rules: dict[type, tuple[Rule, ...]] = {np.ndarray: tuple(rules[name] for name in self.inputs)}
         if kind == "elementwise":
-            self.rules[Rows] = tuple(rowwise_rule(rules[name]) for name in self.inputs)
-            self.rules[Slices] = tuple(slicewise_rule(rules[name]) for name in self.inputs)
+            self.rules = elementwise_rules(self.rules[np.ndarray])
         # In the common case the inputs are the leading arguments, and no names have to be matched.
         self.leading = self.variadic or self.positional[: len(self.inputs)] == list(self.inputs)
         self.forward_flops: Callable[..., float] = output_size
@@ -136,16 +138,19 @@ class Primitive:
         self.counts_rows = kind == "bilinear"
         self.operands: Callable[..., Array | None] | None = None
         self.into: dict[int, Callable[[Array, Saved, Array], None]] = {}
-        self.residuals = tuple(residuals)
+        self.residuals = ("slope",) if slope else tuple(residuals)
+        self.slope = slope
         if residuals and self.variadic:
             raise TypeError(f"{self.name}: residuals are known by the names of inputs, and *arrays have none")
+        if slope and (kind != "elementwise" or len(self.inputs) != 1 or residuals):
+            raise TypeError(f"{self.name}: slope=True is for element-wise operations of one input, without residuals=")
         self.sketched = self
         self.transposes: dict[tuple[int, int], Primitive] = {}
         # The library's own forward functions and rules keep to the contract, which its tests see to.
         self.trusted = all(map(is_own, [forward, *rules.values(), *self.tangents.values()]))
         self.direct = self.trusted and not self.variadic
-        if residuals and kind != "bilinear":
-            self.sketched = self.written_out()
+        if self.residuals and kind != "bilinear":
+            self.sketched = self.by_slope().written_out() if slope else self.written_out()
 
     def structured(self, structure: type[Structured], **rules: Rule) -> None:
         """Add cheaper VJP rules for cotangents of one structure; inputs left out fall back to dense.
@@ -208,12 +213,33 @@ class Primitive:
         made.rules = {structure: tuple([with_dense(rule) for rule in rules]) for structure, rules in made.rules.items()}
         return made
 
+    def by_slope(self) -> Primitive:
+        """The same primitive with the rule g·slope, which reads nothing else that was saved."""
+
+        def times_slope(g: Array, saved: Saved) -> Array:
+            found: Array = g * saved["slope"]
+            return found
+
+        made = copy(self)
+        made.transposes = {}
+        made.rules = elementwise_rules([times_slope])
+        return made
+
     def edge_name(self, edge: int) -> str:
         """The name of an input by its position, as ``vjp={name: estimator}`` takes it."""
         return f"{self.inputs[0]}[{edge}]" if self.variadic else self.inputs[edge]
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}({', '.join(self.inputs)})>"
+
+
+def elementwise_rules(rules: Sequence[Rule]) -> dict[type, tuple[Rule, ...]]:
+    """The rules of an element-wise operation by the structure of the cotangent, made of those for arrays."""
+    return {
+        np.ndarray: tuple(rules),
+        Rows: tuple([rowwise_rule(rule) for rule in rules]),
+        Slices: tuple([slicewise_rule(rule) for rule in rules]),
+    }
 
 
 def check_words(of: Primitive, rules: Mapping[str, Rule]) -> None:

@@ -2,15 +2,24 @@
 
 Where a VJP is linear in a saved value, as ∂W = Gᵀ X is in X, that value may be replaced in the forward pass by X̂ with
 E X̂ = X, drawn independently of everything that shapes G: E[Gᵀ X̂] = Gᵀ X (THEORY.md §1). The outputs stay exact, and
-the tape holds X̂, stored as the structured cotangents are, in place of X. Draws are keyed by (tape, node, input), so
-two nodes that save one array make two sketches of it, and a sketch at one node shifts the draws of no other.
+the tape holds X̂, stored as the structured cotangents are, in place of X. Draws are keyed by (tape, node, input), so a
+sketch at one node shifts the draws of no other.
+
+Two nodes that save one array share one sketch of it, as the projections to Q, K and V do, where every gradient that
+reads it ends at a leaf: each is linear in the draw by itself. Where a weight was computed, its cotangent goes on to
+what may have saved the same array, and meets there a draw of its own: the mean of a product needs two draws.
+
+An element-wise function of one input has the VJP g·slope, which is linear in its slope, however curved the function.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from minigrad.arrays import HALF, SINGLE
 from minigrad.engine.context import CONTEXT, Recorder
@@ -19,9 +28,12 @@ from minigrad.engine.estimator import Estimator, estimator_hint
 from minigrad.engine.node import Node
 from minigrad.engine.primitive import Primitive
 from minigrad.engine.results import read_only
+from minigrad.engine.tensor import Tensor
 from minigrad.streams import Domain, generator, give_back, lend
+from minigrad.structure import Cotangent
+from minigrad.typing import Array
 
-__all__ = ["check_save", "saving", "sketch_residuals"]
+__all__ = ["check_save", "residual", "saving", "sketch_residuals"]
 
 
 def check_save(primitive: Primitive, save: Any) -> dict[str, Estimator]:
@@ -37,9 +49,10 @@ def check_save(primitive: Primitive, save: Any) -> dict[str, Estimator]:
     if not primitive.residuals:
         raise TypeError(
             f"{primitive.name}: there is no save= here. What a node saves may be replaced by an unbiased sketch x̂ only "
-            "where its VJP is linear in it, as ∂W = GᵀX is in X: for linear, matmul and conv2d. Elsewhere (softmax, "
-            "gelu, tanh, a normalisation) the VJP is a curved function f of what is saved, and E f(x̂) is not f(x), or "
-            "there is nothing large to save. Sketch the cotangent instead, with vjp="
+            "where its VJP is linear in it, as ∂W = GᵀX is in X: for linear, matmul, conv2d, products, and the slopes "
+            "of gelu, silu, tanh and their like. A normalisation or a softmax is quadratic in what it saved, and "
+            "E x̂² is not x²; elsewhere the VJP is another curved function of it, or there is nothing large to save. "
+            "Sketch the cotangent instead, with vjp="
         )
     chosen = dict(save) if isinstance(save, Mapping) else dict.fromkeys(primitive.residuals, save)
     for name, estimator in chosen.items():
@@ -61,26 +74,62 @@ def sketch_residuals(node: Node, save: Mapping[str, Estimator], tape: Recorder) 
     if not CONTEXT.saving:
         return
     for name, estimator in save.items():
-        if name not in node.saved:
+        saved = residual(node, name)
+        if saved is None:
             continue  # no gradient that is wanted needs it
-        exact = node.saved[name]
-        if exact.dtype == HALF:
-            exact = exact.astype(SINGLE)
-        why = estimator.unfit(exact.shape)
+        why = estimator.unfit(saved.shape)
         if why:
             raise ValueError(f"{node.label}: save={{{name!r}: {estimator!r}}}: {why}")
-        maker = lend if estimator._trusted else generator  # as in `minigrad.engine.sweep`
-        rng = maker(Domain.RESIDUAL, tape.key, node.index, node.primitive.residuals.index(name))
-        view = read_only(exact)
-        # Without the node: scores are those of the array itself, which is no cotangent of the node.
-        drawn = estimator.sample(view, None, rng)
-        if maker is lend:
-            give_back(rng)
-        if drawn is not view:
-            node.saved = {**node.saved, name: checked(drawn, estimator, exact, node)}
+        drawn = shared_draw(node, name, saved, estimator, tape)
+        if drawn is not None:
+            node.saved = {name: drawn} if node.primitive.slope else {**node.saved, name: drawn}
             node.save = {**node.save, name: estimator}
     if node.save:
         node.primitive = node.primitive.sketched
+
+
+def residual(node: Node, name: str) -> Array | None:
+    """The array that a node saved under this name; of an element-wise function its slope; None where there is none."""
+    if not node.primitive.slope or name in node.saved:
+        return node.saved.get(name)
+    rule = node.primitive.rules[np.ndarray][0]
+    slope: Array = np.asarray(rule(np.ones(node.shape, node.dtype), node.saved))
+    return slope
+
+
+def shared_draw(node: Node, name: str, saved: Array, estimator: Estimator, tape: Recorder) -> Cotangent | None:
+    """The sketch of another node of the same array where one draw may serve both; else a new one, None if exact."""
+    shares = ends_at_leaves(node, name)
+    known = tape.drawn.setdefault(id(saved), []) if shares else []
+    for array, other, drawn in known:
+        if array() is saved and (other is estimator or (estimator._trusted and other == estimator)):
+            before: Cotangent | None = drawn
+            return before
+    found = new_draw(node, name, saved, estimator, tape)
+    if shares:
+        known.append((weakref.ref(saved), estimator, found))  # no more than a reference: what was sketched may go
+    return found
+
+
+def ends_at_leaves(node: Node, name: str) -> bool:
+    """True if every gradient that reads this residual ends at a leaf, on the one tape that is recording."""
+    if node.primitive.kind != "bilinear" or len(CONTEXT.tapes) > 1:
+        return False
+    own = node.primitive.inputs.index(name)
+    return all(k == own or parent is None or isinstance(parent, Tensor) for k, parent in enumerate(node.parents))
+
+
+def new_draw(node: Node, name: str, saved: Array, estimator: Estimator, tape: Recorder) -> Cotangent | None:
+    """A sketch of an array; None where the estimator hands it on as it is."""
+    exact = saved.astype(SINGLE) if saved.dtype == HALF else saved
+    maker = lend if estimator._trusted else generator  # as in `minigrad.engine.sweep`
+    rng = maker(Domain.RESIDUAL, tape.key, node.index, node.primitive.residuals.index(name))
+    view = read_only(exact)
+    # Without the node: scores are those of the array itself, which is no cotangent of the node.
+    drawn = estimator.sample(view, None, rng)
+    if maker is lend:
+        give_back(rng)
+    return None if drawn is view else checked(drawn, estimator, exact, node)
 
 
 @contextmanager

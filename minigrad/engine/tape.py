@@ -77,6 +77,7 @@ class Tape:
         self._leaves: dict[int, tuple[Tensor, int, Array]] = {}
         # By id, leaves on which a gradient hangs that this tape has not recorded (`minigrad.engine.nesting`).
         self.lent: WeakValueDictionary[int, Tensor] | None = None
+        self.drawn: dict[int, list[Any]] = {}  # see `minigrad.engine.residuals`
         self.within = 0  # how many tapes have recorded within this one, each within the next
         self.shares: dict[tuple[int, int], float] = {}  # of the last backward pass, see `Sweep`
         self.pulled = False  # whether a gradient was taken since the block began that is still recording
@@ -109,10 +110,8 @@ class Tape:
         leave(self)
 
     def __getstate__(self) -> NoReturn:
-        raise TypeError(
-            "tapes are not saved or copied: they hold the forward pass of one moment. Save the leaves (a model's "
-            "state_dict, or their .data), and record again"
-        )
+        why = "tapes are not saved or copied: they hold the forward pass of one moment. Save the leaves (a model's "
+        raise TypeError(why + "state_dict, or their .data), and record again")
 
     def read(self, parents: Sequence[Any]) -> None:
         """Take note of the leaves among what a node read."""

@@ -103,7 +103,7 @@ class Methods(Generic[TensorT]):
         def flatten(self, order: Layout = "C", *, vjp: VJP = None) -> TensorT:
             """All values along one axis."""
 
-        def gelu(self, *, vjp: VJP = None) -> TensorT:
+        def gelu(self, *, vjp: VJP = None, save: Save = None) -> TensorT:
             """x·Φ(x) with the normal distribution function Φ: the exact form, not its tanh approximation."""
 
         def log(self, *, vjp: VJP = None) -> TensorT:
@@ -156,10 +156,10 @@ class Methods(Generic[TensorT]):
         def round(self, decimals: int = 0, *, vjp: VJP = None) -> TensorT:
             """Rounded to a number of decimals, halves to even; the derivative is taken as 0 everywhere."""
 
-        def sigmoid(self, *, vjp: VJP = None) -> TensorT:
+        def sigmoid(self, *, vjp: VJP = None, save: Save = None) -> TensorT:
             """The logistic function 1 / (1 + exp(−x)), without overflow."""
 
-        def silu(self, *, vjp: VJP = None) -> TensorT:
+        def silu(self, *, vjp: VJP = None, save: Save = None) -> TensorT:
             """x·sigmoid(x), also called swish."""
 
         def sin(self, *, vjp: VJP = None) -> TensorT:
@@ -168,7 +168,7 @@ class Methods(Generic[TensorT]):
         def softmax(self, axis: Axis = -1, *, vjp: VJP = None) -> TensorT:
             """exp(x) / Σ exp(x) over axes, without overflow."""
 
-        def softplus(self, *, vjp: VJP = None) -> TensorT:
+        def softplus(self, *, vjp: VJP = None, save: Save = None) -> TensorT:
             """log(1 + exp(x)), without overflow."""
 
         def split(self, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[TensorT]:
@@ -197,7 +197,7 @@ class Methods(Generic[TensorT]):
         ) -> TensorT:
             """Slices along one axis, by their indices; by default from the flattened tensor, as arrays do it."""
 
-        def tanh(self, *, vjp: VJP = None) -> TensorT:
+        def tanh(self, *, vjp: VJP = None, save: Save = None) -> TensorT:
             """The hyperbolic tangent."""
 
         def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorT:

@@ -16,6 +16,7 @@ import numpy as np
 from minigrad.engine.drawing import draw, sketch
 from minigrad.engine.estimator import Estimator, TooManyOutcomes
 from minigrad.engine.node import Node
+from minigrad.engine.residuals import residual
 from minigrad.fingerprint import FingerprintError, describe
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget
@@ -63,7 +64,7 @@ def sketches_draw_nothing(target: InspectionTarget) -> bool:
     fresh = target.fresh(0)
     for node, exact in zip(fresh.tape.nodes, target.tape.nodes, strict=True):
         for name, estimator in node.save.items():
-            if not _draws_nothing(estimator, np.asarray(dense(exact.saved[name])), exact):
+            if not _draws_nothing(estimator, np.asarray(residual(exact, name)), exact):
                 return False
     return True
 

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from minigrad import ops
+from minigrad.engine.estimator import Save
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.module import Module
+from minigrad.nn.sketch import Saving
 
 __all__ = ["GELU", "ReLU", "SiLU", "Sigmoid", "Softplus", "Tanh"]
+
+
+class _Activation(Saving):
+    """An element-wise function; ``save`` sketches its slope, all that its VJP reads."""
+
+    per_pixel = True
+
+    def __init__(self, *, save: Save = None):
+        self.save = save
+
+    def forward(self, x: TensorLike) -> Tensor:
+        return type(self).operation(x, save=self._save)
+
+    def repr_arguments(self) -> str:
+        return self.repr_save().removeprefix(", ")
 
 
 class ReLU(Module):
@@ -24,8 +41,13 @@ class ReLU(Module):
         return ops.relu(x)
 
 
-class GELU(Module):
+class GELU(_Activation):
     """x Φ(x), exact: `minigrad.ops.gelu`.
+
+    Parameters
+    ----------
+    save : Estimator, mapping or None
+        How the slope is sketched; see `minigrad.nn.set_save`.
 
     Examples
     --------
@@ -33,14 +55,16 @@ class GELU(Module):
     0.8413
     """
 
-    per_pixel = True
-
-    def forward(self, x: TensorLike) -> Tensor:
-        return ops.gelu(x)
+    operation = ops.gelu
 
 
-class SiLU(Module):
+class SiLU(_Activation):
     """x σ(x): `minigrad.ops.silu`.
+
+    Parameters
+    ----------
+    save : Estimator, mapping or None
+        How the slope is sketched; see `minigrad.nn.set_save`.
 
     Examples
     --------
@@ -48,14 +72,16 @@ class SiLU(Module):
     0.7311
     """
 
-    per_pixel = True
-
-    def forward(self, x: TensorLike) -> Tensor:
-        return ops.silu(x)
+    operation = ops.silu
 
 
-class Sigmoid(Module):
+class Sigmoid(_Activation):
     """1 / (1 + exp(−x)): `minigrad.ops.sigmoid`.
+
+    Parameters
+    ----------
+    save : Estimator, mapping or None
+        How the slope is sketched; see `minigrad.nn.set_save`.
 
     Examples
     --------
@@ -63,14 +89,16 @@ class Sigmoid(Module):
     0.5
     """
 
-    per_pixel = True
-
-    def forward(self, x: TensorLike) -> Tensor:
-        return ops.sigmoid(x)
+    operation = ops.sigmoid
 
 
-class Softplus(Module):
+class Softplus(_Activation):
     """log(1 + exp(x)): `minigrad.ops.softplus`.
+
+    Parameters
+    ----------
+    save : Estimator, mapping or None
+        How the slope is sketched; see `minigrad.nn.set_save`.
 
     Examples
     --------
@@ -78,14 +106,16 @@ class Softplus(Module):
     0.6931
     """
 
-    per_pixel = True
-
-    def forward(self, x: TensorLike) -> Tensor:
-        return ops.softplus(x)
+    operation = ops.softplus
 
 
-class Tanh(Module):
+class Tanh(_Activation):
     """The hyperbolic tangent: `minigrad.ops.tanh`.
+
+    Parameters
+    ----------
+    save : Estimator, mapping or None
+        How the slope is sketched; see `minigrad.nn.set_save`.
 
     Examples
     --------
@@ -93,7 +123,4 @@ class Tanh(Module):
     0.0
     """
 
-    per_pixel = True
-
-    def forward(self, x: TensorLike) -> Tensor:
-        return ops.tanh(x)
+    operation = ops.tanh

@@ -7,18 +7,19 @@ values V are laid out as (N, h, T, d). A = softmax(Q Kᵀ/√d) has one row for 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.counts import whole
-from minigrad.engine.estimator import VJP, Estimator
+from minigrad.engine.estimator import VJP, Estimator, Save
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import lecun_uniform
 from minigrad.nn.layer_arguments import as_tensor, place
 from minigrad.nn.linear_layer import Linear
-from minigrad.nn.sketch import Sketchable
+from minigrad.nn.sketch import Saving, Sketchable
 from minigrad.streams import Domain, as_generator
 from minigrad.structure import Slices
 from minigrad.typing import Seed
@@ -26,7 +27,7 @@ from minigrad.typing import Seed
 __all__ = ["MultiHeadSelfAttention"]
 
 
-class MultiHeadSelfAttention(Sketchable):
+class MultiHeadSelfAttention(Sketchable, Saving):
     """softmax(Q Kᵀ/√d) V for each head, joined and mapped by a linear layer.
 
     Vaswani et al. (2017), *Attention Is All You Need*, NeurIPS. The VJPs of its products are chosen in two places: the
@@ -46,6 +47,8 @@ class MultiHeadSelfAttention(Sketchable):
         cotangent of Q Kᵀ has keys as columns and queries as rows; that of A V features as columns and tokens as rows.
         Heads (``axis="head"``) and query tokens (``"token"``) are drawn once, at A V: what was left out there is zero
         in the softmax and in Q Kᵀ as well, and all of the core works on what was kept.
+    save : Estimator, mapping or None
+        For Q and Kᵀ, which the first product saves as a and b, and for V, which the second saves as b.
     rng : Generator, int or None
         Draws the weights: `lecun_uniform`, which for square ones is the initialisation of Glorot and Bengio.
     dtype : dtype, default float32
@@ -77,6 +80,7 @@ class MultiHeadSelfAttention(Sketchable):
         bias: bool = True,
         *,
         vjp: VJP = None,
+        save: Save = None,
         rng: Seed = None,
         dtype: DTypeLike = np.float32,
     ):
@@ -94,6 +98,7 @@ class MultiHeadSelfAttention(Sketchable):
 
         self.query, self.key, self.value, self.out = square(), square(), square(), square()
         self.vjp = vjp
+        self.save = save
 
     def forward(self, x: TensorLike) -> Tensor:
         x = as_tensor(x)
@@ -108,10 +113,17 @@ class MultiHeadSelfAttention(Sketchable):
         # Scaled before the product: Q has fewer entries than Q Kᵀ where there are more tokens than features.
         q = ops.multiply(by_head(self.query(x)), 1 / math.sqrt(d))
         k, v = by_head(self.key(x)), by_head(self.value(x))
-        weights = ops.softmax(ops.matmul(q, ops.swapaxes(k, -1, -2), vjp=None if self._once() else self._vjp))
-        mixed = ops.matmul(weights, v, vjp=self._vjp)
+        vjp = None if self._once() else self._vjp
+        weights = ops.softmax(ops.matmul(q, ops.swapaxes(k, -1, -2), vjp=vjp, save=self._save))
+        mixed = ops.matmul(weights, v, vjp=self._vjp, save=self._of_values())
         joined = ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (n, t, self.width))
         return self.out(joined)
+
+    def _of_values(self) -> Save:
+        """For A V: a sketch of V alone. The softmax saves A, whatever is done here."""
+        save = self._save
+        values = save.get("b") if isinstance(save, Mapping) else save
+        return None if values is None else {"b": values}
 
     def _once(self) -> bool:
         """True if what is kept at A V stays kept down to Q Kᵀ, where a second draw would add noise and save little."""
@@ -119,4 +131,4 @@ class MultiHeadSelfAttention(Sketchable):
         return isinstance(vjp, Estimator) and vjp.kept((1, self.heads, 1, 1)).structure is Slices
 
     def repr_arguments(self) -> str:
-        return f"{self.width}, heads={self.heads}{self.repr_vjp()}"
+        return f"{self.width}, heads={self.heads}{self.repr_vjp()}{self.repr_save()}"

@@ -15,14 +15,14 @@ from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
 from minigrad.nn.layer_arguments import short
 from minigrad.nn.module import Window
-from minigrad.nn.sketch import Saving
+from minigrad.nn.sketch import Saving, Sketchable
 from minigrad.ops.windows import Pair, number, pair
 from minigrad.typing import Seed
 
 __all__ = ["Conv1d", "Conv2d"]
 
 
-class _Conv(Saving):
+class _Conv(Sketchable, Saving):
     """The base of both convolutions: settings by axis of the kernel, a drawn weight, and how they are shown."""
 
     kernel_size: Any
@@ -77,7 +77,7 @@ class _Conv(Saving):
                 shown.append(f"{name}={short(value) if isinstance(value, tuple) else value}")
         if self.bias is None:
             shown.append("bias=False")
-        return ", ".join(shown) + self.repr_vjp()
+        return ", ".join(shown) + self.repr_vjp() + self.repr_save()
 
 
 class Conv1d(_Conv):

@@ -10,13 +10,13 @@ from minigrad.counts import whole
 from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import Initializer, drawn, he_uniform, zeros
-from minigrad.nn.sketch import Saving
+from minigrad.nn.sketch import Saving, Sketchable
 from minigrad.typing import Seed
 
 __all__ = ["Linear"]
 
 
-class Linear(Saving):
+class Linear(Sketchable, Saving):
     """``x @ weight.T + bias``.
 
     Parameters
@@ -84,4 +84,4 @@ class Linear(Saving):
 
     def repr_arguments(self) -> str:
         bias = "" if self.bias is not None else ", bias=False"
-        return f"{self.in_features}, {self.out_features}{bias}{self.repr_vjp()}"
+        return f"{self.in_features}, {self.out_features}{bias}{self.repr_vjp()}{self.repr_save()}"

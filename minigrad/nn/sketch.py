@@ -68,8 +68,15 @@ class Sketchable(Module):
         return "" if self._vjp is None else f", vjp={self._vjp!r}"
 
 
-class Saving(Sketchable):
-    """A layer with the attribute ``save`` as well: which part of its input is kept for the gradient of its weight.
+class Saving(Module):
+    """A layer with the attribute ``save``, which its forward pass hands to its operation: what is kept on the tape.
+
+    Of layers with weights that is their input, of activations their slope.
+
+    Attributes
+    ----------
+    operation : callable
+        The operation that ``save`` is for (of the class).
 
     Examples
     --------
@@ -80,6 +87,7 @@ class Saving(Sketchable):
     (True, Mask(0.5, axis='row'))
     """
 
+    operation: ClassVar[Callable[..., Tensor]]
     _save: Save = None
 
     @property
@@ -101,9 +109,9 @@ class Saving(Sketchable):
             check_save(primitive_of(type(self).operation), value)
         self.__dict__["_save"] = dict(value) if isinstance(value, Mapping) else value
 
-    def repr_vjp(self) -> str:
-        """The choices of VJP and of residuals as `repr_arguments` shows them; empty when exact."""
-        return super().repr_vjp() + ("" if self._save is None else f", save={self._save!r}")
+    def repr_save(self) -> str:
+        """The choice of residuals as `repr_arguments` shows it; empty when exact."""
+        return "" if self._save is None else f", save={self._save!r}"
 
 
 def set_vjp(model: Module, vjp: VJP, where: Where = None) -> list[str]:
@@ -144,20 +152,23 @@ def set_vjp(model: Module, vjp: VJP, where: Where = None) -> list[str]:
 
 
 def set_save(model: Module, save: Save, where: Where = None) -> list[str]:
-    """Choose for many layers at once what they keep of their inputs for the gradients of their weights.
+    """Choose for many layers at once what they keep of what they save for the way back.
 
-    The output of the layer and the gradient of its input stay as they were; the gradient of its weight becomes random,
-    with the same mean (THEORY.md §1), and the tape smaller. An input that something else saves too, such as the output
-    of a tanh or a softmax, stays in memory all the same; a ReLU keeps bits, and a GELU its own input only.
+    The output of the layer stays as it was; the gradients that read what it saved become random, with the same mean
+    (THEORY.md §1), and the tape smaller: that of the weight, which reads the input; that of the input of an activation,
+    which reads its slope; those of queries, keys and values. What something else saves too, such as the output of a
+    softmax, stays in memory all the same; a ReLU keeps bits. Masks are for layers with weights: where entries are
+    left out of a slope, the gradient of all below is as noisy. Rounding is for all, ``where=nn.Saving``.
 
     Parameters
     ----------
     model : Module
     save : Estimator, mapping or None
-        What each chosen layer gets as its ``save``; None keeps the whole input. One estimator serves all, for every
-        node draws independently of the others.
+        What each chosen layer gets as its ``save``; None keeps all. One estimator serves all, for every node draws
+        independently of the others, but for those that save one array for weights that are leaves.
     where : type, tuple of types, or callable, optional
-        As for `set_vjp`; only layers that have a ``save`` are asked.
+        As for `set_vjp`; only layers that have a ``save`` are asked. Default: those with a weight, whose sketch makes
+        the gradient of that weight random and no other. ``where=nn.Saving`` means activations and attention, too.
 
     Returns
     -------
@@ -182,6 +193,8 @@ def set_save(model: Module, save: Save, where: Where = None) -> list[str]:
     >>> model[0].save
     Mask(0.1, axis='row')
     """
+    if where is None and save is not None:
+        return _assign(model, "save", save, lambda path, module: hasattr(module, "weight"))
     return _assign(model, "save", save, where)
 
 
@@ -223,8 +236,9 @@ def chosen_layers(model: Module, what: str, where: Where = None) -> dict[str, An
 NOTHING_TO_SET = {
     "vjp": "only layers whose operation can be sketched have one, such as nn.Linear. Set `tape.nodes[k].vjp` to sketch "
     "any other operation",
-    "save": "only layers have one whose VJP is linear in what they save, such as nn.Linear and nn.Conv2d; a sketch of "
-    "any other residual would be biased",
+    "save": "only layers have one whose VJP is linear in what they save, such as nn.Linear, nn.Conv2d and nn.GELU; "
+    "that of a normalisation (nn.LayerNorm) or a softmax is quadratic in what it saves, and E x̂² is not x²: a sketch "
+    "of it would be biased",
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.define import define, operation
-from minigrad.engine.estimator import VJP
+from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
@@ -70,6 +70,7 @@ def subtract(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     as_is=True,
     broadcasts=True,
     kind="elementwise",
+    residuals=("x", "y"),
     x=lambda g, saved: g * saved["y"],
     y=lambda g, saved: g * saved["x"],
 )
@@ -81,7 +82,7 @@ def _multiply(x: Array, y: Array, needs: tuple[bool, bool] = (True, True)) -> Re
 
 @stands_for(np.multiply)
 @operation(_multiply)
-def multiply(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
+def multiply(x: TensorLike, y: TensorLike, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """``x * y``, element by element.
 
     Parameters
@@ -89,13 +90,17 @@ def multiply(x: TensorLike, y: TensorLike, *, vjp: VJP = None) -> Tensor:
     x, y : Tensor or array_like
         Of shapes that broadcast.
 
+    Notes
+    -----
+    ``save=`` takes estimators for x, y or both: ∂x = g·ŷ and ∂y = g·x̂ with draws of their own.
+
     Examples
     --------
     >>> from minigrad import ops
     >>> ops.multiply([1.0, 2.0], 3.0).data.tolist()
     [3.0, 6.0]
     """
-    return record(_multiply, (x, y), vjp=vjp)
+    return record(_multiply, (x, y), vjp=vjp, save=save)
 
 
 @define(

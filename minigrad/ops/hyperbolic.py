@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.define import define, operation
-from minigrad.engine.estimator import VJP
+from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.counterparts import stands_for
@@ -65,7 +65,7 @@ def cosh(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     return record(_cosh, (x,), vjp=vjp)
 
 
-@define(kind="elementwise", x=lambda g, saved: g * (1 - saved["out"] * saved["out"]))
+@define(kind="elementwise", slope=True, x=lambda g, saved: g * (1 - saved["out"] * saved["out"]))
 def _tanh(x: Array) -> Result:
     out = np.tanh(x)
     return out, {"out": out}
@@ -73,12 +73,16 @@ def _tanh(x: Array) -> Result:
 
 @stands_for(np.tanh)
 @operation(_tanh)
-def tanh(x: TensorLike, *, vjp: VJP = None) -> Tensor:
+def tanh(x: TensorLike, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """The hyperbolic tangent.
 
     Parameters
     ----------
     x : Tensor or array_like
+
+    Notes
+    -----
+    ``save=`` takes an estimator for the slope, such as ``StochasticRounding(4)``: ∂x = g·slope is linear in that.
 
     Examples
     --------
@@ -86,7 +90,7 @@ def tanh(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     >>> mg.grad(lambda x: x.tanh())(0.0).item()
     1.0
     """
-    return record(_tanh, (x,), vjp=vjp)
+    return record(_tanh, (x,), vjp=vjp, save=save)
 
 
 @define(kind="elementwise", x=lambda g, saved: g / np.hypot(1.0, saved["x"]))

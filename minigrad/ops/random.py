@@ -7,7 +7,7 @@ from typing import Any
 from minigrad.arrays import DOUBLE, plain, wide
 from minigrad.engine.context import current_tape
 from minigrad.engine.define import define, operation
-from minigrad.engine.estimator import VJP
+from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.streams import Domain, as_generator
@@ -16,13 +16,13 @@ from minigrad.typing import Array, Seed
 __all__ = ["dropout"]
 
 
-@define(kind="elementwise", x=lambda g, saved: g * saved["scale"])
+@define(kind="elementwise", slope=True, x=lambda g, saved: g * saved["scale"])
 def _dropout(x: Array, scale: Array) -> tuple[Array, dict[str, Any]]:
     return x * scale, {"scale": scale}
 
 
 @operation(_dropout)
-def dropout(x: TensorLike, rate: float = 0.5, rng: Seed = None, *, vjp: VJP = None) -> Tensor:
+def dropout(x: TensorLike, rate: float = 0.5, rng: Seed = None, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """Set each value to 0 with probability ``rate``, and divide the others by 1 − rate.
 
     Srivastava et al. (2014), *Dropout*, JMLR 15.
@@ -41,6 +41,10 @@ def dropout(x: TensorLike, rate: float = 0.5, rng: Seed = None, *, vjp: VJP = No
     ValueError
         If the rate is outside [0, 1).
 
+    Notes
+    -----
+    ``save=`` takes an estimator for the slope, such as ``StochasticRounding(4)``: ∂x = g·slope is linear in that.
+
     Examples
     --------
     >>> from minigrad import ops
@@ -54,4 +58,4 @@ def dropout(x: TensorLike, rate: float = 0.5, rng: Seed = None, *, vjp: VJP = No
     generator = tape.rng if rng is None and tape is not None else as_generator(Domain.DROPOUT, rng)
     keep = generator.random(values.shape) >= rate
     dtype = wide(values.dtype) if values.dtype.kind == "f" else DOUBLE
-    return record(_dropout, (x,), {"scale": keep.astype(dtype) / dtype.type(1 - rate)}, vjp=vjp)
+    return record(_dropout, (x,), {"scale": keep.astype(dtype) / dtype.type(1 - rate)}, vjp=vjp, save=save)

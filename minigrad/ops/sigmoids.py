@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.define import define, operation
-from minigrad.engine.estimator import VJP
+from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops import special
@@ -21,7 +21,7 @@ __all__ = ["erf", "erfc", "gelu", "sigmoid", "silu", "softplus"]
 Result = tuple[Array, dict[str, Any]]
 
 
-@define(kind="elementwise", x=lambda g, saved: g * saved["out"] * (1 - saved["out"]))
+@define(kind="elementwise", slope=True, x=lambda g, saved: g * saved["out"] * (1 - saved["out"]))
 def _sigmoid(x: Array) -> Result:
     out = special.expit(x)
     return out, {"out": out}
@@ -29,12 +29,16 @@ def _sigmoid(x: Array) -> Result:
 
 @stands_for("scipy.special.expit")
 @operation(_sigmoid)
-def sigmoid(x: TensorLike, *, vjp: VJP = None) -> Tensor:
+def sigmoid(x: TensorLike, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """The logistic function 1 / (1 + exp(−x)), without overflow.
 
     Parameters
     ----------
     x : Tensor or array_like
+
+    Notes
+    -----
+    ``save=`` takes an estimator for the slope, such as ``StochasticRounding(4)``: ∂x = g·slope is linear in that.
 
     Examples
     --------
@@ -42,21 +46,25 @@ def sigmoid(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     >>> mg.grad(lambda x: x.sigmoid())(0.0).item()
     0.25
     """
-    return record(_sigmoid, (x,), vjp=vjp)
+    return record(_sigmoid, (x,), vjp=vjp, save=save)
 
 
-@define(kind="elementwise", x=lambda g, saved: g * special.expit(saved["x"]))
+@define(kind="elementwise", slope=True, x=lambda g, saved: g * special.expit(saved["x"]))
 def _softplus(x: Array) -> Result:
     return np.logaddexp(x, x.dtype.type(0)), {"x": x}
 
 
 @operation(_softplus)
-def softplus(x: TensorLike, *, vjp: VJP = None) -> Tensor:
+def softplus(x: TensorLike, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """log(1 + exp(x)), without overflow.
 
     Parameters
     ----------
     x : Tensor or array_like
+
+    Notes
+    -----
+    ``save=`` takes an estimator for the slope, such as ``StochasticRounding(4)``: ∂x = g·slope is linear in that.
 
     Examples
     --------
@@ -64,7 +72,7 @@ def softplus(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     >>> mg.grad(lambda x: x.softplus())(0.0).item()
     0.5
     """
-    return record(_softplus, (x,), vjp=vjp)
+    return record(_softplus, (x,), vjp=vjp, save=save)
 
 
 def _bell(x: Array) -> Array:
@@ -79,14 +87,14 @@ def _gelu_slope(saved: dict[str, Any]) -> Array:
     return 0.5 * special.erfc(-z) + z * _bell(z) / math.sqrt(math.pi)
 
 
-@define(kind="elementwise", derived={"slope": _gelu_slope}, x=lambda g, saved: g * saved["slope"])
+@define(kind="elementwise", slope=True, derived={"slope": _gelu_slope}, x=lambda g, saved: g * saved["slope"])
 def _gelu(x: Array, needs: tuple[bool] = (True,)) -> Result:
     out, slope = times_normal_cdf(x, slope=needs[0])
     return out, {"slope": slope}
 
 
 @operation(_gelu)
-def gelu(x: TensorLike, *, vjp: VJP = None) -> Tensor:
+def gelu(x: TensorLike, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """x·Φ(x) with the normal distribution function Φ: the exact form, not its tanh approximation.
 
     Hendrycks, Gimpel (2016), *Gaussian Error Linear Units*, arXiv:1606.08415.
@@ -95,13 +103,17 @@ def gelu(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     ----------
     x : Tensor or array_like
 
+    Notes
+    -----
+    ``save=`` takes an estimator for the slope, such as ``StochasticRounding(4)``: ∂x = g·slope is linear in that.
+
     Examples
     --------
     >>> import minigrad as mg
     >>> mg.grad(lambda x: mg.ops.gelu(x))(0.0).item()
     0.5
     """
-    return record(_gelu, (x,), vjp=vjp)
+    return record(_gelu, (x,), vjp=vjp, save=save)
 
 
 def _silu_x(g: Array, saved: dict[str, Any]) -> Array:
@@ -110,19 +122,23 @@ def _silu_x(g: Array, saved: dict[str, Any]) -> Array:
     return g * (s * (1 + x * (1 - s)))
 
 
-@define(kind="elementwise", derived={"sigmoid": lambda saved: special.expit(saved["x"])}, x=_silu_x)
+@define(kind="elementwise", slope=True, derived={"sigmoid": lambda saved: special.expit(saved["x"])}, x=_silu_x)
 def _silu(x: Array) -> Result:
     s = special.expit(x)
     return np.where(s == 0, x.dtype.type(0), x) * s, {"x": x, "sigmoid": s}
 
 
 @operation(_silu)
-def silu(x: TensorLike, *, vjp: VJP = None) -> Tensor:
+def silu(x: TensorLike, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """x·sigmoid(x), also called swish.
 
     Parameters
     ----------
     x : Tensor or array_like
+
+    Notes
+    -----
+    ``save=`` takes an estimator for the slope, such as ``StochasticRounding(4)``: ∂x = g·slope is linear in that.
 
     Examples
     --------
@@ -130,22 +146,26 @@ def silu(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     >>> mg.grad(lambda x: mg.ops.silu(x))(0.0).item()
     0.5
     """
-    return record(_silu, (x,), vjp=vjp)
+    return record(_silu, (x,), vjp=vjp, save=save)
 
 
-@define(kind="elementwise", x=lambda g, saved: g * (2 / math.sqrt(math.pi)) * _bell(saved["x"]))
+@define(kind="elementwise", slope=True, x=lambda g, saved: g * (2 / math.sqrt(math.pi)) * _bell(saved["x"]))
 def _erf(x: Array) -> Result:
     return special.erf(x), {"x": x}
 
 
 @stands_for("scipy.special.erf")
 @operation(_erf)
-def erf(x: TensorLike, *, vjp: VJP = None) -> Tensor:
+def erf(x: TensorLike, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """The error function, 2/√π times the integral of exp(−t²) from 0 to x.
 
     Parameters
     ----------
     x : Tensor or array_like
+
+    Notes
+    -----
+    ``save=`` takes an estimator for the slope, such as ``StochasticRounding(4)``: ∂x = g·slope is linear in that.
 
     Examples
     --------
@@ -153,7 +173,7 @@ def erf(x: TensorLike, *, vjp: VJP = None) -> Tensor:
     >>> mg.grad(lambda x: mg.ops.erf(x))(0.0).item()
     1.1283791670955126
     """
-    return record(_erf, (x,), vjp=vjp)
+    return record(_erf, (x,), vjp=vjp, save=save)
 
 
 @define(kind="elementwise", x=lambda g, saved: g * (-2 / math.sqrt(math.pi)) * _bell(saved["x"]))
