@@ -23,12 +23,15 @@ COTANGENTS = {
     "vcas": presets.vcas(0.5),
     "vcas, two budgets": presets.vcas(0.6, 0.4),
     "sparsification": presets.sparsification(0.4),
+    "qsgd": presets.qsgd(2),
+    "terngrad": presets.terngrad(),
 }
 RESIDUALS = {
     "rad": presets.rad(0.5),
     "rad, entries": presets.rad(0.5, kind="entries"),
     "rad, projection": presets.rad(0.5, kind="projection"),
     "winner_take_all": presets.winner_take_all(0.5),
+    "actnn": presets.actnn(1),
 }
 
 
@@ -224,8 +227,23 @@ def test_what_is_refused_and_why():
         presets.rad(0.1, kind="feature")
     with pytest.raises(ValueError, match=r"presets\.winner_take_all: unknown where 'saved'; did you mean 'save'"):
         presets.winner_take_all(0.1, where="saved")
-    for name in presets.__all__:
+    for name in ("actnn", "qsgd"):
+        with pytest.raises(ValueError, match="bits=12 must be 1 to 8"):
+            getattr(presets, name)(12)
+    for name in set(presets.__all__) - {"actnn", "qsgd", "terngrad"}:
         with pytest.raises(ValueError, match=r"outside \(0, 1\]"):
             getattr(presets, name)(0.0)
     with pytest.raises(ValueError, match=r"outside \(0, 1\]"):
         presets.vcas(0.5, 2.0)
+
+
+def test_the_grids_of_qsgd_and_terngrad():
+    """Multiples of ‖G_i‖/s; 0 or ± the largest value; with the variance of the papers, by enumeration."""
+    ternary = presets.terngrad()["vjp"]
+    values = {round(float(abs(v)), 9) for _, out in ternary.outcomes(G) for v in out.ravel()}
+    assert values == {0.0, round(float(np.abs(G).max()), 9)}
+    assert ternary.distortion(G) == pytest.approx(float((np.abs(G).max() * np.abs(G) - G**2).sum()), rel=1e-9)
+    for _, out in presets.qsgd(3)["vjp"].outcomes(G[:1]):
+        multiples = 3 * out / np.linalg.norm(G[0])
+        np.testing.assert_allclose(multiples, np.round(multiples), atol=1e-4)
+    assert presets.qsgd(4)["vjp"].distortion(G) > estimators.StochasticRounding(4).distortion(G)

@@ -20,6 +20,12 @@ PLAIN = [StochasticRounding(bits, axis) for bits in (1, 2, 3, 5, 8) for axis in 
     StochasticRounding(2, allocation="optimal"),
     *[StochasticRounding(distortion=omega, axis=axis) for omega in (0.01, 0.3, 50.0) for axis in AXES],
     StochasticRounding(distortion=1e-9),
+    *[
+        StochasticRounding(bits, axis, ends=e)
+        for e in ("largest", "norm")
+        for bits in (2, 4)
+        for axis in ("row", "tensor")
+    ],
 ]
 SUBTRACTIVE = [StochasticRounding(b, axis, "subtractive") for b in (1, 4, 8) for axis in AXES] + [
     StochasticRounding(3, dither="subtractive", allocation="optimal"),
@@ -241,6 +247,10 @@ def test_other_dtypes(dtype):
         ({"bits": 4, "allocation": "best"}, ValueError, "unknown allocation"),
         ({"bits": 4, "axis": "column", "allocation": "optimal"}, ValueError, "axis='row'"),
         ({"distortion": 0.1, "allocation": "optimal"}, ValueError, "axis='row'"),
+        ({"bits": 1, "ends": "largest"}, ValueError, "needs 2 to 8 bits"),
+        ({"bits": 16, "ends": "norm"}, ValueError, "needs 2 to 8 bits"),
+        ({"distortion": 0.1, "ends": "norm"}, ValueError, "needs 2 to 8 bits"),
+        ({"bits": 4, "ends": "max"}, ValueError, "unknown ends"),
     ],
 )
 def test_bad_arguments(arguments, kind, message):

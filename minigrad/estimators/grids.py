@@ -16,7 +16,7 @@ from minigrad.structure import matrix_shape
 from minigrad.structure.quantised import Tile
 from minigrad.typing import Array, Shape
 
-__all__ = ["TILES", "Grid", "count_tiles", "ends", "steps"]
+__all__ = ["TILES", "Grid", "count_tiles", "norms", "reach", "steps"]
 
 BLOCK_OF_ENTRIES = 256
 """Entries of a block, at most: those of ActNN."""
@@ -79,12 +79,12 @@ def count_tiles(shape: Shape, tile: Tile) -> int:
     return math.ceil(rows / tile[0]) * math.ceil(columns / tile[1])
 
 
-def ends(whole: Array, tile: Tile) -> tuple[Array, Array]:
+def reach(whole: Array, tile: Tile) -> tuple[Array, Array]:
     """The least value of each tile, and the range of its values; a NaN, or a range beyond all floats, shows in these.
 
     Examples
     --------
-    >>> low, span = ends(np.array([[1.0, 4.0], [2.0, 2.0]]), (1, 2))
+    >>> low, span = reach(np.array([[1.0, 4.0], [2.0, 2.0]]), (1, 2))
     >>> low.tolist(), span.tolist()
     ([[1.0], [2.0]], [[3.0], [0.0]])
     """
@@ -101,16 +101,36 @@ def ends(whole: Array, tile: Tile) -> tuple[Array, Array]:
         return np.array(found[0]), found[1] - found[0]
 
 
-def steps(span: Array, bits: Array | int) -> Array:
-    """The step with which so many bits reach across each range.
+def norms(whole: Array, tile: Tile) -> Array:
+    """The norm of each tile.
+
+    Examples
+    --------
+    >>> norms(np.array([[3.0, 4.0], [0.0, 0.0]]), (1, 2)).round(9).tolist()
+    [[5.0], [0.0]]
+    """
+    low, span = reach(whole, tile)
+    with np.errstate(over="ignore", invalid="ignore"):
+        top = np.maximum(-low, low + span)
+        scale = np.where(top == 0, 1, top)
+        (r, c), (rows, columns) = tile, whole.shape
+        squares = np.square(whole / np.repeat(np.repeat(scale, r, 0)[:rows], c, 1)[:, :columns], dtype=np.float64)
+        for axis, each in enumerate(tile):
+            squares = np.add.reduceat(squares, np.arange(0, whole.shape[axis], each), axis=axis)
+        # Rounded up, so that no value is beyond the end of its grid.
+        return np.asarray(top * np.sqrt(squares).astype(whole.dtype) * (1 + 8 * np.finfo(whole.dtype).eps))
+
+
+def steps(span: Array, count: float) -> Array:
+    """The step with which so many steps reach across each range.
 
     Where it is a denormal number it is rounded up, so that the grid does not end before the range.
 
     Examples
     --------
-    >>> steps(np.array([[3.0]]), 2).tolist()
+    >>> steps(np.array([[3.0]]), 3).tolist()
     [[1.0]]
     """
-    step = np.asarray(span / (2.0**bits - 1)).astype(span.dtype)
+    step = np.asarray(span / count).astype(span.dtype)
     coarse = (span > 0) & (step < np.finfo(span.dtype).tiny)
     return np.where(coarse, np.nextafter(step, np.inf, dtype=span.dtype), step)

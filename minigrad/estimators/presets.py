@@ -8,8 +8,7 @@ is kept for the way back, which save memory as well), so it says itself where it
     nn.set_vjp(model, **presets.vcas(0.25))          # a model; for ``save``, nn.set_save
 
 Index conventions (THEORY.md §2): Y = X Wᵀ with G = ∂loss/∂Y of B rows i and m columns j; ∂X = G W = Σ_j G_j W_j, a
-sum over columns of G and rows of W, and ∂W = GᵀX = Σ_i G_iᵀ X_i, a sum over rows of both. Presets with an estimator for
-each input name them x and w, as `minigrad.ops.linear` and `minigrad.ops.conv2d` do.
+sum over columns of G and rows of W, and ∂W = GᵀX = Σ_i G_iᵀ X_i, a sum over rows of both; inputs are called x and w.
 """
 
 from __future__ import annotations
@@ -19,13 +18,16 @@ from typing import Literal, TypedDict, overload
 from minigrad.engine.estimator import Estimator
 from minigrad.estimators.diagonal import DiagonalSketch
 from minigrad.estimators.mask import Mask
+from minigrad.estimators.presets_of_bits import actnn, qsgd, terngrad
 from minigrad.estimators.projection import RandomProjection
 from minigrad.estimators.replacement import WithReplacement
 from minigrad.estimators.topk import TopK
 from minigrad.estimators.winner import WinnerTakeAll
 from minigrad.naming import unknown
 
-__all__ = ["column_row", "meprop", "rad", "sparsification", "vcas", "winner_take_all"]
+__all__ = [
+    "actnn", "column_row", "meprop", "qsgd", "rad", "sparsification", "terngrad", "vcas", "winner_take_all",
+]  # fmt: skip
 
 
 class Cotangents(TypedDict):
@@ -204,9 +206,9 @@ def vcas(budget: float, weight_budget: float | None = None) -> Cotangents:
 
     Notes
     -----
-    The paper adapts all ratios during training such that the variance that sampling adds stays at a fraction of the
-    minibatch's. Here the callback `minigrad.training.AdaptiveBudget` does, with one budget a layer for both inputs; it
-    takes the cheapest by a formula of how noise compounds, where the paper steps the ratios. Wang, Chen, Zhu (2024),
+    The paper steps all ratios during training such that the variance that sampling adds stays at a fraction of the
+    minibatch's. Here the callback `minigrad.training.AdaptiveBudget` takes the cheapest budgets for that, by a formula
+    of how noise compounds. Wang, Chen, Zhu (2024),
     *Efficient Backpropagation with Variance-Controlled Adaptive Sampling*, ICLR, arXiv:2402.17227.
 
     Examples
@@ -251,9 +253,8 @@ def meprop(budget: float) -> Cotangents:
 
     Notes
     -----
-    ‖E Ĝ − G‖² = Σ_{j not kept} ‖G_j‖², which no average over steps removes. One choice of columns serves all samples of
-    a batch, so that the products stay dense. Sun et al. (2017), *meProp: Sparsified Back Propagation for
-    Accelerated Deep Learning with Reduced Overfitting*, ICML.
+    ‖E Ĝ − G‖² = Σ_{j not kept} ‖G_j‖², which no average over steps removes. One choice of columns serves all samples.
+    Sun et al. (2017), *meProp: Sparsified Back Propagation for Accelerated Deep Learning*, ICML.
 
     Examples
     --------
@@ -287,9 +288,8 @@ def sparsification(budget: float) -> Cotangents:
     Notes
     -----
     E‖Ĝ − G‖² = Σ_ij (1/p_ij − 1) g_ij². The paper sends sparse gradients of parameters between machines; here the
-    cotangent of a node is made sparse, by the same rule. On a CPU sparse products are slow: it is a way to send less
-    rather than to compute less. Wangni et al. (2018), *Gradient Sparsification for Communication-Efficient Distributed
-    Optimization*, NeurIPS.
+    cotangent of a node is made sparse, to send less rather than to compute less. Wangni et al. (2018), *Gradient
+    Sparsification for Communication-Efficient Distributed Optimization*, NeurIPS.
 
     Examples
     --------

@@ -14,7 +14,8 @@ from minigrad.counts import whole
 from minigrad.engine.estimator import LISTABLE_BITS, TooManyOutcomes
 from minigrad.estimators.budgeted import as_cotangent
 from minigrad.estimators.dual import checked_distortion
-from minigrad.estimators.grids import TILES, Grid, count_tiles, ends, steps
+from minigrad.estimators.grids import TILES, Grid, count_tiles, norms, reach, steps
+from minigrad.estimators.half_precision import half_distortion, in_half_precision
 from minigrad.estimators.named import Named, check_choice
 from minigrad.estimators.text import register
 from minigrad.streams import Domain, as_generator, key_of
@@ -31,6 +32,7 @@ __all__ = ["StochasticRounding"]
 AxisOfGrids = Literal["row", "column", "block", "tensor"]
 Dither = Literal["plain", "subtractive"]
 Allocation = Literal["equal", "optimal"]
+Ends = Literal["range", "largest", "norm"]
 HALF_BITS = 16
 
 
@@ -55,6 +57,9 @@ class StochasticRounding(Named):
     allocation : {"equal", "optimal"}, default "equal"
         With axis="row": ``bits`` for each row; or on average, shared by `minigrad.theory.optimal_bits`, which pays
         where rows differ by much in their range, as cotangents do, and is no use after a normalisation.
+    ends : {"range", "largest", "norm"}, default "range"
+        Where a grid ends: at the least and the largest value; or, with 2 bits at least, at ± the largest absolute value
+        or ± the norm of the tile, with a point at 0. These are the grids of TernGrad and QSGD; they are wider.
     distortion : float, optional
         In place of the bits: E‖Ĝ − G‖² over ‖G‖², ≥ 0. Each row gets the fewest bits whose step guarantees it,
         h ≤ √(4ω‖G‖²/n), or √(12ω‖G‖²/n) with subtractive dither; rows that would need more than 8 stay what they are.
@@ -72,8 +77,7 @@ class StochasticRounding(Named):
     E‖Ĝ − G‖² = Σ h² f (1 − f) ≤ Σ h²/4, f the fractional part of (x − low)/h; Σ h²/12 with subtractive dither
     (THEORY.md §9). The dither has words of 16 bits: means are exact to 2⁻¹⁷ of a step. A tile whose values are all the
     same is exact. An array with a NaN or an infinity, or with a range beyond the largest float, is handed on untouched.
-    Chen et al. (2021), *ActNN*, ICML; Alistarh et al. (2017), *QSGD*, NeurIPS; Wiedemann et al. (2020), *Dithered
-    backprop*; Chen et al. (2020), *A Statistical Framework for Low-bitwidth Training of Deep Neural Networks*, NeurIPS.
+    Chen et al. (2020), *A Statistical Framework for Low-bitwidth Training*, NeurIPS; (2021), *ActNN*, ICML.
 
     Examples
     --------
@@ -89,6 +93,7 @@ class StochasticRounding(Named):
     axis: AxisOfGrids = "row"
     dither: Dither = "plain"
     allocation: Allocation = "equal"
+    ends: Ends = "range"
     relative_distortion: float | None = field(default=None, init=False)
 
     def __init__(
@@ -97,6 +102,7 @@ class StochasticRounding(Named):
         axis: AxisOfGrids = "row",
         dither: Dither = "plain",
         allocation: Allocation = "equal",
+        ends: Ends = "range",
         *,
         distortion: float | None = None,
     ) -> None:
@@ -115,14 +121,18 @@ class StochasticRounding(Named):
                     f"{who}: bits={bits} must be 1 to {MOST_BITS}, or {HALF_BITS} for float16; codes fill bytes, "
                     "and beyond 8 bits what is saved in variance is below that of the minibatch by orders"
                 )
-        stated: dict[str, Any] = {"bits": bits, "axis": axis, "dither": dither, "allocation": allocation}
+        stated: dict[str, Any] = {"bits": bits, "axis": axis, "dither": dither, "allocation": allocation, "ends": ends}
         stated["relative_distortion"] = None if distortion is None else checked_distortion(who, distortion)
         for name, value in stated.items():
             object.__setattr__(self, name, value)
-        for name, known in (("axis", TILES), ("dither", get_args(Dither)), ("allocation", get_args(Allocation))):
-            check_choice(self, name, getattr(self, name), known)
+        check_choice(self, "axis", axis, TILES)
+        for name, known in (("dither", Dither), ("allocation", Allocation), ("ends", Ends)):
+            check_choice(self, name, stated[name], get_args(known))
         if allocation != "equal" and (axis != "row" or bits in (None, HALF_BITS)):
             raise ValueError(f"{who}: allocation={allocation!r} shares 1 to {MOST_BITS} bits among rows: axis='row'")
+
+        if ends != "range" and (allocation != "equal" or bits not in range(2, MOST_BITS + 1)):
+            raise ValueError(f"{who}: ends={ends!r} needs 2 to {MOST_BITS} bits, the same for all: one point is at 0")
 
     @property
     def adapts(self) -> bool:  # type: ignore[override]
@@ -144,7 +154,7 @@ class StochasticRounding(Named):
     def sample(self, g: Any, node: Node | None = None, rng: Seed = None) -> Cotangent:
         g = as_cotangent(g)
         if self.bits == HALF_BITS:
-            return _half(g)
+            return in_half_precision(g)
         whole = _whole(g)
         grids = self._grids(whole)
         if grids is None:
@@ -166,7 +176,7 @@ class StochasticRounding(Named):
         """Every Ĝ with its probability, of plain dither."""
         g = as_cotangent(g)
         if self.bits == HALF_BITS:
-            return iter([(1.0, _half(g))])
+            return iter([(1.0, in_half_precision(g))])
         whole = _whole(g)
         grids = self._grids(whole)
         if grids is None:
@@ -195,7 +205,7 @@ class StochasticRounding(Named):
         """E‖ĝ − g‖²: Σ h² f (1 − f), or Σ h²/12 with subtractive dither (THEORY.md §9)."""
         g = as_cotangent(g)
         if self.bits == HALF_BITS:
-            return float(np.square(_half(g).astype(np.float64).dense() - g).sum()) if _fits(g) else 0.0
+            return half_distortion(g)
         whole = _whole(g)
         grids = self._grids(whole)
         if grids is None:
@@ -238,16 +248,23 @@ class StochasticRounding(Named):
         if self.budget == 1 or not whole.size:
             return None
         tile = TILES[self.axis](*whole.shape)
-        low, span = ends(whole, tile)
+        low, span = reach(whole, tile)
         if not np.isfinite(span).all():
             return None
+        if self.ends != "range" and self.bits is not None:  # an odd number of points, with one at 0
+            top = np.maximum(-low, low + span) if self.ends == "largest" else norms(whole, tile)
+            half = top.dtype.type(2 ** (self.bits - 1) - 1)
+            step = steps(top, float(half))
+            with np.errstate(over="ignore"):
+                fits = np.isfinite(top + top).all()
+            return [Grid(slice(None), -half * step, step, self.bits, tile)] if fits else None
         bits = self._bits(whole, span)
         if isinstance(bits, int):
-            return [Grid(slice(None), low, steps(span, bits), bits, tile)] if bits else None
+            return [Grid(slice(None), low, steps(span, 2.0**bits - 1), bits, tile)] if bits else None
         found = []
         for some in np.unique(bits).tolist():
             rows = np.flatnonzero(bits == some)
-            step = steps(span[rows], some) if some else span[rows]
+            step = steps(span[rows], 2.0**some - 1) if some else span[rows]
             found.append(Grid(rows, low[rows], step, some, tile))
         return found
 
@@ -280,13 +297,3 @@ class StochasticRounding(Named):
 def _whole(g: Array) -> Array:
     """The array as a matrix, in a dtype in which it can be computed on."""
     return matrix(g if g.ndim else g.reshape(1)).astype(np.float32 if g.dtype == np.float16 else g.dtype, copy=False)
-
-
-def _fits(g: Array) -> bool:
-    return bool(g.size) and float(np.abs(g).max()) <= float(np.finfo(np.float16).max)
-
-
-def _half(g: Array) -> Any:
-    """The array in half precision; as it is where that has no such numbers, or a NaN is among them."""
-    with np.errstate(under="ignore"):
-        return Half(g.astype(np.float16), g.dtype) if _fits(g) else g

@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.structure.blockwise import BLOCK, Blockwise
+from minigrad.structure.blockwise import Blockwise
 from minigrad.structure.dither import round_up, thresholds, words
 from minigrad.structure.packing import pack, packed_width, unpack
 from minigrad.structure.products import matrix, matrix_shape
 from minigrad.typing import Array, Shape
 
 __all__ = ["Quantised", "Tile"]
+
+PIECE = 1 << 17
+"""Entries that are rounded at a time: all that is in between stays in a cache."""
 
 Tile = tuple[int, int]
 """Rows and columns of a tile."""
@@ -88,12 +91,12 @@ class Quantised(Blockwise):
         codes = np.empty((rows, packed_width(columns, bits)), np.uint8)
         made = cls(codes, step, low, bits, g.shape, tile, key if subtractive else None)
         most = whole.dtype.type(2**bits - 1)
-        each = max(1, BLOCK // max(1, columns))
+        each = max(1, PIECE // max(1, columns))
         for start in range(0, rows, each):
             stop = min(rows, start + each)
             y = whole[start:stop] - made.spread(low, start, stop)
             wide = made.spread(step, start, stop)
-            np.divide(y, np.where(wide == 0, 1, wide), out=y)
+            y /= np.where(wide == 0, y.dtype.type(1), wide)
             np.minimum(y, most, out=y)
             v = thresholds(words(key, start, stop - start, columns), y.dtype)
             codes[start:stop] = pack(round_up(y, v), bits)
