@@ -190,7 +190,7 @@ assert sum(work["linear"]) + sum(work["matmul"]) > 0.9 * exact_cost
 
 # %%
 # More than nine tenths of the work is in products: ``linear`` and ``matmul``, which are linear in each of their inputs.
-# The activation, the normalisation and the softmax are cheap, and curved.
+# The normalisation and the softmax are cheap, and curved; of the activation the slope may be sketched.
 #
 # The softmax: its cotangent yes, its residual no
 # -----------------------------------------------
