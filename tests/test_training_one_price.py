@@ -116,7 +116,16 @@ def test_a_fresh_network_is_exact_until_it_pays():
     fit(model, price, epochs=12)
     ratios = [line["ratio"] for line in price.log]
     assert price.log[0]["tau"] == 0 and ratios[0] == 1.0 and ratios[-1] < 0.8
-    assert [line["step"] for line in price.log] == [0, 12, 64, 128]
+    assert [line["step"] for line in price.log] == [0, 12, 50, 64, 128]
+
+
+def test_a_run_shorter_than_a_fifth_of_every_gains_too():
+    model, price = build(), OnePrice()
+    history = fit(model, price, epochs=9)
+    exact = fit(build(), None, epochs=9)
+    assert [line["step"] for line in price.log] == [0, 50] and price.tau > 0  # paid at 50, so 100 is not looked at
+    spent, whole = (h.last.forward_flops + h.last.backward_flops for h in (history, exact))
+    assert spent < 0.97 * whole
     exact, same = build(), build()
     fit(exact, None, steps_per_epoch=8)
     fit(same, OnePrice(every=64), steps_per_epoch=8)

@@ -29,6 +29,9 @@ __all__ = ["OnePrice"]
 PAIR = 4
 """Of so many steps the gradients of two, one after the other, are compared."""
 
+EARLY = (50, 100)
+"""Gains are measured before these steps, too, while nothing pays; a measurement takes about as much as five steps."""
+
 DRIFT = 0.05
 """Estimators are set anew when τ has moved by this part: the minimum of J is flat."""
 
@@ -44,7 +47,8 @@ class OnePrice:
 
     Row i of an edge is kept with probability min(1, √(A‖G_i‖²/c)/τ), or √(‖G_i‖²‖X_i‖²/c)/τ on the edge to a weight,
     with c what a row costs and A the error gain of the edge (`minigrad.inspect.error_gains`). Gains are measured before
-    the first step, after a fifth of ``every``, and every so many steps. The price follows the run: τ² is the noise of a
+    the first step, after a fifth of ``every``, and every so many steps; while nothing pays, also after 50 and 100 steps,
+    so that short runs gain, too. The price follows the run: τ² is the noise of a
     step, from ½‖g_t − g_{t−1}‖² of successive gradients, over its cost, both as running averages of earlier steps.
     Layers on which a sketch would cost more than it spares are exact, and where none pays, as in many networks that
     were just initialised, all are. Scoring, measurements and comparisons are counted in the flops of the run.
@@ -136,12 +140,18 @@ class OnePrice:
 
     def __call__(self, loop: Loop) -> None:
         """Measure gains if it is time to, and set the price of the next step."""
-        if loop.step % self.every == 0 or loop.step == self.every // 5:
+        if self._due(loop.step):
             self._measure(loop)
         elif self.fixed is None and self._priced.edges:
             tau = self._found()
             if tau > 0 and abs(math.log(tau / self.tau)) > DRIFT:
                 self._set(loop, tau)
+
+    def _due(self, step: int) -> bool:
+        """Whether gains are measured before this step: often early on, while nothing pays as in a fresh network."""
+        if step % self.every == 0 or step == self.every // 5:
+            return True
+        return self.tau == 0 and step in EARLY
 
     def after(self, loop: Loop, step: Step) -> None:
         """Take in what a step cost, and compare its gradient with that of the step before."""
