@@ -195,7 +195,7 @@ class Primitive:
         return rules[0](g, saved, edge) if self.variadic else rules[edge](g, saved)
 
     def takes(self, structure: type[Structured]) -> bool:
-        """True if cotangents of this structure are not made dense first."""
+        """True if cotangents of this structure spare operations: they are not made dense first."""
         return structure in self.rules or (self.kind == "bilinear" and structure.multiplies)
 
     def written_out(self) -> Primitive:

@@ -47,9 +47,9 @@ class OnePrice:
 
     Row i of an edge is kept with probability min(1, √(A‖G_i‖²/c)/τ), or √(‖G_i‖²‖X_i‖²/c)/τ on the edge to a weight,
     with c what a row costs and A the error gain of the edge (`minigrad.inspect.error_gains`). Gains are measured before
-    the first step, after a fifth of ``every``, and every so many steps; while nothing pays, also after 50 and 100 steps,
-    so that short runs gain, too. The price follows the run: τ² is the noise of a
-    step, from ½‖g_t − g_{t−1}‖² of successive gradients, over its cost, both as running averages of earlier steps.
+    the first step, after a fifth of ``every``, and every so many steps; while nothing pays, also after 50 and 100, so
+    that short runs gain, too. The price follows the run: τ² is the noise of a step, from ½‖g_t − g_{t−1}‖² of
+    successive gradients, over its cost, both as running averages of earlier steps.
     Layers on which a sketch would cost more than it spares are exact, and where none pays, as in many networks that
     were just initialised, all are. Scoring, measurements and comparisons are counted in the flops of the run.
 
@@ -148,7 +148,7 @@ class OnePrice:
                 self._set(loop, tau)
 
     def _due(self, step: int) -> bool:
-        """Whether gains are measured before this step: often early on, while nothing pays as in a fresh network."""
+        """True if gains are measured before this step: often early on, while nothing pays as in a fresh network."""
         if step % self.every == 0 or step == self.every // 5:
             return True
         return self.tau == 0 and step in EARLY
