@@ -278,10 +278,10 @@ def test_integers_are_sketched_as_floats():
     assert stored.values[0, 0] == pytest.approx(7.5) and stored.dtype == tape.nodes[0].dtype == y.dtype
 
 
-@pytest.mark.parametrize("name", ["softmax", "exp", "relu", "layer_norm", "add", "cross_entropy"])
+@pytest.mark.parametrize("name", ["log_softmax", "exp", "relu", "add", "cross_entropy"])
 def test_other_operations_have_no_save(name):
     x = mg.Tensor(np.ones((2, 3)), requires_grad=True)
-    arguments = {"add": (x, x), "cross_entropy": (x, np.array([0, 1])), "layer_norm": (x, np.ones(3), np.ones(3))}
+    arguments = {"add": (x, x), "cross_entropy": (x, np.array([0, 1]))}
     with pytest.raises(TypeError, match=f"{name}.*save"):
         getattr(ops, name)(*arguments.get(name, (x,)), save=ROW)
 

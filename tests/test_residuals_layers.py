@@ -119,7 +119,7 @@ def test_set_save():
     assert nn.set_save(model, ROW) == ["0", "3"]
     assert nn.set_save(model, None, where=nn.Conv2d) == ["0"] and model[0].save is None and model[3].save == ROW
     assert nn.set_save(model, LowRankSketch(0.5), where=lambda path, module: path == "3") == ["3"]
-    with pytest.raises(TypeError, match="set_save: ReLU has no save to set.*linear in what they save"):
+    with pytest.raises(TypeError, match="set_save: ReLU has no save to set.*linear or quadratic in what they save"):
         nn.set_save(model, ROW, where=nn.ReLU)
     with pytest.raises(ValueError, match="set_save: no layer of this Sequential was chosen"):
         nn.set_save(model, ROW, where=lambda path, module: False)

@@ -1,4 +1,4 @@
-"""Sketches of slopes and factors: linear in the draw, enumerated; what is quadratic is refused."""
+"""Sketches of slopes and factors, linear in the draw: all outcomes enumerated; one draw of one array."""
 
 from __future__ import annotations
 
@@ -99,28 +99,6 @@ def test_a_primitive_of_ones_own_has_a_slope():
     np.testing.assert_allclose(mean_gradient(record, x, StochasticRounding(2), 6), 3 * x.data**2, atol=1e-12)
     with pytest.raises(TypeError, match="slope=True is for element-wise operations of one input"):
         mg.primitive(slope=True, x=lambda g, saved: g)(lambda x: (x, {}))
-
-
-def test_why_one_draw_is_not_enough_for_a_normalisation():
-    """LayerNorm with one draw of X̂ in both of its places is biased by far; with two draws it is not."""
-    x, g = normal(0, 1, 4), normal(1, 1, 4)
-    outcomes = [(p, np.asarray(out)) for p, out in StochasticRounding(1).outcomes(x)]
-
-    def rule(first, second):
-        return first * (g * second).mean()
-
-    one = sum(p * rule(out, out) for p, out in outcomes)
-    two = sum(p * q * rule(a, b) for p, a in outcomes for q, b in outcomes)
-    assert np.abs(one - rule(x, x)).max() > 0.1 * np.abs(one).max()
-    assert np.abs(two - rule(x, x)).max() < 1e-14
-
-
-@pytest.mark.parametrize("layer", [nn.LayerNorm, nn.RMSNorm, nn.BatchNorm])
-def test_what_is_quadratic_is_refused_with_the_reason(layer):
-    model = nn.Sequential(nn.Linear(4, 4, rng=0), layer(4))
-    with pytest.raises(TypeError, match="quadratic in what it saves, and E x̂² is not x²"):
-        nn.set_save(model, StochasticRounding(4), where=layer)
-    assert not hasattr(layer(4), "save")
 
 
 # One draw for layers that save one array
@@ -263,10 +241,10 @@ def test_a_vision_transformer_in_four_bits():
     before = exact.gradients(loss, model.parameters())
     tape, loss, few = tape_of(FOUR)
     after = tape.gradients(loss, model.parameters())
-    assert {node.name for node in tape.nodes if node.save} >= {"linear", "matmul", "gelu"}
-    assert few < 0.5 * whole
-    for a, b in zip(before, after, strict=True):
-        assert np.abs(a - b).max() < 0.2 * np.abs(a).max() + 1e-4
+    assert {node.name for node in tape.nodes if node.save} >= {"linear", "matmul", "gelu", "softmax", "layer_norm"}
+    assert few < 0.35 * whole
+    off = sum(float(np.square(a - b).sum()) for a, b in zip(before, after, strict=True))
+    assert 0 < off < 0.01 * sum(float(np.square(a).sum()) for a in before)
     assert "save=StochasticRounding(4)" in repr(model)
 
 

@@ -34,6 +34,7 @@ def define(
     as_is: bool = False,
     residuals: Sequence[str] = (),
     slope: bool = False,
+    quadratic: Sequence[str] = (),
     **rules: Rule,
 ) -> Callable[[Callable[..., Any]], Primitive]:
     """Make a primitive of a forward function on arrays; the arguments are those of `primitive`.
@@ -53,7 +54,7 @@ def define(
     def decorate(forward: Callable[..., Any]) -> Primitive:
         return Primitive(
             forward, rules, kind=kind, tangents=tangents, derived=derived, broadcasts=broadcasts, as_is=as_is,
-            residuals=residuals, slope=slope,
+            residuals=residuals, slope=slope, quadratic=quadratic,
         )  # fmt: skip
 
     return decorate
@@ -102,6 +103,7 @@ def primitive(
     as_is: bool = False,
     residuals: Sequence[str] = (),
     slope: bool = False,
+    quadratic: Sequence[str] = (),
     **rules: Rule,
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Make an operation on tensors of a forward function on arrays and one VJP rule for each input.
@@ -139,6 +141,9 @@ def primitive(
         Saved inputs in which the VJP rules are linear, so that ``save=`` may replace them by an unbiased sketch: each
         saved in full under its own name, no two of them in one rule. Rules that are not bilinear get the sketch made
         dense.
+    quadratic : sequence of str
+        Names of saved values that a rule multiplies by themselves, as that of a normalisation does. ``save=`` draws two
+        sketches of each; the rule takes the second factor from ``again(saved, name)`` of `minigrad.engine.twice`.
     slope : bool, default False
         For an element-wise operation of one input, in place of ``residuals``: ``save=`` may replace all that was saved
         by a sketch of the slope, in which the VJP g·slope is linear however curved the function is.
@@ -182,7 +187,7 @@ def primitive(
         else:
             made = Primitive(
                 forward, rules, kind=kind, tangents=tangents, derived=derived, broadcasts=broadcasts, as_is=as_is,
-                residuals=residuals, slope=slope,
+                residuals=residuals, slope=slope, quadratic=quadratic,
             )  # fmt: skip
 
         @functools.wraps(forward)
@@ -194,7 +199,7 @@ def primitive(
 
         signature = inspect.signature(forward)
         shown = [p for name, p in signature.parameters.items() if name != "needs"]
-        for name in ("vjp", "save") if residuals or slope else ("vjp",):
+        for name in ("vjp", "save") if residuals or slope or quadratic else ("vjp",):
             shown.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None))
         apply.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
         apply.primitive = made  # type: ignore[attr-defined]

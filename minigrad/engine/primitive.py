@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from minigrad.engine.rowwise import rowwise_rule, slicewise_rule
+from minigrad.engine.twice import twin
 from minigrad.structure import Cotangent, Kept, Rows, Slices, Structured, dense
 from minigrad.typing import Array, Shape
 
@@ -79,6 +80,8 @@ class Primitive:
         saved. See THEORY.md §2.
     residuals : tuple of str
         Saved inputs that may be sketched, as ``save=`` takes them; see `minigrad.engine.residuals`.
+    quadratic : tuple of str
+        Those of the residuals of which two sketches are drawn; see `minigrad.engine.twice`.
     slope : bool
         Whether what may be sketched is the slope of an element-wise operation, in place of all that it saved.
     sketched : Primitive
@@ -106,6 +109,7 @@ class Primitive:
         as_is: bool = False,
         residuals: Sequence[str] = (),
         slope: bool = False,
+        quadratic: Sequence[str] = (),
     ):
         self.forward, self.kind = forward, kind
         self.tangents, self.derived = dict(tangents or {}), dict(derived or {})
@@ -138,11 +142,12 @@ class Primitive:
         self.counts_rows = kind == "bilinear"
         self.operands: Callable[..., Array | None] | None = None
         self.into: dict[int, Callable[[Array, Saved, Array], None]] = {}
-        self.residuals = ("slope",) if slope else tuple(residuals)
+        self.quadratic = tuple(quadratic)
+        self.residuals = ("slope",) if slope else (*residuals, *quadratic)
         self.slope = slope
-        if residuals and self.variadic:
+        if self.residuals and self.variadic:
             raise TypeError(f"{self.name}: residuals are known by the names of inputs, and *arrays have none")
-        if slope and (kind != "elementwise" or len(self.inputs) != 1 or residuals):
+        if slope and (kind != "elementwise" or len(self.inputs) != 1 or residuals or quadratic):
             raise TypeError(f"{self.name}: slope=True is for element-wise operations of one input, without residuals=")
         self.sketched = self
         self.transposes: dict[tuple[int, int], Primitive] = {}
@@ -202,12 +207,13 @@ class Primitive:
         """The same primitive with rules that first make sketched residuals dense; nodes without pay nothing for it."""
 
         def with_dense(rule: Rule) -> Rule:
-            def written(g: Cotangent, saved: Saved) -> Cotangent:
-                sketches = [name for name in self.residuals if isinstance(saved.get(name), Structured)]
-                return rule(g, {**saved, **{name: saved[name].dense() for name in sketches}})
+            def of_arrays(g: Cotangent, saved: Saved) -> Cotangent:
+                written = {name: saved[name].dense() for name in names if isinstance(saved.get(name), Structured)}
+                return rule(g, {**saved, **written})
 
-            return written
+            return of_arrays
 
+        names = [*self.residuals, *map(twin, self.quadratic)]
         made = copy(self)
         made.transposes = {}
         made.rules = {structure: tuple([with_dense(rule) for rule in rules]) for structure, rules in made.rules.items()}

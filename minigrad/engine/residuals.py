@@ -10,6 +10,8 @@ reads it ends at a leaf: each is linear in the draw by itself. Where a weight wa
 what may have saved the same array, and meets there a draw of its own: the mean of a product needs two draws.
 
 An element-wise function of one input has the VJP g·slope, which is linear in its slope, however curved the function.
+Where a VJP is quadratic in what was saved, as that of a normalisation is, two sketches are drawn; see
+`minigrad.engine.twice`.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from minigrad.engine.node import Node
 from minigrad.engine.primitive import Primitive
 from minigrad.engine.results import read_only
 from minigrad.engine.tensor import Tensor
+from minigrad.engine.twice import twin
 from minigrad.streams import Domain, generator, give_back, lend
 from minigrad.structure import Cotangent
 from minigrad.typing import Array
@@ -50,9 +53,9 @@ def check_save(primitive: Primitive, save: Any) -> dict[str, Estimator]:
         raise TypeError(
             f"{primitive.name}: there is no save= here. What a node saves may be replaced by an unbiased sketch x̂ only "
             "where its VJP is linear in it, as ∂W = GᵀX is in X: for linear, matmul, conv2d, products, and the slopes "
-            "of gelu, silu, tanh and their like. A normalisation or a softmax is quadratic in what it saved, and "
-            "E x̂² is not x²; elsewhere the VJP is another curved function of it, or there is nothing large to save. "
-            "Sketch the cotangent instead, with vjp="
+            "of gelu, silu, tanh and their like; or quadratic, with two sketches, for normalisations and softmax. "
+            "Elsewhere the VJP is another curved function of it, or there is nothing large to save. Sketch the "
+            "cotangent instead, with vjp="
         )
     chosen = dict(save) if isinstance(save, Mapping) else dict.fromkeys(primitive.residuals, save)
     for name, estimator in chosen.items():
@@ -80,9 +83,13 @@ def sketch_residuals(node: Node, save: Mapping[str, Estimator], tape: Recorder) 
         why = estimator.unfit(saved.shape)
         if why:
             raise ValueError(f"{node.label}: save={{{name!r}: {estimator!r}}}: {why}")
-        drawn = shared_draw(node, name, saved, estimator, tape)
-        if drawn is not None:
-            node.saved = {name: drawn} if node.primitive.slope else {**node.saved, name: drawn}
+        if name in node.primitive.quadratic:
+            drawn = two_draws(node, name, saved, estimator, tape)
+        else:
+            one = shared_draw(node, name, saved, estimator, tape)
+            drawn = {} if one is None else {name: one}
+        if drawn:
+            node.saved = drawn if node.primitive.slope else {**node.saved, **drawn}
             node.save = {**node.save, name: estimator}
     if node.save:
         node.primitive = node.primitive.sketched
@@ -111,6 +118,14 @@ def shared_draw(node: Node, name: str, saved: Array, estimator: Estimator, tape:
     return found
 
 
+def two_draws(node: Node, name: str, saved: Array, estimator: Estimator, tape: Recorder) -> dict[str, Cotangent]:
+    """Two sketches of an array, independent of each other, by their names; empty where both are the array itself."""
+    first, second = (new_draw(node, name, saved, estimator, tape, second=k) for k in (False, True))
+    if first is None and second is None:
+        return {}
+    return {name: saved if first is None else first, twin(name): saved if second is None else second}
+
+
 def ends_at_leaves(node: Node, name: str) -> bool:
     """True if every gradient that reads this residual ends at a leaf, on the one tape that is recording."""
     if node.primitive.kind != "bilinear" or len(CONTEXT.tapes) > 1:
@@ -119,11 +134,14 @@ def ends_at_leaves(node: Node, name: str) -> bool:
     return all(k == own or parent is None or isinstance(parent, Tensor) for k, parent in enumerate(node.parents))
 
 
-def new_draw(node: Node, name: str, saved: Array, estimator: Estimator, tape: Recorder) -> Cotangent | None:
+def new_draw(
+    node: Node, name: str, saved: Array, estimator: Estimator, tape: Recorder, second: bool = False
+) -> Cotangent | None:
     """A sketch of an array; None where the estimator hands it on as it is."""
     exact = saved.astype(SINGLE) if saved.dtype == HALF else saved
     maker = lend if estimator._trusted else generator  # as in `minigrad.engine.sweep`
-    rng = maker(Domain.RESIDUAL, tape.key, node.index, node.primitive.residuals.index(name))
+    names = node.primitive.residuals
+    rng = maker(Domain.RESIDUAL, tape.key, node.index, names.index(name) + (len(names) if second else 0))
     view = read_only(exact)
     # Without the node: scores are those of the array itself, which is no cotangent of the node.
     drawn = estimator.sample(view, None, rng)

@@ -165,7 +165,7 @@ class Methods(Generic[TensorT]):
         def sin(self, *, vjp: VJP = None) -> TensorT:
             """The sine."""
 
-        def softmax(self, axis: Axis = -1, *, vjp: VJP = None) -> TensorT:
+        def softmax(self, axis: Axis = -1, *, vjp: VJP = None, save: Save = None) -> TensorT:
             """exp(x) / Σ exp(x) over axes, without overflow."""
 
         def softplus(self, *, vjp: VJP = None, save: Save = None) -> TensorT:

@@ -48,7 +48,8 @@ class MultiHeadSelfAttention(Sketchable, Saving):
         Heads (``axis="head"``) and query tokens (``"token"``) are drawn once, at A V: what was left out there is zero
         in the softmax and in Q Kᵀ as well, and all of the core works on what was kept.
     save : Estimator, mapping or None
-        For Q and Kᵀ, which the first product saves as a and b, and for V, which the second saves as b.
+        For Q and Kᵀ, which the first product saves as a and b, for V, which the second saves as b, and for A, which the
+        second product and the softmax save: one sketch for that, two for this. A mapping of a and b leaves A alone.
     rng : Generator, int or None
         Draws the weights: `lecun_uniform`, which for square ones is the initialisation of Glorot and Bengio.
     dtype : dtype, default float32
@@ -114,15 +115,18 @@ class MultiHeadSelfAttention(Sketchable, Saving):
         q = ops.multiply(by_head(self.query(x)), 1 / math.sqrt(d))
         k, v = by_head(self.key(x)), by_head(self.value(x))
         vjp = None if self._once() else self._vjp
-        weights = ops.softmax(ops.matmul(q, ops.swapaxes(k, -1, -2), vjp=vjp, save=self._save))
+        every = None if isinstance(self._save, Mapping) else self._save
+        weights = ops.softmax(ops.matmul(q, ops.swapaxes(k, -1, -2), vjp=vjp, save=self._save), save=every)
         mixed = ops.matmul(weights, v, vjp=self._vjp, save=self._of_values())
         joined = ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (n, t, self.width))
         return self.out(joined)
 
     def _of_values(self) -> Save:
-        """For A V: a sketch of V alone. The softmax saves A, whatever is done here."""
+        """For A V: of a mapping that for V, since its a is Q."""
         save = self._save
-        values = save.get("b") if isinstance(save, Mapping) else save
+        if not isinstance(save, Mapping):
+            return save
+        values = save.get("b")
         return None if values is None else {"b": values}
 
     def _once(self) -> bool:

@@ -10,10 +10,12 @@ from numpy.typing import DTypeLike
 
 from minigrad import ops
 from minigrad.counts import whole
+from minigrad.engine.estimator import Save
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.nn.initial import zeros
 from minigrad.nn.layer_arguments import as_tensor, place
-from minigrad.nn.module import Module, Window
+from minigrad.nn.module import Window
+from minigrad.nn.sketch import Saving
 from minigrad.typing import Array
 
 __all__ = ["BatchNorm", "GroupNorm", "LayerNorm", "RMSNorm"]
@@ -24,7 +26,16 @@ def ones(features: int, dtype: DTypeLike) -> Tensor:
     return Tensor(np.ones(features, dtype), requires_grad=True)
 
 
-class LayerNorm(Module):
+class _Norm(Saving):
+    """A normalisation; ``save`` sketches the normalised values."""
+
+    eps: float
+
+    def _shown(self) -> str:
+        return ("" if self.eps == 1e-5 else f", eps={self.eps:g}") + self.repr_save()
+
+
+class LayerNorm(_Norm):
     """Normalise each row over its features, then scale and shift: `minigrad.ops.layer_norm`.
 
     Parameters
@@ -33,6 +44,8 @@ class LayerNorm(Module):
         The length n of the last axis.
     eps : float, default 1e-5
         Added to the variance.
+    save : Estimator, mapping or None
+        How the normalised values are sketched, twice; see `minigrad.nn.set_save`.
     dtype : dtype, default float32
 
     Attributes
@@ -46,22 +59,24 @@ class LayerNorm(Module):
     [[-1.0, 1.0]]
     """
 
+    operation = ops.layer_norm
     per_pixel = True
 
-    def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
+    def __init__(self, features: int, eps: float = 1e-5, *, save: Save = None, dtype: DTypeLike = np.float32):
         self.features = whole("LayerNorm: features", features)
         self.eps = float(eps)
+        self.save = save
         self.gain = ones(self.features, dtype)
         self.bias = zeros((self.features,), dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
-        return ops.layer_norm(x, self.gain, self.bias, self.eps)
+        return ops.layer_norm(x, self.gain, self.bias, self.eps, save=self._save)
 
     def repr_arguments(self) -> str:
-        return str(self.features) if self.eps == 1e-5 else f"{self.features}, eps={self.eps:g}"
+        return f"{self.features}{self._shown()}"
 
 
-class RMSNorm(Module):
+class RMSNorm(_Norm):
     """Divide each row by its root mean square, then scale: `minigrad.ops.rms_norm`.
 
     Zhang, Sennrich (2019), *Root Mean Square Layer Normalization*, NeurIPS.
@@ -72,6 +87,8 @@ class RMSNorm(Module):
         The length n of the last axis.
     eps : float, default 1e-5
         Added to the mean square.
+    save : Estimator, mapping or None
+        How the normalised values are sketched, twice; see `minigrad.nn.set_save`.
     dtype : dtype, default float32
 
     Attributes
@@ -90,21 +107,23 @@ class RMSNorm(Module):
     [[0.2, 1.4]]
     """
 
+    operation = ops.rms_norm
     per_pixel = True
 
-    def __init__(self, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
+    def __init__(self, features: int, eps: float = 1e-5, *, save: Save = None, dtype: DTypeLike = np.float32):
         self.features = whole("RMSNorm: features", features)
         self.eps = float(eps)
+        self.save = save
         self.gain = ones(self.features, dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
-        return ops.rms_norm(x, self.gain, self.eps)
+        return ops.rms_norm(x, self.gain, self.eps, save=self._save)
 
     def repr_arguments(self) -> str:
-        return str(self.features) if self.eps == 1e-5 else f"{self.features}, eps={self.eps:g}"
+        return f"{self.features}{self._shown()}"
 
 
-class BatchNorm(Module):
+class BatchNorm(_Norm):
     """Normalise each feature (channel) over the batch, then scale and shift: `minigrad.ops.batch_norm`.
 
     In training the statistics are those of the batch, over samples and pixels, and running averages of them are kept:
@@ -124,6 +143,8 @@ class BatchNorm(Module):
         In (0, 1]: the weight of the newest batch.
     eps : float, default 1e-5
         Added to the variance.
+    save : Estimator, mapping or None
+        How the normalised values are sketched, twice; see `minigrad.nn.set_save`.
     dtype : dtype, default float32
 
     Attributes
@@ -149,17 +170,25 @@ class BatchNorm(Module):
     0.0
     """
 
+    operation = ops.batch_norm
     per_pixel = True
     running_mean: Array
     running_var: Array
 
     def __init__(
-        self, features: int, momentum: float = 0.1, eps: float = 1e-5, *, dtype: DTypeLike = np.float32
-    ):  # fmt: skip
+        self,
+        features: int,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+        *,
+        save: Save = None,
+        dtype: DTypeLike = np.float32,
+    ):
         self.features = whole("BatchNorm: features", features)
         if not 0 < momentum <= 1:
             raise ValueError(f"BatchNorm: momentum={momentum} must lie in (0, 1]; it is the weight of the newest batch")
         self.momentum, self.eps = float(momentum), float(eps)
+        self.save = save
         self.gain = ones(self.features, dtype)
         self.bias = zeros((self.features,), dtype)
         self.buffer("running_mean", np.zeros(self.features, dtype))
@@ -167,7 +196,9 @@ class BatchNorm(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         if not self.training:
-            return ops.batch_norm(x, self.gain, self.bias, self.running_mean, self.running_var, self.eps)
+            return ops.batch_norm(
+                x, self.gain, self.bias, self.running_mean, self.running_var, self.eps, save=self._save
+            )
         x = as_tensor(x)
         rows = math.prod(x.shape[:-1])
         if rows == 1:
@@ -180,7 +211,7 @@ class BatchNorm(Module):
             self._average("running_mean", mean)
             self._average("running_var", variance * (rows / (rows - 1)))
 
-        return ops.batch_norm(x, self.gain, self.bias, eps=self.eps, observe=observe)
+        return ops.batch_norm(x, self.gain, self.bias, eps=self.eps, observe=observe, save=self._save)
 
     def _average(self, name: str, newest: Array) -> None:
         running = getattr(self, name)
@@ -188,11 +219,10 @@ class BatchNorm(Module):
 
     def repr_arguments(self) -> str:
         momentum = "" if self.momentum == 0.1 else f", momentum={self.momentum:g}"
-        eps = "" if self.eps == 1e-5 else f", eps={self.eps:g}"
-        return f"{self.features}{momentum}{eps}"
+        return f"{self.features}{momentum}{self._shown()}"
 
 
-class GroupNorm(Module):
+class GroupNorm(_Norm):
     """Normalise groups of channels of each sample, over its pixels, then scale and shift: `minigrad.ops.group_norm`.
 
     No sample sees another, in training as in use, and there are no running statistics: it suits small batches, and
@@ -210,6 +240,8 @@ class GroupNorm(Module):
         The length n of the last axis.
     eps : float, default 1e-5
         Added to the variance.
+    save : Estimator, mapping or None
+        How the normalised values are sketched, twice; see `minigrad.nn.set_save`.
     dtype : dtype, default float32
 
     Attributes
@@ -228,19 +260,24 @@ class GroupNorm(Module):
     [[-1.0, 1.0, -1.0, 1.0]]
     """
 
-    def __init__(self, groups: int, features: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32):
+    operation = ops.group_norm
+
+    def __init__(
+        self, groups: int, features: int, eps: float = 1e-5, *, save: Save = None, dtype: DTypeLike = np.float32
+    ):
         self.groups, self.features = whole("GroupNorm: groups", groups), whole("GroupNorm: features", features)
         if self.features % self.groups:
             raise ValueError(f"GroupNorm: groups={groups} must divide features={features}, so that all are as large")
         self.eps = float(eps)
+        self.save = save
         self.gain = ones(self.features, dtype)
         self.bias = zeros((self.features,), dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
-        return ops.group_norm(x, self.gain, self.bias, self.groups, self.eps)
+        return ops.group_norm(x, self.gain, self.bias, self.groups, self.eps, save=self._save)
 
     def windows(self) -> Iterable[Window]:
         return ()  # apart from the statistics
 
     def repr_arguments(self) -> str:
-        return f"{self.groups}, {self.features}" + ("" if self.eps == 1e-5 else f", eps={self.eps:g}")
+        return f"{self.groups}, {self.features}{self._shown()}"

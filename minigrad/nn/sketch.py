@@ -71,7 +71,7 @@ class Sketchable(Module):
 class Saving(Module):
     """A layer with the attribute ``save``, which its forward pass hands to its operation: what is kept on the tape.
 
-    Of layers with weights that is their input, of activations their slope.
+    Of layers with weights that is their input, of activations their slope, of normalisations the normalised values.
 
     Attributes
     ----------
@@ -156,9 +156,9 @@ def set_save(model: Module, save: Save, where: Where = None) -> list[str]:
 
     The output of the layer stays as it was; the gradients that read what it saved become random, with the same mean
     (THEORY.md §1), and the tape smaller: that of the weight, which reads the input; that of the input of an activation,
-    which reads its slope; those of queries, keys and values. What something else saves too, such as the output of a
-    softmax, stays in memory all the same; a ReLU keeps bits. Masks are for layers with weights: where entries are
-    left out of a slope, the gradient of all below is as noisy. Rounding is for all, ``where=nn.Saving``.
+    which reads its slope; those of queries, keys and values; normalised values and the weights of attention, of which
+    two sketches are kept. A ReLU keeps bits. Masks are for layers with weights: where entries are left out of a slope,
+    the gradient of all below is as noisy. Rounding is for all, ``where=nn.Saving``.
 
     Parameters
     ----------
@@ -168,7 +168,8 @@ def set_save(model: Module, save: Save, where: Where = None) -> list[str]:
         independently of the others, but for those that save one array for weights that are leaves.
     where : type, tuple of types, or callable, optional
         As for `set_vjp`; only layers that have a ``save`` are asked. Default: those with a weight, whose sketch makes
-        the gradient of that weight random and no other. ``where=nn.Saving`` means activations and attention, too.
+        the gradient of that weight random and no other. ``where=nn.Saving`` means activations, normalisations and
+        attention, too.
 
     Returns
     -------
@@ -236,9 +237,8 @@ def chosen_layers(model: Module, what: str, where: Where = None) -> dict[str, An
 NOTHING_TO_SET = {
     "vjp": "only layers whose operation can be sketched have one, such as nn.Linear. Set `tape.nodes[k].vjp` to sketch "
     "any other operation",
-    "save": "only layers have one whose VJP is linear in what they save, such as nn.Linear, nn.Conv2d and nn.GELU; "
-    "that of a normalisation (nn.LayerNorm) or a softmax is quadratic in what it saves, and E x̂² is not x²: a sketch "
-    "of it would be biased",
+    "save": "only layers have one whose VJP is linear or quadratic in what they save, such as nn.Linear, nn.Conv2d, "
+    "nn.GELU and nn.LayerNorm; nn.ReLU keeps a bit an entry as it is",
 }
 
 

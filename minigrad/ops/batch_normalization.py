@@ -14,11 +14,20 @@ from numpy.typing import ArrayLike
 
 from minigrad.arrays import plain
 from minigrad.engine.define import define, operation
-from minigrad.engine.estimator import VJP
+from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.gain_and_bias import are_arrays, check_features, count_flops, pull_bias, pull_gain, scale_and_shift
+from minigrad.engine.twice import again
+from minigrad.ops.gain_and_bias import (
+    are_arrays,
+    check_features,
+    count_flops,
+    pull_bias,
+    pull_gain,
+    pull_gain_of_rows,
+    scale_and_shift,
+)
 from minigrad.structure import Cotangent, Rows, column_sums, matrix
 from minigrad.typing import Array
 
@@ -33,7 +42,7 @@ def _batch_x(g: Array, saved: Saved) -> Array:
     along = np.einsum("ij,ij->j", rows, normal) / rows.dtype.type(-len(rows))
     if not are_arrays(g, saved):
         return ((normal * along + rows - rows.mean(axis=0)) * factor).reshape(g.shape)
-    out = normal * along
+    out = matrix(again(saved, "normal")) * along
     out += rows
     out -= column_sums(rows) / rows.dtype.type(len(rows))
     out *= factor
@@ -48,7 +57,8 @@ def _batch_x_rows(g: Rows, saved: Saved) -> Cotangent:
     kept = g.unfolded
     normal = matrix(saved["normal"])
     share = factor / normal.dtype.type(-len(normal))
-    out = normal * (np.einsum("ij,ij->j", kept.values, np.take(normal, kept.indices, axis=0)) * share)
+    along = np.einsum("ij,ij->j", kept.values, np.take(normal, kept.indices, axis=0))
+    out = matrix(again(saved, "normal")) * (along * share)
     out += column_sums(kept.values) * share
     out[kept.indices] = kept.values * factor + np.take(out, kept.indices, axis=0)
     return out.reshape(g.shape)
@@ -78,6 +88,7 @@ def _batch_normal(saved: Saved) -> Any:
 @define(
     tangents={"x": _batch_x_tangent, "gain": lambda t, saved: t * saved["normal"], "bias": lambda t, saved: t},
     derived={"normal": _batch_normal, "inverse": _batch_inverse},
+    quadratic=["normal"],
     x=_batch_x,
     gain=pull_gain,
     bias=pull_bias,
@@ -134,11 +145,14 @@ def batch_norm(
     observe: Callable[[Array, Array], None] | None = None,
     *,
     vjp: VJP = None,
+    save: Save = None,
 ) -> Tensor:
     """Each column normalised, times ``gain`` plus ``bias``; columns run over all axes but the last.
 
     Without ``mean`` and ``var``, as in training, the statistics are those of the batch, and the gradient flows through
     them. With both, as in use, they are constants. Ioffe, Szegedy (2015), *Batch Normalization*, ICML.
+
+    ``save=`` takes an estimator for X̂, the normalised values. Two sketches of them are drawn, since ∂X has X̂ twice.
 
     Parameters
     ----------
@@ -172,13 +186,15 @@ def batch_norm(
     >>> ops.batch_norm(x, np.ones(2), np.zeros(2), mean=[0.0, 4.0], var=[1.0, 1.0], eps=0.0).data.tolist()
     [[1.0, 1.0], [3.0, 1.0]]
     """
-    return record(_batch_norm, (x, gain, bias), {"mean": mean, "var": var, "eps": eps, "observe": observe}, vjp=vjp)
+    return record(
+        _batch_norm, (x, gain, bias), {"mean": mean, "var": var, "eps": eps, "observe": observe}, vjp=vjp, save=save
+    )
 
 
 _batch_norm.structured(
     Rows,
     x=_batch_x_rows,
-    gain=lambda g, saved: pull_gain(g.values, {"normal": g.take(saved["normal"])}),
+    gain=pull_gain_of_rows,
     bias=lambda g, saved: column_sums(matrix(g.values)),
 )
 

@@ -10,15 +10,28 @@ import numpy as np
 
 from minigrad.engine.node import Node
 from minigrad.engine.primitive import Primitive, Saved, rows_kept
-from minigrad.structure import Kept, column_sums, matrix
+from minigrad.structure import Kept, Rows, column_sums, matrix
 from minigrad.typing import Array
 
-__all__ = ["are_arrays", "check_features", "count_flops", "pull_bias", "pull_gain", "scale_and_shift"]
+__all__ = [
+    "are_arrays",
+    "check_features",
+    "count_flops",
+    "pull_bias",
+    "pull_gain",
+    "pull_gain_of_rows",
+    "scale_and_shift",
+]
 
 
 def pull_gain(g: Array, saved: Saved) -> Array:
     """The cotangent of the gain."""
     return np.einsum("ij,ij->j", matrix(g), matrix(saved["normal"]))
+
+
+def pull_gain_of_rows(g: Rows, saved: Saved) -> Array:
+    """The same, from a cotangent of few rows."""
+    return pull_gain(g.values, {"normal": g.take(saved["normal"])})
 
 
 def pull_bias(g: Array, saved: Saved) -> Array:

@@ -14,11 +14,20 @@ import numpy as np
 
 from minigrad.counts import whole
 from minigrad.engine.define import define, operation
-from minigrad.engine.estimator import VJP
+from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.record import record
 from minigrad.engine.rowwise import by_sample
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.gain_and_bias import are_arrays, check_features, count_flops, pull_bias, pull_gain, scale_and_shift
+from minigrad.engine.twice import again
+from minigrad.ops.gain_and_bias import (
+    are_arrays,
+    check_features,
+    count_flops,
+    pull_bias,
+    pull_gain,
+    pull_gain_of_rows,
+    scale_and_shift,
+)
 from minigrad.structure import Cotangent, Rows, column_sums, matrix
 from minigrad.typing import Array
 
@@ -63,7 +72,7 @@ def _group_x(g: Array, saved: Saved) -> Array:
 
 def _affine_rest(sums: Array, along: Array, saved: Saved) -> Array:
     """−(mean(A) + X̂·mean(A·X̂)) / s, with A = G·gain, of the sums of G and of G·X̂ over the pixels of each sample."""
-    normal, groups, inverse = saved["normal"], saved["groups"], saved["inverse"]
+    normal, groups, inverse = again(saved, "normal"), saved["groups"], saved["inverse"]
     samples, channels = sums.shape
     size = channels // groups
 
@@ -122,6 +131,7 @@ def _group_normal(saved: Saved) -> Any:
 @define(
     tangents={"x": _group_x_tangent, "gain": lambda t, saved: t * saved["normal"], "bias": lambda t, saved: t},
     derived={"normal": _group_normal, "inverse": _group_inverse},
+    quadratic=["normal"],
     x=_group_x,
     gain=pull_gain,
     bias=pull_bias,
@@ -148,12 +158,21 @@ def _group_norm(
 
 @operation(_group_norm)
 def group_norm(
-    x: TensorLike, gain: TensorLike, bias: TensorLike, groups: int, eps: float = 1e-5, *, vjp: VJP = None
+    x: TensorLike,
+    gain: TensorLike,
+    bias: TensorLike,
+    groups: int,
+    eps: float = 1e-5,
+    *,
+    vjp: VJP = None,
+    save: Save = None,
 ) -> Tensor:
     """Each group of channels of each sample with mean 0 and variance 1, times ``gain`` plus ``bias``.
 
     Unlike `batch_norm` it treats every sample by itself, in training as in use, so a cotangent of few samples stays
     one. Wu, He (2018), *Group Normalization*, ECCV.
+
+    ``save=`` takes an estimator for X̂, the normalised values. Two sketches of them are drawn, since ∂X has X̂ twice.
 
     Parameters
     ----------
@@ -184,14 +203,14 @@ def group_norm(
     >>> ops.group_norm(x, np.ones(4), np.zeros(4), groups=2, eps=0.0).data.tolist()
     [[-1.0, 1.0, -1.0, 1.0]]
     """
-    return record(_group_norm, (x, gain, bias), {"groups": groups, "eps": eps}, vjp=vjp)
+    return record(_group_norm, (x, gain, bias), {"groups": groups, "eps": eps}, vjp=vjp, save=save)
 
 
 # Kept samples: every sample is normalised by itself.
 _group_norm.structured(
     Rows,
     x=_group_x_rows,
-    gain=lambda g, saved: pull_gain(g.values, {"normal": g.take(saved["normal"])}),
+    gain=pull_gain_of_rows,
     bias=lambda g, saved: column_sums(matrix(g.values)),
 )
 

@@ -14,12 +14,21 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.define import define, operation
-from minigrad.engine.estimator import VJP
+from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.primitive import Saved
 from minigrad.engine.record import record
 from minigrad.engine.rowwise import rowwise_rule
 from minigrad.engine.tensor import Tensor, TensorLike
-from minigrad.ops.gain_and_bias import are_arrays, check_features, count_flops, pull_bias, pull_gain, scale_and_shift
+from minigrad.engine.twice import again
+from minigrad.ops.gain_and_bias import (
+    are_arrays,
+    check_features,
+    count_flops,
+    pull_bias,
+    pull_gain,
+    pull_gain_of_rows,
+    scale_and_shift,
+)
 from minigrad.structure import Rows, column_sums, matrix
 from minigrad.typing import Array
 
@@ -33,7 +42,7 @@ def _layer_x(g: Array, saved: Saved) -> Array:
     if not are_arrays(g, saved):
         return (out - out.mean(axis=-1, keepdims=True) - normal * along) * inverse
     out -= out.mean(axis=-1, keepdims=True)
-    out -= normal * along
+    out -= again(saved, "normal") * along
     out *= inverse
     return out
 
@@ -55,6 +64,7 @@ def _layer_normal(saved: Saved) -> Any:
 @define(
     tangents={"x": _layer_x_tangent, "gain": lambda t, saved: t * saved["normal"], "bias": lambda t, saved: t},
     derived={"normal": _layer_normal, "inverse": _layer_inverse},
+    quadratic=["normal"],
     x=_layer_x,
     gain=pull_gain,
     bias=pull_bias,
@@ -74,10 +84,14 @@ def _layer_norm(
 
 
 @operation(_layer_norm)
-def layer_norm(x: TensorLike, gain: TensorLike, bias: TensorLike, eps: float = 1e-5, *, vjp: VJP = None) -> Tensor:
+def layer_norm(
+    x: TensorLike, gain: TensorLike, bias: TensorLike, eps: float = 1e-5, *, vjp: VJP = None, save: Save = None
+) -> Tensor:
     """Each row with mean 0 and variance 1, times ``gain`` plus ``bias``.
 
     Ba, Kiros, Hinton (2016), *Layer Normalization*, arXiv:1607.06450.
+
+    ``save=`` takes an estimator for X̂, the normalised values. Two sketches of them are drawn, since ∂X has X̂ twice.
 
     Parameters
     ----------
@@ -102,14 +116,14 @@ def layer_norm(x: TensorLike, gain: TensorLike, bias: TensorLike, eps: float = 1
     >>> ops.layer_norm([[1.0, 3.0]], np.ones(2), np.zeros(2), eps=0.0).data.tolist()
     [[-1.0, 1.0]]
     """
-    return record(_layer_norm, (x, gain, bias), {"eps": eps}, vjp=vjp)
+    return record(_layer_norm, (x, gain, bias), {"eps": eps}, vjp=vjp, save=save)
 
 
 # Kept rows: every row is normalised by itself.
 _layer_norm.structured(
     Rows,
     x=rowwise_rule(_layer_x),
-    gain=lambda g, saved: pull_gain(g.values, {"normal": g.take(saved["normal"])}),
+    gain=pull_gain_of_rows,
     bias=lambda g, saved: column_sums(matrix(g.values)),
 )
 
@@ -120,7 +134,7 @@ def _rms_x(g: Array, saved: Saved) -> Array:
     along = np.einsum("...i,...i->...", out, normal)[..., None] / normal.shape[-1]
     if not are_arrays(g, saved):
         return (out - normal * along) * saved["inverse"]
-    out -= normal * along
+    out -= again(saved, "normal") * along
     out *= saved["inverse"]
     return out
 
@@ -137,6 +151,7 @@ def _rms_inverse(saved: Saved) -> Any:
 @define(
     tangents={"x": _rms_x_tangent, "gain": lambda t, saved: t * saved["normal"]},
     derived={"normal": lambda saved: saved["x"] * _rms_inverse(saved), "inverse": _rms_inverse},
+    quadratic=["normal"],
     x=_rms_x,
     gain=pull_gain,
 )
@@ -151,11 +166,13 @@ def _rms_norm(x: Array, gain: Array, eps: float = 1e-5, needs: tuple[bool, ...] 
 
 
 @operation(_rms_norm)
-def rms_norm(x: TensorLike, gain: TensorLike, eps: float = 1e-5, *, vjp: VJP = None) -> Tensor:
+def rms_norm(x: TensorLike, gain: TensorLike, eps: float = 1e-5, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """Each row divided by its root mean square, times ``gain``: √(Σx²/n + eps) for rows of length n.
 
     Unlike `layer_norm` it subtracts no mean: ∂X = (A − X̂·mean(A·X̂)) / s, with A = G·gain and s the root. Zhang,
     Sennrich (2019), *Root Mean Square Layer Normalization*, NeurIPS.
+
+    ``save=`` takes an estimator for X̂, the normalised values. Two sketches of them are drawn, since ∂X has X̂ twice.
 
     Parameters
     ----------
@@ -179,12 +196,10 @@ def rms_norm(x: TensorLike, gain: TensorLike, eps: float = 1e-5, *, vjp: VJP = N
     >>> ops.rms_norm([[1.0, 7.0]], [1.0, 2.0], eps=0.0).data.round(3).tolist()
     [[0.2, 2.8]]
     """
-    return record(_rms_norm, (x, gain), {"eps": eps}, vjp=vjp)
+    return record(_rms_norm, (x, gain), {"eps": eps}, vjp=vjp, save=save)
 
 
-_rms_norm.structured(
-    Rows, x=rowwise_rule(_rms_x), gain=lambda g, saved: pull_gain(g.values, {"normal": g.take(saved["normal"])})
-)
+_rms_norm.structured(Rows, x=rowwise_rule(_rms_x), gain=pull_gain_of_rows)
 
 
 # Mean, difference, sum of squares, and three more to scale; ∂x as many, and the product with the gain.

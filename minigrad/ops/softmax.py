@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.define import define, operation
-from minigrad.engine.estimator import VJP
+from minigrad.engine.estimator import VJP, Save
 from minigrad.engine.primitive import rows_kept
 from minigrad.engine.record import record
 from minigrad.engine.rowwise import rowwise_rule, slicewise_rule
 from minigrad.engine.tensor import Tensor, TensorLike
+from minigrad.engine.twice import again
 from minigrad.ops.axis_argument import reduced_axes
 from minigrad.ops.scaling import log_probabilities
 from minigrad.structure import Rows, Slices
@@ -27,13 +28,12 @@ def _softmax_x(g: Array, saved: dict[str, Any]) -> Array:
     out, axis = saved["out"], saved["axis"]
     if axis == -1 and type(g) is np.ndarray and type(out) is np.ndarray and g.dtype == out.dtype:
         grad = g - np.einsum("...c,...c->...", g, out)[..., None]  # the same without two arrays of this size
-        grad *= out
+        grad *= again(saved, "out")
         return grad
-    weighted = g * out
-    return weighted - out * weighted.sum(axis=axis, keepdims=True)
+    return (g - (g * out).sum(axis=axis, keepdims=True)) * again(saved, "out")
 
 
-@define(kind="symmetric", x=_softmax_x)
+@define(kind="symmetric", quadratic=["out"], x=_softmax_x)
 def _softmax(x: Array, axis: Axis = -1) -> Result:
     axes = from_end(axis, x.ndim)
     e = np.exp(x - x.max(axis=axes, keepdims=True))
@@ -42,8 +42,11 @@ def _softmax(x: Array, axis: Axis = -1) -> Result:
 
 
 @operation(_softmax)
-def softmax(x: TensorLike, axis: Axis = -1, *, vjp: VJP = None) -> Tensor:
+def softmax(x: TensorLike, axis: Axis = -1, *, vjp: VJP = None, save: Save = None) -> Tensor:
     """exp(x) / Σ exp(x) over axes, without overflow.
+
+    ``save=`` takes an estimator for the result y, saved as ``out``. Two sketches are drawn, since y stands twice in
+    ∂x = y·(g − Σ g·y).
 
     Parameters
     ----------
@@ -57,7 +60,7 @@ def softmax(x: TensorLike, axis: Axis = -1, *, vjp: VJP = None) -> Tensor:
     >>> ops.softmax([0.0, 0.0]).data.tolist()
     [0.5, 0.5]
     """
-    return record(_softmax, (x,), {"axis": axis}, vjp=vjp)
+    return record(_softmax, (x,), {"axis": axis}, vjp=vjp, save=save)
 
 
 def _log_softmax_x(g: Array, saved: dict[str, Any]) -> Array:
