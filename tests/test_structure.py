@@ -19,6 +19,7 @@ from minigrad.structure import (
     matrix_shape,
 )
 from minigrad.structure.packing import pack
+from minigrad.structure.quantised import folded, is_run
 
 SHAPES = [(4, 3), (5,), (2, 3, 4), (2, 1, 3, 2)]
 
@@ -44,12 +45,13 @@ def every(shape, seed=0, dtype=np.float64):
     left, right = rng.standard_normal((rows, 2)).astype(dtype), rng.standard_normal((2, columns)).astype(dtype)
     yield Factors(left, right, shape), np.einsum("ik,kj->ij", left, right).reshape(shape)
     yield Dense(full), full
-    for bits, tile in [(3, (1, columns)), (8, (rows, 1)), (1, (2, 2))]:
+    for bits, tile in [(3, (1, columns)), (8, (rows, 1)), (1, (2, 2)), (4, (2, columns))]:
         codes = rng.integers(2**bits, size=(rows, columns)).astype(np.uint8)
         tiles = (-(-rows // tile[0]), -(-columns // tile[1]))
         step, low = rng.random(tiles).astype(dtype), rng.standard_normal(tiles).astype(dtype)
         at = np.ix_(np.arange(rows) // tile[0], np.arange(columns) // tile[1])
-        yield Quantised(pack(codes, bits), step, low, bits, shape, tile), (low[at] + step[at] * codes).reshape(shape)
+        stored = folded(codes, tile[0]) if is_run(codes.shape, tile) else codes
+        yield Quantised(pack(stored, bits), step, low, bits, shape, tile), (low[at] + step[at] * codes).reshape(shape)
     for axis in range(1 - len(shape), -1):  # beyond the first axis and before the last
         some = np.flatnonzero(rng.random(shape[axis]) < 0.6)
         keep = np.isin(np.arange(shape[axis]), some).reshape(-1, *(1,) * (-axis - 1))

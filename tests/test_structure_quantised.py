@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from minigrad import ops
+from minigrad.estimators import StochasticRounding
+from minigrad.estimators.grids import ends, row_ends
 from minigrad.ops.patches import Patches
 from minigrad.ops.windows import Windows
 from minigrad.structure import Quantised, blockwise, contract, contract_batches, dense, multiply, multiply_batches
-from minigrad.structure.dither import round_up, thresholds, words
+from minigrad.structure.dither import WORD, round_up, thresholds, words
 from minigrad.structure.packing import pack, packed_width, unpack
 
 BITS = range(1, 9)
@@ -55,7 +57,7 @@ def every_word():
 def test_rounding_is_unbiased_to_2_to_the_minus_17_over_all_words(y, dtype):
     """The mean over all 65536 words is no estimate: whole numbers are exact, all others to half a word."""
     given = np.full(2**16, y, dtype)
-    codes = round_up(given.copy(), thresholds(every_word(), given.dtype))
+    codes = round_up(given * given.dtype.type(WORD), every_word())
     assert set(codes.tolist()) <= {int(y), int(y) + 1}
     assert abs(codes.astype(np.float64).mean() - given[0]) <= 2**-17
     if y == int(y):
@@ -64,9 +66,43 @@ def test_rounding_is_unbiased_to_2_to_the_minus_17_over_all_words(y, dtype):
 
 def test_that_test_sees_dither_of_eight_bits():
     """Words of 8 bits miss 3 + 2⁻⁹ by 2⁻⁹, of which the bound above is 1/256."""
-    coarse = ((every_word() >> 8) + 0.5) / 256
-    codes = round_up(np.full(2**16, 3 + 2**-9), coarse)
+    coarse = (every_word() >> 8 << 8) + np.uint16(128)
+    codes = round_up(np.full(2**16, 3 + 2**-9) * WORD, coarse)
     assert abs(codes.mean() - (3 + 2**-9)) > 200 * 2**-17
+
+
+@pytest.mark.parametrize("y", [0.3, 2.5, 100 + 1 / 3, 254.999])
+def test_a_code_is_up_where_its_threshold_is_below_the_fraction(y):
+    """What a dither that is subtracted again rests on; apart from the one word that is as near as rounding."""
+    codes = round_up(np.full(2**16, y) * WORD, every_word())
+    up = thresholds(every_word(), np.dtype(float)) < y % 1
+    assert np.count_nonzero((codes > int(y)) != up) <= 1
+
+
+@pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 47, 200])
+@pytest.mark.parametrize("subtractive", [False, True])
+def test_tiles_of_several_rows_are_stored_as_runs(rows, subtractive):
+    """Any rows, of any number that does not divide evenly, are those of the whole; the step bounds each error."""
+    g = np.random.default_rng(rows).normal(size=(rows, 16)).astype(np.float32)
+    estimator = StochasticRounding(4, "block", "subtractive" if subtractive else "plain")
+    q = estimator.sample(g, None, 0)
+    assert q.codes.shape == ((-(-rows // 16), 128) if rows > 16 else (rows, 8))
+    whole = q.dense()
+    tiles = np.arange(rows) // 16
+    span = np.array([np.ptp(g[tiles == k]) for k in range(tiles[-1] + 1)])
+    assert (np.abs(whole - g) <= 1.001 * span[tiles][:, None] / 15).all()
+    for start, stop in [(0, rows), (rows // 3, rows), (rows // 2, rows // 2 + 1), (0, 1)]:
+        np.testing.assert_array_equal(q.rows(start, stop), whole[start:stop])
+        np.testing.assert_array_equal(dense(q.take_rows(np.arange(start, stop))), whole[start:stop])
+    np.testing.assert_array_equal(dense(q.take_rows(np.arange(0, rows, 2))), whole[::2])
+    assert q.nbytes == round(estimator.kept(g.shape).value_bytes(-(-rows // 16) * 256 if rows > 16 else g.size, 4))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (700, 16), (4100, 8), (5, 128)])
+def test_ends_of_narrow_rows(shape):
+    g = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    for one, other in zip(row_ends(g), ends(g, (1, shape[1])), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def quantised(shape, bits=4, subtractive=False, seed=0, dtype=np.float64):

@@ -234,7 +234,8 @@ class StochasticRounding(Named):
         scales = 2 * count_tiles(shape, TILES[self.axis](rows, columns))
         if self.allocation == "optimal":
             return Kept(RowGroups, bits=self.bits, scales=scales + 2 * rows)  # two float32 for an index
-        return Kept(Quantised, bits=8 * packed_width(columns, self.bits) / max(1, columns), scales=scales)
+        wide = TILES[self.axis](rows, columns)[0] * columns if self.axis == "block" else columns
+        return Kept(Quantised, bits=8 * packed_width(wide, self.bits) / max(1, wide), scales=scales)
 
     def overhead(self, shape: Shape) -> float:
         return 8.0 * math.prod(shape)  # two ends, the place on the grid, its fraction and threshold, and back

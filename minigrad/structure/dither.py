@@ -16,10 +16,13 @@ import numpy as np
 from minigrad.streams import Domain, give_back, lend
 from minigrad.typing import Array
 
-__all__ = ["round_up", "thresholds", "words"]
+__all__ = ["WORD", "round_up", "thresholds", "words"]
 
 WORDS = 4
 """Words of a number of 64 bits."""
+
+WORD = 1 << 16
+"""Values of a word."""
 
 
 def words(key: int, first: int, rows: int, columns: int) -> Array:
@@ -66,18 +69,17 @@ def thresholds(found: Array, dtype: np.dtype[np.floating]) -> Array:
     return v
 
 
-def round_up(y: Array, v: Array) -> Array:
-    """⌊y⌋, and one more where the fractional part of y is above its threshold.
+def round_up(y: Array, found: Array) -> Array:
+    """⌊y/2¹⁶⌋, and one more where the rest of y/2¹⁶ is above the threshold v of a word, to 2⁻¹⁷.
 
-    The fractional part is exact in floating point, and so is the comparison: adding a threshold to y would round the
-    sum, by up to 2⁻¹⁷ for y of 8 bits in float32, always the same way.
+    All is whole numbers: with y rounded to the next of them, y + 2¹⁶ − 1 − k carries where the rest is above k.
 
     Parameters
     ----------
     y : ndarray
-        From 0 to 255; it is changed.
-    v : ndarray
-        Thresholds, of its shape and dtype.
+        From 0 to 255·2¹⁶; it is changed.
+    found : ndarray of uint16
+        Words k, of its shape.
 
     Returns
     -------
@@ -85,10 +87,11 @@ def round_up(y: Array, v: Array) -> Array:
 
     Examples
     --------
-    >>> round_up(np.array([2.0, 2.25, 2.75]), np.array([0.1, 0.5, 0.5])).tolist()
+    >>> round_up(np.array([2.0, 2.25, 2.75]) * 65536, np.array([0, 32768, 32768], np.uint16)).tolist()
     [2, 2, 3]
     """
-    codes = y.astype(np.uint8)
-    np.subtract(y, codes, out=y)
-    codes += np.greater(y, v).view(np.uint8)
-    return codes
+    y += y.dtype.type(0.5)
+    whole = y.astype(np.int32)
+    whole += np.invert(found)
+    whole >>= 16
+    return whole.astype(np.uint8)

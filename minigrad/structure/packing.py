@@ -53,13 +53,14 @@ def pack(codes: Array, bits: int) -> Array:
     rows, columns = codes.shape
     if bits == MOST_BITS:
         return np.array(codes)
-    out = np.zeros((rows, packed_width(columns, bits)), np.uint8)
+    out = np.empty((rows, packed_width(columns, bits)), np.uint8)
     at = shift = 0
     for part in PARTS[bits]:
         width = -(-columns * part // 8)
         plane = out[:, at : at + width]
         piece = codes if part == bits else (codes >> np.uint8(shift)) & np.uint8(2**part - 1)
-        for k in range(8 // part):
+        plane[...] = piece[:, :width]
+        for k in range(1, 8 // part):
             some = piece[:, k * width : (k + 1) * width]
             plane[:, : some.shape[1]] |= some << np.uint8(k * part)
         at, shift = at + width, shift + part

@@ -7,21 +7,25 @@ for all. With *subtractive dither* it is low + step·(code + v − ½), with the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigrad.structure.blockwise import Blockwise
-from minigrad.structure.dither import round_up, thresholds, words
+from minigrad.structure.dither import WORD, round_up, thresholds, words
 from minigrad.structure.packing import pack, packed_width, unpack
 from minigrad.structure.products import matrix, matrix_shape
 from minigrad.typing import Array, Shape
 
-__all__ = ["Quantised", "Tile"]
+__all__ = ["Quantised", "Tile", "folded", "is_run"]
 
 PIECE = 1 << 17
 """Entries that are rounded at a time: all that is in between stays in a cache."""
+
+DRAWN = 1 << 20
+"""Entries whose dither is drawn at a time."""
 
 Tile = tuple[int, int]
 """Rows and columns of a tile."""
@@ -33,7 +37,8 @@ class Quantised(Blockwise):
     Parameters
     ----------
     codes : ndarray of uint8, shape (rows, bytes)
-        Packed by `minigrad.structure.packing`.
+        Packed by `minigrad.structure.packing`. Tiles of several whole rows are stored as one row each; what lacks in
+        the last is filled up.
     step, low : ndarray, shape (rows of tiles, columns of tiles)
         The grid of each tile; a step of 0 says that all its entries are ``low``.
     bits : int
@@ -71,6 +76,11 @@ class Quantised(Blockwise):
         self.codes, self.step, self.low, self.bits, self.shape = codes, step, low, bits, shape
         self.tile, self.key, self.first = tile, key, first
 
+    @property
+    def fold(self) -> int:
+        """Rows that are stored as one: those of a tile of several whole rows, which are runs of entries."""
+        return self.tile[0] if is_run(matrix_shape(self.shape), self.tile) else 1
+
     @classmethod
     def rounded(
         cls, g: Array, low: Array, step: Array, bits: int, tile: Tile, key: int, subtractive: bool = False
@@ -87,24 +97,28 @@ class Quantised(Blockwise):
             Whether the dither is to be subtracted again.
         """
         whole = matrix(g)
-        rows, columns = whole.shape
-        codes = np.empty((rows, packed_width(columns, bits)), np.uint8)
-        made = cls(codes, step, low, bits, g.shape, tile, key if subtractive else None)
-        most = whole.dtype.type(2**bits - 1)
+        made = cls(whole, step, low, bits, g.shape, tile, key if subtractive else None)
+        fold = made.fold
+        rows, columns = -(-len(whole) // fold), fold * whole.shape[1]
+        made.codes = np.empty((rows, packed_width(columns, bits)), np.uint8)
         each = max(1, PIECE // max(1, columns))
-        for start in range(0, rows, each):
-            stop = min(rows, start + each)
-            y = whole[start:stop] - made.spread(low, start, stop)
-            wide = made.spread(step, start, stop)
-            y /= np.where(wide == 0, y.dtype.type(1), wide)
-            np.minimum(y, most, out=y)
-            v = thresholds(words(key, start, stop - start, columns), y.dtype)
-            codes[start:stop] = pack(round_up(y, v), bits)
+        scale, finite = per_word(step)
+        for start, stop, dither in dithered(key, rows, columns, each):
+            y = folded(whole[start * fold : stop * fold], fold) - made.spread(low, start, stop)
+            if finite:
+                y *= made.spread(scale, start, stop)
+            else:
+                y /= made.spread(scale, start, stop)
+                y *= y.dtype.type(WORD)
+            codes = round_up(y, dither)
+            np.minimum(codes, np.uint8(2**bits - 1), out=codes)
+            made.codes[start:stop] = pack(codes, bits)
         return made
 
     def spread(self, scale: Array, start: int, stop: int) -> Array:
-        """A number of each tile, for some rows: an array that broadcasts to them."""
-        (r, c), columns = self.tile, self.shape[-1] if self.shape else 1
+        """A number of each tile, for some rows as they are stored: an array that broadcasts to them."""
+        r, c = (1, self.fold * self.tile[1]) if self.fold > 1 else self.tile
+        columns = self.fold * matrix_shape(self.shape)[1]
         if len(scale) > 1:
             scale = scale[start // r : -(-stop // r)]
             if r > 1:
@@ -120,15 +134,16 @@ class Quantised(Blockwise):
         return self.low.dtype
 
     def rows(self, start: int, stop: int) -> Array:
-        columns = matrix_shape(self.shape)[1]
-        out = np.empty((stop - start, columns), self.dtype)
-        unpack(self.codes[start:stop], columns, self.bits, out)
+        fold, columns = self.fold, matrix_shape(self.shape)[1]
+        first, last = start // fold, -(-stop // fold)
+        out = np.empty((last - first, fold * columns), self.dtype)
+        unpack(self.codes[first:last], fold * columns, self.bits, out)
         if self.key is not None:
-            out += thresholds(words(self.key, self.first + start, stop - start, columns), out.dtype)
+            out += thresholds(words(self.key, self.first + first, last - first, fold * columns), out.dtype)
             out -= out.dtype.type(0.5)
-        out *= self.spread(self.step, start, stop)
-        out += self.spread(self.low, start, stop)
-        return out
+        out *= self.spread(self.step, first, last)
+        out += self.spread(self.low, first, last)
+        return out if fold == 1 else out.reshape(-1, columns)[start - first * fold : stop - first * fold]
 
     def holding(self, shape: Shape, **changed: Any) -> Quantised:
         """The same in another shape, with some arguments changed."""
@@ -149,13 +164,64 @@ class Quantised(Blockwise):
     def take_rows(self, indices: Array) -> Any:
         shape = (len(indices), self.shape[-1])
         run = bool(len(indices)) and indices[-1] - indices[0] == len(indices) - 1
-        if self.key is not None and not run:
-            return super().take_rows(indices)  # a dither that is scattered over the rows of a stream
-        r, c = self.tile
+        if self.fold > 1 or (self.key is not None and not run):
+            return super().take_rows(indices)  # parts of what is stored as one, or a dither scattered over a stream
         some = slice(int(indices[0]), int(indices[-1]) + 1) if run else indices
         scales = {"step": self.step, "low": self.low}
-        if len(self.low) > 1:
+        by_row = len(self.low) > 1
+        if by_row:
+            r = self.tile[0]
             scales = {name: scale[some if r == 1 else indices // r] for name, scale in scales.items()}
         first = self.first + int(indices[0]) if run else 0
-        tile = (1 if len(self.low) > 1 else max(1, len(indices)), c)
+        tile = (1 if by_row else max(1, len(indices)), self.tile[1])
         return self.holding(shape, codes=self.codes[some], tile=tile, first=first, **scales)
+
+
+def dithered(key: int, rows: int, columns: int, each: int) -> Iterator[tuple[int, int, Array]]:
+    """All rows, so many at a time, and their words, which are drawn for more of them at once."""
+    most = each * max(1, DRAWN // max(1, each * columns))
+    for first in range(0, rows, most):
+        found = words(key, first, min(most, rows - first), columns)
+        for start in range(0, len(found), each):
+            some = found[start : start + each]
+            yield first + start, first + start + len(some), some
+
+
+def is_run(shape: Shape, tile: Tile) -> bool:
+    """True if tiles are several whole rows of a matrix, and not all of them.
+
+    Examples
+    --------
+    >>> is_run((64, 16), (4, 16)), is_run((64, 16), (1, 16)), is_run((64, 16), (64, 16))
+    (True, False, False)
+    """
+    return 1 < tile[0] < shape[0] and tile[1] >= shape[1]
+
+
+def folded(part: Array, fold: int) -> Array:
+    """Rows of a matrix, so many side by side; what lacks in the last is its last row again.
+
+    Examples
+    --------
+    >>> folded(np.arange(3)[:, None], 2).tolist()
+    [[0, 1], [2, 2]]
+    """
+    missing = -len(part) % fold
+    if missing:
+        part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
+    return part.reshape(len(part) // fold, fold * part.shape[1])
+
+
+def per_word(step: Array) -> tuple[Array, bool]:
+    """2¹⁶ over each step, by which distances are multiplied; the steps, to divide by, where that is beyond all floats.
+
+    Examples
+    --------
+    >>> per_word(np.array([0.5, 0.0]))
+    (array([131072.,  65536.]), True)
+    """
+    step = np.where(step == 0, step.dtype.type(1), step)  # all distances are 0
+    with np.errstate(over="ignore"):
+        inverse = step.dtype.type(WORD) / step
+    finite = bool(np.isfinite(inverse).all())
+    return (inverse if finite else step), finite
