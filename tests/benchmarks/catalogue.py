@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import convolution, elementwise, inspection, perceptron, priced, scaling, sketched, small, transformer
+from . import bits, convolution, elementwise, inspection, perceptron, priced, scaling, sketched, small, transformer
 
 __all__ = ["CASES", "GROWTH", "module_of"]
 
@@ -16,6 +16,7 @@ CASES = {
         {name: perceptron.CASES[name] for name in ("train-wide", "train-save")},
         {"train-conv": convolution.CASES["train-conv"], "train-vit": transformer.CASES["train-vit"]},
         priced.CASES,
+        bits.CASES,
         sketched.CASES,
         inspection.CASES,
     )
@@ -27,5 +28,5 @@ GROWTH = scaling.CASES
 
 def module_of(name: str) -> str:
     """The module here that a case stands in."""
-    modules = (perceptron, convolution, transformer, small, elementwise, priced, sketched, inspection, scaling)
+    modules = (perceptron, convolution, transformer, small, elementwise, priced, bits, sketched, inspection, scaling)
     return next(module.__name__.rpartition(".")[2] for module in modules if name in module.CASES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +15,7 @@ from minigrad.estimators import DiagonalSketch, Mask
 
 from . import peers
 from .peers import Loss
-from .program import KEPT, Case, Held, Program, Target
+from .program import KEPT, Case, Program, Target, held_by
 
 RATE = np.float32(1e-3)
 
@@ -136,16 +135,6 @@ def record(model: nn.Module, p: Problem, rng: int = 0) -> tuple[mg.Tape, mg.Tens
     return tape, loss
 
 
-def held_by(tape: mg.Tape, p: Problem) -> Held:
-    """What a tape holds beside the parameters and the batch itself, which are there anyway."""
-    given = {id(p.x), *(id(leaf.data) for leaf in tape.leaves)}
-    saved: dict[int, np.ndarray] = {}
-    for node in tape.nodes:
-        saved.update(node.saved_arrays())
-    relus = [node.nbytes / math.prod(node.shape) for node in tape.nodes if node.name == "relu"]
-    return Held(sum(array.nbytes for key, array in saved.items() if key not in given), max(relus))
-
-
 def minigrad_program(
     sizes: tuple[int, ...],
     batch: int,
@@ -173,7 +162,7 @@ def minigrad_program(
         tape, loss = record(model, p)
         return [loss.data, *tape.gradients(loss, parameters)]
 
-    return Program(step, result if sketches is EXACT else None, lambda: held_by(record(model, p)[0], p))
+    return Program(step, result if sketches is EXACT else None, lambda: held_by(record(model, p)[0], p.x))
 
 
 def written_once(sizes: tuple[int, ...], batch: int, tiny: bool) -> tuple[Loss, list[np.ndarray]]:

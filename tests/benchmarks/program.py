@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["KEPT", "Case", "Held", "Program", "Target", "seed_that_keeps"]
+__all__ = ["KEPT", "Case", "Held", "Program", "Target", "held_by", "seed_that_keeps"]
 
 KEPT = ", memory kept"
 """Programs with this behind their name run where the C library keeps the memory that is given back to it."""
@@ -83,6 +84,16 @@ class Case:
     operations: int = 1
     memory: bool = False
     held: Sequence[Target] = ()
+
+
+def held_by(tape: Any, x: np.ndarray) -> Held:
+    """What a tape holds beside the parameters and the batch itself, which are there anyway."""
+    given = {id(x), *(id(leaf.data) for leaf in tape.leaves)}
+    saved: dict[int, np.ndarray] = {}
+    for node in tape.nodes:
+        saved.update(node.saved_arrays())
+    relus = [node.nbytes / math.prod(node.shape) for node in tape.nodes if node.name == "relu"]
+    return Held(sum(array.nbytes for key, array in saved.items() if key not in given), max(relus, default=0.0))
 
 
 def seed_that_keeps(count: Callable[[int], int], wanted: int) -> int:
