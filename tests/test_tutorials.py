@@ -80,8 +80,8 @@ def test_lesson(lesson: Path, tmp_path: Path) -> None:
 
 
 def test_lessons_are_numbered() -> None:
-    """All of 1 … 15 are there, once each, and the title of each begins with its number."""
-    assert [int(lesson.stem.split("_")[1]) for lesson in LESSONS] == list(range(1, 16))
+    """All of 1 … 16 are there, once each, and the title of each begins with its number."""
+    assert [int(lesson.stem.split("_")[1]) for lesson in LESSONS] == list(range(1, 17))
     for number, lesson in enumerate(LESSONS, 1):
         title = (ast.get_docstring(ast.parse(lesson.read_text(encoding="utf-8"))) or "").partition("\n")[0]
         assert title.startswith(f"{number}. "), lesson.name

@@ -156,8 +156,9 @@ right_ax.set(xlabel="linear: fraction of rows of X;  ReLU: x, or its signs", yla
 right_ax.set_title("2048 × 256 inputs in float32")
 
 # %%
-# The same goes for GELU, softmax or a normalisation: their VJPs are not linear in what they save. There a sketch of
-# the residual is not allowed at all.
+# The input of a GELU must not be sketched either, and for the same reason. Its *slope* may: the VJP, cotangent times
+# slope, is linear in that. A softmax or a normalisation multiplies what it saved by itself, so one sketch of it is not
+# allowed.
 #
 # The other rule: a fresh sketch for each
 # ---------------------------------------
@@ -195,7 +196,7 @@ assert np.allclose(mean_of_two_products(False), [1, 4, 9]) and np.allclose(mean_
 # --------------
 # Products have this built in. ``save=`` takes any estimator for what ``linear``, ``matmul`` and ``conv2d`` save, and
 # ``nn.set_save`` sets it for a whole model. The draws of the forward pass come from the generator of the tape, a fresh
-# one for each node. What must not be sketched is refused.
+# one for each node. A softmax keeps two sketches, one for each factor, and what must not be sketched is refused.
 
 x = rng.normal(size=(2048, 256)).astype(np.float32)
 with mg.Tape(rng=0) as tape:
@@ -204,7 +205,7 @@ with mg.Tape(rng=0) as tape:
 print(tape.summary())
 assert tape.nodes[0].nbytes < 0.3 * x.nbytes and tape.nodes[1].nbytes <= x.size / 8
 try:
-    ops.softmax(hidden, save=Mask(0.25))
+    ops.log_softmax(hidden, save=Mask(0.25))
 except TypeError as error:
     print(str(error).split(".")[0])
 
