@@ -13,6 +13,7 @@ from minigrad.estimators.exact import Exact as Exact
 from minigrad.estimators.forward_gradient import ForwardGradient as ForwardGradient
 from minigrad.estimators.lowrank import LowRankSketch as LowRankSketch
 from minigrad.estimators.mask import Mask as Mask
+from minigrad.estimators.natural import NaturalCompression as NaturalCompression
 from minigrad.estimators.objective import Objective as Objective
 from minigrad.estimators.perturbation import EvolutionStrategy as EvolutionStrategy
 from minigrad.estimators.perturbation import WeightPerturbation as WeightPerturbation

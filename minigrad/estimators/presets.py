@@ -18,7 +18,7 @@ from typing import Literal, TypedDict, overload
 from minigrad.engine.estimator import Estimator
 from minigrad.estimators.diagonal import DiagonalSketch
 from minigrad.estimators.mask import Mask
-from minigrad.estimators.presets_of_bits import actnn, qsgd, terngrad
+from minigrad.estimators.presets_of_bits import Residuals, actnn, natural_compression, qsgd, terngrad
 from minigrad.estimators.projection import RandomProjection
 from minigrad.estimators.replacement import WithReplacement
 from minigrad.estimators.topk import TopK
@@ -26,7 +26,8 @@ from minigrad.estimators.winner import WinnerTakeAll
 from minigrad.naming import unknown
 
 __all__ = [
-    "actnn", "column_row", "meprop", "qsgd", "rad", "sparsification", "terngrad", "vcas", "winner_take_all",
+    "actnn", "column_row", "meprop", "natural_compression", "qsgd", "rad", "sparsification", "terngrad", "vcas",
+    "winner_take_all",
 ]  # fmt: skip
 
 
@@ -34,12 +35,6 @@ class Cotangents(TypedDict):
     """Keyword arguments that sketch the cotangent."""
 
     vjp: Estimator | dict[str, Estimator]
-
-
-class Residuals(TypedDict):
-    """Keyword arguments that sketch what is saved."""
-
-    save: Estimator
 
 
 def rad(budget: float, kind: Literal["features", "entries", "projection"] = "features") -> Residuals:

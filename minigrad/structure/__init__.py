@@ -25,6 +25,7 @@ from minigrad.structure.parts import (
     take_samples,
     transpose,
 )
+from minigrad.structure.powers_of_two import PowersOfTwo
 from minigrad.structure.products import (
     contract,
     dense,
@@ -41,8 +42,9 @@ from minigrad.structure.slices import Slices
 from minigrad.structure.squares import squared_norms
 
 __all__ = [
-    "Blockwise", "Coded", "Columns", "Cotangent", "Dense", "Entries", "Factors", "Half", "Kept", "Quantised",
-    "RowGroups", "Rows", "Slices", "Structured", "add", "column_sums", "contract", "contract_batches", "dense",
-    "matrix", "matrix_shape", "multiply", "multiply_batches", "narrow", "reshape_rows", "row_squares", "scale",
-    "share", "squared_norms", "sum_to", "swap", "take_columns", "take_rows", "take_samples", "transpose", "values_of",
+    "Blockwise", "Coded", "Columns", "Cotangent", "Dense", "Entries", "Factors", "Half", "Kept", "PowersOfTwo",
+    "Quantised", "RowGroups", "Rows", "Slices", "Structured", "add", "column_sums", "contract", "contract_batches",
+    "dense", "matrix", "matrix_shape", "multiply", "multiply_batches", "narrow", "reshape_rows", "row_squares",
+    "scale", "share", "squared_norms", "sum_to", "swap", "take_columns", "take_rows", "take_samples", "transpose",
+    "values_of",
 ]  # fmt: skip
