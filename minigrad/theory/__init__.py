@@ -3,6 +3,9 @@
 Pure functions of arrays and numbers, computed in float64; they know nothing of tapes, nodes or layers.
 """
 
+from typing import TYPE_CHECKING
+
+from minigrad.naming import answering
 from minigrad.theory.compounding import CompoundingNoise, DistortionCurve
 from minigrad.theory.convergence import (
     descent_bound,
@@ -62,3 +65,6 @@ __all__ = [
     "total_cost",
     "weight_distortion",
 ]
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = answering(__name__)
