@@ -147,7 +147,7 @@ def set_save(model: Module, save: Save, where: Where = None) -> list[str]:
     """Choose for many layers at once what they keep of their inputs for the gradients of their weights.
 
     The output of the layer and the gradient of its input stay as they were; the gradient of its weight becomes random,
-    with the same mean (THEORY.md §1), and the tape smaller. An input that something else saves too, such as the output
+    with the same mean (Theory §1), and the tape smaller. An input that something else saves too, such as the output
     of a tanh or a softmax, stays in memory all the same; a ReLU keeps bits, and a GELU its own input only.
 
     Parameters

@@ -34,7 +34,11 @@ def _binary_cross_entropy(
     if t.dtype.kind not in "fiub" or (t.size and not (t.min() >= 0 and t.max() <= 1)):
         raise ValueError("targets must be 0 or 1, or probabilities of class 1 between them")
     t = t.astype(logits.dtype)  # a copy: the caller may reuse the memory before the backward pass
-    out, saved = _reduce(np.logaddexp(logits, logits.dtype.type(0)) - t * logits, reduction, weights)
+    # log(1 + exp(z)) − t z is (step(z) − t) z + log(1 + exp(−|z|)), where 0·∞ is 0.
+    gap: Array = (logits > 0) - t
+    losses = np.log1p(np.exp(-np.abs(logits)))
+    losses += np.multiply(logits, gap, out=np.zeros_like(logits), where=gap != 0)
+    out, saved = _reduce(losses, reduction, weights)
     return out, {**saved, "targets": t, "slope": special.expit(logits) - t}
 
 

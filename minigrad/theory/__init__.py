@@ -1,6 +1,7 @@
 """Closed forms: optimal probabilities, distortions, and the trade-off between epochs and cost per epoch.
 
-Pure functions of arrays and numbers, computed in float64; they know nothing of tapes, nodes or layers.
+Pure functions of arrays and numbers, computed in float64; they know nothing of tapes, nodes or layers. The proofs are
+the chapters of docs/theory: by Theory §3 docstrings mean the third.
 """
 
 from typing import TYPE_CHECKING
