@@ -70,3 +70,21 @@ def test_a_reference_that_leads_nowhere_is_found(wrong: str) -> None:
 def test_sound_references_are_let_be() -> None:
     sound = '"""See README.md, docs/guide/primitive.rst, docs/performance, tutorials/course and Theory §8."""'
     assert lost(sound) == [] and lost('name = "gone.md"') == []
+
+
+COMMAND = re.compile(r"(?<![\w/.\\-])(?:python3? (?!-m venv)|python -m|pip install|minigrad compare)")
+
+
+def before_the_environment(text: str) -> list[str]:
+    """Commands of the environment that a reader meets before it is active."""
+    active = re.search(r"activate", text)
+    return [
+        text[m.start() : m.start() + 40] for m in COMMAND.finditer(text) if not active or m.start() < active.start()
+    ]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/start/install.rst", "tutorials/course/README.md"])
+def test_the_environment_is_active_before_its_commands_are_typed(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert before_the_environment(text) == []
+    assert before_the_environment(text.replace("activate", ""))  # the check has something to look at
