@@ -16,7 +16,7 @@ def floors():
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
     extras = parser["options.extras_require"]
-    lines = [parser["options"]["install_requires"], *(extras[name] for name in ("download", "cluster", "test"))]
+    lines = [parser["options"]["install_requires"], *(extras[name] for name in ("cluster", "test"))]
     found = [re.fullmatch(r"(\S+) >= (\S+)", line) for text in lines for line in text.split("\n") if line]
     return {one[1]: one[2] for one in found if one[1] not in TOOLS}
 

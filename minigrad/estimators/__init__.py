@@ -4,7 +4,9 @@
 """
 
 import types
+import typing
 
+from minigrad import naming
 from minigrad.engine.estimator import Estimator as Estimator
 from minigrad.estimators import presets as presets
 from minigrad.estimators.budget import with_budget as with_budget
@@ -36,3 +38,6 @@ from minigrad.estimators.winner import WinnerTakeAll as WinnerTakeAll
 # Of the modules, `presets` alone is for users.
 _imported = {name for name, thing in globals().items() if not isinstance(thing, types.ModuleType) and name[0] != "_"}
 __all__ = sorted(_imported | {"presets"})
+
+if not typing.TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = naming.answering(__name__)

@@ -7,7 +7,7 @@ is kept for the way back, which save memory as well), so it says itself where it
     nn.Linear(64, 32, **presets.rad(0.1))            # a layer
     nn.set_vjp(model, **presets.vcas(0.25))          # a model; for ``save``, nn.set_save
 
-Index conventions (THEORY.md §2): Y = X Wᵀ with G = ∂loss/∂Y of B rows i and m columns j; ∂X = G W = Σ_j G_j W_j, a
+Index conventions (Theory §2): Y = X Wᵀ with G = ∂loss/∂Y of B rows i and m columns j; ∂X = G W = Σ_j G_j W_j, a
 sum over columns of G and rows of W, and ∂W = GᵀX = Σ_i G_iᵀ X_i, a sum over rows of both; inputs are called x and w.
 """
 

@@ -6,6 +6,9 @@ writes its VJPs once, ∂X = G W and ∂W = Gᵀ X, for every structure of G and
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from minigrad.naming import answering
 from minigrad.structure.base import Cotangent, Dense, Kept, Structured
 from minigrad.structure.batched import contract_batches, multiply_batches, narrow, swap
 from minigrad.structure.blockwise import Blockwise
@@ -48,3 +51,6 @@ __all__ = [
     "scale", "share", "squared_norms", "sum_to", "swap", "take_columns", "take_rows", "take_samples", "transpose",
     "values_of",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = answering(__name__)
