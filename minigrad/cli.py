@@ -1,4 +1,4 @@
-"""The command line: compare, reproduce, budgeted, field, inspect, advise, explore and list."""
+"""The command line: compare, reproduce, budgeted, precision, field, pipeline, inspect, advise, explore and list."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from minigrad.commands.budgeted_command import add_budgeted
 from minigrad.commands.compare_command import add_compare
 from minigrad.commands.field_command import add_field
 from minigrad.commands.listing import add_list
+from minigrad.commands.pipeline_command import add_pipeline
 from minigrad.commands.precision_command import add_precision
 from minigrad.commands.reports import add_reports
 from minigrad.commands.reproduce import add_reproduce
@@ -157,7 +158,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"minigrad {minigrad.__version__}")
     parser.set_defaults(resumes=False)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for add in (add_list, add_compare, add_reproduce, add_budgeted, add_precision, add_field, add_reports, add_explore):
+    for add in (
+        add_list,
+        add_compare,
+        add_reproduce,
+        add_budgeted,
+        add_precision,
+        add_field,
+        add_pipeline,
+        add_reports,
+        add_explore,
+    ):
         add(commands)
     for command in commands.choices.values():  # all of them take or show names
         command.add_argument(
