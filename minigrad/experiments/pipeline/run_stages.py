@@ -19,7 +19,7 @@ from minigrad.threads import one_thread
 __all__ = ["Diverged", "StageError", "run_stages"]
 
 FAILED, DIVERGED, ALONE = 3, 4, 5
-"""Statuses with which a stage ends: by an error of its own, with a loss that is not finite, or since a neighbour has gone."""
+"""Statuses of a stage that ends by an error of its own, by a loss that is not finite, or since a neighbour has gone."""
 
 PATIENCE = 60.0
 """Seconds for the others to end by themselves, once one has."""
