@@ -486,8 +486,11 @@ def test_settings_that_stages_do_not_have(changed, tmp_path):
 
 def test_the_command(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(PipelineJob, "__call__", functools.partialmethod(_quick))
-    arguments = ["pipeline", "--data", "digits", "--train", "200", "--steps", "4", "--wire", "rounding(4)"]
-    assert main([*arguments, "--wire", "rounding(2)", "--cuts", "3", "5", "--out", str(tmp_path)]) == 0
+    arguments = ["pipeline", "--data", "digits", "--train", "200", "--steps", "4", "--batch-size", "32"]
+    assert (
+        main([*arguments, "--wire", "rounding(4)", "--wire", "rounding(2)", "--cuts", "3", "5", "--out", str(tmp_path)])
+        == 0
+    )
     printed = capsys.readouterr().out
     assert "stages that begin at modules 0, 3, 5; 4 steps" in printed and "rounding(2)" in printed
     assert "pipeline.png" in printed and "pipeline.csv" in printed

@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from minigrad.plot.style import COLOURS, MARKERS, axes_or_new, shorter
+from minigrad.plot.style import COLOURS, MARKERS, axes_or_new, plain_log, shorter
 
 __all__ = ["variance_by_bytes"]
 
 NUMBER = re.compile(r"(?<![\w.])\d+(\.\d*)?(e-?\d+)?")
+
+KILO = 1000
 
 
 def variance_by_bytes(points: Mapping[str, tuple[float, float, float]], exact: float, ax: Any = None) -> Any:
@@ -31,7 +33,7 @@ def variance_by_bytes(points: Mapping[str, tuple[float, float, float]], exact: f
 
     Examples
     --------
-    >>> ax = variance_by_bytes({"rounding(8)": (25.0, 1e-6, 1e-7), "rounding(4)": (13.0, 1e-3, 1e-4)}, 100.0)
+    >>> ax = variance_by_bytes({"rounding(8)": (25e3, 1e-6, 1e-7), "rounding(4)": (13e3, 1e-3, 1e-4)}, 1e5)
     >>> len(ax.lines[0].get_xdata()), [text.get_text() for text in ax.get_legend().texts]
     (2, ['exact', 'rounding(·): 8, 4'])
     >>> import matplotlib.pyplot as plt
@@ -42,21 +44,28 @@ def variance_by_bytes(points: Mapping[str, tuple[float, float, float]], exact: f
     for text, point in points.items():
         if point[1] > 0:
             families.setdefault(NUMBER.sub("·", text), []).append((text, point))
-    ax.axvline(exact, color=COLOURS[0], linestyle=":", label="exact")
+    ax.axvline(exact / KILO, color=COLOURS[0], linestyle=":", label="exact")
     for k, (family, members) in enumerate(families.items()):
-        values = ", ".join(" ".join(found.group() for found in NUMBER.finditer(text)) for text, _ in members)
+        values = ", ".join(_numbers(text) for text, _ in members)
         size, variance, error = zip(*sorted(point for _, point in members), strict=True)
         ax.errorbar(
-            size,
+            [each / KILO for each in size],
             variance,
             error,
-            label=shorter(f"{family}: {values}" if "·" in family else family, 40),
+            label=shorter(f"{family}: {values}" if "·" in family else family, 44),
             color=COLOURS[(k + 1) % len(COLOURS)],
             marker=MARKERS[k % len(MARKERS)],
             markersize=6,
             capsize=2,
         )
-    ax.set(xscale="log", yscale="log", xlabel="bytes of cotangents in a step", ylabel="E‖ĝ − g‖² / ‖g‖²")
+    plain_log(ax.xaxis)
+    ax.set(yscale="log", xlabel="kB of cotangents in a step", ylabel="variance, E‖ĝ − g‖² / ‖g‖²")
     ax.grid(True, alpha=0.25)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False)
     return ax
+
+
+def _numbers(text: str) -> str:
+    """The numbers in a text, as ``8`` or ``(0.25, 8)``."""
+    found = [number.group() for number in NUMBER.finditer(text)]
+    return found[0] if len(found) == 1 else f"({', '.join(found)})"

@@ -29,8 +29,8 @@ class Link:
 
     Attributes
     ----------
-    coding, waiting : float
-        Seconds that it took to make and to read frames, and those for which nothing came.
+    coding : float
+        Seconds of this processor that it took to make and to read frames.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class Link:
     def __init__(self, end: socket.socket):
         self.end = end
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a frame is sent whole; nothing is to be waited for
-        self.coding = self.waiting = 0.0
+        self.coding = 0.0
 
     def send(self, g: Cotangent, step: int, role: Role) -> tuple[int, int]:
         """Send an array or a structured cotangent.
@@ -62,9 +62,9 @@ class Link:
         LinkError
             If the other end has gone.
         """
-        began = time.perf_counter()
+        began = time.thread_time()
         frame = encode(g, step, role)
-        self.coding += time.perf_counter() - began
+        self.coding += time.thread_time() - began
         try:
             self.end.sendall(frame)
         except OSError as error:
@@ -81,14 +81,12 @@ class Link:
         FrameError
             If something else comes.
         """
-        began = time.perf_counter()
         head = self._bytes(HEAD_BYTES)
         length = read_head(head).length
         rest = self._bytes(length - HEAD_BYTES)
-        came = time.perf_counter()
+        began = time.thread_time()
         found = decode(head + rest, role=role, step=step, shape=shape, dtype=dtype)
-        self.waiting += came - began
-        self.coding += time.perf_counter() - came
+        self.coding += time.thread_time() - began
         return found
 
     def _bytes(self, count: int) -> bytearray:

@@ -39,15 +39,15 @@ class PipelineResult(Report):
     Examples
     --------
     >>> from minigrad.experiments.pipeline.pipeline_run import PipelineRun
-    >>> shared = dict(seed=0, cuts=(2,), steps=9, forward_bytes=4000.0, headers=84.0, seconds=0.001, coding=0.0001,
-    ...     train_loss=0.5, test_loss=0.6, accuracy=0.8, restarts=0, digest="0f", variance_error=0.0)
+    >>> shared = dict(seed=0, cuts=(2,), steps=9, forward_bytes=4000.0, headers=84.0, seconds=0.001, cpu=0.0012,
+    ...     coding=0.0001, train_loss=0.5, test_loss=0.6, accuracy=0.8, restarts=0, digest="0f", variance_error=0.0)
     >>> runs = (PipelineRun("a", "exact", backward_bytes=4000.0, variance=0.0, **shared),
     ...     PipelineRun("b", "rounding(4)", backward_bytes=600.0, variance=1e-4, **shared))
     >>> print(PipelineResult(runs, {"model": "mlp", "data": "digits", "batch_size": 8}, 40))
     mlp on digits, batches of 8, stages that begin at modules 0, 2; 9 steps
-    wire         forward  back   of exact  variance  ms  coding  loss  test %
-    exact        4 kB     4 kB   1         0          1     0.1   0.5  80.00
-    rounding(4)  4 kB     600 B  0.15      0.0001     1     0.1   0.5  80.00
+    wire         forward  back   of exact  variance  ms  CPU  coding  loss  test %
+    exact        4 kB     4 kB   1         0          1  1.2     0.1   0.5  80.00
+    rounding(4)  4 kB     600 B  0.15      0.0001     1  1.2     0.1   0.5  80.00
     ...
     """
 
@@ -64,7 +64,7 @@ class PipelineResult(Report):
 
     def summary(self) -> dict[str, dict[str, float | None]]:
         """For each estimator the means over seeds of what was measured, and ``exact``: bytes back over exact ones."""
-        names = ("forward_bytes", "backward_bytes", "headers", "seconds", "coding", "variance", "train_loss",
+        names = ("forward_bytes", "backward_bytes", "headers", "seconds", "cpu", "coding", "variance", "train_loss",
                  "test_loss", "accuracy")  # fmt: skip
         whole = _mean([run.backward_bytes for run in next(iter(self.wires().values()))])
         found: dict[str, dict[str, float | None]] = {}
@@ -84,7 +84,7 @@ class PipelineResult(Report):
             rows.append(
                 [wire, si(m["forward_bytes"] or 0.0, "B"), si(m["backward_bytes"] or 0.0, "B"),
                  "–" if of_exact is None else f"{of_exact:.3g}", _with_error(m["variance"], m["variance_error"]),
-                 1e3 * (m["seconds"] or math.nan), 1e3 * (m["coding"] or math.nan), m["train_loss"] or math.nan,
+                 *[1e3 * (m[name] or math.nan) for name in ("seconds", "cpu", "coding")], m["train_loss"] or math.nan,
                  "–" if m["accuracy"] is None else f"{100 * m['accuracy']:.2f}"]
             )  # fmt: skip
         first = self.runs[0]
@@ -94,15 +94,16 @@ class PipelineResult(Report):
             f"{c['model']} on {c['data']}, batches of {c['batch_size']}, stages that begin at modules {modules}; "
             f"{first.steps} steps"
         )
-        heads = ["wire", "forward", "back", "of exact", "variance", "ms", "coding", "loss", "test %"]
+        heads = ["wire", "forward", "back", "of exact", "variance", "ms", "CPU", "coding", "loss", "test %"]
         table = Table(heads, rows, title=title)
         seeds = len({run.seed for run in self.runs})
         table.notes += [
             f"mean over {seeds} seed{'' if seeds == 1 else 's'}; bytes of a step, forward activations and back "
             "cotangents, over all cuts, with their headers",
-            f"variance: E‖ĝ − g‖²/‖g‖² of the parameters before the last cut, ± s.e. over {self.draws} draws, on one "
-            "batch, of the network that exact training has made by then",
-            "ms of a step, one batch at a time; coding: those in which stages sketched, made and read frames",
+            f"variance: E‖ĝ − g‖²/‖g‖² of the parameters before the last cut, ± its s.e. over {self.draws} draws, on "
+            "one batch, of the network that exact training has made by then",
+            "ms of a step, one batch at a time; CPU: those of the processors, of all stages; coding: those of them in "
+            "which stages sketched, made and read frames",
             "loss: on training batches, the last tenth of all steps",
         ]
         if any(run.diverged for run in self.runs):
@@ -166,7 +167,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _with_error(value: float | None, error: float | None) -> str:
     if not value:
         return "0"
-    return f"{value:.2g} ± {error:.1g}" if error else f"{value:.2g}"
+    return f"{value:.2g} ±{100 * error / value:.0f}%" if error else f"{value:.2g}"
 
 
 def _plain(value: Any) -> Any:

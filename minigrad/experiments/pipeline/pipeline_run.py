@@ -51,9 +51,10 @@ class PipelineRun:
     headers : float
         Those of cotangents in a step.
     seconds : float
-        Of a step, from end to end.
-    coding : float
-        Seconds of a step in which stages sketched cotangents, and made and read frames.
+        Of a step, from end to end: of a machine that does nothing else.
+    cpu, coding : float
+        Seconds of processors in a step, all stages together; and those in which they sketched cotangents, and made and
+        read frames.
     variance, variance_error : float
         E‖ĝ − g‖²/‖g‖² of the parameters before the last cut, and its standard error over draws; None if it diverged.
     train_loss : float or None
@@ -77,6 +78,7 @@ class PipelineRun:
     backward_bytes: float
     headers: float
     seconds: float
+    cpu: float
     coding: float
     variance: float
     variance_error: float
@@ -240,6 +242,7 @@ class PipelineJob:
             backward_bytes=sum(each.backward_bytes for each in counts) / steps,
             headers=sum(each.backward_headers for each in counts) / steps,
             seconds=counts[0].seconds / steps,
+            cpu=sum(each.cpu for each in counts) / steps,
             coding=sum(each.coding for each in counts) / steps,
             variance=noise[0],
             variance_error=noise[1],

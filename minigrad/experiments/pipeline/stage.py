@@ -66,15 +66,19 @@ class Plan:
 
 @dataclass
 class Counts:
-    """The sums over the steps of one stage: bytes that it sent, seconds, and the losses of the last stage."""
+    """The sums over the steps of one stage.
+
+    Bytes that it sent; seconds from end to end, and seconds of the processor, in all and for sketches and frames; and
+    the losses, of the last stage.
+    """
 
     forward_bytes: int = 0
     backward_bytes: int = 0
     forward_headers: int = 0
     backward_headers: int = 0
     seconds: float = 0.0
+    cpu: float = 0.0
     coding: float = 0.0
-    waiting: float = 0.0
     losses: list[float] = field(default_factory=list)
 
 
@@ -111,10 +115,11 @@ class Stage:
     def run(self) -> None:
         """Take all steps that are left."""
         while self.step < self.plan.steps:
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.thread_time()
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 self.one_step()
             self.counts.seconds += time.perf_counter() - began
+            self.counts.cpu += time.thread_time() - worked
             if self.step % self.plan.every == 0 or self.step == self.plan.steps:
                 self.save()
 
@@ -155,16 +160,15 @@ class Stage:
             gradients = pulled_back(tape, out, g, wanted)
         if self.before is not None:
             *gradients, g = gradients
-            began = time.perf_counter()
+            began = time.thread_time()
             sketched = self.estimator.sample(dense(g), None, generator(Domain.SAMPLE, key))
-            self.counts.coding += time.perf_counter() - began
+            self.counts.coding += time.thread_time() - began
             self._send(self.before, sketched, "cotangent")
         self.optimizer.step(list(gradients))
         self.step += 1
         for link in (self.before, self.after):
             if link is not None:
                 self.counts.coding, link.coding = self.counts.coding + link.coding, 0.0
-                self.counts.waiting, link.waiting = self.counts.waiting + link.waiting, 0.0
 
     def _send(self, link: Link, g: Cotangent, role: Role) -> None:
         sent, headers = link.send(g, self.step, role)
