@@ -21,7 +21,7 @@ from minigrad.experiments.pipeline.cutting import cut
 from minigrad.experiments.pipeline.pipeline_run import PipelineJob, check_estimator
 from minigrad.experiments.pipeline.run_stages import run_stages
 from minigrad.experiments.pipeline.stage import Counts, pulled_back
-from minigrad.experiments.pipeline.wire_noise import trained
+from minigrad.experiments.pipeline.wire_noise import OnWire, trained
 from minigrad.streams import Domain, child, generator
 from minigrad.structure import dense
 
@@ -167,13 +167,38 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(changed, word
         measure_pipeline(SMALL, tmp_path, progress=False, **changed)
 
 
-def test_an_estimator_that_asks_what_a_node_saved_is_refused():
-    class Asks(mg.Estimator):
-        def sample(self, g, node, rng):
-            return g * node.saved[0]
+class Asks(mg.Estimator):
+    def sample(self, g, node, rng):
+        return g * node.saved[0]
 
-    with pytest.raises(ValueError, match="mine on a wire, for .* it needs more than the cotangent.*another machine"):
-        check_estimator("mine", Asks(), np.ones((2, 3)))
+
+class Shortens(mg.Estimator):
+    def sample(self, g, node, rng):
+        return g[:1]
+
+
+class Doubles(mg.Estimator):
+    """In another dtype than that of the cotangent."""
+
+    def sample(self, g, node, rng):
+        return 2 * g.astype(float)
+
+
+@pytest.mark.parametrize(
+    "estimator, words", [(Asks(), "no attribute 'saved'"), (Shortens(), r"shape \(1, 3\) for one")]
+)
+def test_an_estimator_that_cannot_do_with_the_cotangent_is_refused(estimator, words):
+    with pytest.raises(ValueError, match=f"mine on a wire, for .* must do with the cotangent alone.*{words}"):
+        check_estimator("mine", estimator, np.ones((2, 3)))
+
+
+def test_what_an_estimator_of_ones_own_returns_is_sent_in_the_dtype_of_the_cotangent(tmp_path, monkeypatch):
+    monkeypatch.setattr("minigrad.experiments.pipeline.stage.parse", lambda text: Doubles())
+    stages = in_threads(planned(tmp_path, steps=2))
+    assert stages[1].counts.backward_bytes == stages[0].counts.forward_bytes
+    wire = OnWire(Doubles())
+    assert wire.sample(np.ones((2, 3), np.float32), None, np.random.default_rng(0)).dtype == np.float32
+    assert wire.sent == [84 + 24]
 
 
 @pytest.mark.parametrize("changed", [{"augment": True}, {"max_norm": 1.0}])

@@ -21,6 +21,7 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
 from minigrad.experiments.pipeline.cutting import balanced_cuts, boundaries, cut
 from minigrad.experiments.pipeline.run_stages import Diverged, run_stages
+from minigrad.experiments.pipeline.sketching import sketched
 from minigrad.experiments.pipeline.stage import Counts, Plan, checkpoint_path
 from minigrad.experiments.pipeline.wire_noise import noise_key, trained, wire_variance
 from minigrad.extensions import import_extension, imported
@@ -260,8 +261,8 @@ def check_estimator(text: str, estimator: Estimator, g: np.ndarray[Any, Any]) ->
     why = estimator.unfit(g.shape)
     if not why:
         try:
-            estimator.sample(g, None, as_generator(Domain.SAMPLE, 0))
+            sketched(estimator, g, as_generator(Domain.SAMPLE, 0))
         except Exception as error:
-            why = f"it needs more than the cotangent, and what its node saved is on another machine ({error})"
+            why = f"it must do with the cotangent alone, for what its node saved is on another machine ({error})"
     if why:
         raise ValueError(f"pipeline: {text} on a wire, for a cotangent of shape {g.shape}: {why}")

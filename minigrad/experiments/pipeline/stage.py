@@ -20,6 +20,7 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.pipeline.cutting import boundaries, cut
 from minigrad.experiments.pipeline.frame import Role
 from minigrad.experiments.pipeline.link import Link
+from minigrad.experiments.pipeline.sketching import sketched
 from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.streams import Domain, child, generator
 from minigrad.structure import Cotangent, dense
@@ -161,9 +162,9 @@ class Stage:
         if self.before is not None:
             *gradients, g = gradients
             began = time.thread_time()
-            sketched = self.estimator.sample(dense(g), None, generator(Domain.SAMPLE, key))
+            back = sketched(self.estimator, dense(g), generator(Domain.SAMPLE, key))
             self.counts.coding += time.thread_time() - began
-            self._send(self.before, sketched, "cotangent")
+            self._send(self.before, back, "cotangent")
         self.optimizer.step(list(gradients))
         self.step += 1
         for link in (self.before, self.after):

@@ -14,6 +14,7 @@ from minigrad.engine.tape import Tape
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.pipeline.cutting import cut
 from minigrad.experiments.pipeline.frame import decode, encode
+from minigrad.experiments.pipeline.sketching import sketched
 from minigrad.nn.dtypes import dtype_of, fed
 from minigrad.nn.module import Module
 from minigrad.streams import Domain, child
@@ -53,7 +54,7 @@ class OnWire(Estimator):
         self.sent: list[int] = []
 
     def sample(self, g: Array, node: Any, rng: np.random.Generator) -> Cotangent:
-        frame = encode(self.inner.sample(g, None, rng))
+        frame = encode(sketched(self.inner, g, rng))
         self.sent.append(len(frame))
         return decode(frame, shape=g.shape)
 
