@@ -1,4 +1,4 @@
-"""The command line: compare, reproduce, budgeted, field, inspect, advise, explore and list."""
+"""The command line: compare, reproduce, budgeted, precision, field, memory, pipeline, inspect, advise, explore, list."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from minigrad.commands.field_command import add_field
 from minigrad.commands.listing import add_list
 from minigrad.commands.memory_command import add_memory
 from minigrad.commands.parser import Parser
+from minigrad.commands.pipeline_command import add_pipeline
 from minigrad.commands.precision_command import add_precision
 from minigrad.commands.reports import add_reports
 from minigrad.commands.reproduce import add_reproduce
@@ -168,6 +169,7 @@ def _parser() -> Parser:
         add_precision,
         add_field,
         add_memory,
+        add_pipeline,
         add_reports,
         add_explore,
     ):
