@@ -1,4 +1,4 @@
-"""The command line: compare, reproduce, budgeted, precision, field, memory, pipeline, inspect, advise, explore, list."""
+"""The command line: training, experiments, reports, the explorer and lists, each a sub-command."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from minigrad.structure import (
     Entries,
     Factors,
     Half,
+    PowersOfTwo,
     Quantised,
     RowGroups,
     Rows,
@@ -54,8 +55,20 @@ def test_every_structure_comes_back_as_it_was(name):
 
 def test_every_kind_has_been_sent():
     kinds = {type(g) for g in STRUCTURES.values()}
-    assert kinds >= {Rows, Columns, Entries, Factors, Slices, Quantised, Half, RowGroups, Coded, np.ndarray}
-    assert len(NAMES) == 10
+    assert kinds >= {
+        Rows,
+        Columns,
+        Entries,
+        Factors,
+        Slices,
+        Quantised,
+        Half,
+        RowGroups,
+        Coded,
+        PowersOfTwo,
+        np.ndarray,
+    }
+    assert len(NAMES) == 11
 
 
 def test_what_every_estimator_returns_goes_as_its_structure():

@@ -36,6 +36,7 @@ def changed(frame, at, form, value, seal=True):
 WHOLE = encode(G, 3)
 (NAN,) = struct.unpack("<Q", struct.pack("<d", float("nan")))
 ROWS, QUANTISED = encode(STRUCTURES["rows"]), encode(STRUCTURES["3 bits, row, plain"])
+POWERS = encode(STRUCTURES["powers of two"])
 KEPT = len(STRUCTURES["rows"].indices)
 FIRST = HEAD_BYTES + 8  # of the shape
 INDICES = len(ROWS) - 8 * KEPT
@@ -69,7 +70,7 @@ MALFORMED = {
         changed(changed(WHOLE, 12, "<I", 0), 16, "<Q", 524),
         "0 bytes ends amid an item, which takes 8",
     ),
-    "an unknown kind": (changed(WHOLE, HEAD_BYTES, "<B", 77), r"kind 77, where 0 \(dense\) to 9 \(coded\)"),
+    "an unknown kind": (changed(WHOLE, HEAD_BYTES, "<B", 77), r"kind 77, where 0 \(dense\) to 10 \(powers of two\)"),
     "another kind": (changed(WHOLE, HEAD_BYTES, "<B", 4), "factors .* 1 arrays .* where 0 numbers, 2 arrays"),
     "an unknown dtype": (changed(WHOLE, HEAD_BYTES + 1, "<B", 9), "dtype number 9, where 0 … 4"),
     "values that are indices": (changed(WHOLE, HEAD_BYTES + 1, "<B", 4), "dtype int64, where floating-point"),
@@ -91,7 +92,9 @@ MALFORMED = {
     "9 bits": (changed(QUANTISED, FIRST + 16, "<q", 9), "of 9 bits.*1 … 8"),
     "5 bits in the room of 3": (changed(QUANTISED, FIRST + 16, "<q", 5), r"codes of shape \(12, 5\), where"),
     "tiles of nothing": (changed(QUANTISED, FIRST + 24, "<q", 0), "tiles of 0×10.*1×1 at least"),
-    "other tiles": (changed(QUANTISED, FIRST + 24, "<q", 5), r"steps of shape \(12, 1\), where \(3, 1\)"),
+    "other tiles": (changed(QUANTISED, FIRST + 24, "<q", 13), r"steps of shape \(12, 1\), where \(1, 1\)"),
+    "tiles of rows": (changed(QUANTISED, FIRST + 24, "<q", 5), r"codes of shape \(12, 5\), where \(3, 20\)"),
+    "a power beyond all": (changed(POWERS, FIRST + 16, "<q", 500), r"power is 2\^500, where 2\^127 at most"),
     "a negative key": (changed(QUANTISED, FIRST + 48, "<q", -5), "key -5"),
     "a step of nan": (changed(QUANTISED, STEPS, "<f", float("nan")), "steps that are not finite"),
     "an infinite low": (changed(QUANTISED, len(QUANTISED) - 4, "<f", float("inf")), "lows that are not finite"),

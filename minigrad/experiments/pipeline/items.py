@@ -10,8 +10,8 @@ import numpy as np
 from minigrad.typing import Array, Shape
 
 __all__ = [
-    "CODED", "COLUMNS", "DEEPEST", "DENSE", "ENTRIES", "FACTORS", "FRAMES", "HALF", "MOST_PARTS", "NAMES", "QUANTISED",
-    "ROWS", "ROW_GROUPS", "SLICES", "Item", "LayoutError",
+    "CODED", "COLUMNS", "DEEPEST", "DENSE", "ENTRIES", "FACTORS", "FRAMES", "HALF", "MOST_PARTS", "NAMES", "POWERS",
+    "QUANTISED", "ROWS", "ROW_GROUPS", "SLICES", "Item", "LayoutError",
 ]  # fmt: skip
 
 DEEPEST = 4
@@ -20,9 +20,21 @@ DEEPEST = 4
 MOST_PARTS = 2**16 - 1
 """Arrays, or items, of one item."""
 
-DENSE, ROWS, COLUMNS, ENTRIES, FACTORS, SLICES, QUANTISED, HALF, ROW_GROUPS, CODED = range(10)
+DENSE, ROWS, COLUMNS, ENTRIES, FACTORS, SLICES, QUANTISED, HALF, ROW_GROUPS, CODED, POWERS = range(11)
 
-NAMES = ("dense", "rows", "columns", "entries", "factors", "slices", "quantised", "half", "row groups", "coded")
+NAMES = (
+    "dense",
+    "rows",
+    "columns",
+    "entries",
+    "factors",
+    "slices",
+    "quantised",
+    "half",
+    "row groups",
+    "coded",
+    "powers of two",
+)
 """The kinds, by their numbers in a frame."""
 
 

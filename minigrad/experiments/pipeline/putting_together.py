@@ -32,6 +32,7 @@ from minigrad.structure import (
     Entries,
     Factors,
     Half,
+    PowersOfTwo,
     Quantised,
     RowGroups,
     Rows,
@@ -40,6 +41,7 @@ from minigrad.structure import (
     matrix_shape,
 )
 from minigrad.structure.packing import MOST_BITS, packed_width
+from minigrad.structure.quantised import is_run
 from minigrad.typing import Array, Shape
 
 __all__ = ["put_together"]
@@ -171,7 +173,8 @@ def _of_grid(item: Item) -> Quantised:
             "tiles of 1×1 at least, and a key and a row that are not negative are expected",
         )
     _typed(item, "codes", codes, np.uint8)
-    _shaped(item, "codes", codes.shape, (rows, packed_width(columns, bits)))
+    fold = r if is_run((rows, columns), (r, c)) else 1
+    _shaped(item, "codes", codes.shape, (-(-rows // fold), packed_width(columns * fold, bits)))
     for name, scale in (("steps", step), ("lows", low)):
         _typed(item, name, scale, item.dtype)
         _shaped(item, name, scale.shape, (-(-rows // r), -(-columns // c)))
@@ -209,6 +212,20 @@ def _of_groups(item: Item) -> RowGroups:
     return RowGroups(groups, item.shape, item.dtype)
 
 
+def _of_powers(item: Item) -> PowersOfTwo:
+    _counted(item, 1, 2)
+    (top,), (codes, negative) = item.numbers, item.arrays
+    rows, columns = matrix_shape(item.shape)
+    for name, array, width in (("codes", codes, columns), ("signs", negative, -(-columns // 8))):
+        _typed(item, name, array, np.uint8)
+        _shaped(item, name, array.shape, (rows, width))
+    most = np.finfo(item.dtype).maxexp - 1
+    if not np.finfo(item.dtype).minexp - 64 <= top <= most:
+        _refuse(item, f"whose largest power is 2^{top}, where 2^{most} at most is expected")
+    return PowersOfTwo(codes, negative, top, item.shape, item.dtype)
+
+
 PUT: tuple[Callable[[Item], Cotangent], ...] = (
     _dense, _of_arrays, _of_arrays, _of_arrays, _of_arrays, _of_arrays, _of_grid, _of_half, _of_groups, _of_codes,
+    _of_powers,
 )  # fmt: skip

@@ -17,6 +17,7 @@ from minigrad.experiments.pipeline.items import (
     FRAMES,
     HALF,
     MOST_PARTS,
+    POWERS,
     QUANTISED,
     ROW_GROUPS,
     ROWS,
@@ -31,6 +32,7 @@ from minigrad.structure import (
     Entries,
     Factors,
     Half,
+    PowersOfTwo,
     Quantised,
     RowGroups,
     Rows,
@@ -110,5 +112,6 @@ TAKE: dict[type[Structured], Callable[[Any], Taken | None]] = {
     Half: lambda g: (HALF, (), (g.values,), ()),
     RowGroups: _row_groups,
     Coded: _coded,
+    PowersOfTwo: lambda g: (POWERS, (g.top,), (g.codes, g.negative), ()),
 }
 """By the structure itself; a subclass may mean something else by its arrays."""
