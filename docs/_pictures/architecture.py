@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -104,4 +105,4 @@ def draw() -> plt.Figure:
 
 
 if __name__ == "__main__":
-    draw().savefig(Path(__file__).with_suffix(".png"), dpi=150)
+    draw().savefig(sys.argv[1], dpi=150, metadata={"Software": None})
