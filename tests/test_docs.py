@@ -75,7 +75,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for kind in ("experiments", "performance"):  # the pictures of the results are part of their pages
         if (ROOT / "docs" / kind).is_dir():
             shutil.copytree(ROOT / "docs" / kind, folder / "docs" / kind, dirs_exist_ok=True)
-    shutil.copy2(ROOT / "README.md", folder)  # parts of it are on the site
+    for text in ROOT.glob("*.md"):  # they are on the site, README in parts
+        shutil.copy2(text, folder)
     shutil.copytree(ROOT / "tutorials", folder / "tutorials", ignore=shutil.ignore_patterns("__pycache__"))
     environment = {**os.environ, "MINIGRAD_FAST": "1", "MINIGRAD_LESSONS": RUN_LESSONS, "MPLBACKEND": "Agg"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)

@@ -299,3 +299,9 @@ def test_a_name_that_is_not_given_out_is_found(source, text, found, tmp_path):
 
 def test_a_file_name_that_occurs_twice_is_found(tmp_path):
     assert same_file_names(built(tmp_path, {"nn/tape.py": ""})) == ["tape.py: minigrad.engine.tape, minigrad.nn.tape"]
+
+
+def test_the_page_on_the_architecture_has_the_same_order():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    first = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| `")]
+    assert [" ".join(row.replace("|", "").replace("`", "").split()) for row in first] == LAYERS
