@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -26,6 +25,8 @@ def unknown(what: str, value: Any, known: Iterable[str]) -> str:
 
 def _nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is nearest to a given one, whether its letters are capitals or not."""
+    import difflib  # here: a name is rarely misspelt, and importing minigrad is quick
+
     by_lower: dict[str, str] = {}
     for each in known:
         by_lower.setdefault(each.lower(), each)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any
 
-__all__ = ["Lenient", "lenient_warnings", "progress_bar", "watched"]
+__all__ = ["Lenient", "in_notebook", "lenient_warnings", "progress_bar", "watched"]
 
 
 class Lenient(io.TextIOBase):
@@ -98,8 +98,22 @@ def watched() -> bool:
     return Lenient(sys.stderr).isatty()
 
 
-def progress_bar(total: int, done: int, unit: str, shown: bool | None = None, label: str = "") -> Any:
-    """A progress bar on standard error, with the time left.
+def in_notebook() -> bool:
+    """True in a notebook: where a shell of IPython is driven by a kernel, and words are shown below a cell.
+
+    Examples
+    --------
+    >>> in_notebook()
+    False
+    """
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")
+
+
+def progress_bar(
+    total: int, done: int, unit: str, shown: bool | None = None, label: str = "", *, scaled: bool = False
+) -> Any:
+    """A progress bar with the time left: below the cell in a notebook, else on standard error.
 
     Parameters
     ----------
@@ -108,26 +122,41 @@ def progress_bar(total: int, done: int, unit: str, shown: bool | None = None, la
     unit : str
         What is counted.
     shown : bool, optional
-        Default: if standard error is a terminal.
+        Default: in a notebook, and if standard error is a terminal.
     label : str
         Words in front of the bar.
+    scaled : bool, default False
+        Whether numbers are shown with a prefix, as in 3 MB.
 
     Returns
     -------
     tqdm
-        A context manager with ``update()`` and ``set_postfix(…)``.
+        A context manager with ``update()`` and ``set_postfix(…)``. In a notebook it is drawn where ipywidgets is
+        installed, and made of letters where not.
 
     Examples
     --------
     >>> with progress_bar(3, 1, "run", shown=False) as bar:
     ...     bar.update()
     """
+    from importlib.util import find_spec
+
+    settings: dict[str, Any] = {"total": total, "initial": done, "unit": unit, "desc": label, "unit_scale": scaled}
+    if in_notebook() and shown is not False:
+        if find_spec("ipywidgets") is not None:
+            from tqdm.notebook import tqdm as drawn
+
+            return _without_thread(drawn)(**settings, leave=False, miniters=1)
+        shown = True
     from tqdm import tqdm
 
     quiet = None if shown is None else not shown
-    return tqdm(
-        total=total, initial=done, unit=unit, desc=label, disable=quiet, leave=False, file=Lenient(sys.stderr)
-    )  # fmt: skip
+    return _without_thread(tqdm)(**settings, disable=quiet, leave=False, file=Lenient(sys.stderr), miniters=1)
+
+
+def _without_thread(bar: type) -> type:
+    """A class of bars that watches itself at each update, in place of a thread: not everywhere can one be started."""
+    return type(bar.__name__, (bar,), {"monitor_interval": 0})
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import minigrad as mg
-from minigrad import extras, plot
+from minigrad import plot
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_dollar_in_a_name():
     w = mg.Tensor(np.eye(2), requires_grad=True, name=r"$\bad{$")
     with mg.Tape() as tape:
         _ = mg.ops.linear(np.ones((1, 2)), w).sum()
-    ax = extras.tape_graph(tape, Figure().subplots())
+    ax = plot.tape_graph(tape, Figure().subplots())
     assert ax.texts[0].get_text().startswith(r"$\bad{$")
     painted(ax)
 

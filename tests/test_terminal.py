@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import errno
+import importlib.machinery
 import io
 import subprocess
 import sys
+import threading
+import types
 
 import numpy as np
 import pytest
+from tqdm import TqdmMonitorWarning, tqdm
 
 from minigrad import nn, optim, training
 from minigrad.experiments import Configuration, Method, Run
 from minigrad.experiments.jobs import Job, run_jobs
 from minigrad.experiments.store import Store
-from minigrad.terminal import Lenient, progress_bar, watched
+from minigrad.terminal import Lenient, in_notebook, progress_bar, watched
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
 
@@ -110,6 +114,82 @@ def test_a_bar_is_shown_where_it_can_be(monkeypatch):
     monkeypatch.setattr(stream, "isatty", lambda: True)
     small_run()
     assert len(stream.getvalue()) > len(shown) and watched()
+
+
+class Shell:
+    kernel = None
+
+
+class TerminalShell:
+    """IPython in a terminal has no kernel."""
+
+
+def as_shell(monkeypatch, shell):
+    """Let IPython say that this is the shell in which it runs."""
+    module = types.ModuleType("IPython")
+    module.get_ipython = lambda: shell
+    monkeypatch.setitem(sys.modules, "IPython", module)
+
+
+@pytest.mark.parametrize(
+    "shell, there", [(Shell(), True), (TerminalShell(), False), (None, False)], ids=["notebook", "terminal", "script"]
+)
+def test_a_notebook_shows_a_bar_by_default(monkeypatch, shell, there):
+    as_shell(monkeypatch, shell)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)  # as if not installed
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    small_run()
+    assert in_notebook() == there and ("4/4" in stream.getvalue()) == there
+    small_run(progress=False)
+    assert stream.getvalue().count("4/4") == there
+
+
+def test_a_notebook_with_widgets_shows_a_real_bar(monkeypatch):
+    """Stand-ins for the widgets and for what displays them: what tqdm asks of them, and no more."""
+    made, shown = [], []
+
+    class Widget:
+        bar_style = ""
+
+        def __init__(self, *children, **traits):
+            self.__dict__.update(traits, style=types.SimpleNamespace(), layout=types.SimpleNamespace())
+            self.value, self.max = traits.get("value", 0), traits.get("max", 1)
+            self.children = traits.get("children", children[0] if children else ())
+            made.append(self)
+
+        def close(self):
+            self.closed = True
+
+    notebook = pytest.importorskip("tqdm.notebook")
+    as_shell(monkeypatch, Shell())
+    widgets = types.ModuleType("ipywidgets")
+    widgets.__spec__ = importlib.machinery.ModuleSpec("ipywidgets", None)
+    monkeypatch.setitem(sys.modules, "ipywidgets", widgets)
+    for name in ("HTML", "IProgress", "HBox"):
+        monkeypatch.setattr(notebook, name, Widget, raising=False)
+    monkeypatch.setattr(notebook, "TqdmHBox", Widget)
+    monkeypatch.setattr(notebook, "display", shown.append, raising=False)
+    with progress_bar(4, 0, "step") as bar:
+        bar.update(4)
+        bar.refresh()
+        assert bar.container in shown and any(widget.value == 4 for widget in made)
+
+
+def test_a_bar_starts_no_thread(monkeypatch):
+    """In WebAssembly none can be started, and tqdm would say so at length."""
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(tqdm, "monitor", None)
+    with progress_bar(3, 0, "run", True) as bar:
+        bar.update()
+    assert tqdm.monitor is None and type(bar).monitor is None
+    with pytest.warns(TqdmMonitorWarning), tqdm(total=3, file=sys.stderr):  # what would be seen
+        pass
 
 
 def test_a_bar_counts_from_what_is_done(monkeypatch):

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from minigrad import datasets, extras, inspect, nn, ops, plot, theory
+from minigrad import datasets, inspect, nn, ops, plot, theory
 from minigrad.estimators import DiagonalSketch
 
 data = datasets.digits().flat()
@@ -23,7 +23,7 @@ drawn = sketch.sample(g, None, np.random.default_rng(3))
 
 figure = plt.figure(figsize=(13, 8.4), layout="constrained")
 axes = figure.subplot_mosaic([["graph", "heat map", "probabilities"], ["graph", "noise", "cost"]])
-extras.tape_graph(tape, axes["graph"])
+plot.tape_graph(tape, axes["graph"])
 axes["graph"].set_title("tape_graph")
 plot.cotangent_heatmap(drawn, axes["heat map"], title="cotangent_heatmap")
 kept = np.isin(np.arange(g.shape[1]), drawn.indices)

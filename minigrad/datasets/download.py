@@ -14,7 +14,7 @@ from minigrad.datasets.errors import DataError
 from minigrad.datasets.places import VARIABLE, cache_folder, places
 from minigrad.datasets.verify import verified_content
 from minigrad.files import temporary_folder
-from minigrad.terminal import watched
+from minigrad.terminal import progress_bar
 
 __all__ = ["download"]
 
@@ -84,7 +84,8 @@ def _fetch(pooch: ModuleType, url: str, to: Path) -> None:
         def close_later(response: Any, **_: Any) -> None:
             responses.callback(response.close)
 
-        fetch = pooch.HTTPDownloader(progressbar=watched(), chunk_size=_CHUNK, hooks={"response": close_later})
+        bar = responses.enter_context(progress_bar(1, 0, "B", label=to.name, scaled=True))  # pooch finds the total
+        fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=_CHUNK, hooks={"response": close_later})
         fetch(url, str(to), None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from weakref import ReferenceType, ref
 
 import numpy as np
 
@@ -27,8 +28,8 @@ class Around(NamedTuple):
 class Node:
     """One operation on a tape: what it was, what it read, and what it saved for the way back.
 
-    A node holds neither its output nor its tape; parents on the tape are known by their index. What the VJP
-    rules need is in ``saved`` and nowhere else.
+    A node holds neither its output nor its tape; parents on the tape are known by their index. What the VJP rules need
+    is in ``saved`` and nowhere else.
 
     Attributes
     ----------
@@ -66,8 +67,8 @@ class Node:
     """
 
     __slots__ = (
-        "_norms", "_vjp", "around", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save", "saved",
-        "settings", "shape",
+        "_norms", "_out", "_vjp", "around", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save",
+        "saved", "settings", "shape",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +93,7 @@ class Node:
         self.layer = layer
         self.settings = settings
         self.around: Around | None = None
+        self._out: ReferenceType[Array] | None = None
         self._vjp: VJP = None
         self._norms: dict[int, Array | None] | None = None
         self.save: dict[str, Estimator] = {}
@@ -124,6 +126,15 @@ class Node:
             elif hasattr(value, "parts"):
                 todo.extend(value.parts)
         return found
+
+    @property
+    def value(self) -> Array | None:
+        """The output, as long as something else holds it: a tensor that is in use, or what a later node saved."""
+        return None if self._out is None else self._out()
+
+    def made(self, out: Array) -> None:
+        """Take note of the output, without keeping it."""
+        self._out = ref(out)
 
     def norms(self, side: int) -> Array | None:
         """The squared norms of an operand as ``primitive.operands`` has them, computed once for all draws.

@@ -176,6 +176,7 @@ def record(
     nodes: dict[Recorder, Node] = {}
     for recorder, stand in ((tape, parents),) if where is None else where.items():
         node = Node(len(recorder.nodes), primitive, tuple(stand), shapes, saved, out.shape, out.dtype, layer, settings)
+        node.made(out)
         if vjp is not None:
             node.vjp = vjp
         if sketches:

@@ -15,10 +15,9 @@ from minigrad.engine.nesting import enter, leave
 from minigrad.engine.node import Node
 from minigrad.engine.pushforward import pushforward
 from minigrad.engine.sweep import Sweep, start_cotangent, starting
-from minigrad.engine.tape_text import summary, to_dot
+from minigrad.engine.tape_views import Views
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.engine.wanted import arrived, check_wrt
-from minigrad.report import Table
 from minigrad.streams import Domain, as_generator, key_of, level_key
 from minigrad.structure import Cotangent, Structured, dense
 from minigrad.typing import Array, Seed
@@ -26,7 +25,7 @@ from minigrad.typing import Array, Seed
 __all__ = ["Tape"]
 
 
-class Tape:
+class Tape(Views):
     """A list of nodes in the order in which they were computed.
 
     Inside ``with Tape() as tape:`` every operation that depends on a tensor with ``requires_grad=True`` is
@@ -265,35 +264,3 @@ class Tape:
             node, g = stop
             key = key_of(None) if key is None else key  # entropy costs time: only where something is drawn
             sweep.apply(node, sweep.draw(node, g, key))
-
-    def summary(self) -> Table:
-        """A table of the nodes: what each computed, from what, and what it saved.
-
-        Returns
-        -------
-        Table
-            ``print`` shows it; ``to_dict()`` is JSON-ready.
-        """
-        return summary(self.nodes)
-
-    def to_dot(self) -> str:
-        r"""The tape as a graph in the DOT language, for Graphviz.
-
-        Examples
-        --------
-        >>> import minigrad as mg
-        >>> w = mg.Tensor([1.0], requires_grad=True, name="w")
-        >>> with mg.Tape() as tape:
-        ...     y = w.exp()
-        >>> print(tape.to_dot())
-        digraph tape {
-          rankdir=LR; node [shape=box, fontname="sans-serif"];
-          l0 [label="w\n(1,)", shape=ellipse];
-          n0 [label="0: exp\n(1,)"];
-          l0 -> n0;
-        }
-        """
-        return to_dot(self.nodes, self.leaves)
-
-    def __repr__(self) -> str:
-        return f"<Tape of {len(self.nodes)} node{'' if len(self.nodes) == 1 else 's'}>"

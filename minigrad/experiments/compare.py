@@ -57,7 +57,7 @@ def compare(
     shared_filesystem : bool, default True
         As for `run_jobs`.
     progress : bool, optional
-        A progress bar; default: if standard error is a terminal.
+        A progress bar; default: in a notebook, and if standard error is a terminal.
     log : callable, optional
         Called with a line of text when there is something to tell, such as how many runs were found finished.
 

@@ -96,7 +96,7 @@ def run_jobs(
     shared_filesystem : bool, default True
         Whether the executor's workers see the store's folder, so that runs under way can be checkpointed there.
     progress : bool, optional
-        A progress bar with the time left; default: if standard error is a terminal.
+        A progress bar with the time left; default: in a notebook, and if standard error is a terminal.
     label : str
         Words in front of the bar.
 

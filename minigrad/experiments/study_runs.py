@@ -44,7 +44,7 @@ def reproduce(
     shared_filesystem : bool, default True
         As for `run_jobs`.
     progress : bool, optional
-        A progress bar; default: if standard error is a terminal.
+        A progress bar; default: in a notebook, and if standard error is a terminal.
     log : callable, optional
         Called with a line of text that says how much there is to do, before it is begun.
 

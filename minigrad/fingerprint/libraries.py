@@ -20,6 +20,7 @@ _LIBRARIES = [
         *(sysconfig.get_paths()[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
         *site.getsitepackages(), site.getusersitepackages(), str(Path(minigrad.__file__).parent),
     }
+    if folder is not None  # a Python without a home of its user, as in WebAssembly, has no folder of theirs
 ]  # fmt: skip
 
 

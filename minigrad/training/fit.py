@@ -88,8 +88,8 @@ def fit(
     checkpoint_seconds : float, default 0
         Write it at most this often, where epochs are short; the last epoch is always written.
     progress : bool, optional
-        A progress bar; default: if standard error is a terminal. Where standard error is missing, closed or broken,
-        the bar and warnings are lost, and training goes on.
+        A progress bar; default: in a notebook, and if standard error is a terminal. Where standard error is missing,
+        closed or broken, the bar and warnings are lost, and training goes on.
     callbacks : sequence of Callback
         Called before each step, such as `OnePrice`; what they keep is in the checkpoint. One with a method
         ``after(loop, step)`` is shown the tape, the gradients and the operations of each step as well.

@@ -55,7 +55,7 @@ def budgeted(
     shared_filesystem : bool, default True
         As for `minigrad.experiments.jobs.run_jobs`.
     progress : bool, optional
-        A progress bar; default: if standard error is a terminal.
+        A progress bar; default: in a notebook, and if standard error is a terminal.
     log : callable, optional
         Called with lines of text that say how much there is to do.
 

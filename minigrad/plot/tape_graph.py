@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-from minigrad.engine.tape_text import graph
-from minigrad.extras.graph_layout import Layout, layered
-from minigrad.plot.style import COLOURS, shorter
-
-if TYPE_CHECKING:
-    from minigrad.engine.tape import Tape
+from minigrad.plot.boxes import Graphed
+from minigrad.plot.graph_layout import Layout, layered
+from minigrad.plot.style import COLOURS
 
 __all__ = ["tape_graph"]
 
@@ -22,7 +20,16 @@ LINE = 1.25 * FONT / 72
 MARGIN = 0.1
 
 
-def tape_graph(tape: Tape, ax: Any = None) -> Any:
+def tape_graph(
+    tape: Graphed,
+    ax: Any = None,
+    *,
+    values: bool = False,
+    y: Any = None,
+    cotangent: Any = None,
+    rng: Any = 0,
+    steps: int | None = None,
+) -> Any:
     """Draw a tape as a graph: an arrow leads from each leaf or node to the nodes that read it.
 
     Leaves have round corners. A node whose VJP is random has a thick frame and a darker ground, and its estimator is
@@ -34,10 +41,23 @@ def tape_graph(tape: Tape, ax: Any = None) -> Any:
     ax : matplotlib Axes, optional
         Text is made as small as its size asks for, as it is now. Default: those of a new figure that is as large as the
         graph; some dozens of nodes can be read, and `Tape.summary` lists more.
+    values : bool, default False
+        Write the values after ``=``, or their range, where something still holds them: a tensor in use, or a node.
+    y : Tensor, optional
+        Write after ``∂`` what arrives in a backward pass from this tensor.
+    cotangent, rng
+        Of that pass, as for `Tape.gradients`; the draws are those of seed 0 by default.
+    steps : int, optional
+        Go back through so many nodes only; the last of them is framed. Default: all.
 
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    TapeError
+        As `Tape.gradients`, where ``y`` is given.
 
     Examples
     --------
@@ -54,34 +74,49 @@ def tape_graph(tape: Tape, ax: Any = None) -> Any:
     1: sum ()
     >>> import matplotlib.pyplot as plt
     >>> plt.close(ax.figure)
+
+    One neuron, and its derivatives after two steps back:
+
+    >>> w, b = mg.Tensor(3.0, True, name="w"), mg.Tensor(1.0, True, name="b")
+    >>> with mg.Tape() as tape:
+    ...     a = w * 2.0
+    ...     y = a + b
+    >>> ax = tape_graph(tape, values=True, y=y, steps=1)
+    >>> for box in ax.texts:
+    ...     print(box.get_text().replace(chr(10), " "))
+    w () = 3
+    b () = 1 ∂ 1
+    0: multiply () = 6
+    1: add () = 7 ∂ 1
+    >>> plt.close(ax.figure)
     """
     from matplotlib.patches import FancyBboxPatch
 
-    leaves = len(tape.leaves)
-    labels, estimators, edges = graph(tape.nodes, tape.leaves)
-    edges = list(dict.fromkeys(edges))  # w * w reads w twice
-    texts = [f"{name}\n{shorter(vjp)}" if vjp else name for name, vjp in zip(labels, estimators, strict=True)]
-    sizes = [_size(text) for text in texts]
+    graph = tape.graph(y, cotangent, rng, back=y is not None)
+    edges, last = graph.edges, graph.steps if steps is None else steps
+    # Every picture of a series has boxes of one size.
+    sizes = [_size(box.lines(values)) for box in graph.boxes]
+    boxes = [box if box.step is not None and box.step <= last else replace(box, cotangent="") for box in graph.boxes]
     layout = layered(sizes, edges)
     ax, font = _axes(ax, layout)
     for line, (start, end) in zip(layout.lines, edges, strict=True):
         _arrow(ax, line, sizes[start][1] / 2, sizes[end][1] / 2)
-    for k, ((x, y), (width, height), text) in enumerate(zip(layout.places, sizes, texts, strict=True)):
-        leaf, random = k < leaves, bool(estimators[k])
+    for (x, y), (width, height), box in zip(layout.places, sizes, boxes, strict=True):
+        leaf, random, now = box.leaf, bool(box.estimator), steps is not None and box.step == steps and not box.leaf
         style = f"round,pad=0,rounding_size={height / 2.2}" if leaf else "square,pad=0"
-        box = FancyBboxPatch(
+        frame = FancyBboxPatch(
             (x - width / 2, y - height / 2), width, height, boxstyle=style, zorder=2,
-            facecolor="#F6CF8B" if random else "white", edgecolor=COLOURS[0] if not leaf else "0.45",
-            linewidth=2.2 if random else 0.9,
+            facecolor="#F6CF8B" if random else "white", edgecolor=COLOURS[1] if now else "0.45" if leaf else COLOURS[0],
+            linewidth=3.0 if now else 2.2 if random else 0.9,
         )  # fmt: skip
-        ax.add_patch(box)
+        ax.add_patch(frame)
+        text = "\n".join(box.lines(values))
         ax.text(x, y, text, ha="center", va="center", fontsize=font, zorder=3, linespacing=1.15, parse_math=False)
     return ax
 
 
-def _size(text: str) -> tuple[float, float]:
+def _size(lines: list[str]) -> tuple[float, float]:
     """Width and height of a box, in inches at the full size of the font."""
-    lines = text.split("\n")
     return max(map(len, lines)) * LETTER + 2 * MARGIN, len(lines) * LINE + 1.4 * MARGIN
 
 

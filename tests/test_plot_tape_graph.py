@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 import minigrad as mg
 from minigrad import ops
 from minigrad.estimators import DiagonalSketch, Mask
-from minigrad.extras import tape_graph
-from minigrad.extras.graph_layout import _increasing, layered
+from minigrad.plot import tape_graph
+from minigrad.plot.graph_layout import _increasing, layered
 
 
 def leaf(*shape, name=None):
