@@ -1,8 +1,7 @@
 """Pages of measured results: ``python docs/measured_pages.py FOLDER [FOLDER ...]``, for what experiments wrote.
 
-A folder of ``minigrad budgeted``, of ``minigrad field`` or of ``minigrad precision`` becomes a page of
-``docs/experiments`` with its picture, and with its tables as the files that the command wrote; the list of experiments
-finds it there.
+A folder of ``minigrad budgeted``, ``field``, ``precision`` or ``memory`` becomes a page of ``docs/experiments`` with
+its picture, and with its tables as the files that the command wrote; the list of experiments finds it there.
 """
 
 from __future__ import annotations
@@ -73,6 +72,26 @@ PRECISION = """Cost to a precision along training
    :header-rows: 1
 
 Budgets, prices and every seed are in :download:`precision.csv`.
+"""
+
+MEMORY = """Memory: what networks save in a few bits
+========================================
+
+{sentence} What may be saved as a sketch, once or twice, is in :doc:`/guide/memory`.
+
+.. code-block:: console
+
+   $ {command}
+
+.. image:: memory.png
+   :alt: The variance that saved sketches add against the bytes of the tape, a panel for each network; rounding falls
+         steeply, masks lie far above.
+
+.. csv-table:: Bytes of activations on the tape and processor seconds of a step, over exact ones; V over the minibatch's
+   :file: memory-table.csv
+   :header-rows: 1
+
+Every seed is in :download:`memory.csv`.
 """
 
 
@@ -169,7 +188,35 @@ def precision_page(folder: Path, to: Path) -> Path:
     return path
 
 
-PAGES = {"budgeted.json": budgeted_page, "field.json": field_page, "precision.json": precision_page}
+def memory_page(folder: Path, to: Path) -> Path:
+    """Write the page of what networks save in a few bits."""
+    data = json.loads((folder / "memory.json").read_text(encoding="utf-8"))
+    for file, name in (("table.csv", "memory-table.csv"), ("memory.csv",) * 2, ("memory.png",) * 2):
+        shutil.copyfile(folder / file, to / name)
+    first = data["configurations"][0]
+    numbers = {
+        "--batch-size": first["batch_size"],
+        "--steps": data["steps"],
+        "--batches": data["batches"],
+        "--seeds": len({run["seed"] for run in data["runs"]}),
+        **({"--train": first["train"]} if first["train"] else {}),
+    }
+    models = " ".join(PRESETS.get(c["model"], c["model"]) for c in data["configurations"])
+    saved = [f"--save {shlex.quote(point['what'])}" for point in data["runs"][0]["points"][1:-1]]
+    options = [f"--models {models} --data {first['data']}", *(f"{name} {of}" for name, of in numbers.items())]
+    command = " \\\n       ".join(["minigrad memory " + " ".join(options), *saved])
+    sentence = f"Measured on {day(folder / 'memory.json')} with {versions(data)}."
+    path = to / "memory.rst"
+    path.write_text(MEMORY.format(sentence=sentence, command=command), encoding="utf-8")
+    return path
+
+
+PAGES = {
+    "budgeted.json": budgeted_page,
+    "field.json": field_page,
+    "precision.json": precision_page,
+    "memory.json": memory_page,
+}
 """By the file that a command writes."""
 
 

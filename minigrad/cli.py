@@ -1,8 +1,7 @@
-"""The command line: compare, reproduce, budgeted, field, inspect, advise, explore and list."""
+"""The command line: training, experiments, reports, the explorer and lists, each a sub-command."""
 
 from __future__ import annotations
 
-import argparse
 import errno
 import io
 import os
@@ -21,6 +20,9 @@ from minigrad.commands.budgeted_command import add_budgeted
 from minigrad.commands.compare_command import add_compare
 from minigrad.commands.field_command import add_field
 from minigrad.commands.listing import add_list
+from minigrad.commands.memory_command import add_memory
+from minigrad.commands.parser import Parser
+from minigrad.commands.pipeline_command import add_pipeline
 from minigrad.commands.precision_command import add_precision
 from minigrad.commands.reports import add_reports
 from minigrad.commands.reproduce import add_reproduce
@@ -76,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        If the arguments are not those of the command, and after ``--help`` and ``--version``.
+        If the arguments are not those of the command, and after ``--help``, ``--version`` or no argument at all.
 
     Examples
     --------
@@ -106,7 +108,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     """Do it, and say in one message what cannot be done."""
     words = ""
     try:
-        options = _parser().parse_args(arguments)
+        options = _parser().read(arguments)
         words = RESUMES if options.resumes else ""
         with one_thread(), warnings.catch_warnings():
             warnings.showwarning = _shown_by(warnings.showwarning)
@@ -150,16 +152,29 @@ def _shown_by(usual: Callable[..., Any]) -> Callable[..., Any]:
     return show
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="minigrad", description="Exact and randomised backpropagation in NumPy (arXiv:2602.14701)."
+def _parser() -> Parser:
+    parser = Parser(
+        prog="minigrad",
+        description="Exact and randomised backpropagation in NumPy (arXiv:2602.14701).",
+        epilog="`minigrad COMMAND --help` shows the options of a command. To begin: `minigrad compare`.",
     )
     parser.add_argument("--version", action="version", version=f"minigrad {minigrad.__version__}")
     parser.set_defaults(resumes=False)
-    commands = parser.add_subparsers(required=True, metavar="command")
-    for add in (add_list, add_compare, add_reproduce, add_budgeted, add_precision, add_field, add_reports, add_explore):
+    commands = parser.add_commands()
+    for add in (
+        add_list,
+        add_compare,
+        add_reproduce,
+        add_budgeted,
+        add_precision,
+        add_field,
+        add_memory,
+        add_pipeline,
+        add_reports,
+        add_explore,
+    ):
         add(commands)
-    for command in commands.choices.values():  # all of them take or show names
+    for command in parser.commands.values():  # all of them take or show names
         command.add_argument(
             "--import",
             action="append",

@@ -101,6 +101,8 @@ class Domain(Enum):
 
     DITHER = 30, 0
     """The dither of a stochastic rounding, drawn again where it is subtracted."""
+    STAGE = 31, 1
+    """The key of one stage of a pipeline, from that of its step; by stage."""
 
     def __init__(self, number: int, places: int):
         self.word, self.places = MARK + number, places

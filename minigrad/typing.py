@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Axis", "Layout", "Mode", "Order", "Seed", "Shape", "WholeType"]
+__all__ = ["Array", "Axis", "Layout", "Mode", "Order", "Reduction", "Seed", "Shape", "SortKind", "WholeType"]
 
 Array: TypeAlias = NDArray[Any]
 """A NumPy array of any dtype."""
@@ -26,6 +26,12 @@ Layout: TypeAlias = Literal["C", "F"]
 
 Order: TypeAlias = "float | Literal['fro', 'nuc'] | None"
 """The argument ``ord=`` of a norm, as in `numpy.linalg.norm`."""
+
+Reduction: TypeAlias = Literal["mean", "sum", "none"]
+"""The argument ``reduction=`` of a loss."""
+
+SortKind: TypeAlias = Literal["quicksort", "mergesort", "heapsort", "stable"]
+"""The argument ``kind=`` of a sort, as in `numpy.sort`."""
 
 WholeType: TypeAlias = "type[int] | type[np.integer[Any]] | type[np.bool_]"
 """A dtype of integers or truth values, as far as a type checker can see."""

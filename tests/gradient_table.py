@@ -196,12 +196,21 @@ def mse(draw: Any) -> Case:
     return lambda x, y: ops.mse(x, y, reduction=reduction, weights=weights), [draw(points(shape)), draw(points(shape))]
 
 
+@st.composite
+def binary_cross_entropy(draw: Any) -> Case:
+    shape = draw(hnp.array_shapes(min_dims=0, max_dims=2, max_side=3))
+    targets = draw(hnp.arrays(np.float64, shape, elements=st.sampled_from([0.0, 0.25, 1.0])))
+    settings = {"reduction": draw(st.sampled_from(["mean", "sum", "none"])), "weights": draw(loss_weights(shape))}
+    return lambda x: ops.binary_cross_entropy_with_logits(x, targets, **settings), [draw(points(shape))]
+
+
 TABLE: dict[str, st.SearchStrategy[Case]] = {
     **ELEMENTWISE,
     **REDUCTIONS,
     "astype": unary(lambda x: ops.astype(x, x.dtype)),
     "avg_pool2d": pooling(ops.avg_pool2d),
     "batch_norm": normalised(ops.batch_norm),
+    "binary_cross_entropy_with_logits": binary_cross_entropy(),
     "broadcast_to": shaped("broadcast_to"),
     "concatenate": joined(ops.concatenate),
     "conv1d": conv1d(),

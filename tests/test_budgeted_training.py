@@ -23,6 +23,7 @@ from minigrad.experiments.budgeted_training.envelope import needed, needed_by_en
 from minigrad.experiments.budgeted_training.spending import Spending, unit_cost
 from minigrad.experiments.field import measure_field
 from minigrad.experiments.precision import measure_precision
+from minigrad.experiments.saved_bytes import measure_saved_bytes
 from minigrad.experiments.store import Store
 from minigrad.training.loop import Loop
 
@@ -311,8 +312,9 @@ def test_results_become_pages(tmp_path):
     budgeted(benchmark, tmp_path / "results")
     measure_field({"mlp": BASE}, ("digits",), tmp_path / "field", stages=(5,), batches=2)
     measure_precision({"mlp": BASE}, tmp_path / "precision", stages=(5,), batches=2, seeds=1)
-    pages.main([str(tmp_path / name) for name in ("results", "field", "precision")], tmp_path)
-    for name in ("budgeted-mlp-digits-operations.rst", "field.rst", "precision.rst"):
+    measure_saved_bytes({"mlp": BASE}, tmp_path / "memory", saved=("rounding(4)",), steps=3, batches=2, seeds=1)
+    pages.main([str(tmp_path / name) for name in ("results", "field", "precision", "memory")], tmp_path)
+    for name in ("budgeted-mlp-digits-operations.rst", "field.rst", "precision.rst", "memory.rst"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         files = re.findall(r"(?::file:|image::) (\S+)", text) + re.findall(r":download:`(\S+)`", text)
         assert len(files) >= 2 and all((tmp_path / file).exists() for file in files)

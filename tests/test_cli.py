@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ import pytest
 
 import minigrad
 from minigrad import datasets, nn
-from minigrad.cli import main
+from minigrad.cli import _parser, main
 from minigrad.datasets import DataError
 from minigrad.experiments import Configuration
 from minigrad.training import CheckpointError
@@ -148,14 +149,60 @@ def test_mistakes(option, value, tmp_path, quick, capsys, monkeypatch):
     assert MISTAKES[option, value] in " ".join(shown.err.split())
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [[], ["train"], ["compare", "--budgt", "1"], ["compare", "--epochs", "x"], ["compare", "--seeds", "1.5"]],
-)
+@pytest.mark.parametrize("arguments", [["reproduce"], ["compare", "--epochs", "x"], ["compare", "--seeds", "1.5"]])
 def test_arguments_that_argparse_refuses(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2 and "usage: minigrad" in capsys.readouterr().err
+
+
+def test_the_command_alone_shows_the_sub_commands(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    shown = capsys.readouterr()
+    assert (stop.value.code, shown.err) == (0, "")
+    words = re.findall(r"^ {4}(\S+)", shown.out, re.MULTILINE)
+    assert words == list(_parser().commands) and "minigrad COMMAND --help" in shown.out
+
+
+MISSPELT = {
+    ("comapre",): "did you mean 'compare'?",
+    ("Compare",): "did you mean 'compare'?",
+    ("reprodcue", "mlp"): "did you mean 'reproduce'?",
+    ("train",): "Known: list, compare",
+    ("compare", "--budgt", "1"): "did you mean '--budget'?",
+    ("compare", "--epocs=3"): "did you mean '--epochs'?",
+    ("compare", "--learning-rate", "1"): "Known: --help, --model",
+    ("reproduce", "mlp", "--buget", "1"): "did you mean '--budgets'?",
+    ("reproduce", "mpl"): "did you mean 'mlp'?",
+    ("budgeted", "bagnte"): "did you mean 'bagnet'?",
+    ("field", "--models", "vti"): "did you mean 'vit'?",
+    ("precision", "--models", "mpl"): "did you mean 'mlp'?",
+    ("compare", "mlp"): "'mlp' is one argument too many; `minigrad compare --help`",
+    ("x" * 5000,): "unknown command",
+}
+
+
+@pytest.mark.parametrize("arguments", MISSPELT, ids=lambda arguments: " ".join(arguments)[:40])
+def test_a_misspelt_command_or_option_is_answered_with_the_nearest(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    words = " ".join(capsys.readouterr().err.split())
+    assert stop.value.code == 2 and MISSPELT[arguments] in words and len(words) < 2000
+
+
+@pytest.mark.parametrize("command", sorted(_parser().commands))
+def test_every_option_of_every_command_is_the_nearest_to_itself_misspelt(command, capsys):
+    """Two letters changed places, in each long option that takes a value."""
+    for action in _parser().commands[command]._actions:
+        name = action.option_strings[-1] if action.option_strings else ""
+        if not name.startswith("--") or len(name) < 7:
+            continue
+        swapped = f"{name[:-2]}{name[-1]}{name[-2]}" if name[-1] != name[-2] else f"{name[:-1]}x"
+        needed = ["mlp"] if command in ("reproduce", "budgeted") else []
+        with pytest.raises(SystemExit):
+            main([command, *needed, swapped])
+        assert f"did you mean {name!r}?" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("error", [DataError, CheckpointError, ValueError, PermissionError])

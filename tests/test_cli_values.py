@@ -9,10 +9,12 @@ import sys
 import pytest
 
 import minigrad.experiments.inspection
-import minigrad.experiments.jobs  # noqa: F401
+import minigrad.experiments.jobs
+import minigrad.experiments.pipeline.pipeline_run  # noqa: F401
 from minigrad.cli import _parser, main
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
+PIPELINE = sys.modules["minigrad.experiments.pipeline.pipeline_run"]
 INSPECTION = sys.modules["minigrad.experiments.inspection"]
 BEGUN = "the work has begun"
 HUGE = "1" + "0" * 23
@@ -23,6 +25,7 @@ COMMANDS = {
     "reproduce": ["reproduce", "mlp", "--data", "digits", "--train", "200", "--vjp", "mask", "--budgets", "0.5"],
     "inspect": ["inspect", "--train", "128"],
     "advise": ["advise", "--train", "128"],
+    "pipeline": ["pipeline", "--data", "digits", "--train", "300", "--wire", "rounding(4)"],
     "explore": ["explore", "--save", "a.png", "--draws", "3"],
 }
 
@@ -49,6 +52,7 @@ VALUES = {
     "--lr": NUMBERS, "--lrs": NUMBERS, "--adaptive": NUMBERS, "--budget": BUDGETS, "--budgets": [*BUDGETS, "1"],
     "--vjp": ESTIMATORS, "--out": FOLDERS, "--save": ["", "a file/below.png", "x" * 300 + ".png", "a.nothing", "."],
     "--import": ["", " ", "x", ".", "..", "a.b.c", "x.py", "a file", "a file/x.py", "é", "\udcff", f"{LONG[:300]}.py"],
+    "--steps": COUNTS, "--stages": COUNTS, "--cuts": COUNTS, "--every": COUNTS, "--wire": ESTIMATORS,
     "--price": NUMBERS, "--sampler": ["", "x", "mask(0.5)", "importance(0)", "importance(x)", "importance(1) + x"],
     "--dask": ["", "x", "tcp://", "foo://127.0.0.1:1"],
 }  # fmt: skip
@@ -82,6 +86,7 @@ def nothing_is_trained(monkeypatch, tmp_path):
         raise ValueError(BEGUN)
 
     monkeypatch.setattr(JOBS, "train", begin)
+    monkeypatch.setattr(PIPELINE.PipelineJob, "__call__", begin)
     monkeypatch.setattr(INSPECTION.training, "fit", begin)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a file").write_text("")

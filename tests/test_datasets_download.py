@@ -179,9 +179,9 @@ def test_a_cache_that_cannot_be_made_is_a_data_error(server, cache):
         download(spec(server.server_port))
 
 
-def test_without_pooch_the_extra_is_named(cache, monkeypatch):
+def test_without_pooch_it_is_said_what_to_type(cache, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)  # as if not installed
-    with pytest.raises(DataError, match=r'pip install "\.\[download\]"'):
+    with pytest.raises(DataError, match="Downloading needs the package pooch: pip install pooch"):
         download(spec(closed_port()))
 
 

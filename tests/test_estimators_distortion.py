@@ -99,7 +99,7 @@ def test_the_distortion_of_top_k_is_what_it_leaves_out():
 
 
 # Optimality. Where no unit rests on the floor at 0.1·budget the
-# closed form of THEORY.md §3 is the minimum; where the floor binds, it is the minimum between the bounds.
+# closed form of Theory §3 is the minimum; where the floor binds, it is the minimum between the bounds.
 
 
 def with_weights(estimator_axis, target, node_x, node_w):
@@ -197,7 +197,7 @@ def test_no_other_probabilities_of_the_same_sum_do_better(seed, axis, budget):
 
 @pytest.mark.parametrize("design", DESIGNS)
 def test_a_dead_weight_row_does_not_bias_the_weight_gradient(design):
-    """W_j = 0 makes the score for ∂X 0, while (∂W)_j is not 0 (the trap of THEORY.md §3)."""
+    """W_j = 0 makes the score for ∂X 0, while (∂W)_j is not 0 (the trap of Theory §3)."""
     w = W.copy()
     w[1] = 0
     tape, y, leaves, node = linear_node(DiagonalSketch(0.5, target="input", design=design), w=w)

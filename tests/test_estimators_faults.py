@@ -246,7 +246,7 @@ def test_a_distribution_that_does_not_sum_to_one_is_caught():
 
 
 def test_probabilities_of_zero_where_something_is_needed_are_caught():
-    """Scores for ∂X without the floor: W_j = 0 would never be kept, and ∂W_j always be 0 (the trap of THEORY.md §3)."""
+    """Scores for ∂X without the floor: W_j = 0 would never be kept, and ∂W_j always be 0 (the trap of Theory §3)."""
 
     class NoFloor(Mask):
         def probabilities(self, g, node=None):

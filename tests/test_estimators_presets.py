@@ -25,6 +25,7 @@ COTANGENTS = {
     "sparsification": presets.sparsification(0.4),
     "qsgd": presets.qsgd(2),
     "terngrad": presets.terngrad(),
+    "natural_compression": presets.natural_compression(),
 }
 RESIDUALS = {
     "rad": presets.rad(0.5),
@@ -230,7 +231,7 @@ def test_what_is_refused_and_why():
     for name in ("actnn", "qsgd"):
         with pytest.raises(ValueError, match="bits=12 must be 1 to 8"):
             getattr(presets, name)(12)
-    for name in set(presets.__all__) - {"actnn", "qsgd", "terngrad"}:
+    for name in set(presets.__all__) - {"actnn", "natural_compression", "qsgd", "terngrad"}:
         with pytest.raises(ValueError, match=r"outside \(0, 1\]"):
             getattr(presets, name)(0.0)
     with pytest.raises(ValueError, match=r"outside \(0, 1\]"):

@@ -139,7 +139,7 @@ def test_measurements_agree_with_the_library(choice, subject):
 
 
 def test_the_variance_of_the_gradient(subject):
-    """For a column mask E‖∂W − ∂Ŵ‖² is (1/p − 1)‖∂W‖², THEORY.md §2."""
+    """For a column mask E‖∂W − ∂Ŵ‖² is (1/p − 1)‖∂W‖², Theory §2."""
     exploration = Exploration.of(subject, Mask(0.25), draws=2000, rng=0)
     squares = [
         np.square(subject.estimate(subject.draw(Mask(0.25), k, exploration.key)) - subject.gradient).sum()

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = [
-    "typing naming counts registry extensions report arrays pytrees streams files terminal threads allocator",
+    "typing naming elsewhere counts registry extensions report arrays pytrees streams files terminal threads allocator",
     "structure",
     "plot",
     "engine",

@@ -69,6 +69,34 @@ def test_mse():
         np.testing.assert_allclose(ops.mse(a, b, reduction=reduction).data, expected, rtol=1e-13)
 
 
+def test_binary_cross_entropy_by_hand():
+    z, t = X, np.linspace(0, 1, X.size).reshape(X.shape)
+    p = special.expit(z)
+    each = -(t * np.log(p) + (1 - t) * np.log(1 - p))
+    loss = ops.binary_cross_entropy_with_logits
+    for reduction, expected in [("none", each), ("sum", each.sum()), ("mean", each.mean())]:
+        np.testing.assert_allclose(loss(z, t, reduction).data, expected, rtol=1e-12)
+    np.testing.assert_allclose(mg.grad(lambda z: loss(z, t, "sum"))(z), p - t, rtol=1e-12)
+    np.testing.assert_allclose(loss(z, t, weights=WEIGHTS).item(), (WEIGHTS[:, None] * each).mean(), rtol=1e-12)
+    assert mg.hvp(lambda z: loss(z, t, "sum"), (z,), (np.ones_like(z),)) == pytest.approx(p * (1 - p))
+
+
+def test_binary_cross_entropy_is_that_of_two_classes():
+    both = np.stack([np.zeros(12), X.ravel()], axis=-1)
+    labels = np.arange(12) % 2
+    got = ops.binary_cross_entropy_with_logits(X.ravel(), labels).item()
+    assert got == pytest.approx(ops.cross_entropy(both, labels).item(), rel=1e-12)
+
+
+def test_binary_cross_entropy_does_not_overflow():
+    for dtype in (np.float32, np.float64):
+        z = np.array([-1e4, 1e4, 0.0], dtype)
+        value, slope = mg.value_and_grad(lambda z: ops.binary_cross_entropy_with_logits(z, [1, 0, 1], "sum"))(z)
+        assert value == pytest.approx(2e4, rel=1e-3)
+        assert ops.binary_cross_entropy_with_logits([np.inf, -np.inf], [1, 0]).item() == 0.0
+        assert slope.tolist() == [-1, 1, -0.5] and slope.dtype == dtype
+
+
 WEIGHTS = np.array([0.5, 2.0, 0.0, 1.5])
 
 
@@ -131,6 +159,10 @@ def test_weights_are_not_differentiated():
         (lambda: ops.cross_entropy(X, LABELS, reduction="avg"), "reduction='avg' is unknown"),
         (lambda: ops.cross_entropy(1.0, 0), "must have shape"),
         (lambda: ops.cross_entropy(X[:0], LABELS[:0]), "the batch is empty"),
+        (lambda: ops.binary_cross_entropy_with_logits(X, X[:, :1]), r"binary_.*shape \(4, 1\);.*logits, \(4, 3\)"),
+        (lambda: ops.binary_cross_entropy_with_logits(X, X * 0 + 1.5), "must be 0 or 1, or probabilities"),
+        (lambda: ops.binary_cross_entropy_with_logits(X, X * np.nan), "must be 0 or 1, or probabilities"),
+        (lambda: ops.binary_cross_entropy_with_logits(X, X * 0, "avg"), "reduction='avg' is unknown"),
         (lambda: ops.mse(X, X[:, :1]), r"mse: .*one shape.*\(4, 3\).*\(4, 1\)"),
         (lambda: ops.mse(X, X, reduction="avg"), "reduction='avg' is unknown"),
         (lambda: ops.cross_entropy(X, LABELS, weights=[1.0, 2.0]), r"weights have shape \(2,\).*\(4,\)"),

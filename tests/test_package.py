@@ -76,7 +76,7 @@ def test_no_address_is_given():
 def floors():
     """Package to lowest version, of what is needed to use and to test minigrad."""
     extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *(line for name in ("download", "cluster", "test") for line in extras[name])]
+    lines = [*PROJECT["dependencies"], *(line for name in ("cluster", "test") for line in extras[name])]
     found = [re.fullmatch(r"(\S+) >= (\S+)", line) for line in lines]
     return {one[1]: one[2] for one in found if one and one[1] not in TOOLS}
 

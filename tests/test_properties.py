@@ -1,4 +1,4 @@
-"""The six properties that must always hold (DESIGN.md)."""
+"""The six properties that must always hold."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_enumerated_variances_equal_closed_forms(seed, estimator, rows, columns)
         assert of_w == pytest.approx(theory.weight_distortion(g, x.data, kind, p=p, design=design), rel=1e-8, abs=1e-10)
 
 
-# 5. Contributions by node add up to the total variance (THEORY.md §4).
+# 5. Contributions by node add up to the total variance (docs/theory/depth.rst).
 
 
 def martingale(tape, loss, leaves):

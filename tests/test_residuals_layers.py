@@ -170,7 +170,7 @@ def test_unbiasedness_with_record():
 
 
 def test_variance_with_record():
-    # By hand: with x̂ of kept rows, ∂W = Gᵀx̂ has the variance κ Σ ‖G_i‖²‖X_i‖² (THEORY.md §2), for each layer alone.
+    # By hand: with x̂ of kept rows, ∂W = Gᵀx̂ has the variance κ Σ ‖G_i‖²‖X_i‖² (Theory §2), for each layer alone.
     record, leaves = small(Mask(0.5, axis="row"))
     with mg.saving(False):
         tape, loss = record(0)

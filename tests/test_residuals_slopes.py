@@ -278,7 +278,7 @@ def test_linear_maps_and_convolutions_with_every_rounding():
 
 
 def test_variance_of_the_weight_gradient_is_the_closed_form():
-    """E‖∂Ŵ − ∂W‖² = Σ_i ‖G_i‖² D_i, D_i the distortion of row i (THEORY.md §9): enumerated."""
+    """E‖∂Ŵ − ∂W‖² = Σ_i ‖G_i‖² D_i, D_i the distortion of row i (Theory §9): enumerated."""
     x, g = normal(0, 3, 3), normal(1, 3, 2)
     two = StochasticRounding(2)
     found = sum(p * np.square(g.T @ (out - x)).sum() for p, out in two.outcomes(x))

@@ -217,3 +217,25 @@ def test_methods_of_arrays_are_methods_of_tensors(name, args):
     x = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(getattr(mg.Tensor(x), name)(*args).data, getattr(x, name)(*args))
     np.testing.assert_array_equal(mg.Tensor(x).reshape(3, 2, order="F").data, x.reshape(3, 2, order="F"))
+
+
+def test_tensor_copies_its_values():
+    a = np.ones(2)
+    t = mg.tensor(a, requires_grad=True, name="t")
+    a[0] = 5
+    assert (t.data.tolist(), t.requires_grad, t.name) == ([1.0, 1.0], True, "t")
+    again = mg.tensor(t, dtype=np.float32)
+    t.data[0] = 7
+    assert again.data.tolist() == [1.0, 1.0] and again.dtype == np.float32 and not again.requires_grad
+    assert mg.tensor([[1, 2]]).shape == (1, 2) and mg.tensor(3.0).item() == 3.0
+    with pytest.raises(TypeError, match="requires_grad needs floating-point values"):
+        mg.tensor([1, 2], requires_grad=True)
+
+
+def test_tensor_of_a_recorded_tensor_is_a_new_leaf():
+    w = mg.tensor([1.0, 2.0], requires_grad=True)
+    with mg.Tape() as tape:
+        leaf = mg.tensor(w * 2, requires_grad=True)
+        loss = (leaf * leaf).sum()
+    assert tape.leaves == [w, leaf] or tape.leaves[-1] is leaf
+    assert tape.gradients(loss, [leaf])[0].tolist() == [4.0, 8.0]

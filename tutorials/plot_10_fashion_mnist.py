@@ -31,7 +31,8 @@ if all(find(file) for file in FASHION_MNIST.values()):
     train = 6_000 if FAST else 60_000
     warm_up, steps = (150, 60) if FAST else (469, 200)
 else:
-    print("Fashion-MNIST is not on this computer (set MINIGRAD_DATA to its folder); taking the bundled digits instead.")
+    print("Fashion-MNIST is not on this computer: taking the bundled digits instead. To fetch it first (31 MB), type")
+    print('    python -c "from minigrad import datasets; datasets.fashion_mnist()"')
     data = datasets.digits()
     widths, batch, epochs = (64, 128, 128, 10), 32, 4
     train = len(data.x_train)

@@ -33,7 +33,8 @@ if all(find(file) for file in FASHION_MNIST.values()):
     data = datasets.fashion_mnist().subset(20_000, 2_000)
     x_train, x_test = data.x_train, data.x_test
 else:
-    print("Fashion-MNIST is not on this computer (set MINIGRAD_DATA to its folder); taking the bundled digits instead.")
+    print("Fashion-MNIST is not on this computer: taking the bundled digits instead. To fetch it first (31 MB), type")
+    print('    python -c "from minigrad import datasets; datasets.fashion_mnist()"')
     data = datasets.digits()
     x_train, x_test = (x.repeat(3, axis=1).repeat(3, axis=2) for x in (data.x_train, data.x_test))
 y_train, y_test = data.y_train, data.y_test

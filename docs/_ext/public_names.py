@@ -156,15 +156,15 @@ def inherited(module: str | None, cls: str | None, name: str, where: dict[str, s
 
 SECTIONS = {
     "1": "unbiased", "2": "linear", "3": "optimal", "4": "depth", "5": "convergence", "6": "dual", "7": "price",
-    "8": "compounding",
+    "8": "compounding", "9": "bits",
 }  # fmt: skip
-"""The chapters of the theory, by the numbers that docstrings give."""
+"""The chapters of docs/theory, by the numbers that docstrings give."""
 
 
 def link_theory(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """``THEORY.md §3`` in a docstring becomes a link to the chapter."""
+    """``Theory §3`` in a docstring becomes a link to the chapter."""
     for k, line in enumerate(lines):
-        lines[k] = re.sub(r"THEORY\.md §(\d+)", lambda m: f":doc:`theory §{m[1]} </theory/{SECTIONS[m[1]]}>`", line)
+        lines[k] = re.sub(r"Theory §(\d+)", lambda m: f":doc:`theory §{m[1]} </theory/{SECTIONS[m[1]]}>`", line)
 
 
 def document_data(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

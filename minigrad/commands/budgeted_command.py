@@ -7,7 +7,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import add_workers, number, path, show, tell, whole, workers_of
+from minigrad.commands.options import RATES, add_workers, number, path, show, tell, whole, workers_of
+from minigrad.commands.parser import one_of
 
 __all__ = ["add_budgeted"]
 
@@ -24,7 +25,7 @@ def add_budgeted(commands: Any) -> None:
         "budgeted.png. Finished runs are kept, and the same command goes on after an interruption.",
     )
     command.set_defaults(run=run, resumes=True)
-    command.add_argument("preset", choices=["mlp", "bagnet", "vit"], help="which architecture")
+    command.add_argument("preset", type=one_of("preset", list(RATES)), metavar="PRESET", help="mlp, bagnet or vit")
     command.add_argument("--unit", default="operations", help="operations or seconds (default: %(default)s)")
     command.add_argument("--steps", type=whole, metavar="N", help="budget 1, in exact steps of a batch of 64")
     command.add_argument("--budgets", type=number, nargs="+", metavar="B", help="those of the exact envelope")

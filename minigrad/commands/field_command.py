@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.commands.options import RATES, add_workers, path, show, whole, workers_of
+from minigrad.commands.parser import one_of
 
 __all__ = ["add_field"]
 
@@ -22,7 +23,14 @@ def add_field(commands: Any) -> None:
         "Write field.csv, field.json and field.png. Finished networks are kept.",
     )
     command.set_defaults(run=run, resumes=True)
-    command.add_argument("--models", nargs="+", choices=list(RATES), default=list(RATES), help="(default: all)")
+    command.add_argument(
+        "--models",
+        nargs="+",
+        type=one_of("model", list(RATES)),
+        default=list(RATES),
+        metavar="MODEL",
+        help="some of mlp, bagnet and vit (default: all)",
+    )
     command.add_argument(
         "--data",
         nargs="+",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.commands.options import RATES, add_workers, number, path, show, whole, workers_of
+from minigrad.commands.parser import one_of
 
 __all__ = ["add_precision"]
 
@@ -23,7 +24,14 @@ def add_precision(commands: Any) -> None:
         "precision.png. Finished networks are kept.",
     )
     command.set_defaults(run=run, resumes=True)
-    command.add_argument("--models", nargs="+", choices=list(RATES), default=list(RATES), help="(default: all)")
+    command.add_argument(
+        "--models",
+        nargs="+",
+        type=one_of("model", list(RATES)),
+        default=list(RATES),
+        metavar="MODEL",
+        help="some of mlp, bagnet and vit (default: all)",
+    )
     command.add_argument("--data", default="fashion_mnist", help="see `minigrad list` (default: %(default)s)")
     command.add_argument("--stages", type=whole, nargs="+", metavar="N", help="numbers of steps after which to look")
     command.add_argument("--batch-size", type=whole, default=64, metavar="N", help="samples (default: %(default)s)")

@@ -7,7 +7,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import add_price, add_workers, number, path, show, tell, whole, workers_of
+from minigrad.commands.options import RATES, add_price, add_workers, number, path, show, tell, whole, workers_of
+from minigrad.commands.parser import one_of
 
 __all__ = ["add_reproduce"]
 
@@ -23,7 +24,7 @@ def add_reproduce(commands: Any) -> None:
         "the rest.",
     )
     command.set_defaults(run=run, resumes=True)
-    command.add_argument("preset", choices=["mlp", "bagnet", "vit"], help="which architecture")
+    command.add_argument("preset", type=one_of("preset", list(RATES)), metavar="PRESET", help="mlp, bagnet or vit")
     command.add_argument("--data", help="another data set than the preset's; see `minigrad list`")
     command.add_argument("--epochs", type=whole, metavar="N", help="another number than the preset's")
     command.add_argument("--train", type=whole, metavar="N", help="only so many training samples")

@@ -18,6 +18,8 @@ Examples
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from minigrad.datasets.bundled import digits
 from minigrad.datasets.cifar import cifar10, cifar10_subset
 from minigrad.datasets.dataset import Dataset
@@ -25,6 +27,7 @@ from minigrad.datasets.errors import DataError
 from minigrad.datasets.images import fashion_mnist, mnist
 from minigrad.datasets.loading import canonical, describe, load, loader, names, register
 from minigrad.datasets.one_class import digits_one, fashion_mnist_one
+from minigrad.naming import answering
 
 __all__ = [
     "DataError",
@@ -43,3 +46,6 @@ __all__ = [
     "names",
     "register",
 ]
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = answering(__name__)

@@ -64,7 +64,7 @@ def cifar10() -> Dataset:
     The first of these places that has all of it is taken: ``$MINIGRAD_DATA``, ``/usr/share/datasets``, the user's
     cache. It may be there as the archive ``cifar-10-binary.tar.gz`` or unpacked, as its six files ``*.bin``; in a
     folder ``cifar10`` or ``cifar-10-batches-bin``, or directly. Where there is nothing, the archive is downloaded
-    (170 MB), which needs ``pip install ".[download]"`` in a clone. However they came, the six files are checked
+    (170 MB). However they came, the six files are checked
     byte for byte. The archive is read where it lies, never extracted.
 
     Returns

@@ -56,11 +56,7 @@ def download(file: DataFile, check: Callable[..., object] | None = None) -> Path
     try:
         import pooch
     except ImportError as error:
-        reason = (
-            "Downloading needs the optional package pooch: pip install pooch, "
-            'or pip install ".[download]" in a clone of minigrad'
-        )
-        raise DataError(_not_found(file, reason)) from error
+        raise DataError(_not_found(file, "Downloading needs the package pooch: pip install pooch")) from error
     target = cache_folder() / file.folders[0] / file.name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -66,8 +66,8 @@ def fashion_mnist() -> Dataset:
 
     Its four files are looked for in ``$MINIGRAD_DATA`` (in a folder ``fashion-mnist`` or
     ``fashion_mnist`` there, or directly), in ``/usr/share/datasets`` (Debian: ``apt install
-    dataset-fashion-mnist``) and in the user's cache; what is missing is downloaded (31 MB), which needs
-    ``pip install ".[download]"`` in a clone. However they came, their content is checked.
+    dataset-fashion-mnist``) and in the user's cache; what is missing is downloaded (31 MB).
+    However they came, their content is checked.
 
     Returns
     -------
@@ -105,8 +105,8 @@ def mnist() -> Dataset:
     """Load MNIST: 60,000 + 10,000 grey images of handwritten digits.
 
     Its four files are looked for in ``$MINIGRAD_DATA`` (in a folder ``mnist`` there, or directly), in
-    ``/usr/share/datasets/mnist`` and in the user's cache; what is missing is downloaded (12 MB), which
-    needs ``pip install ".[download]"`` in a clone. However they came, their content is checked.
+    ``/usr/share/datasets/mnist`` and in the user's cache; what is missing is downloaded (12 MB).
+    However they came, their content is checked.
 
     Returns
     -------

@@ -18,8 +18,8 @@ SYSTEM = Path("/usr/share/datasets")
 def cache_folder() -> Path:
     """The user's cache folder for minigrad, which may not exist yet.
 
-    It is pooch's choice for the operating system where pooch is installed (downloads need it anyway),
-    and ``$XDG_CACHE_HOME/minigrad`` or ``~/.cache/minigrad`` where it is not.
+    It is pooch's choice for the operating system; where there is no pooch, as in a browser,
+    ``$XDG_CACHE_HOME/minigrad`` or ``~/.cache/minigrad``.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-__all__ = ["CONTEXT", "Recorder", "TapeError", "current_layer", "current_tape", "inside_layer"]
+__all__ = ["CONTEXT", "Recorder", "TapeError", "current_layer", "current_tape", "inside_layer", "not_recorded"]
 
 
 class TapeError(RuntimeError):
@@ -103,3 +103,16 @@ def inside_layer(name: str) -> Iterator[None]:
         yield
     finally:
         layers.pop()
+
+
+def not_recorded(y: Any) -> str:
+    """Why there is no backward pass from a tensor that no tape recorded."""
+    if y.requires_grad:
+        return (
+            "this tensor was not recorded: it is a leaf, made by hand with requires_grad=True. Go back from what was "
+            "computed from it inside `with minigrad.Tape():`"
+        )
+    return (
+        "this tensor was not recorded. Compute it inside `with minigrad.Tape():` (not after the block had ended) from "
+        "at least one tensor with requires_grad=True"
+    )

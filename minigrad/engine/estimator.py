@@ -37,7 +37,7 @@ class Estimator:
     """Replaces the cotangent that arrives at a node by a random one with the same mean.
 
     Subclass it and write ``sample``; that is all the backward sweep needs. Because the exact VJP is
-    linear in the cotangent, VJP(ĝ) is unbiased for any primitive whenever E[ĝ | g] = g (THEORY.md §1).
+    linear in the cotangent, VJP(ĝ) is unbiased for any primitive whenever E[ĝ | g] = g (Theory §1).
 
     Attributes
     ----------

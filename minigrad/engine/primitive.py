@@ -77,7 +77,7 @@ class Primitive:
     operands : callable or None
         For bilinear operations ``operands(node, side)``, squared norms that sampling scores use: side 0 is of the
         input's rows, shape (…, rows, 1), side 1 of the weight's columns, shape (…, 1, columns); None where it was not
-        saved. See THEORY.md §2.
+        saved. See Theory §2.
     residuals : tuple of str
         Saved inputs that may be sketched, as ``save=`` takes them; see `minigrad.engine.residuals`.
     quadratic : tuple of str

@@ -1,7 +1,7 @@
 """Residual sketches: what a node saves for its VJP, replaced by an unbiased random part of it.
 
 Where a VJP is linear in a saved value, as ∂W = Gᵀ X is in X, that value may be replaced in the forward pass by X̂ with
-E X̂ = X, drawn independently of everything that shapes G: E[Gᵀ X̂] = Gᵀ X (THEORY.md §1). The outputs stay exact, and
+E X̂ = X, drawn independently of everything that shapes G: E[Gᵀ X̂] = Gᵀ X (Theory §1). The outputs stay exact, and
 the tape holds X̂, stored as the structured cotangents are, in place of X. Draws are keyed by (tape, node, input), so a
 sketch at one node shifts the draws of no other.
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.arrays import plain, wide
-from minigrad.engine.context import TapeError
+from minigrad.engine.context import TapeError, not_recorded
 from minigrad.engine.drawing import arriving, draw
 from minigrad.engine.nesting import index_on, stands_on
 from minigrad.engine.node import Node
 from minigrad.engine.results import pulled, real, sum_to_shape
-from minigrad.engine.tensor import Tensor, TensorLike, not_recorded, traced
+from minigrad.engine.tensor import Tensor, TensorLike, traced
 from minigrad.structure import Cotangent, Rows, add, share
 from minigrad.typing import Array
 

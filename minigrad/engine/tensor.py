@@ -8,20 +8,19 @@ functions of `minigrad.ops`; that package hangs them on this class when it is im
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.arrays import plain
-from minigrad.engine.context import CONTEXT, Recorder, TapeError
+from minigrad.engine.context import CONTEXT, Recorder, TapeError, not_recorded
 from minigrad.engine.readers import reader
 from minigrad.engine.tensor_methods import Methods
-from minigrad.typing import Array, Seed, Shape
+from minigrad.naming import missing
+from minigrad.typing import Array, Seed, Shape, SortKind
 
-__all__ = ["Tensor", "TensorLike", "not_recorded", "traced"]
-
-SortKind: TypeAlias = Literal["quicksort", "mergesort", "heapsort", "stable"]
+__all__ = ["Tensor", "TensorLike", "traced"]
 
 
 class Tensor(Methods["Tensor"]):
@@ -229,7 +228,11 @@ class Tensor(Methods["Tensor"]):
     def __bool__(self) -> bool:
         return bool(self.data)
 
-    if not TYPE_CHECKING:  # a checker that saw it would take ``array @ tensor`` for an array
+    if not TYPE_CHECKING:  # a checker that saw them would take any name, and ``array @ tensor`` for an array
+
+        def __getattr__(self, name: str) -> NoReturn:
+            # NumPy and notebooks look for private names at each call.
+            raise AttributeError(name) if name.startswith("_") else missing("Tensor", name, dir(Tensor))
 
         def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
             if traced(self):
@@ -285,16 +288,3 @@ def keep_on_tape(x: Tensor, who: str, kind: str) -> None:
             f"{who} would turn this tensor into a plain {kind} and its gradient would be lost; write {instead}; and "
             "make an array of tensors with minigrad.ops.stack([x, y]), or with np.block for lists of lists"
         )
-
-
-def not_recorded(y: Tensor) -> str:
-    """Why there is no backward pass from a tensor that no tape recorded."""
-    if y.requires_grad:
-        return (
-            "this tensor was not recorded: it is a leaf, made by hand with requires_grad=True. Go back from what was "
-            "computed from it inside `with minigrad.Tape():`"
-        )
-    return (
-        "this tensor was not recorded. Compute it inside `with minigrad.Tape():` (not after the block had ended) from "
-        "at least one tensor with requires_grad=True"
-    )

@@ -4,7 +4,9 @@
 """
 
 import types
+import typing
 
+from minigrad import naming
 from minigrad.engine.estimator import Estimator as Estimator
 from minigrad.estimators import presets as presets
 from minigrad.estimators.budget import with_budget as with_budget
@@ -13,6 +15,7 @@ from minigrad.estimators.exact import Exact as Exact
 from minigrad.estimators.forward_gradient import ForwardGradient as ForwardGradient
 from minigrad.estimators.lowrank import LowRankSketch as LowRankSketch
 from minigrad.estimators.mask import Mask as Mask
+from minigrad.estimators.natural import NaturalCompression as NaturalCompression
 from minigrad.estimators.objective import Objective as Objective
 from minigrad.estimators.perturbation import EvolutionStrategy as EvolutionStrategy
 from minigrad.estimators.perturbation import WeightPerturbation as WeightPerturbation
@@ -35,3 +38,6 @@ from minigrad.estimators.winner import WinnerTakeAll as WinnerTakeAll
 # Of the modules, `presets` alone is for users.
 _imported = {name for name, thing in globals().items() if not isinstance(thing, types.ModuleType) and name[0] != "_"}
 __all__ = sorted(_imported | {"presets"})
+
+if not typing.TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = naming.answering(__name__)

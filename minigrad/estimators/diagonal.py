@@ -66,7 +66,7 @@ class DiagonalSketch(Dual, UnitSampler):
 
     Notes
     -----
-    Scores for Y = X Wᵀ (THEORY.md §3):
+    Scores for Y = X Wᵀ (Theory §3):
 
     ======  ===========  =================  =================
     axis    cotangent    input              weight

@@ -1,4 +1,4 @@
-"""A relative distortion in place of a budget: as few units as hold it, however many these are (THEORY.md §6)."""
+"""A relative distortion in place of a budget: as few units as hold it, however many these are (Theory §6)."""
 
 from __future__ import annotations
 

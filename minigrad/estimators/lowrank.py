@@ -147,7 +147,7 @@ class LowRankSketch(Dual, Budgeted):
             yield probability, self._keep(g, left, right, p, kept)
 
     def _distortion(self, g: Array, node: Node | None) -> float:
-        """E‖ĝ − g‖² = Σ_k (1/p_k − 1) σ_k² (THEORY.md §2)."""
+        """E‖ĝ − g‖² = Σ_k (1/p_k − 1) σ_k² (Theory §2)."""
         left, right, p = self.directions(g)
         squares = squared_norms(left, -2) if len(right) == right.shape[1] else squared_norms(right, -1)
         seen = (p > 0) & (p < 1)  # squares may be infinite, and 0·∞ is not 0

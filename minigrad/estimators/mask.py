@@ -49,7 +49,7 @@ class Mask(Dual, Selection):
     Only what is kept is looked at: a NaN or an infinity shows where its unit is kept, and the whole cotangent is then
     handed on untouched.
 
-    E‖Ĝ − G‖² = (1/budget − 1) ‖G‖² (THEORY.md §2; Bakong et al. 2026, arXiv:2602.14701).
+    E‖Ĝ − G‖² = (1/budget − 1) ‖G‖² (Theory §2; Bakong et al. 2026, arXiv:2602.14701).
 
     Examples
     --------

@@ -7,7 +7,7 @@ is kept for the way back, which save memory as well), so it says itself where it
     nn.Linear(64, 32, **presets.rad(0.1))            # a layer
     nn.set_vjp(model, **presets.vcas(0.25))          # a model; for ``save``, nn.set_save
 
-Index conventions (THEORY.md §2): Y = X Wᵀ with G = ∂loss/∂Y of B rows i and m columns j; ∂X = G W = Σ_j G_j W_j, a
+Index conventions (Theory §2): Y = X Wᵀ with G = ∂loss/∂Y of B rows i and m columns j; ∂X = G W = Σ_j G_j W_j, a
 sum over columns of G and rows of W, and ∂W = GᵀX = Σ_i G_iᵀ X_i, a sum over rows of both; inputs are called x and w.
 """
 
@@ -18,7 +18,7 @@ from typing import Literal, TypedDict, overload
 from minigrad.engine.estimator import Estimator
 from minigrad.estimators.diagonal import DiagonalSketch
 from minigrad.estimators.mask import Mask
-from minigrad.estimators.presets_of_bits import actnn, qsgd, terngrad
+from minigrad.estimators.presets_of_bits import Residuals, actnn, natural_compression, qsgd, terngrad
 from minigrad.estimators.projection import RandomProjection
 from minigrad.estimators.replacement import WithReplacement
 from minigrad.estimators.topk import TopK
@@ -26,7 +26,8 @@ from minigrad.estimators.winner import WinnerTakeAll
 from minigrad.naming import unknown
 
 __all__ = [
-    "actnn", "column_row", "meprop", "qsgd", "rad", "sparsification", "terngrad", "vcas", "winner_take_all",
+    "actnn", "column_row", "meprop", "natural_compression", "qsgd", "rad", "sparsification", "terngrad", "vcas",
+    "winner_take_all",
 ]  # fmt: skip
 
 
@@ -34,12 +35,6 @@ class Cotangents(TypedDict):
     """Keyword arguments that sketch the cotangent."""
 
     vjp: Estimator | dict[str, Estimator]
-
-
-class Residuals(TypedDict):
-    """Keyword arguments that sketch what is saved."""
-
-    save: Estimator
 
 
 def rad(budget: float, kind: Literal["features", "entries", "projection"] = "features") -> Residuals:

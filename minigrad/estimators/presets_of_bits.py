@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TypedDict
 
 from minigrad.engine.estimator import Estimator
+from minigrad.estimators.natural import NaturalCompression
 from minigrad.estimators.rounding import StochasticRounding
 
-__all__ = ["actnn", "qsgd", "terngrad"]
+__all__ = ["Residuals", "actnn", "natural_compression", "qsgd", "terngrad"]
 
 
-class Saved(TypedDict):
+class Residuals(TypedDict):
     """Keyword arguments that sketch what is saved."""
 
     save: Estimator
@@ -22,7 +23,7 @@ class Sent(TypedDict):
     vjp: Estimator
 
 
-def actnn(bits: int = 2) -> Saved:
+def actnn(bits: int = 2) -> Residuals:
     """ActNN-like: what is saved for the way back, in groups of 256 entries with a grid each. Unbiased.
 
     Parameters
@@ -47,6 +48,28 @@ def actnn(bits: int = 2) -> Saved:
     {'save': StochasticRounding(2, axis='block')}
     """
     return {"save": StochasticRounding(bits, "block")}
+
+
+def natural_compression() -> Sent:
+    """Natural compression: each entry is one of the two next powers of two, at random. Unbiased.
+
+    Returns
+    -------
+    dict
+        With the key ``vjp``.
+
+    Notes
+    -----
+    A sign and an exponent, 9 bits. E‖Ĝ − G‖² ≤ ‖G‖²/8. Horváth et al. (2022), *Natural Compression for Distributed Deep
+    Learning*, MSML.
+
+    Examples
+    --------
+    >>> from minigrad.estimators import presets
+    >>> presets.natural_compression()
+    {'vjp': NaturalCompression()}
+    """
+    return {"vjp": NaturalCompression()}
 
 
 def qsgd(bits: int = 4) -> Sent:

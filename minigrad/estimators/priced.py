@@ -1,4 +1,4 @@
-"""Units that are kept as far as they are worth their price: one price serves all edges of a network (THEORY.md §7)."""
+"""Units that are kept as far as they are worth their price: one price serves all edges of a network (Theory §7)."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class RandomProjection(Budgeted):
     Notes
     -----
     E‖Ĝ − G‖²/‖G‖² is (m+1)/r for Gaussian, (m−1)/r for Rademacher and CountSketch, m/r − 1 for orthogonal
-    (THEORY.md §2).
+    (Theory §2).
 
     Examples
     --------
@@ -124,7 +124,7 @@ class RandomProjection(Budgeted):
             yield float(len(rows)) ** -m, self._project(g, np.array(choice))
 
     def _distortion(self, g: Array, node: Node | None) -> float:
-        """E‖ĝ − g‖² (THEORY.md §2)."""
+        """E‖ĝ − g‖² (Theory §2)."""
         m, r = matrix_shape(g.shape)[1], self.width(g.shape)
         factor = {"gaussian": (m + 1) / r, "orthogonal": m / r - 1}.get(self.kind, (m - 1) / r)
         with np.errstate(over="ignore"):

@@ -75,7 +75,7 @@ class StochasticRounding(Named):
     Notes
     -----
     E‖Ĝ − G‖² = Σ h² f (1 − f) ≤ Σ h²/4, f the fractional part of (x − low)/h; Σ h²/12 with subtractive dither
-    (THEORY.md §9). The dither has words of 16 bits: means are exact to 2⁻¹⁷ of a step. A tile whose values are all the
+    (Theory §9). The dither has words of 16 bits: means are exact to 2⁻¹⁷ of a step. A tile whose values are all the
     same is exact. An array with a NaN or an infinity, or with a range beyond the largest float, is handed on untouched.
     Chen et al. (2020), *A Statistical Framework for Low-bitwidth Training*, NeurIPS; (2021), *ActNN*, ICML.
 
@@ -202,7 +202,7 @@ class StochasticRounding(Named):
             yield float(np.prod(np.where(up, chances, 1 - chances))), out.reshape(shape)
 
     def distortion(self, g: Any, node: Node | None = None) -> float:
-        """E‖ĝ − g‖²: Σ h² f (1 − f), or Σ h²/12 with subtractive dither (THEORY.md §9)."""
+        """E‖ĝ − g‖²: Σ h² f (1 − f), or Σ h²/12 with subtractive dither (Theory §9)."""
         g = as_cotangent(g)
         if self.bits == HALF_BITS:
             return half_distortion(g)

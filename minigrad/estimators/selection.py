@@ -146,7 +146,7 @@ class UnitSampler(Budgeted):
         return 0.0 if self._untouched(g) else self._distortion(g, node, among)
 
     def _distortion(self, g: Array, node: Node | None, among: Rows | None = None) -> float:
-        """E‖ĝ − g‖² = Σ_j (1/p_j − 1)‖G_j‖² (THEORY.md §2); the same however the units go together."""
+        """E‖ĝ − g‖² = Σ_j (1/p_j − 1)‖G_j‖² (Theory §2); the same however the units go together."""
         p = self._inclusion(g, node, among).astype(np.float64, copy=False)
         squares = self.squared_norms(g)
         seen = (p > 0) & (p < 1)  # squares may be infinite, and 0·∞ is not 0
@@ -203,7 +203,7 @@ class Selection(UnitSampler):
 
     Notes
     -----
-    E‖Ĝ − G‖² = Σ_j (1/p_j − 1) ‖G_j‖² (THEORY.md §2). Where a unit with a NaN or an infinity is kept the whole
+    E‖Ĝ − G‖² = Σ_j (1/p_j − 1) ‖G_j‖² (Theory §2). Where a unit with a NaN or an infinity is kept the whole
     cotangent is handed on untouched, as the exact VJP would take it. So is one that is zero, or not finite, where the
     probabilities are refused.
 

@@ -65,7 +65,7 @@ class Then(Named):
     Notes
     -----
     Where the second is unbiased given what the first drew, both together are (the tower rule), and distortions add up:
-    E‖Q(S(g)) − g‖² = E‖S(g) − g‖² + E‖Q(S(g)) − S(g)‖² (THEORY.md §9).
+    E‖Q(S(g)) − g‖² = E‖S(g) − g‖² + E‖Q(S(g)) − S(g)‖² (Theory §9).
 
     Examples
     --------

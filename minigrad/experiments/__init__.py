@@ -1,5 +1,7 @@
 """Experiments: methods side by side, on the same data, from the same beginnings."""
 
+from typing import TYPE_CHECKING
+
 from minigrad.experiments.compare import compare
 from minigrad.experiments.comparison import Comparison
 from minigrad.experiments.configuration import Configuration
@@ -8,6 +10,7 @@ from minigrad.experiments.run import Run, train
 from minigrad.experiments.study import PRESETS, Study
 from minigrad.experiments.study_result import StudyResult
 from minigrad.experiments.study_runs import reproduce
+from minigrad.naming import answering
 
 __all__ = [
     "PRESETS",
@@ -21,3 +24,6 @@ __all__ = [
     "reproduce",
     "train",
 ]
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = answering(__name__)

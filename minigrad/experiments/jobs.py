@@ -26,7 +26,7 @@ from minigrad.experiments.store import KeptRun, Store
 from minigrad.extensions import import_extension, imported
 from minigrad.terminal import lenient_warnings, progress_bar
 
-__all__ = ["Job", "Task", "dask_executor", "process_executor", "run_jobs"]
+__all__ = ["Job", "Task", "begin_worker", "dask_executor", "process_executor", "run_jobs"]
 
 Made = TypeVar("Made", covariant=True)
 
@@ -185,7 +185,7 @@ def process_executor(workers: int) -> Iterator[Executor]:
     """
     workers = count("jobs", workers, MOST_WORKERS, "processes")
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, QuietContext(), _begin) as executor:
+    with ProcessPoolExecutor(workers, QuietContext(), begin_worker) as executor:
         try:
             yield executor
         except BaseException:  # Ctrl-C, too: whoever stops does not wait for the runs under way
@@ -209,7 +209,7 @@ def _end(executor: ProcessPoolExecutor, others: set[Any]) -> None:
         worker.terminate()
 
 
-def _begin() -> None:
+def begin_worker() -> None:
     """Begin a worker: leave Ctrl-C to the process that started it, and end when that does."""
     from tqdm import tqdm
 

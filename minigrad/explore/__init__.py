@@ -4,6 +4,8 @@
 What is shown is computed first, as an `Exploration`, and then drawn, so it can also be had without a window.
 """
 
+from typing import TYPE_CHECKING
+
 from minigrad.explore.choices import Choice
 from minigrad.explore.curve import BudgetCurve
 from minigrad.explore.example import example
@@ -13,7 +15,11 @@ from minigrad.explore.measure import Estimates
 from minigrad.explore.opening import explore
 from minigrad.explore.subject import Subject
 from minigrad.explore.window import DisplayError
+from minigrad.naming import answering
 
 __all__ = [
     "BudgetCurve", "Choice", "DisplayError", "Estimates", "Exploration", "Explorer", "Subject", "example", "explore",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = answering(__name__)

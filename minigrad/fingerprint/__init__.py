@@ -15,9 +15,15 @@ and `differences` names what is not. Of
 Anything that has an attribute ``fingerprint``, a text, is described by that text and by nothing else.
 """
 
+from typing import TYPE_CHECKING
+
 from minigrad.fingerprint.describe import FingerprintError, describe, describe_array
 from minigrad.fingerprint.differences import differences
 from minigrad.fingerprint.digest import digest
 from minigrad.fingerprint.libraries import source
+from minigrad.naming import answering
 
 __all__ = ["FingerprintError", "describe", "describe_array", "differences", "digest", "source"]
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = answering(__name__)

@@ -1,5 +1,7 @@
 """Inspection: what a tape holds, costs and how noisy it is, measured without knowing any layer."""
 
+from typing import TYPE_CHECKING
+
 from minigrad.engine.estimator import TooManyOutcomes
 from minigrad.inspect.advice import advise
 from minigrad.inspect.advice_report import Advice, Candidate
@@ -18,6 +20,7 @@ from minigrad.inspect.sparsity import NodeSparsity, Sparsity, sparsity
 from minigrad.inspect.unbiasedness import Unbiasedness, unbiasedness
 from minigrad.inspect.variance import variance
 from minigrad.inspect.variance_report import Variance
+from minigrad.naming import answering
 
 __all__ = [
     "Advice", "Allocation", "AtPrice", "BudgetTradeoff", "Candidate", "Cost", "Edge", "ErrorGains", "ExactMoments",
@@ -25,3 +28,6 @@ __all__ = [
     "advise", "allocate", "cost", "error_gains", "exact_moments", "gradient_noise", "sparsity", "tradeoff",
     "unbiasedness", "variance",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = answering(__name__)

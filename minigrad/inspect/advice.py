@@ -1,7 +1,7 @@
 """Advice on what to train with: nothing, samples at the logits, rows, columns, or rows by one price.
 
 J = (1 + V/σ²) × (operations of a step, over those of an exact one) is the cost to reach a precision where noise limits
-training; exact VJPs on any smaller batch have J = 1 (THEORY.md §7). Budgets are chosen on some batches, and J is
+training; exact VJPs on any smaller batch have J = 1 (Theory §7). Budgets are chosen on some batches, and J is
 measured on others.
 """
 
@@ -75,7 +75,7 @@ def advise(
 
     Notes
     -----
-    THEORY.md §5 and §7. *Samples at the logits*: diagonal sketches of samples in the layer that is computed last;
+    Theory §5, Theory §7. *Samples at the logits*: diagonal sketches of samples in the layer that is computed last;
     *rows*: of rows (pixels, tokens, samples) in all layers; *columns*: in all layers but the last, as in Bakong et al.
     (2026); *rows by one price*: `error_gains` and the price that is best by them; its operations include the
     measurement of gains as `training.OnePrice` repeats it, every 1,000 steps. What it takes to choose the budget of the

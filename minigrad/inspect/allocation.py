@@ -137,7 +137,7 @@ def allocate(
 
     Notes
     -----
-    THEORY.md §8. Noise compounds: what a layer adds is enlarged by the noise of all layers that the backward pass met
+    Theory §8. Noise compounds: what a layer adds is enlarged by the noise of all layers that the backward pass met
     before. So the variance is taken for a function of all budgets,
     V(p) = Σ_l a_l δ_l(p_l) ∏_k (1 + b_l δ_k(p_k)), k over the layers whose noise reaches l through the tape, whose
     coefficients and distortions δ_l are measured at the common budget, and once more at the budgets that are best by

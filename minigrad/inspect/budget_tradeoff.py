@@ -1,7 +1,7 @@
 """The trade-off between cost per step and noise, measured on a model and its data.
 
 In the noise-dominated regime the total cost of reaching a precision is proportional to (cost of a step) × (variance of
-a step) (THEORY.md §5). V(p) = a + b/p holds for one uniformly masked node; with several layers noise compounds, and
+a step) (Theory §5). V(p) = a + b/p holds for one uniformly masked node; with several layers noise compounds, and
 optimal sketches do better than masks: so V is measured at a few budgets p, and interpolated between them. The budget
 that is best by this is then measured afresh, on other batches: a number is never reported from the draws by which its
 budget was chosen.
@@ -72,7 +72,7 @@ def tradeoff(
 
     Notes
     -----
-    THEORY.md §5; Bakong et al. (2026), arXiv:2602.14701. The state of training matters: ask again later in a run, for
+    Theory §5; Bakong et al. (2026), arXiv:2602.14701. The state of training matters: ask again later in a run, for
     σ² relative to ‖∇f‖² grows as training goes on.
 
     The standard error of the ratio adds in quadrature two errors: that of s²/σ² on the batches on which the advised

@@ -54,7 +54,7 @@ class BudgetTradeoff(Report):
         How many nodes have an estimator.
     compounding : float
         How much faster s² grew from the largest budget to the smallest than 1/p − 1 did: 1 for one uniform mask; more
-        where the noise of several sketched nodes compounds (THEORY.md §4); less where sketches know what to keep.
+        where the noise of several sketched nodes compounds (Theory §4); less where sketches know what to keep.
     caution : str or None
         What to do where the advised budget's noise was measured on too few effective batches.
 

@@ -58,7 +58,7 @@ def cost(
     Notes
     -----
     A linear node of B rows, n inputs and m outputs takes 2Bmn operations forward and 2Bmn for each of its two backward
-    products, which shrink with the fraction kept (THEORY.md §2). Where an estimator kept some rows or samples, the
+    products, which shrink with the fraction kept (Theory §2). Where an estimator kept some rows or samples, the
     nodes below it that treat every row alike work on these alone, and are counted so. An estimator saves nothing at a
     primitive without a VJP rule for what it keeps, and its own work counts. Residual sketches (``save=``) show in the
     bytes; the operations that they add forward and spare backward are not counted.

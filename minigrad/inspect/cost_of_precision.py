@@ -1,6 +1,6 @@
 """The predicted cost of a precision as a function of the budget, between the budgets that were measured.
 
-In the noise-dominated regime it is in proportion to (cost of a step) × (variance of a step) (THEORY.md §5). The added
+In the noise-dominated regime it is in proportion to (cost of a step) × (variance of a step) (Theory §5). The added
 variance s² is interpolated monotonically in the logarithms of s² and of 1/p − 1, in which it is a straight line for one
 uniform mask; where it jumps, as where a sketch begins to leave out what is not zero, along the chord in 1/p − 1.
 """
@@ -40,7 +40,7 @@ class Tradeoff:
 
     Examples
     --------
-    One mask of everything that can be spared: s² = (1/p − 1)/4 beside σ² = 1, c_0 = 1, c_1 = 4 (THEORY.md §5).
+    One mask of everything that can be spared: s² = (1/p − 1)/4 beside σ² = 1, c_0 = 1, c_1 = 4 (Theory §5).
 
     >>> p = np.array([0.5, 0.25, 0.125])
     >>> budget, ratio = Tradeoff(p, 1.0, (1 / p - 1) / 4, 5.0, 1.0, 4.0).best()

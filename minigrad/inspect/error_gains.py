@@ -96,7 +96,7 @@ def error_gains(
 
     Notes
     -----
-    THEORY.md §7. The gain of an edge is the quotient of two sums over batches, V_l = Σ ‖J_lᵀ d_l‖² over D_l = Σ ‖d_l‖²,
+    Theory §7. The gain of an edge is the quotient of two sums over batches, V_l = Σ ‖J_lᵀ d_l‖² over D_l = Σ ‖d_l‖²,
     with d_l the error of one draw. On a chain A_l ≈ Σ_m Σ_i ‖G_m,i‖²‖X_m,i‖² / Σ_i ‖G_l,i‖² over the weights m below.
 
     Examples

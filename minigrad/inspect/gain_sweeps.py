@@ -2,7 +2,7 @@
 
 Index conventions: l runs over edges, i over the rows of a cotangent; d_l = Ĝ_l − G_l is the error that the sketch of an
 edge adds to the cotangent that arrived there, J_lᵀ the exact backward pass from that edge on. The gain of the edge is
-A_l = E‖J_lᵀ d_l‖² / E‖d_l‖² (THEORY.md §7).
+A_l = E‖J_lᵀ d_l‖² / E‖d_l‖² (Theory §7).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One draw of a gradient, taken apart: what the estimator of each node adds to its error.
 
 Let H_k be the gradient when the first k nodes that the sweep meets are random and the rest exact: H_0 is the exact
-gradient, H_K the draw (THEORY.md §4). H_k − H_{k−1} is the increment of node k. All H_k of one draw share the random
+gradient, H_K the draw (Theory §4). H_k − H_{k−1} is the increment of node k. All H_k of one draw share the random
 sweep down to node k, so that each takes one exact sweep from there on: for K random nodes on one path a draw takes the
 random sweep and K − 1 exact ones, the k-th of them through the nodes below node k alone.
 """

@@ -1,4 +1,4 @@
-"""Coefficients of the variance of a gradient as a function of all budgets, measured at some (THEORY.md §8).
+"""Coefficients of the variance of a gradient as a function of all budgets, measured at some (Theory §8).
 
 Of each node that sketches: its distortion as a function of its budget, the variance that a unit of it makes, and how
 far the cotangent that arrives has grown by the noise of the nodes above, whose noise reaches it through the tape.

@@ -1,7 +1,7 @@
 """The variance that each node adds, from random directions: in one backward pass a draw, however many nodes there are.
 
 The increment of node k is J_kᵀ d, with d the error that its estimator adds to the cotangent and J_k the derivative of
-the node by the parameters. For a direction v of independent signs, E‖J_kᵀ d‖² = E⟨J_k v, d⟩² (THEORY.md §11). The
+the node by the parameters. For a direction v of independent signs, E‖J_kᵀ d‖² = E⟨J_k v, d⟩². The
 tangents J_k v of all nodes are made once, in forward mode; then a draw is one random sweep, and a product for each
 direction at each node.
 """

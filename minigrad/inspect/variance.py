@@ -1,7 +1,7 @@
 """The variance of a randomised gradient, split exactly among the nodes that cause it.
 
 Let H_k be the gradient when the first k nodes that the sweep meets are random and the rest exact. The increments
-H_k − H_{k−1} are martingale differences, hence orthogonal: E‖ĝ − g‖² = Σ_k E‖H_k − H_{k−1}‖² (THEORY.md §4). The
+H_k − H_{k−1} are martingale differences, hence orthogonal: E‖ĝ − g‖² = Σ_k E‖H_k − H_{k−1}‖² (Theory §4). The
 increment of node k is the exact backward pass, from there, of its cotangent sketched minus unsketched. See
 `minigrad.inspect.increments` for what one draw takes.
 """
@@ -88,7 +88,7 @@ def variance(
 
     Notes
     -----
-    THEORY.md §4; Bakong et al. (2026), arXiv:2602.14701. The estimates are unbiased, and the standard errors those of
+    Theory §4; Bakong et al. (2026), arXiv:2602.14701. The estimates are unbiased, and the standard errors those of
     means of independent draws: they are about the batch that was recorded, and say nothing of others. Squares of errors
     have heavy tails where little is kept or many layers draw. Where the standard error of the total is above an eighth
     of it, the report warns: two standard errors then cover less than 95 %, since draws that would count most are likely

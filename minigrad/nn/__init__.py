@@ -5,6 +5,7 @@ The layers of a file are those of its ``__all__``: a layer is added there, and a
 
 from typing import TYPE_CHECKING
 
+from minigrad.naming import answering
 from minigrad.nn import models as models
 from minigrad.nn.activations import *
 from minigrad.nn.attention import *
@@ -40,3 +41,4 @@ if not TYPE_CHECKING:
         for name, it in globals().items()
         if it is models or getattr(it, "__module__", "").startswith("minigrad.nn.")
     )
+    __getattr__ = answering(__name__)

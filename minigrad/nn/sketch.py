@@ -155,7 +155,7 @@ def set_save(model: Module, save: Save, where: Where = None) -> list[str]:
     """Choose for many layers at once what they keep of what they save for the way back.
 
     The output of the layer stays as it was; the gradients that read what it saved become random, with the same mean
-    (THEORY.md §1), and the tape smaller: that of the weight, which reads the input; that of the input of an activation,
+    (Theory §1), and the tape smaller: that of the weight, which reads the input; that of the input of an activation,
     which reads its slope; those of queries, keys and values; normalised values and the weights of attention, of which
     two sketches are kept. A ReLU keeps bits. Masks are for layers with weights: where entries are left out of a slope,
     the gradient of all below is as noisy. Rounding is for all, ``where=nn.Saving``.

@@ -7,12 +7,14 @@ tensors, which hands that primitive to `minigrad.engine.record.record`. See docs
 
 from typing import TYPE_CHECKING
 
+from minigrad.naming import answering
 from minigrad.ops import methods
 from minigrad.ops import numpy_composed as numpy_composed
 from minigrad.ops import numpy_grids as numpy_grids
 from minigrad.ops.arithmetic import *
 from minigrad.ops.averages import *
 from minigrad.ops.batch_normalization import *
+from minigrad.ops.binary_losses import *
 from minigrad.ops.casting import *
 from minigrad.ops.contraction import *
 from minigrad.ops.conv import *
@@ -73,3 +75,4 @@ if not TYPE_CHECKING:
         name for name, it in globals().items() if getattr(it, "__module__", "").startswith("minigrad.ops.")
     )
     methods.install({name: globals()[name] for name in __all__})
+    __getattr__ = answering(__name__)

@@ -2,7 +2,7 @@
 
 Index conventions: X is (N, H, W, C), the kernel K is (h, w, C, m), Y and G = ∂loss/∂Y are (N, OH, OW, m). With the
 windows of X as rows of a matrix P, (N·OH·OW)×(hwC), and K as a matrix hwC×m, this is the linear node Y = P K: columns
-are the m output channels, rows are pixels (THEORY.md §2). ∂K = Pᵀ G, ∂P = G Kᵀ, for G of every structure and for a
+are the m output channels, rows are pixels (Theory §2). ∂K = Pᵀ G, ∂P = G Kᵀ, for G of every structure and for a
 sketch X̂; and ∂X adds up what the windows share. Groups of channels are convolutions beside each other, and a group is
 a block of the columns of each matrix. With stride 1 that is itself a convolution of G, with the kernel turned
 round; else it is written out (col2im). Only X and K are saved: P is made again where it is needed.

@@ -1,6 +1,6 @@
 """The linear map Y = X Wᵀ + b.
 
-Index conventions (THEORY.md §2): X is B×n, W is m×n, G = ∂loss/∂Y is B×m; i runs over the B rows (all leading
+Index conventions (Theory §2): X is B×n, W is m×n, G = ∂loss/∂Y is B×m; i runs over the B rows (all leading
 axes, flattened), j over the m columns (output features).  ∂X = G W,  ∂W = Gᵀ X,  ∂b = Gᵀ 1, for G of every structure,
 and for a sketch X̂ in place of X: `minigrad.structure` multiplies what was kept alone.
 """
@@ -83,7 +83,7 @@ def linear(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, vjp: VJ
     Notes
     -----
     ``save=`` takes an estimator for x: ∂w = Gᵀ x̂ with an unbiased x̂, the only part of x that the tape keeps, such as
-    ``Mask(0.1, axis="row")``. It is drawn in the forward pass, from the tape (THEORY.md §1).
+    ``Mask(0.1, axis="row")``. It is drawn in the forward pass, from the tape (Theory §1).
 
     Examples
     --------

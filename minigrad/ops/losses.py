@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,12 +16,11 @@ from minigrad.engine.record import record
 from minigrad.engine.tensor import Tensor, TensorLike
 from minigrad.ops.scaling import log_probabilities
 from minigrad.ops.softmax import softmax
-from minigrad.typing import Array
+from minigrad.typing import Array, Reduction
 
 __all__ = ["cross_entropy", "mse"]
 
 Result = tuple[Array, dict[str, Any]]
-Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
 
 def _reduce(losses: Array, reduction: Reduction, weights: ArrayLike | None) -> Result:

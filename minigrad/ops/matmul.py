@@ -2,7 +2,7 @@
 
 Index conventions: A is (…, B, n), B is (…, n, m), G = ∂loss/∂C is (…, B, m); leading axes are batches and broadcast.
 ∂A = G Bᵀ contracts the columns of G, ∂B = Aᵀ G contracts its rows, for G of every structure and for sketches Â, B̂: kept
-columns shrink the work of ∂A and leave a column-sparse ∂B; kept rows the other way round (THEORY.md §2).
+columns shrink the work of ∂A and leave a column-sparse ∂B; kept rows the other way round (Theory §2).
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def matmul(a: TensorLike, b: TensorLike, *, vjp: VJP = None, save: Save = None) 
     Notes
     -----
     ``save=`` takes estimators for a, b or both, ``{"a": Mask(0.1, axis="row")}``; each draws by itself, in the forward
-    pass, and the tape keeps an unbiased part of that operand only (THEORY.md §1). One estimator stands for both.
+    pass, and the tape keeps an unbiased part of that operand only (Theory §1). One estimator stands for both.
 
     Examples
     --------

@@ -9,7 +9,7 @@ __all__ = ["product_flops"]
 
 
 def product_flops(rows: int, inner: int, columns: int, kept: Kept, groups: int = 1) -> float:
-    """Operations of one of the two backward products, 2·rows·inner·columns when exact (THEORY.md §2).
+    """Operations of one of the two backward products, 2·rows·inner·columns when exact (Theory §2).
 
     With groups of columns, each with ``inner`` values of its own for a row, factors meet every group's operand: they
     are made dense where their rank is not below the columns of a group. So are entries where a sparse product does not

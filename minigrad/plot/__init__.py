@@ -1,5 +1,8 @@
 """Pictures, each drawn on given Matplotlib Axes. Matplotlib is imported when the first is drawn."""
 
+from typing import TYPE_CHECKING
+
+from minigrad.naming import answering
 from minigrad.plot.cost_curve import cost_by_budget
 from minigrad.plot.distortion_curve import distortion_by_budget
 from minigrad.plot.estimates import estimate_histogram, running_mean
@@ -22,3 +25,6 @@ __all__ = [
     "noise_by_node",
     "running_mean",
 ]
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = answering(__name__)

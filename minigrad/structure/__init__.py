@@ -6,6 +6,9 @@ writes its VJPs once, ∂X = G W and ∂W = Gᵀ X, for every structure of G and
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from minigrad.naming import answering
 from minigrad.structure.base import Cotangent, Dense, Kept, Structured
 from minigrad.structure.batched import contract_batches, multiply_batches, narrow, swap
 from minigrad.structure.blockwise import Blockwise
@@ -25,6 +28,7 @@ from minigrad.structure.parts import (
     take_samples,
     transpose,
 )
+from minigrad.structure.powers_of_two import PowersOfTwo
 from minigrad.structure.products import (
     contract,
     dense,
@@ -41,8 +45,12 @@ from minigrad.structure.slices import Slices
 from minigrad.structure.squares import squared_norms
 
 __all__ = [
-    "Blockwise", "Coded", "Columns", "Cotangent", "Dense", "Entries", "Factors", "Half", "Kept", "Quantised",
-    "RowGroups", "Rows", "Slices", "Structured", "add", "column_sums", "contract", "contract_batches", "dense",
-    "matrix", "matrix_shape", "multiply", "multiply_batches", "narrow", "reshape_rows", "row_squares", "scale",
-    "share", "squared_norms", "sum_to", "swap", "take_columns", "take_rows", "take_samples", "transpose", "values_of",
+    "Blockwise", "Coded", "Columns", "Cotangent", "Dense", "Entries", "Factors", "Half", "Kept", "PowersOfTwo",
+    "Quantised", "RowGroups", "Rows", "Slices", "Structured", "add", "column_sums", "contract", "contract_batches",
+    "dense", "matrix", "matrix_shape", "multiply", "multiply_batches", "narrow", "reshape_rows", "row_squares",
+    "scale", "share", "squared_norms", "sum_to", "swap", "take_columns", "take_rows", "take_samples", "transpose",
+    "values_of",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = answering(__name__)

@@ -2,7 +2,7 @@
 
 Index conventions: G is (…, m), all axes but the last are rows; i runs over rows, j over columns.
 With those of `minigrad.structure.batched` these are all that the backward passes of linear maps are made of
-(THEORY.md §2):
+(Theory §2):
 
     multiply(G, W)          G W             ∂X of Y = X Wᵀ
     contract(G, X)          Gᵀ X            ∂W of Y = X Wᵀ

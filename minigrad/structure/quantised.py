@@ -85,7 +85,7 @@ class Quantised(Blockwise):
     def rounded(
         cls, g: Array, low: Array, step: Array, bits: int, tile: Tile, key: int, subtractive: bool = False
     ) -> Quantised:
-        """An array, rounded at random to the grids of its tiles (THEORY.md §9).
+        """An array, rounded at random to the grids of its tiles (Theory §9).
 
         Parameters
         ----------

@@ -1,8 +1,12 @@
 """Closed forms: optimal probabilities, distortions, and the trade-off between epochs and cost per epoch.
 
-Pure functions of arrays and numbers, computed in float64; they know nothing of tapes, nodes or layers.
+Pure functions of arrays and numbers, computed in float64; they know nothing of tapes, nodes or layers. The proofs are
+the chapters of docs/theory: by Theory §3 docstrings mean the third.
 """
 
+from typing import TYPE_CHECKING
+
+from minigrad.naming import answering
 from minigrad.theory.bits import gain_of_optimal_bits, optimal_bits, rounding_step
 from minigrad.theory.compounding import CompoundingNoise, DistortionCurve
 from minigrad.theory.convergence import (
@@ -66,3 +70,6 @@ __all__ = [
     "total_cost",
     "weight_distortion",
 ]
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = answering(__name__)

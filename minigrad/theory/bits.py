@@ -1,7 +1,7 @@
 """Bits: how fine a grid must be for a distortion, and how a number of bits is best shared among rows.
 
 Index conventions: i runs over rows, R_i is the range of row i, b_i its bits an entry. Rounded at random to a grid of
-step h, an entry x = low + h·(k + f) has variance h² f (1 − f) ≤ h²/4; with subtractive dither h²/12 (THEORY.md §9).
+step h, an entry x = low + h·(k + f) has variance h² f (1 − f) ≤ h²/4; with subtractive dither h²/12 (Theory §9).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The variance of a gradient as a function of the budgets of all layers, whose noise compounds (THEORY.md §8).
+"""The variance of a gradient as a function of the budgets of all layers, whose noise compounds (Theory §8).
 
 Index conventions: l and k run over the nodes that sketch, p_l is the budget of node l (of its layer, which may have
 several), δ_l(p) its distortion relative to what arrives, a_l its gain, b_lk how much of the noise of node k reaches it.
@@ -166,7 +166,7 @@ class CompoundingNoise:
         return float(self.parts(budgets).sum())
 
     def parts(self, budgets: ArrayLike) -> Array:
-        """The share of each node in V: what it adds (THEORY.md §4)."""
+        """The share of each node in V: what it adds (Theory §4)."""
         return self._of(budgets)[0]
 
     def gradient(self, budgets: ArrayLike) -> Array:

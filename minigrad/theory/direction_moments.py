@@ -151,7 +151,7 @@ def directional_variances(
 
 
 def _of_projection(g: Array, square: float, k: int) -> Array:
-    """For (d/k) P g, with P the projection on a random subspace of k dimensions (THEORY.md §2, orthogonal)."""
+    """For (d/k) P g, with P the projection on a random subspace of k dimensions (Theory §2, orthogonal)."""
     d = g.size
     if d == 1:
         return np.zeros_like(g)

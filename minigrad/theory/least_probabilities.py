@@ -65,7 +65,7 @@ def least_probabilities(
     Notes
     -----
     With unit costs no more is kept than by the uniform p = 1/(1 + ω), and as much only where all weights are alike.
-    THEORY.md §6; for the samples of a batch it is the rule of Wang, Chen, Zhu (2024), *VCAS*, ICLR, arXiv:2402.17227.
+    Theory §6; for the samples of a batch it is the rule of Wang, Chen, Zhu (2024), *VCAS*, ICLR, arXiv:2402.17227.
 
     Examples
     --------

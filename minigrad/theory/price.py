@@ -1,7 +1,7 @@
 """One price for all that may be kept: what a unit of variance is worth in operations, over a whole network.
 
 Index conventions: i runs over the units (rows, samples, …) of all edges together; v_i squared contribution of a unit to
-the variance, its edge's error gain included, c_i its cost, p_i inclusion probability, τ² the price (THEORY.md §7).
+the variance, its edge's error gain included, c_i its cost, p_i inclusion probability, τ² the price (Theory §7).
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def optimal_price(
 
     Notes
     -----
-    THEORY.md §7. Where σ² > Σ v_i, J is a posynomial in p, and this minimum the only one. It assumes training that
+    Theory §7. Where σ² > Σ v_i, J is a posynomial in p, and this minimum the only one. It assumes training that
     noise limits: far from that, keep more. Units of contribution 0 cost nothing.
 
     Examples

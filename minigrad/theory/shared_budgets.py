@@ -52,7 +52,7 @@ def shared_budgets(
 
     Notes
     -----
-    THEORY.md §8; a signomial programme (Boyd et al., 2007, *A Tutorial on Geometric Programming*, Optim. Eng. 8), in
+    Theory §8; a signomial programme (Boyd et al., 2007, *A Tutorial on Geometric Programming*, Optim. Eng. 8), in
     logarithmic variables, with the gradient in closed form, solved by SciPy's SLSQP (Kraft, 1988) from three starts.
     Where all p_l < 1/2 the problem is convex in log δ for masks, so there is one minimum. There the *elasticities* of V
     are in proportion to c_l p_l over the layers that rest on no bound.

@@ -1,5 +1,8 @@
 """Training: the loop, what it measures, and checkpoints."""
 
+from typing import TYPE_CHECKING
+
+from minigrad.naming import answering
 from minigrad.training.adaptive import AdaptiveBudget
 from minigrad.training.augment import Augment, random_crop, random_flip
 from minigrad.training.batches import Batches
@@ -18,3 +21,6 @@ __all__ = [
     "ImportanceSampler", "OnePrice", "OtherRunError", "Sampler", "evaluate", "fit", "load_checkpoint", "random_crop",
     "random_flip", "save_checkpoint",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name
+    __getattr__ = answering(__name__)

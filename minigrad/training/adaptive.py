@@ -61,7 +61,7 @@ class AdaptiveBudget:
     Notes
     -----
     Holding the added variance at a fraction of the minibatch's follows Wang, Chen, Zhu (2024), *VCAS*, ICLR,
-    arXiv:2402.17227; the sharing among layers is THEORY.md §8. Each measurement of σ² counts for half of
+    arXiv:2402.17227; the sharing among layers is Theory §8. Each measurement of σ² counts for half of
     what is believed. The budgets are the cheapest that keep to τσ² on the batches of the choice; on others they add
     more in the mean, the more so the fewer batches and the smaller the budgets. ``added`` shows by how much.
 
@@ -153,7 +153,7 @@ def cheapest(
     """The cheapest budgets whose added variance, as measured, is at most the given one.
 
     The noise is measured as a function of the budgets at those of the start, and again at what is best by that
-    (THEORY.md §8). Where the budgets measure worse than predicted, less is asked for.
+    (Theory §8). Where the budgets measure worse than predicted, less is asked for.
 
     Returns
     -------

@@ -87,7 +87,7 @@ class OnePrice:
 
     Notes
     -----
-    THEORY.md §7. J, the product of 1 + V/σ² and the cost of a step over the exact one, is least where
+    Theory §7. J, the product of 1 + V/σ² and the cost of a step over the exact one, is least where
     τ² = (σ² + V)/(F + B). It assumes that noise limits training: tune the batch size with the price. Where the price of
     the run is clearly not the best by a measurement, as the noise of early steps falls fast, the averages begin anew
     from that.
