@@ -37,6 +37,7 @@ extensions = [
     "browser_math",
     "public_names",
     "pictures",
+    "explorables",
 ]
 exclude_patterns = ["_build", "_lessons", "gallery/**/*.md5", "gallery/**/*.py", "gallery/**/*.ipynb"]
 templates_path = ["_templates"]
@@ -102,7 +103,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": False,
     "only_warn_on_example_error": False,
     "capture_repr": ("_repr_html_", "__repr__"),
-    "ignore_repr_types": r"matplotlib[text, axes]",
+    "ignore_repr_types": r"matplotlib\.",
     "matplotlib_animations": False,
     "image_scrapers": ("matplotlib",),
     "doc_module": ("minigrad",),
@@ -117,13 +118,14 @@ html_theme = "pydata_sphinx_theme"
 html_title = "minigrad"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_js_files = [("formulas.js", {"defer": "defer"})]
+html_favicon = "_static/logo.svg"
+html_js_files = [("page.js", {"defer": "defer"})]
 html_show_sourcelink = False
 html_copy_source = False
 html_math_renderer = "browser"
 html_context = {"default_mode": "auto"}
 html_theme_options = {
-    "logo": {"text": "minigrad"},
+    "logo": {"text": f"minigrad {version}", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
     "navbar_align": "left",
     "show_prev_next": True,
     "show_toc_level": 2,

@@ -1,89 +1,23 @@
 """The site: it builds without a warning, its links lead somewhere, and a browser shows it without the network.
 
-Sphinx comes with the extra ``docs``; the browser is Chromium (or Chrome) with its driver. What is not installed is
-skipped, and nothing else is; with ``MINIGRAD_REQUIRE_BROWSER=1`` it is a failure instead. The site is built once, with
-two of the lessons run in fast mode; the others are shown without being run, for `test_tutorials` runs them all.
-``MINIGRAD_SITE`` names the folder of a site that is built already, which is then looked at instead.
+What is needed for this, and how an existing site is looked at, is said in `site_in_browser`.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
-BUILT_WITH = [
-    "sphinx",
-    "pydata_sphinx_theme",
-    "numpydoc",
-    "sphinx_gallery",
-    "sphinx_copybutton",
-    "myst_parser",
-    "ziamath",
-]
-RUN_LESSONS = r"plot_0[15]_"
-DESKTOP, PHONE = 1280, 390
-
-
-def lacking(what: str) -> None:
-    """Skip the test, or fail it where everything has to be there, as in continuous integration."""
-    if os.environ.get("MINIGRAD_REQUIRE_BROWSER"):
-        pytest.fail(f"MINIGRAD_REQUIRE_BROWSER is set, but {what}", pytrace=False)
-    pytest.skip(what)
-
-
-def load(path: Path) -> ModuleType:
-    """A Python file as a module, under its own name."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
+from site_in_browser import DESKTOP, PHONE, ROOT, load, pages_of, show
 
 NAMES = load(ROOT / "docs" / "_ext" / "public_names.py")
 
 
 # The site as files
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the built site; built with warnings as errors."""
-    for module in BUILT_WITH:
-        if importlib.util.find_spec(module) is None:
-            lacking(f"{module} is not installed: pip install -e '.[docs]'")
-    if "MINIGRAD_SITE" in os.environ:
-        built = ROOT / os.environ["MINIGRAD_SITE"]
-        assert (built / "index.html").is_file(), f"MINIGRAD_SITE={built} is no site; build one with .ci/docs"
-        return built
-    folder = tmp_path_factory.mktemp("site")
-    generated = shutil.ignore_patterns("_build", "api", "gallery", "_lessons", "_fonts", "*.png", "__pycache__")
-    shutil.copytree(ROOT / "docs", folder / "docs", ignore=generated)
-    for kind in ("experiments", "performance"):  # the pictures of the results are part of their pages
-        if (ROOT / "docs" / kind).is_dir():
-            shutil.copytree(ROOT / "docs" / kind, folder / "docs" / kind, dirs_exist_ok=True)
-    for text in ROOT.glob("*.md"):  # they are on the site, README in parts
-        shutil.copy2(text, folder)
-    shutil.copytree(ROOT / "tutorials", folder / "tutorials", ignore=shutil.ignore_patterns("__pycache__"))
-    environment = {**os.environ, "MINIGRAD_FAST": "1", "MINIGRAD_LESSONS": RUN_LESSONS, "MPLBACKEND": "Agg"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "html"]
-    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=600)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return folder / "html"
 
 
 class Page(HTMLParser):
@@ -159,7 +93,18 @@ def test_formulas_are_mathml(site: Path) -> None:
         assert text.count("<math") > 20
         assert r"\frac" not in text and "math-error" not in text
         assert not re.search(r"<munderover>\s*<mi>", text), "an index that belongs at the foot of a letter is below it"
-    assert (site / "_static" / "STIXTwoMath-Regular.ttf").stat().st_size > 100_000
+
+
+def test_the_font_has_the_characters_of_all_formulas_and_few_others(site: Path) -> None:
+    from fontTools.ttLib import TTFont
+
+    maths = load(ROOT / "docs" / "_ext" / "browser_math.py")
+    font = TTFont(site / "_static" / "STIXTwoMath.woff")
+    assert (site / "_static" / "STIXTwoMath.woff").stat().st_size < 250_000
+    needed = set().union(*(maths.shown(page.read_text(encoding="utf-8")) for page in pages_of(site)))
+    assert {ord(c) for c in "𝑥∑√"} <= needed
+    lacking = {chr(code) for code in needed - set(font.getBestCmap()) if not chr(code).isspace() and code != 0x2061}
+    assert not lacking, "not in the font at all, so that it is drawn by another"
 
 
 def test_lessons_can_be_downloaded(site: Path) -> None:
@@ -180,41 +125,6 @@ def test_the_readme_names_every_lesson_and_its_picture_is_there() -> None:
 
 
 # The site in a browser
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Headless Chromium that cannot reach the network."""
-    if importlib.util.find_spec("selenium") is None:
-        lacking("selenium is not installed: pip install -e '.[docs]'")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if program is None or driver is None:
-        lacking("no Chromium with chromedriver is installed (see .ci/browser)")
-    assert program is not None and driver is not None
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--allow-file-access-from-files",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
-        f"--user-data-dir={profile}",
-    ):
-        options.add_argument(argument)
-    chromium = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    chromium.set_page_load_timeout(60)
-    chromium.set_script_timeout(60)
-    try:
-        yield chromium
-    finally:
-        chromium.quit()
 
 
 MEASURE = """
@@ -240,11 +150,7 @@ return {
 
 def complaints(browser: Any, page: Path, width: int, theme: str = "light") -> list[str]:
     """What is wrong with a page at a width; empty if nothing is."""
-    wanted = [{"name": "prefers-color-scheme", "value": theme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wanted})
-    settings = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", settings)
-    browser.get(page.as_uri())
+    show(browser, page, width, theme)
     seen = browser.execute_async_script(MEASURE)
     found = [f"console: {entry['message']}" for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     if seen["width"] > width or seen["window"] > width:
@@ -254,11 +160,6 @@ def complaints(browser: Any, page: Path, width: int, theme: str = "light") -> li
     if not seen["text"]:
         found.append("the page is empty")
     return [f"{page.name} at {width}, {theme}: {line}" for line in found]
-
-
-def pages_of(site: Path) -> list[Path]:
-    """All pages but those of source code."""
-    return [page for page in sorted(site.rglob("*.html")) if not {"_modules", "_static"} & set(page.parts)]
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
