@@ -41,6 +41,8 @@ def wrong(task: str, label: str, teaches: str) -> Callable[[Any], Any]:
     """Register a function or a class as a wrong answer; its name is that of what it replaces."""
 
     def register(answer: Any) -> Any:
+        if any(other.label == label and other.task[0] == task[0] for other in WRONG):
+            raise ValueError(f"{label!r} is there already: the text of an answer is found by its label")
         WRONG.append(Wrong(task, label, teaches, source(sys.modules[answer.__module__].__file__ or "", label)))
         return answer
 

@@ -1,6 +1,6 @@
 """Wrong answers to assignment 1: VJPs and a tape."""
 
-# ruff: noqa: F811
+# ruff: noqa: F811, F821
 from __future__ import annotations
 
 import numpy as np
@@ -10,33 +10,43 @@ from course_wrong_answers import wrong
 
 @wrong("1a", "the cotangents of a and b are not summed over the rows", "should have shape (3,), got (4, 3)")
 def scale_shift_vjp(g, x, a, b):
-    return g * a, g * x, g
+    return g * a, g * (x + SHIFT), g
 
 
-@wrong("1a", "a mean over the rows in place of a sum", "0.25 times what they should be")
+@wrong("1a", "a mean over the rows in place of a sum", "0.25 times what it should be")
 def scale_shift_vjp(g, x, a, b):
-    return g * a, np.mean(g * x, axis=0), np.mean(g, axis=0)
+    return g * a, np.mean(g * (x + SHIFT), axis=0), np.mean(g, axis=0)
 
 
 @wrong("1a", "the cotangent of x forgets the factor a", "the VJP is wrong for input 0")
 def scale_shift_vjp(g, x, a, b):
-    return g, np.sum(g * x, axis=0), np.sum(g, axis=0)
+    return g, np.sum(g * (x + SHIFT), axis=0), np.sum(g, axis=0)
+
+
+@wrong("1a", "the cotangent of a forgets the shift", "the VJP is wrong for input 0")
+def scale_shift_vjp(g, x, a, b):
+    return g * a, np.sum(g * x, axis=0), np.sum(g, axis=0)
 
 
 @wrong("1b", "right only for cotangents that sum to 1, as that of a label does", "not linear in the cotangent")
 def log_softmax_vjp(g, y):
-    return g - np.exp(y)
+    return (g - np.exp(y)) / TEMPERATURE
 
 
 @wrong("1b", "the VJP of softmax, not of its logarithm", "the VJP is wrong for input 0")
 def log_softmax_vjp(g, y):
     s = np.exp(y)
-    return s * (g - np.sum(g * s, axis=-1, keepdims=True))
+    return s * (g - np.sum(g * s, axis=-1, keepdims=True)) / TEMPERATURE
 
 
-@wrong("1b", "summed over the first axis in place of the last", "the VJP is wrong for input 0")
+@wrong("1b", "the temperature is forgotten", "times what they should be")
 def log_softmax_vjp(g, y):
-    return g - np.exp(y) * np.sum(g, axis=0, keepdims=True)
+    return g - np.exp(y) * np.sum(g, axis=-1, keepdims=True)
+
+
+@wrong("1b", "summed over the first axis in place of the last", "each vector along the LAST axis")
+def log_softmax_vjp(g, y):
+    return (g - np.exp(y) * np.sum(g, axis=0, keepdims=True)) / TEMPERATURE
 
 
 @wrong("1c", "the last use overwrites the others", "gets the SUM of what comes back from each use")

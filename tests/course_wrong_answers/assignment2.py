@@ -1,6 +1,6 @@
 """Wrong answers to assignment 2: unbiased masks and their variance."""
 
-# ruff: noqa: F811
+# ruff: noqa: F811, F821
 from __future__ import annotations
 
 import numpy as np
@@ -15,7 +15,8 @@ class ColumnMask(mg.Estimator):
         self.p = p
 
     def sample(self, g, node, rng):
-        return g * (rng.random(g.shape[-1]) < self.p)
+        columns = g.shape[-1]
+        return g * np.repeat(rng.random(-(-columns // BLOCK)) < self.p, BLOCK)[:columns]
 
 
 @wrong("2a", "an empty mask gives the exact gradient", "Does an empty draw return zeros, and not everything?")
@@ -24,7 +25,8 @@ class ColumnMask(mg.Estimator):
         self.p = p
 
     def sample(self, g, node, rng):
-        kept = rng.random(g.shape[-1]) < self.p
+        columns = g.shape[-1]
+        kept = np.repeat(rng.random(-(-columns // BLOCK)) < self.p, BLOCK)[:columns]
         return g * kept / self.p if kept.any() else g
 
 
@@ -34,11 +36,63 @@ class ColumnMask(mg.Estimator):
         self.p = p
 
     def sample(self, g, node, rng):
-        kept = rng.random(g.shape[-1]) < self.p
+        columns = g.shape[-1]
+        kept = np.repeat(rng.random(-(-columns // BLOCK)) < self.p, BLOCK)[:columns]
         return g * kept / max(kept.mean(), 1e-9)
 
 
-@wrong("2a", "a coin for each entry", "one coin for each column, not for each entry")
+@wrong("2a", "a coin for each column, and not for each block", "one coin for each block")
+class ColumnMask(mg.Estimator):
+    def __init__(self, p):
+        self.p = p
+
+    def sample(self, g, node, rng):
+        return g * (rng.random(g.shape[-1]) < self.p) / self.p
+
+
+@wrong("2a", "one coin for all", "independent blocks")
+class ColumnMask(mg.Estimator):
+    def __init__(self, p):
+        self.p = p
+
+    def sample(self, g, node, rng):
+        return g * (rng.random() < self.p) / self.p
+
+
+@wrong("2a", "randomness of its own", "make no generator inside")
+class ColumnMask(mg.Estimator):
+    def __init__(self, p):
+        self.p = p
+
+    def sample(self, g, node, rng):
+        columns = g.shape[-1]
+        kept = np.repeat(np.random.default_rng().random(-(-columns // BLOCK)) < self.p, BLOCK)[:columns]
+        return g * kept / self.p
+
+
+@wrong("2a", "a generator of its own, with a fixed seed", "make no generator inside")
+class ColumnMask(mg.Estimator):
+    def __init__(self, p):
+        self.p = p
+
+    def sample(self, g, node, rng):
+        columns = g.shape[-1]
+        kept = np.repeat(np.random.default_rng(7).random(-(-columns // BLOCK)) < self.p, BLOCK)[:columns]
+        return g * kept / self.p
+
+
+@wrong("2a", "kept with 1 − p, and divided by that", "is kept with p = 0.25")
+class ColumnMask(mg.Estimator):
+    def __init__(self, p):
+        self.p = 1 - p
+
+    def sample(self, g, node, rng):
+        columns = g.shape[-1]
+        kept = np.repeat(rng.random(-(-columns // BLOCK)) < self.p, BLOCK)[:columns]
+        return g * kept / self.p
+
+
+@wrong("2a", "a coin for each entry", "not for each entry")
 class ColumnMask(mg.Estimator):
     def __init__(self, p):
         self.p = p
@@ -82,7 +136,7 @@ def pull_back(g, weights, p, rng):
     return g / p
 
 
-@wrong("2c", "a generator of its own, with a fixed seed", "make no generator inside")
+@wrong("2c", "a generator of its own in each call", "make no generator inside")
 def pull_back(g, weights, p, rng):
     rng = np.random.default_rng(0)
     for w in weights:

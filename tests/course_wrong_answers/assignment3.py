@@ -1,6 +1,6 @@
 """Wrong answers to assignment 3: optimal sketches."""
 
-# ruff: noqa: F811
+# ruff: noqa: F811, F821
 from __future__ import annotations
 
 import numpy as np
@@ -12,21 +12,21 @@ from course_wrong_answers import wrong
 @wrong("3a", "in proportion to the weights, not to their roots", "goes with the ROOT of w_j")
 def water_fill(weights, total):
     p, free = np.zeros(len(weights)), weights > 0
-    if total >= free.sum():
-        return free.astype(float)
+    if total >= CAP * free.sum():
+        return CAP * free.astype(float)
     while True:
         share = weights * (total - p[~free].sum()) / weights[free].sum()
         p[free] = share[free]
-        if p.max() <= 1:
+        if p.max() <= CAP:
             return p
-        free &= p < 1
-        p = np.minimum(p, 1)
+        free &= p < CAP
+        p = np.minimum(p, CAP)
 
 
 @wrong("3a", "capped at 1, and the rest not shared again", "shared among the others, with a new τ")
 def water_fill(weights, total):
     root = np.sqrt(weights)
-    return np.minimum(1, total * root / max(root.sum(), 1e-300))
+    return np.minimum(CAP, total * root / max(root.sum(), 1e-300))
 
 
 @wrong("3a", "not capped", "cap at 1")
@@ -35,30 +35,30 @@ def water_fill(weights, total):
     return total * root / max(root.sum(), 1e-300)
 
 
-@wrong("3a", "weights of 0 get what the others cannot use", "they get 1, the others 0")
+@wrong("3a", "weights of 0 get what the others cannot use", "a weight of 0 gets probability 0")
 def water_fill(weights, total):
     root, free = np.sqrt(weights), np.ones(len(weights), bool)
-    p = np.ones(len(weights))
-    for _ in range(len(weights)):
-        p[free] = root[free] * (total - np.sum(~free)) / np.sum(root[free])
-        if p.max() <= 1 or not free.any():
-            break
-        free &= p < 1
-        p[~free] = 1
+    p = np.full(len(weights), CAP)
+    while total < CAP * len(weights) and free.any() and root[free].sum() > 0:
+        p[free] = root[free] * (total - CAP * np.sum(~free)) / np.sum(root[free])
+        if p.max() <= CAP:
+            return p
+        free &= p < CAP
+        p[~free] = CAP
+    p[free] = min(CAP, max(total - CAP * np.sum(~free), 0) / max(np.sum(free), 1))
     return p
 
 
-@wrong("3b", "drawn without replacement by norm, divided as if with", "is biased")
+@wrong("3b", "divided by what goes with the norms, and not by the probabilities, which are capped", "is biased")
 class ColumnSketch(mg.Estimator):
     def __init__(self, r):
         self.r = r
 
     def sample(self, g, node, rng):
-        q = np.linalg.norm(g, axis=0)
-        q = q / q.sum()
-        kept = rng.choice(len(q), int(self.r), replace=False, p=q)
+        norms = np.linalg.norm(g, axis=0)
+        kept, _ = keep(water_fill(norms**2, self.r), rng)
         out = np.zeros_like(g)
-        out[:, kept] = g[:, kept] / (self.r * q[kept])
+        out[:, kept] = g[:, kept] / (self.r * norms[kept] / norms.sum())
         return out
 
 
@@ -73,7 +73,7 @@ class ColumnSketch(mg.Estimator):
         return g * ((rng.random(g.shape[1]) < p) & alive) / p
 
 
-@wrong("3b", "the largest columns, always", "is biased")
+@wrong("3b", "the largest columns, always", "should be drawn")
 class ColumnSketch(mg.Estimator):
     def __init__(self, r):
         self.r = r
@@ -85,7 +85,7 @@ class ColumnSketch(mg.Estimator):
         return out
 
 
-@wrong("3c", "a truncated decomposition", "is biased")
+@wrong("3c", "a truncated decomposition", "should be drawn")
 class LowRankSketch(mg.Estimator):
     def __init__(self, r):
         self.r = r

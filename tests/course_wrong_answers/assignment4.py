@@ -1,6 +1,6 @@
 """Wrong answers to assignment 4: noise, cost and a budget."""
 
-# ruff: noqa: F811
+# ruff: noqa: F811, F821
 from __future__ import annotations
 
 import itertools
@@ -29,19 +29,28 @@ def minibatch_variance(gradients, b):
 @wrong("4b", "the gradient by the input of the network is counted", "no ∂X of the first")
 def step_cost(widths, batch):
     products = [2.0 * batch * n * m for n, m in itertools.pairwise(widths)]
-    return sum(products) + 2 * products[-1], 2 * sum(products[:-1])
+    sketched = len(products) - EXACT
+    return sum(products) + 2 * sum(products[sketched:]), 2 * sum(products[:sketched])
 
 
-@wrong("4b", "the last layer is taken to be sketched", "the last layer is exact")
+@wrong("4b", "the last layer is taken to be sketched", "is exact")
 def step_cost(widths, batch):
     products = [2.0 * batch * n * m for n, m in itertools.pairwise(widths)]
     return sum(products), 2 * sum(products) - products[0]
 
 
-@wrong("4b", "a multiply-add is counted once", "c0 is forward 2·B·Σnm")
+@wrong("4b", "a multiply-add is counted once", "as many additions")
 def step_cost(widths, batch):
     products = [1.0 * batch * n * m for n, m in itertools.pairwise(widths)]
-    return sum(products) + 2 * products[-1], 2 * sum(products[:-1]) - products[0]
+    sketched = len(products) - EXACT
+    return sum(products) + 2 * sum(products[sketched:]), 2 * sum(products[:sketched]) - products[0]
+
+
+@wrong("4b", "∂X of the hidden layers is forgotten", "∂W and ∂X")
+def step_cost(widths, batch):
+    products = [2.0 * batch * n * m for n, m in itertools.pairwise(widths)]
+    sketched = len(products) - EXACT
+    return sum(products) + 2 * sum(products[sketched:]), sum(products[:sketched])
 
 
 @wrong("4c", "no root", "set the derivative")
@@ -51,7 +60,7 @@ def best_budget(c0, c1, a, b):
     return p, (c0 + c1 * p) * (a + b / p) / ((c0 + c1) * (a + b))
 
 
-@wrong("4c", "not clipped to 1", "do not sketch: p = 1, ratio 1")
+@wrong("4c", "not clipped to 1", "so do not sketch: p = 1")
 def best_budget(c0, c1, a, b):
     p = float(np.sqrt(c0 * b / (c1 * abs(a) + 1e-12)))
     return p, (c0 + c1 * p) * (a + b / p) / ((c0 + c1) * (a + b))

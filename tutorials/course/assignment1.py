@@ -1,13 +1,17 @@
 """Assignment 1: VJPs and a tape (10 marks).
 
-Write the three functions. Only NumPy is needed. Grade yourself with ``pytest test_assignment1.py``.
+Write the three functions with NumPy alone: without minigrad, and without another library that differentiates. Grade
+yourself with ``pytest test_assignment1.py``.
 """
 
 from __future__ import annotations
 
+SHIFT = 1.0  # of your class
+TEMPERATURE = 2.0  # of your class
+
 
 def scale_shift_vjp(g, x, a, b):
-    """Task 1a (3 marks): the VJP of ``y = x * a + b``.
+    """Task 1a (3 marks): the VJP of ``y = (x + SHIFT) * a + b``.
 
     Parameters
     ----------
@@ -15,7 +19,7 @@ def scale_shift_vjp(g, x, a, b):
         The cotangent of y.
     x : ndarray, shape (rows, columns)
     a, b : ndarray, shape (columns,)
-        Each row of x is multiplied by a, entry by entry, and b is added.
+        Each row of x + SHIFT is multiplied by a, entry by entry, and b is added.
 
     Returns
     -------
@@ -26,7 +30,7 @@ def scale_shift_vjp(g, x, a, b):
 
 
 def log_softmax_vjp(g, y):
-    """Task 1b (3 marks): the VJP of ``y = x - log(sum(exp(x)))``, taken over the last axis.
+    """Task 1b (3 marks): the VJP of ``y = z - log(sum(exp(z)))``, over the last axis, with ``z = x / TEMPERATURE``.
 
     Parameters
     ----------

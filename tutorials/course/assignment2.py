@@ -1,15 +1,20 @@
-"""Assignment 2: unbiased masks and their variance (12 marks).
+"""Assignment 2: unbiased masks and their variance (14 marks).
 
-Grade yourself with ``pytest test_assignment2.py``.
+Write everything with NumPy; ``minigrad.estimators``, ``theory`` and ``inspect`` have these already, and are for
+comparing only. Grade yourself with ``pytest test_assignment2.py``.
 """
 
 from __future__ import annotations
 
 import minigrad as mg
 
+BLOCK = 2  # of your class
+
 
 class ColumnMask(mg.Estimator):
-    """Task 2a (4 marks): keep each column with probability p, and stay unbiased.
+    """Task 2a (5 marks): keep each block of columns with probability p, and stay unbiased.
+
+    The columns go in blocks of BLOCK that lie side by side; the last block may have fewer.
 
     Parameters
     ----------
@@ -35,7 +40,7 @@ class ColumnMask(mg.Estimator):
         Returns
         -------
         ndarray
-            Of the shape of g. Whole columns are kept or left out, independently of each other, and the mean over
+            Of the shape of g. Whole blocks are kept or left out, independently of each other, and the mean over
             draws is g.
         """
         raise NotImplementedError("task 2a: write ColumnMask.sample")
@@ -61,7 +66,7 @@ def weight_variance(G, X, p, axis):
 
 
 def pull_back(g, weights, p, rng):
-    """Task 2c (4 marks): pull a cotangent back through several linear layers, with a column mask at each.
+    """Task 2c (5 marks): pull a cotangent back through several linear layers, with a column mask at each.
 
     Parameters
     ----------
@@ -71,8 +76,9 @@ def pull_back(g, weights, p, rng):
         In the order in which the backward sweep meets them: first that of the last layer. The exact VJP of each is
         ``g @ w``.
     p : float
-        Before each product, the columns of what arrives are masked, each kept with probability p.
+        Before each product, the columns of what arrives are masked, each by itself, kept with probability p.
     rng : numpy.random.Generator
+        Take all randomness from it.
 
     Returns
     -------

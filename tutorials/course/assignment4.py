@@ -1,9 +1,13 @@
 """Assignment 4: noise, cost and a budget (14 marks).
 
+Write everything with NumPy; ``minigrad.inspect`` and ``theory`` have these already, and are for comparing only.
+
 Grade yourself with ``pytest test_assignment4.py``.
 """
 
 from __future__ import annotations
+
+EXACT = 1  # of your class
 
 
 def minibatch_variance(gradients, b):
@@ -28,18 +32,18 @@ def step_cost(widths, batch):
     """Task 4b (4 marks): the operations of a step of a multi-layer perceptron, as c0 + c1·p.
 
     Count products of matrices only, at 2·B·n·m for (B, n) by (n, m); activations, biases and the loss are free. The
-    last layer is exact. In each hidden layer a fraction p of the columns of the cotangent is kept.
+    last EXACT layers are exact. In each of the others a fraction p of the columns of the cotangent is kept.
 
     Parameters
     ----------
     widths : sequence of int
-        As (784, 256, 10): inputs, hidden features, outputs.
+        As (784, 256, 10): inputs, hidden features, outputs. At least one layer is not exact.
     batch : int
 
     Returns
     -------
     c0, c1 : float
-        What a step costs at any budget (forward pass and exact layer), and what the sketched part costs at p = 1.
+        What a step costs at any budget (forward pass and exact layers), and what the sketched part costs at p = 1.
         Nobody needs the gradient with respect to the input of the network.
     """
     raise NotImplementedError("task 4b: write step_cost")
@@ -77,6 +81,7 @@ def added_variance(tape, loss, wrt, exact, draws, rng):
         The exact gradient g.
     draws : int
     rng : numpy.random.Generator
+        Take all randomness from it.
 
     Returns
     -------

@@ -7,14 +7,20 @@ total is that of all tests that were found, whether they ran or not.
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import os
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from grade import table
+from notebooks import script
+from submitted import Submission
 
 COURSE = Path(__file__).parent
+LIBRARY_TESTS = COURSE / "library_tests"  # in what is handed out; here they are at home
+sys.path.append(str(LIBRARY_TESTS if LIBRARY_TESTS.is_dir() else COURSE.parents[1] / "tests"))
 BOARD = pytest.StashKey()
 
 
@@ -22,6 +28,10 @@ def pytest_addoption(parser):
     group = parser.getgroup("course")
     group.addoption("--submission", default=str(COURSE), help="the student's file, or the folder that it is in")
     group.addoption("--task", action="append", default=[], help="grade this task only; may be given several times")
+    group.addoption("--key", help="of the class, if another than that of class.json")
+    group.addoption("--seed", help="of the arrays on which the answers are tried")
+    group.addoption("--call-seconds", type=float, default=20.0, help="for one call of the submission")
+    group.addoption("--megabytes", type=int, default=3000, help="of address space for the submission")
     group.addoption("--marks", metavar="FILE", help="write the marks to this file, as JSON")
 
 
@@ -48,6 +58,9 @@ class Board:
 
 def pytest_configure(config):
     config.stash[BOARD] = Board()
+    for option, variable in (("--key", "COURSE_KEY"), ("--seed", "COURSE_SEED")):
+        if config.getoption(option) is not None:
+            os.environ[variable] = config.getoption(option)  # graders draw their arrays when they are imported
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -73,6 +86,7 @@ def pytest_collection_modifyitems(config, items):
 def pytest_runtest_protocol(item):
     """Say where a run was broken off: such a test gets no report of its own."""
     outcome = yield
+    write_marks(item.config)
     if outcome.excinfo and not issubclass(outcome.excinfo[0], Exception):
         item.config.stash[BOARD].notes[item.nodeid] = (
             f"the run was broken off here ({outcome.excinfo[0].__name__}), by Ctrl-C or by the submission itself"
@@ -101,23 +115,32 @@ def pytest_terminal_summary(terminalreporter, exitstatus, config):
         terminalreporter.line(line)
 
 
-def pytest_sessionfinish(session):
-    if path := session.config.getoption("--marks"):
-        Path(path).write_text(json.dumps(session.config.stash[BOARD].tasks(), indent=1), encoding="utf-8")
+def write_marks(config):
+    """The marks so far: who stops the run from outside finds those that were earned."""
+    if path := config.getoption("--marks"):
+        Path(path).write_text(json.dumps(config.stash[BOARD].tasks(), indent=1), encoding="utf-8")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtestloop(session):
+    write_marks(session.config)
+    yield
+    write_marks(session.config)
 
 
 @pytest.fixture(scope="module")
 def submission(request):
-    """The student's module, imported from where ``--submission`` says."""
-    name = request.module.ASSIGNMENT
-    path = Path(request.config.getoption("--submission"))
-    path = path / f"{name}.py" if path.is_dir() else path
+    """The student's file, from where ``--submission`` says, in a process of its own."""
+    module, option = request.module, request.config.getoption
+    path = Path(option("--submission"))
+    if path.is_dir():
+        path = path / f"{module.ASSIGNMENT}.py"
     if not path.is_file():
         pytest.fail(f"there is no {path}; say where it is with --submission", pytrace=False)
-    spec = importlib.util.spec_from_file_location(f"submitted_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit, pytest.skip.Exception) as error:  # whatever it is, it is no reason to pass
-        pytest.fail(f"{path.name} cannot be imported: {type(error).__name__}: {error}", pytrace=False)
-    return module
+    with tempfile.TemporaryDirectory() as folder:
+        if path.suffix == ".ipynb":
+            path = script(path, Path(folder) / f"{module.ASSIGNMENT}.py")
+        there = Submission(path, module.BLOCKED, module.FOREIGN, option("--call-seconds"), option("--megabytes"))
+        yield there
+        print(there.said())
+        there.close()

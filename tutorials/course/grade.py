@@ -1,23 +1,28 @@
-"""Grade a submission from the command line, in a process of its own.
+"""Grade a submission from the command line, in processes of its own.
 
     python grade.py 2 path/to/assignment2.py
 
-prints the marks by task. A submission that ends the process, or never ends, gets 0: no report, no marks.
+prints the marks by task. The submission may be a script or a notebook. What it does to itself costs the marks of the
+task that it does it in; what it does to the run as a whole ends the run, and the marks earned so far stand.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 COURSE = Path(__file__).parent
 
 
-def grade(number: int, submission: str | Path, seconds: float = 300.0) -> tuple[dict, str]:
+def grade(number, submission, seconds=300.0, megabytes=3000, key=None, seed=None, tasks=()):
     """The marks by task, and what the grader said.
 
     Parameters
@@ -27,26 +32,55 @@ def grade(number: int, submission: str | Path, seconds: float = 300.0) -> tuple[
     submission : path
         The student's file.
     seconds : float, default 300
-        After so long the submission is stopped.
+        After so long everything is stopped. A call takes a fifteenth at most.
+    megabytes : int, default 3000
+        Of address space for the submission, where the operating system has such a limit (Linux has).
+    key : str, optional
+        Of the class, if another than that of class.json.
+    seed : str, optional
+        Another one gives other arrays, which nobody has seen.
+    tasks : sequence of str
+        Grade these only.
 
     Returns
     -------
     marks : dict
-        For each task a dict with ``earned``, ``of`` and ``notes``; empty if the process did not get to its end.
+        For each task a dict with ``earned``, ``of`` and ``notes``; empty if nothing was graded.
     said : str
     """
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "marks.json"
+        report, log = Path(folder) / "marks.json", Path(folder) / "log.txt"
         test = COURSE / f"test_assignment{number}.py"
         command = [sys.executable, "-m", "pytest", str(test), f"--submission={Path(submission).resolve()}"]
-        command += [f"--marks={report}", "--rootdir", str(COURSE), "-p", "no:cacheprovider"]
-        try:
-            ran = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=seconds, cwd=folder)
-        except subprocess.TimeoutExpired:
-            return {}, f"stopped after {seconds:g} seconds: is there a loop that does not end?"
-        if not report.is_file():
-            return {}, f"{ran.stdout}{ran.stderr}\nthe grader did not get to its end: does the submission exit?"
-        return json.loads(report.read_text(encoding="utf-8")), ran.stdout
+        command += [f"--marks={report}", "--rootdir", str(COURSE), "-c", str(COURSE / "pytest.ini")]
+        command += ["-p", "no:cacheprovider", f"--megabytes={megabytes}", f"--call-seconds={seconds / 15:g}"]
+        command += [f"--{name}={value}" for name, value in (("key", key), ("seed", seed)) if value is not None]
+        command += [f"--task={task}" for task in tasks]
+        with log.open("wb") as stream:
+            ended = _run(command, stream, seconds, folder)
+        said = log.read_text(encoding="utf-8", errors="replace")[-20000:]
+        marks = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+    if not ended:
+        said += f"\nstopped after {seconds:g} seconds: is there a loop that does not end?"
+    elif not marks:
+        said += "\nthe grader did not get to its end"
+    return marks, said
+
+
+def _run(command, stream, seconds, folder):
+    """Run to the end, or until time is up; then nothing of it is left. Whether it came to its end."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd=folder, start_new_session=True
+    )
+    try:
+        process.wait(timeout=seconds)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+        process.wait()
 
 
 def table(tasks):
@@ -61,20 +95,78 @@ def table(tasks):
     return [*lines, f"total: {earned}/{of}"]
 
 
-def main() -> None:
+def gradescope(marks, said, seconds):
+    """What Gradescope wants to find in results.json, with a test for each task.
+
+    Parameters
+    ----------
+    marks, said
+        As `grade` returns them.
+    seconds : float
+        That it took.
+    """
+    if not marks:
+        return {"score": 0, "execution_time": seconds, "output": said, "visibility": "visible", "tests": []}
+    tests = [
+        {
+            "name": f"task {task}",
+            "number": task,
+            "score": line["earned"],
+            "max_score": line["of"],
+            "status": "passed" if line["earned"] == line["of"] else "failed",
+            "output": "\n".join(dict.fromkeys(line["notes"])),
+            "visibility": "visible",
+        }
+        for task, line in marks.items()
+    ]
+    return {"execution_time": seconds, "visibility": "visible", "tests": tests}
+
+
+def in_notebook(task, cells):
+    """The marks for a task of a notebook: ``in_notebook("1a", In)``. nbgrader takes the number as what was earned.
+
+    Raises
+    ------
+    AssertionError
+        If there are no marks: with what to mend.
+    """
+    from notebooks import code
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"assignment{task[0]}.py"
+        path.write_text(code(cells), encoding="utf-8")
+        marks, said = grade(int(task[0]), path, tasks=[task])
+    if not marks or not marks[task]["earned"]:
+        raise AssertionError("\n".join(table(marks)) if marks else said)
+    print("\n".join(table(marks)[:-1]))
+    return marks[task]["earned"]
+
+
+def add_limits(parser):
+    """The options of all that grades."""
+    parser.add_argument("--seconds", type=float, default=300.0, help="stop a submission after so long")
+    parser.add_argument("--megabytes", type=int, default=3000, help="of address space for a submission (Linux)")
+    parser.add_argument("--key", help="of the class, if another than that of class.json")
+    parser.add_argument("--seed", help="any text: grade on arrays that nobody has seen")
+
+
+def main():
     """Read the command line, grade, print."""
     parser = argparse.ArgumentParser(description="Grade a submission.")
-    parser.add_argument("number", type=int, choices=range(1, 5), help="of the assignment")
-    parser.add_argument("submission", type=Path, help="the student's file")
-    parser.add_argument("--seconds", type=float, default=300.0, help="stop it after so long")
+    parser.add_argument("number", type=int, choices=range(5), help="of the assignment")
+    parser.add_argument("submission", type=Path, help="the student's script or notebook")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="write results.json for Gradescope, too")
+    add_limits(parser)
     given = parser.parse_args()
     if not given.submission.is_file():
         parser.error(f"there is no file {given.submission}")
-    marks, said = grade(given.number, given.submission, given.seconds)
-    if not marks:
-        print(f"{said}\ntotal: 0")
-        return
-    print("\n".join(table(marks)))  # from the report: what the submission printed may look like marks, too
+    start = time.monotonic()
+    marks, said = grade(given.number, given.submission, given.seconds, given.megabytes, given.key, given.seed)
+    if given.results:
+        results = gradescope(marks, said, round(time.monotonic() - start, 1))
+        given.results.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    # From the report: what the submission printed may look like marks, too.
+    print("\n".join(table(marks)) if marks else f"{said}\ntotal: 0")
 
 
 if __name__ == "__main__":

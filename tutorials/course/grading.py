@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from wire import Other
 
 import minigrad as mg
 
@@ -16,9 +17,10 @@ def check(condition, message):
 def array(value, shape, what):
     """The answer as a plain array of float64; anything else is told apart by its shape, its type, its values."""
     check(value is not None, f"{what} is None: is there a `return`?")
+    kind = value.kind if isinstance(value, Other) else type(value).__name__
     check(
         type(value) in (np.ndarray, np.float64, np.float32, float, int),
-        f"{what} should be an array (or a number), got a {type(value).__name__}",
+        f"{what} should be an array (or a number), got {kind}",
     )
     value = np.array(value, dtype=np.float64)
     hint = (
@@ -40,24 +42,35 @@ def close(got, expected, message, rtol=1e-9):
 
 
 class Sampled(mg.Estimator):
-    """A student's ``sample`` and nothing else: what it lists or states of itself is not believed.
+    """Draws of a submission as an estimator; what it lists or states of itself is not believed.
 
     Parameters
     ----------
-    sample : callable
-        ``sample(g, node, rng)``.
+    draw : callable
+        ``draw(g, seeds)`` gives a draw for each of a list of seeds, as `Submission.call` has them.
     name : str
         What messages call it.
     """
 
-    def __init__(self, sample, name):
-        self._sample, self._name = sample, name
+    AHEAD = 200
+    """Draws that are made at once, for a message between processes takes longer than most of them."""
+
+    def __init__(self, draw, name):
+        self._draw, self._name = draw, name
+        self._ahead = (b"", [])
+
+    def draws(self, g, seeds):
+        """The draws for a list of seeds, looked at with care."""
+        found = self._draw(g.copy(), seeds)
+        return [array(one, g.shape, f"a draw of {self._name}") for one in found]
 
     def sample(self, g, node, rng):
-        drawn = self._sample(g, node, rng)
-        if hasattr(drawn, "dense"):
-            drawn = drawn.dense()
-        return array(drawn, g.shape, f"{self._name}.sample(g, node, rng)").astype(g.dtype)
+        of, ready = self._ahead
+        if of != g.tobytes() or not ready:
+            seeds = rng.integers(2**62, size=(self.AHEAD, 2)).tolist()
+            ready = self.draws(g, seeds)
+            self._ahead = (g.tobytes(), ready)
+        return ready.pop().astype(g.dtype)
 
     def __repr__(self):
         return self._name
@@ -66,8 +79,29 @@ class Sampled(mg.Estimator):
 def check_random(estimator, g):
     """Fail if draws do not differ: the exact cotangent is unbiased, and no answer."""
     rng = np.random.default_rng(0)
-    draws = {estimator.sample(g.copy(), None, rng).tobytes() for _ in range(60)}
+    draws = {estimator.sample(g, None, rng).tobytes() for _ in range(60)}
     check(
-        len(draws) > 5,
+        len(draws) > 1,
         f"60 draws of {estimator!r} gave {len(draws)} different results; what is kept should be drawn, with `rng`",
+    )
+
+
+def check_generator(estimator, g):
+    """Fail if there is randomness that does not come from the generator that is handed in."""
+    draws = estimator.draws(g, [(1, None)] * 4)
+    check(
+        not np.allclose(draws[0], g, rtol=1e-9),
+        f"{estimator!r} gave g itself; what is kept should be drawn, with `rng`",
+    )
+    check(
+        all(np.array_equal(draws[0], other) for other in draws),
+        f"{estimator!r}: two generators in the same state gave different draws, so there is randomness from elsewhere; "
+        "take all of it from the `rng` that is handed in, and make no generator inside",
+    )
+    free = {one.tobytes() for one in estimator.draws(g, [(1, k) for k in range(40)])}
+    held = {one.tobytes() for one in estimator.draws(g, [(k, None) for k in range(40)])}
+    check(
+        len(held) > 1 or len(free) == 1,
+        f"{estimator!r}: generators in different states gave the same draw; take all randomness from the `rng` that is "
+        "handed in, and make no generator inside",
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+SHIFT = 1.0  # of your class
+TEMPERATURE = 2.0  # of your class
+
 
 def scale_shift_vjp(g, x, a, b):
-    return g * a, np.sum(g * x, axis=0), np.sum(g, axis=0)
+    return g * a, np.sum(g * (x + SHIFT), axis=0), np.sum(g, axis=0)
 
 
 def log_softmax_vjp(g, y):
-    return g - np.exp(y) * np.sum(g, axis=-1, keepdims=True)
+    return (g - np.exp(y) * np.sum(g, axis=-1, keepdims=True)) / TEMPERATURE
 
 
 def sweep(tape, out, g):

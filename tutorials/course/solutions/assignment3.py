@@ -6,22 +6,24 @@ import numpy as np
 
 import minigrad as mg
 
+CAP = 1.0  # of your class
+
 
 def water_fill(weights, total):
     root = np.sqrt(np.asarray(weights, dtype=np.float64))
     p = np.zeros(root.shape)
     order = np.argsort(-root)
     order = order[root[order] > 0]
-    if total >= len(order):
-        p[order] = 1.0
+    if total >= CAP * len(order):
+        p[order] = CAP
         return p
     tails = np.cumsum(root[order][::-1])[::-1]
     for saturated in range(len(order)):
-        level = tails[saturated] / (total - saturated)
-        if root[order[saturated]] <= level:
+        scale = (total - CAP * saturated) / tails[saturated]  # 1/τ
+        if root[order[saturated]] * scale <= CAP:
             break
-    p[order] = np.minimum(1.0, root[order] / level)
-    p[order[:saturated]] = 1.0
+    p[order] = np.minimum(CAP, root[order] * scale)
+    p[order[:saturated]] = CAP
     return p
 
 

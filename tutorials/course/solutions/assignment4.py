@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+EXACT = 1  # of your class
+
 
 def minibatch_variance(gradients, b):
     n = len(gradients)
@@ -21,7 +23,7 @@ def step_cost(widths, batch):
         product = 2 * batch * n * m
         backward = product if k == 0 else 2 * product
         c0 += product
-        if k == len(layers) - 1:
+        if k >= len(layers) - EXACT:
             c0 += backward
         else:
             c1 += backward

@@ -1,0 +1,112 @@
+"""Make the folder of a class: the assignments as scripts and as notebooks, and the graders; no solutions.
+
+    python hand_out.py students --key "autumn 2026"
+    python hand_out.py students --key "autumn 2026" --solutions answers
+
+The second one writes the solutions for the same class, apart, as scripts and as notebooks for nbgrader's ``source``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from notebooks import notebook
+from variant import CHOICES, rewritten
+
+COURSE = Path(__file__).parent
+GRADER = (
+    *("blocking.py", "conftest.py", "given.py", "grade.py", "grading.py", "notebooks.py", "pytest.ini", "runner.py"),
+    *("submitted.py", "variant.py", "wire.py"),
+)
+"""What all graders need."""
+LIBRARY_TESTS = ("gradient_elementwise.py", "gradient_points.py", "gradient_reductions.py")
+"""Tests of the library that assignment 0 is to pass."""
+
+
+def empty(folder):
+    """Make a folder, unless there is something in it."""
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty; give another folder, or clear it")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def graders(folder, key, numbers):
+    """Write what grades, for a class."""
+    for name in (*GRADER, *(f"test_assignment{number}.py" for number in numbers)):
+        shutil.copy(COURSE / name, folder / name)
+    (folder / "class.json").write_text(json.dumps({"key": key}), encoding="utf-8")
+    if 0 in numbers:
+        here = COURSE / "library_tests"
+        source = here if here.is_dir() else COURSE.parents[1] / "tests"
+        (folder / "library_tests").mkdir()
+        for name in LIBRARY_TESTS:
+            shutil.copy(source / name, folder / "library_tests" / name)
+
+
+def hand_out(folder, key="", numbers=tuple(CHOICES)):
+    """Write a student's folder.
+
+    Parameters
+    ----------
+    folder : path
+        Is made; what is there must be empty.
+    key : str
+        Of the class; "" for the constants as they stand.
+    numbers : sequence of int
+        Of the assignments.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something in the folder.
+    """
+    folder = Path(folder)
+    empty(folder)
+    graders(folder, key, numbers)
+    shutil.copy(COURSE / "students.md", folder / "README.md")
+    for number in numbers:
+        text = rewritten((COURSE / f"assignment{number}.py").read_text(encoding="utf-8"), number, key)
+        (folder / f"assignment{number}.py").write_text(text, encoding="utf-8")
+        (folder / f"assignment{number}.ipynb").write_text(json.dumps(notebook(text), indent=1), encoding="utf-8")
+
+
+def solutions(folder, key="", numbers=tuple(CHOICES)):
+    """Write the solutions for a class: scripts, and for nbgrader a folder ``source`` with notebooks and graders."""
+    folder = Path(folder)
+    empty(folder)
+    for number in numbers:
+        name = f"assignment{number}"
+        skeleton, answer = (
+            rewritten((place / f"{name}.py").read_text(encoding="utf-8"), number, key)
+            for place in (COURSE, COURSE / "solutions")
+        )
+        (folder / f"{name}.py").write_text(answer, encoding="utf-8")
+        source = folder / "source" / name
+        source.mkdir(parents=True)
+        graders(source, key, [number])
+        (source / f"{name}.ipynb").write_text(json.dumps(notebook(skeleton, answer), indent=1), encoding="utf-8")
+
+
+def main():
+    """Read the command line, write."""
+    parser = argparse.ArgumentParser(description="Make the folder of a class.")
+    parser.add_argument("folder", type=Path, help="for students; is made")
+    parser.add_argument("--key", default="", help="of the class, any text: other constants, and other arrays")
+    parser.add_argument("--solutions", type=Path, metavar="FOLDER", help="write the solutions there, too")
+    parser.add_argument("--only", type=int, nargs="+", choices=sorted(CHOICES), help="these assignments only")
+    given = parser.parse_args()
+    numbers = tuple(given.only or CHOICES)
+    try:
+        hand_out(given.folder, given.key, numbers)
+        if given.solutions:
+            solutions(given.solutions, given.key, numbers)
+    except OSError as error:
+        parser.error(str(error))
+    print(f"for students: {given.folder}" + (f"; for you: {given.solutions}" if given.solutions else ""))
+
+
+if __name__ == "__main__":
+    main()
