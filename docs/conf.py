@@ -38,6 +38,7 @@ extensions = [
     "public_names",
     "pictures",
     "explorables",
+    "readable",
 ]
 exclude_patterns = ["_build", "_lessons", "gallery/**/*.md5", "gallery/**/*.py", "gallery/**/*.ipynb"]
 templates_path = ["_templates"]

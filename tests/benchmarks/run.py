@@ -64,7 +64,7 @@ def held_rows(case: Case, found: dict[str, Held]) -> list[list[str]]:
 
 def goal_rows(found: list[tuple[str, Verdict]]) -> list[list[str]]:
     """All goals of a run in one table, the missed ones first."""
-    rows = [["case", "program", "against", "goal", "of least", "of medians", ""]]
+    rows = [["case", "program", "against", "goal", "of least", "of medians", "reached"]]
     for name, v in sorted(found, key=lambda pair: "✗~✓".index(pair[1].mark)):
         t = v.target
         rows.append([name, t.program, t.against, f"≤ {t.limit:.3g}", f"{v.least:.3f}", f"{v.median:.3f}", v.mark])
