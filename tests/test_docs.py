@@ -95,6 +95,7 @@ def test_formulas_are_mathml(site: Path) -> None:
         assert not re.search(r"<munderover>\s*<mi>", text), "an index that belongs at the foot of a letter is below it"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of how ziamath finds its files
 def test_the_font_has_the_characters_of_all_formulas_and_few_others(site: Path) -> None:
     from fontTools.ttLib import TTFont
 
