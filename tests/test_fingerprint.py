@@ -413,3 +413,10 @@ def test_another_python_is_named():
     old = {"loss": {"function": "f", "code": "sha256 1 (Python 3.10)"}}
     new = {"loss": {"function": "f", "code": "sha256 2 (Python 3.11)"}}
     assert differences(old, new) == ["loss: code that Python 3.10 compiled, and Python 3.11 now"]
+
+
+def test_a_python_without_a_home_of_its_user():
+    """As in WebAssembly: `site` knows no folder of theirs there."""
+    code = "import site; site.getusersitepackages = lambda: None; import minigrad.fingerprint"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

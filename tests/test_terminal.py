@@ -5,15 +5,18 @@ from __future__ import annotations
 import errno
 import importlib.machinery
 import io
+import re
 import subprocess
 import sys
 import threading
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tqdm import TqdmMonitorWarning, tqdm
 
+import minigrad
 from minigrad import nn, optim, training
 from minigrad.experiments import Configuration, Method, Run
 from minigrad.experiments.jobs import Job, run_jobs
@@ -190,6 +193,16 @@ def test_a_bar_starts_no_thread(monkeypatch):
     assert tqdm.monitor is None and type(bar).monitor is None
     with pytest.warns(TqdmMonitorWarning), tqdm(total=3, file=sys.stderr):  # what would be seen
         pass
+
+
+def test_every_bar_is_made_here():
+    """So that each is shown in a notebook, starts no thread, and is lost where words cannot be written."""
+    users = [
+        path.name
+        for path in Path(minigrad.__file__).parent.rglob("*.py")
+        if re.search(r"\btqdm\(|\btrange\(|progressbar=True", path.read_text(encoding="utf-8"))
+    ]
+    assert users == []
 
 
 def test_a_bar_counts_from_what_is_done(monkeypatch):

@@ -14,6 +14,7 @@ from minigrad.inspect.probes import Moments, Probes, drawn_moments
 from minigrad.inspect.rarity import known, rare_parts
 from minigrad.inspect.verdicts import row_text
 from minigrad.streams import draw_key
+from minigrad.terminal import progress_bar
 from minigrad.typing import Array
 
 __all__ = ["Evidence", "take"]
@@ -198,13 +199,11 @@ def take(evidence: Evidence, key: int, first: int, most: int, detect: float | No
     ValueError
         If it needs more.
     """
-    from tqdm import tqdm
-
     target, probes = evidence._target, evidence.probes
     seen = Moments(probes.size)
     allowed = most - first
     goal = allowed if detect is None else min(PILOT, allowed)
-    with tqdm(total=goal, disable=quiet or detect is None, unit="draw", leave=False) as bar:
+    with progress_bar(goal, 0, "draw", shown=not quiet and detect is not None) as bar:
         while seen.count < goal:
             numbers = range(first + seen.count, first + goal)
             drawn_moments(target, probes, [draw_key(key, number) for number in numbers], seen, bar)
