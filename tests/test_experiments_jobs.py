@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -11,17 +10,15 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecu
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
+from sweep_cases import MASK, SWEEP, TINY, Counting, check_sweep
 
-from minigrad.experiments import Configuration, Method, Run
-from minigrad.experiments.jobs import Job, dask_executor, process_executor, run_jobs
+from minigrad.experiments import Method, Run
+from minigrad.experiments.executors import process_executor
+from minigrad.experiments.jobs import Job, run_jobs
 from minigrad.experiments.store import Store
 from minigrad.training import Epoch, History
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
-TINY = Configuration(train=128, test=50, epochs=1, batch_size=64)
-EXACT, MASK = Method("exact"), Method("mask", "Mask(0.5)")
-SWEEP = [Job(TINY, method, seed) for method in (EXACT, MASK) for seed in range(3)]
-needs_kill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
 
 
 class Dying(Job):
@@ -29,30 +26,6 @@ class Dying(Job):
 
     def __call__(self, checkpoint=None):
         os._exit(3)
-
-
-class Counting(Store):
-    """A store that notes what is put into it, and checks that it is there at once."""
-
-    def __init__(self, folder):
-        super().__init__(folder)
-        self.seen = []
-
-    def put(self, run):
-        super().put(run)
-        assert Store(self.folder).get(run.key) == run
-        self.seen.append(run.key)
-
-
-def timeless(run):
-    epochs = [{k: v for k, v in vars(e).items() if "seconds" not in k} for e in run.history.epochs]
-    return run.key, run.label, run.seed, run.diverged, epochs
-
-
-@pytest.fixture(scope="module")
-def alone():
-    """The runs of the sweep, without any store or executor."""
-    return {job.key: timeless(job()) for job in SWEEP}
 
 
 @pytest.fixture
@@ -69,33 +42,27 @@ def instant(monkeypatch):
     return done
 
 
-def check_sweep(runs, store, alone):
-    assert {key: timeless(run) for key, run in runs.items()} == alone
-    assert sorted(store.seen) == sorted(alone)  # each exactly once
-    assert {path.name for path in (store.folder / "runs").iterdir()} == {f"{key}.json" for key in alone}
-
-
 # One executor after the other
 
 
-def test_without_an_executor(tmp_path, alone):
+def test_without_an_executor(tmp_path):
     store = Counting(tmp_path)
-    check_sweep(run_jobs(SWEEP, store), store, alone)
+    check_sweep(run_jobs(SWEEP, store), store)
     assert store.seen == [job.key for job in SWEEP]  # in order
 
 
-def test_threads(tmp_path, alone):
+def test_threads(tmp_path):
     store = Counting(tmp_path)
     with ThreadPoolExecutor(3) as executor:
-        check_sweep(run_jobs(SWEEP, store, executor=executor), store, alone)
+        check_sweep(run_jobs(SWEEP, store, executor=executor), store)
 
 
-def test_processes(tmp_path, alone):
+def test_processes(tmp_path):
     store = Counting(tmp_path)
     with process_executor(2) as executor:
         runs = run_jobs(SWEEP, store, executor=executor)
         assert executor.submit(os.getpid).result() != os.getpid()
-    check_sweep(runs, store, alone)
+    check_sweep(runs, store)
 
 
 @pytest.mark.parametrize("workers", [0, -1])
@@ -214,14 +181,14 @@ def test_what_was_not_begun_is_cancelled(tmp_path, monkeypatch, instant):
     assert len(instant) < 50
 
 
-def test_a_worker_process_that_dies(tmp_path, alone):
+def test_a_worker_process_that_dies(tmp_path):
     store, third = Counting(tmp_path), SWEEP[2]
     dying = Dying(third.configuration, third.method, third.seed)
     with process_executor(1) as executor, pytest.raises(BrokenProcessPool):
         run_jobs([*SWEEP[:2], dying, *SWEEP[3:]], store, executor=executor)
     assert store.seen == [job.key for job in SWEEP[:2]]
     with ThreadPoolExecutor(2) as executor:
-        check_sweep(run_jobs(SWEEP, store, executor=executor), store, alone)
+        check_sweep(run_jobs(SWEEP, store, executor=executor), store)
 
 
 def test_a_worker_with_other_data_is_found_out(tmp_path, instant, monkeypatch):
@@ -232,60 +199,3 @@ def test_a_worker_with_other_data_is_found_out(tmp_path, instant, monkeypatch):
     with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match="was asked for the run"):
         run_jobs([Job(TINY, MASK, 0)], store, executor=executor)
     assert not store.seen
-
-
-# A Dask cluster
-
-
-@needs_kill
-def test_a_worker_of_a_dask_cluster_is_killed(tmp_path):
-    """One of two workers is killed with work in its hands: every run is there once, and right."""
-    distributed = pytest.importorskip("distributed")
-    longer = Configuration(train=256, test=50, epochs=4, batch_size=32)
-    jobs = [Job(longer, method, seed) for method in (EXACT, MASK) for seed in range(4)]
-    killed = []
-
-    class Killing(Counting):
-        def put(self, run):
-            super().put(run)
-            if len(self.seen) == 1:
-                busy = next(worker for worker, keys in client.processing().items() if keys)
-                killed.append(pids[busy])
-                os.kill(pids[busy], signal.SIGKILL)
-
-    free = "127.0.0.1:0"  # any port: another cluster may have the usual one
-    options = {"processes": True, "dashboard_address": free, "host": "127.0.0.1", "worker_dashboard_address": free}
-    with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, silence_logs=50, **options) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-        dask_executor(cluster.scheduler_address) as executor,
-    ):
-        pids = client.run(os.getpid)
-        assert len(set(pids.values())) == 2 and os.getpid() not in pids.values()
-        store = Killing(tmp_path)
-        runs = run_jobs(jobs, store, executor=executor, shared_filesystem=False)
-        now = client.run(os.getpid)
-    assert len(killed) == 1 and killed[0] not in now.values()
-    assert set(runs) == {job.key for job in jobs} and sorted(store.seen) == sorted(runs)
-    for job in (jobs[0], jobs[-1]):
-        assert timeless(runs[job.key]) == timeless(job())
-    assert run_jobs(jobs, store) == runs and len(store.seen) == len(jobs)  # nothing is left to do
-
-
-def test_without_distributed_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ImportError, match=r'pip install "\.\[cluster\]"'), dask_executor("tcp://127.0.0.1:1"):
-        pass
-
-
-def test_no_scheduler_at_the_address():
-    distributed = pytest.importorskip("distributed")
-    import dask
-
-    assert distributed.__name__ == "distributed"
-    with (
-        dask.config.set({"distributed.comm.timeouts.connect": "300ms"}),
-        pytest.raises(OSError, match=r"127\.0\.0\.1:9"),
-        dask_executor("tcp://127.0.0.1:9"),
-    ):
-        pass

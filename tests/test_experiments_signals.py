@@ -15,8 +15,8 @@ from concurrent.futures import BrokenExecutor, CancelledError
 
 import pytest
 
+from minigrad.experiments.executors import process_executor, with_futures
 from minigrad.experiments.interrupts import held
-from minigrad.experiments.jobs import dask_executor, process_executor
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="this system has no process groups")
 
@@ -24,7 +24,7 @@ PROGRAM = """
 import signal, sys, time
 from pathlib import Path
 from tqdm import tqdm
-from minigrad.experiments.jobs import process_executor
+from minigrad.experiments.executors import process_executor
 
 def work(folder):
     list(tqdm([1], disable=True))  # as training does
@@ -81,7 +81,7 @@ def press(times):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    import minigrad.cli, minigrad.experiments.jobs as jobs
+    import minigrad.cli, minigrad.experiments.executors as jobs
 
     times = [float(text) for text in sys.argv.pop(1).split(",")]
     before = jobs.process_executor
@@ -215,20 +215,20 @@ sys.exit(minigrad.cli.console())
 """
 
 
-def test_what_a_dask_cluster_gives_up_is_a_broken_executor(monkeypatch):
+def test_what_a_dask_cluster_gives_up_is_a_broken_executor():
     """Its exceptions are classes of its own, which no caller could name without it."""
     distributed = pytest.importorskip("distributed")
-    jobs = sys.modules["minigrad.experiments.jobs"]
-    monkeypatch.setattr(jobs, "_client", lambda *arguments: contextlib.nullcontext(FakeClient()))
     for error in (
         distributed.KilledWorker("a-job", types.SimpleNamespace(address="tcp://127.0.0.1:2"), 3),
         CancelledError(),
     ):
         gave_up = pytest.raises(BrokenExecutor, match=r"the Dask cluster at tcp://127\.0\.0\.1:1 gave up")
-        with gave_up, dask_executor("tcp://127.0.0.1:1"):
+        with gave_up, with_futures(FakeClient()):
             raise error
 
 
 class FakeClient:
+    scheduler = types.SimpleNamespace(address="tcp://127.0.0.1:1")
+
     def get_executor(self, pure):
         return None

@@ -53,7 +53,8 @@ PROGRAM = """
 import sys
 from distributed import LocalCluster
 from minigrad.experiments import Configuration, Method
-from minigrad.experiments.jobs import Job, dask_executor, run_jobs
+from minigrad.experiments.executors import dask_executor
+from minigrad.experiments.jobs import Job, run_jobs
 from minigrad.experiments.store import Store
 from minigrad.extensions import import_extension, imported
 

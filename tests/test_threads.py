@@ -17,8 +17,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from minigrad import cli, inspect, nn, optim, training
 from minigrad.experiments import Configuration, Method, train
+from minigrad.experiments.executors import process_executor
 from minigrad.experiments.inspection import advise_model, inspect_model
-from minigrad.experiments.jobs import Job, process_executor
+from minigrad.experiments.jobs import Job
 from minigrad.experiments.measurement import equal_cost_batch, measure
 from minigrad.extras import equal_cost
 from minigrad.threads import one_thread

@@ -105,7 +105,7 @@ def configuration_of(options: argparse.Namespace) -> Any:
 @contextmanager
 def workers_of(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """The executor that was asked for, as arguments of an experiment."""
-    from minigrad.experiments.jobs import dask_executor, process_executor
+    from minigrad.experiments.executors import dask_executor, process_executor
 
     if options.dask is not None:
         with dask_executor(options.dask) as executor:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from pathlib import Path
 
 from minigrad.counts import MOST_SEEDS, count
 from minigrad.datasets import Dataset
 from minigrad.experiments.comparison import Comparison
 from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.executors import Submits
 from minigrad.experiments.jobs import Job, run_jobs
 from minigrad.experiments.measurement import equal_cost_batch, measure
 from minigrad.experiments.method import DEFAULT_VJPS, Method, methods_from
@@ -27,7 +27,7 @@ def compare(
     seeds: int = 3,
     out: str | Path = "runs/compare",
     adaptive: Sequence[float] = (),
-    executor: Executor | None = None,
+    executor: Submits | None = None,
     shared_filesystem: bool = True,
     progress: bool | None = None,
     log: Callable[[str], object] | None = None,
@@ -53,7 +53,7 @@ def compare(
         The folder of the results: results.csv, results.json, convergence.png, and one file for each run.
     adaptive : sequence of float
         Also diagonal sketches whose budgets follow the noise, at these fractions of the minibatch variance.
-    executor : concurrent.futures.Executor, optional
+    executor : concurrent.futures.Executor, distributed.Client, or what has ``submit``, optional
     shared_filesystem : bool, default True
         As for `run_jobs`.
     progress : bool, optional

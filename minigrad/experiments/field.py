@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import time
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from minigrad.engine.tape import Tape
 from minigrad.engine.tensor import Tensor
 from minigrad.estimators import DiagonalSketch
 from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.executors import Submits
 from minigrad.experiments.field_result import FieldPoint, FieldResult, FieldRun
 from minigrad.experiments.jobs import run_jobs
 from minigrad.experiments.method import Method, methods_from
@@ -140,7 +140,7 @@ def measure_field(
     stages: tuple[int, ...] = FIELD_STAGES,
     batches: int = 12,
     seeds: int = 1,
-    executor: Executor | None = None,
+    executor: Submits | None = None,
     shared_filesystem: bool = True,
     progress: bool | None = None,
 ) -> FieldResult:

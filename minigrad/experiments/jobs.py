@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import closing, contextmanager, suppress
+from concurrent.futures import BrokenExecutor, Future, as_completed
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from minigrad.allocator import keep_memory
-from minigrad.counts import MOST_WORKERS, count
 from minigrad.experiments.configuration import Configuration
-from minigrad.experiments.interrupts import QuietContext, held
+from minigrad.experiments.executors import Submits, with_futures
+from minigrad.experiments.interrupts import held
 from minigrad.experiments.method import Method
 from minigrad.experiments.run import Run, train
 from minigrad.experiments.store import KeptRun, Store
 from minigrad.extensions import import_extension, imported
 from minigrad.terminal import lenient_warnings, progress_bar
 
-__all__ = ["Job", "Task", "begin_worker", "dask_executor", "process_executor", "run_jobs"]
+__all__ = ["Job", "Task", "run_jobs"]
 
 Made = TypeVar("Made", covariant=True)
+
+RARELY = 2.0
+"""Seconds between two looks at futures that cannot call, where nothing has happened for long."""
 
 
 class Task(Protocol[Made]):
@@ -54,6 +50,11 @@ class Job:
     extensions : tuple of str
         Modules and files that register the names which the job uses, and are imported where it is done. Default: all
         that were imported here as ``--import`` does.
+
+    Examples
+    --------
+    >>> Job(Configuration(train=64, test=20, epochs=1, batch_size=32), Method("mask", "Mask(0.5)"), seed=3)().seed
+    3
     """
 
     configuration: Configuration
@@ -77,7 +78,7 @@ def run_jobs(
     jobs: Sequence[Task[KeptRun]],
     store: Store[KeptRun],
     *,
-    executor: Executor | None = None,
+    executor: Submits | None = None,
     shared_filesystem: bool = True,
     progress: bool | None = None,
     label: str = "",
@@ -90,9 +91,10 @@ def run_jobs(
         Those that compute the same are done once.
     store : Store
         Only this process writes finished runs to it, each the moment it arrives.
-    executor : concurrent.futures.Executor, optional
-        Where the jobs are done: processes (`process_executor`), a Dask cluster (`dask_executor`), or anything else
-        with ``submit``. Default: here, one after another.
+    executor : concurrent.futures.Executor, distributed.Client, or what has ``submit``, optional
+        Where the jobs are done: processes (`process_executor`), a Dask cluster (`dask_executor`, or a client), or
+        anything whose ``submit(function, *arguments)`` returns a future: an object with ``done()``, ``result()`` and
+        ``exception()``. Default: here, one after another.
     shared_filesystem : bool, default True
         Whether the executor's workers see the store's folder, so that runs under way can be checkpointed there.
     progress : bool, optional
@@ -108,10 +110,21 @@ def run_jobs(
     Raises
     ------
     concurrent.futures.BrokenExecutor
-        If the executor died; what was finished before is in the store, and a second call goes on from there.
+        If the executor died or gave the jobs up; what was finished before is in the store, and a second call goes on
+        from there. What a job raises is raised as it is, and no other job is begun.
     ValueError
         If a worker computed another run than it was asked for, since its data or its minigrad are not those of this
         process.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> small = Configuration(train=64, test=20, epochs=1, batch_size=32)
+    >>> jobs = [Job(small, Method("exact"), seed) for seed in (0, 1, 1)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     runs = run_jobs(jobs, Store(folder), progress=False)
+    >>> sorted(run.seed for run in runs.values())
+    [0, 1]
     """
     by_key = {job.key: job for job in jobs}
     runs = {key: run for key in by_key if (run := store.get(key)) is not None}
@@ -119,7 +132,8 @@ def run_jobs(
     with (
         lenient_warnings(),
         progress_bar(len(by_key), len(runs), "run", progress, label) as bar,
-        closing(_finished(todo, store, executor, shared_filesystem)) as finished,
+        with_futures(executor) as futures_of,
+        closing(_finished(todo, store, futures_of, shared_filesystem)) as finished,
     ):
         for key, run in finished:
             if run.key != key:
@@ -134,7 +148,7 @@ def run_jobs(
 
 
 def _finished(
-    todo: dict[str, Task[KeptRun]], store: Store[KeptRun], executor: Executor | None, shared_filesystem: bool
+    todo: dict[str, Task[KeptRun]], store: Store[KeptRun], executor: Submits | None, shared_filesystem: bool
 ) -> Generator[tuple[str, KeptRun], None, None]:
     """The runs of some jobs, as they are finished."""
     checkpoints = {key: store.checkpoint(key) if shared_filesystem else None for key in todo}
@@ -144,12 +158,12 @@ def _finished(
             with held():  # until the caller has kept it
                 yield key, run
         return
-    futures: dict[Future[KeptRun], str] = {}
+    futures: dict[Any, str] = {}
     broken = False
     try:
         with held():
             futures.update({executor.submit(job, checkpoints[key]): key for key, job in todo.items()})
-        for future in as_completed(futures):
+        for future in _as_done(futures):
             key, run = futures[future], future.result()
             del futures[future]
             with held():
@@ -157,135 +171,32 @@ def _finished(
     except (Exception, KeyboardInterrupt) as error:
         broken = isinstance(error, BrokenExecutor)
         for future, key in futures.items():  # what was finished at the same time is not lost
-            if future.done() and not future.cancelled() and future.exception() is None:
+            if future.done() and not _cancelled(future) and future.exception() is None:
                 with held():
                     yield key, future.result()
         raise
     finally:
         # A broken executor gives up its jobs by itself, and stumbles over one that is cancelled meanwhile.
         for future in () if broken else futures:
-            future.cancel()
+            if hasattr(future, "cancel"):
+                future.cancel()
 
 
-@contextmanager
-def process_executor(workers: int) -> Iterator[Executor]:
-    """Worker processes on this machine; as each run takes one BLAS thread, as many as there are cores.
-
-    They end with this process, whatever ends it, and at once where the block is left by an exception, as by Ctrl-C.
-
-    Parameters
-    ----------
-    workers : int
-        At least 1.
-
-    Raises
-    ------
-    ValueError
-        If there is no worker, or there are more than 1,000.
-    """
-    workers = count("jobs", workers, MOST_WORKERS, "processes")
-    others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, QuietContext(), begin_worker) as executor:
-        try:
-            yield executor
-        except BaseException:  # Ctrl-C, too: whoever stops does not wait for the runs under way
-            with held():
-                _end(executor, others)
-            raise
+def _as_done(futures: dict[Any, str]) -> Iterator[Any]:
+    """The futures as they are done: those of the standard library call, others are asked, ever more rarely."""
+    if all(isinstance(future, Future) for future in futures):
+        yield from as_completed(list(futures))
+        return
+    waiting, pause = list(futures), 0.01
+    while waiting:
+        done = [future for future in waiting if future.done()]
+        waiting = [future for future in waiting if all(future is not other for other in done)]
+        yield from done
+        pause = 0.01 if done else min(2 * pause, RARELY)
+        if waiting:
+            time.sleep(pause)
 
 
-def _end(executor: ProcessPoolExecutor, others: set[Any]) -> None:
-    """Cancel what was not begun, and end the workers.
-
-    The thread that manages them must have put aside what was cancelled before it learns that a worker has ended, or it
-    ends with a traceback (Python 3.10 and 3.11). It takes what was submitted in order, so a last job tells when.
-    """
-    with suppress(RuntimeError):  # it has ended already
-        last = executor.submit(int)
-        executor.shutdown(wait=False, cancel_futures=True)
-        while not (last.running() or last.done()):
-            time.sleep(0.001)
-    for worker in set(multiprocessing.active_children()) - others:
-        worker.terminate()
-
-
-def begin_worker() -> None:
-    """Begin a worker: leave Ctrl-C to the process that started it, and end when that does."""
-    from tqdm import tqdm
-
-    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a worker that is ended leaves behind
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    keep_memory()
-
-
-def _end_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
-
-
-@contextmanager
-def dask_executor(address: str) -> Iterator[Executor]:
-    """The workers of a Dask cluster, which need minigrad installed and the data at hand.
-
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, such as ``tcp://127.0.0.1:8786``.
-
-    Raises
-    ------
-    ImportError
-        If ``distributed`` is not installed.
-    OSError
-        If there is no scheduler at the address.
-    ValueError
-        If the address is not of the form that Dask knows.
-    concurrent.futures.BrokenExecutor
-        If the scheduler ends, or a job's workers die again and again.
-    """
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError as error:
-        raise ImportError(
-            'a Dask cluster needs `pip install ".[cluster]"` in a clone of minigrad, or `pip install distributed`'
-        ) from error
-    with _told_once("distributed.client"), _client(distributed, address) as client:
-        try:
-            # The scheduler gives a job whose worker dies to another, until `allowed-failures` workers have died of it.
-            yield client.get_executor(pure=False)
-        except CancelledError as error:
-            raise BrokenExecutor(
-                f"the Dask cluster at {address} gave up the runs: its scheduler has ended or is out of reach"
-            ) from error
-        except distributed.KilledWorker as error:
-            raise BrokenExecutor(f"the Dask cluster at {address} gave up a run, whose workers died: {error}") from error
-
-
-def _client(distributed: Any, address: str) -> Any:
-    """A client of the scheduler at an address."""
-    words = f"no Dask scheduler answers at {address!r}; write the address that it shows, such as tcp://127.0.0.1:8786"
-    try:
-        if not address.strip():  # which would start a cluster here
-            raise ValueError("it is empty")
-        distributed.comm.get_address_host_port(address)  # before a client is half made
-        return distributed.Client(address, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise (OSError if isinstance(error, OSError) else ValueError)(f"{words} ({error})") from error
-
-
-@contextmanager
-def _told_once(name: str) -> Iterator[None]:
-    """A block in which a logger is silent, since what it would show as a traceback is raised as well."""
-
-    def nothing(record: logging.LogRecord) -> bool:
-        return False
-
-    logger = logging.getLogger(name)
-    logger.addFilter(nothing)
-    try:
-        yield
-    finally:
-        logger.removeFilter(nothing)
+def _cancelled(future: Any) -> bool:
+    """True if a future says that it was cancelled."""
+    return bool(future.cancelled()) if hasattr(future, "cancelled") else False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from minigrad import inspect, ops, training
 from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.executors import Submits
 from minigrad.experiments.jobs import run_jobs
 from minigrad.experiments.method import Method, methods_from
 from minigrad.experiments.precision_result import PrecisionPoint, PrecisionResult, PrecisionRun
@@ -136,7 +136,7 @@ def measure_precision(
     factors: tuple[float, ...] = (0.5, 2.0),
     trained: str = "exact",
     seeds: int = 3,
-    executor: Executor | None = None,
+    executor: Submits | None = None,
     shared_filesystem: bool = True,
     progress: bool | None = None,
 ) -> PrecisionResult:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.executors import Submits
 from minigrad.experiments.jobs import run_jobs
 from minigrad.experiments.saved_bytes_job import SAVED, SavedBytesJob, saved_as
 from minigrad.experiments.saved_bytes_result import SavedBytesResult, SavedBytesRun
@@ -24,7 +24,7 @@ def measure_saved_bytes(
     steps: int = 300,
     batches: int = 20,
     seeds: int = 2,
-    executor: Executor | None = None,
+    executor: Submits | None = None,
     shared_filesystem: bool = True,
     progress: bool | None = None,
 ) -> SavedBytesResult:

@@ -6,11 +6,11 @@ import dataclasses
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.executors import Submits
 from minigrad.experiments.jobs import Job, run_jobs
 from minigrad.experiments.measurement import equal_cost_batch
 from minigrad.experiments.method import Method, methods_from
@@ -26,7 +26,7 @@ def reproduce(
     study: Study,
     out: str | Path,
     *,
-    executor: Executor | None = None,
+    executor: Submits | None = None,
     shared_filesystem: bool = True,
     progress: bool | None = None,
     log: Callable[[str], object] | None = None,
@@ -40,7 +40,7 @@ def reproduce(
     study : Study
     out : path-like
         The folder of the results.
-    executor : concurrent.futures.Executor, optional
+    executor : concurrent.futures.Executor, distributed.Client, or what has ``submit``, optional
     shared_filesystem : bool, default True
         As for `run_jobs`.
     progress : bool, optional

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from minigrad.experiments.budgeted_training.benchmark_result import BenchmarkRes
 from minigrad.experiments.budgeted_training.budgeted_run import BudgetedJob, BudgetedRun, held_out
 from minigrad.experiments.budgeted_training.spending import unit_cost
 from minigrad.experiments.configuration import Configuration
+from minigrad.experiments.executors import Submits
 from minigrad.experiments.jobs import run_jobs
 from minigrad.experiments.store import Store
 from minigrad.files import write_atomically
@@ -32,7 +32,7 @@ def budgeted(
     benchmark: Benchmark,
     out: str | Path,
     *,
-    executor: Executor | None = None,
+    executor: Submits | None = None,
     shared_filesystem: bool = True,
     progress: bool | None = None,
     log: Callable[[str], object] | None = None,
@@ -51,7 +51,7 @@ def budgeted(
     benchmark : Benchmark
     out : path-like
         The folder of the results.
-    executor : concurrent.futures.Executor, optional
+    executor : concurrent.futures.Executor, distributed.Client, or what has ``submit``, optional
     shared_filesystem : bool, default True
         As for `minigrad.experiments.jobs.run_jobs`.
     progress : bool, optional

@@ -9,8 +9,8 @@ from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
+from minigrad.experiments.executors import begin_worker
 from minigrad.experiments.interrupts import QuietContext, held
-from minigrad.experiments.jobs import begin_worker
 from minigrad.experiments.pipeline.link import Link, LinkError, loopback_pair
 from minigrad.experiments.pipeline.stage import Plan, Stage, newest_checkpoint
 from minigrad.extensions import import_extension
