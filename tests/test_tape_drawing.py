@@ -12,7 +12,6 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from test_docs import browser  # noqa: F401
 
 import minigrad as mg
 from minigrad import inspect, nn, ops
@@ -213,7 +212,7 @@ def test_inspection_leaves_values_alone():
     assert all(now is then for now, then in zip([node.value for node in tape.nodes], before, strict=True))
 
 
-def test_the_slider_goes_back_through_the_tape_by_mouse_and_by_keyboard(browser, tmp_path):  # noqa: F811
+def test_the_slider_goes_back_through_the_tape_by_mouse_and_by_keyboard(browser, tmp_path):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
@@ -243,7 +242,7 @@ def test_the_slider_goes_back_through_the_tape_by_mouse_and_by_keyboard(browser,
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_drawing_can_be_read_in_light_and_in_dark(browser, tmp_path, scheme):  # noqa: F811
+def test_the_drawing_can_be_read_in_light_and_in_dark(browser, tmp_path, scheme):
     tape, _ = neuron()
     (tmp_path / "tape.html").write_text(tape.to_html(), encoding="utf-8")
     features = [{"name": "prefers-color-scheme", "value": scheme}]

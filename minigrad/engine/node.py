@@ -70,6 +70,7 @@ class Node:
         "_norms", "_out", "_vjp", "around", "dtype", "in_shapes", "index", "layer", "parents", "primitive", "save",
         "saved", "settings", "shape",
     )  # fmt: skip
+    not_fingerprinted = ("_out",)  # it follows from the rest, where it is still there
 
     def __init__(
         self,
