@@ -130,7 +130,11 @@ def test_the_readme_names_every_lesson_and_its_picture_is_there() -> None:
 
 MEASURE = """
 const done = arguments[0];
-document.fonts.ready.then(() => done(measure()));
+const pictures = () => Promise.all([...document.images].map(i => new Promise(settled => {
+  i.loading = 'eager';  // those out of sight would wait
+  if (i.complete) settled(); else i.onload = i.onerror = settled;
+})));
+document.fonts.ready.then(pictures).then(() => done(measure()));
 function measure() {
 const wide = [...document.querySelectorAll('body *')].filter(e => {
   const box = e.getBoundingClientRect();
