@@ -92,7 +92,7 @@ def describe_model(model: Module, where: str, known: Mapping[int, Any] | None = 
     --------
     >>> from minigrad import nn
     >>> describe_model(nn.Sequential(nn.Dropout(0.5)), "model")["0"]
-    {'class': 'minigrad.nn.dropout.Dropout', 'rate': 0.5}
+    {'class': 'minigrad.nn.dropout.Dropout', '_save': None, 'rate': 0.5}
     """
     modules = dict(model.named_modules())
     inside: dict[int, Any] = dict(known or {})
