@@ -307,6 +307,57 @@ def test_bytes_of_a_distortion_are_measured():
     assert not measured.bound and measured.wire_bytes == pytest.approx(estimator.sample(g, None, 0).nbytes)
 
 
+@pytest.mark.parametrize("columns", [1, 2, 3, 5, 9, 40])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("axis", AXES)
+def test_a_distortion_never_stores_more_than_the_array(columns, dtype, axis):
+    """Narrow rows of very different ranges: where some are stored in bits, the whole is smaller."""
+    rng = np.random.default_rng(columns)
+    g = (rng.standard_normal((301, columns)) * np.exp(2 * rng.standard_normal((301, 1)))).astype(dtype)
+    drawn = StochasticRounding(distortion=0.01, axis=axis).sample(g, None, 0)
+    assert drawn.nbytes <= g.nbytes and (drawn is g or drawn.nbytes < g.nbytes)
+    assert columns < 40 or drawn is not g or axis != "row"
+    for rows, held in getattr(drawn, "groups", ()):  # nor does any row by itself
+        assert isinstance(held, np.ndarray) or held.nbytes + rows.nbytes < len(rows) * g[0].nbytes
+
+
+def test_a_few_rows_in_bits_do_not_make_up_for_the_indices_of_all():
+    g = normal(0, 301, 40, dtype=np.float32)
+    g[7] = 0.5
+    estimator = StochasticRounding(distortion=1e-9)
+    assert estimator.sample(g, None, 0) is g and estimator.distortion(g) == 0
+    g[:290] = 0.5
+    assert estimator.sample(g, None, 0).nbytes < g.nbytes / 2
+
+
+@pytest.mark.parametrize("shape", [(90, 3), (301, 1), (17, 16), (64, 16), (5, 300)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_expected_bytes_of_blocks_and_of_optimal_bits(shape, dtype):
+    g = normal(0, *shape, dtype=dtype) * np.exp(normal(1, shape[0], 1)).astype(dtype)
+    for estimator in (StochasticRounding(4, "block"), StochasticRounding(3, "block")):
+        kept = estimator.kept(shape)
+        assert kept.structure.expected_bytes(kept, shape, g.itemsize) == estimator.sample(g, None, 0).nbytes
+    optimal = StochasticRounding(3, allocation="optimal")
+    kept, drawn = optimal.kept(shape), optimal.sample(g, None, 0)
+    codes = sum(held.codes.nbytes for _, held in drawn.groups)
+    fixed = drawn.nbytes - codes  # scales and indices; the codes fill bytes row by row
+    assert kept.structure.expected_bytes(kept, shape, g.itemsize) - 3 * g.size / 8 == pytest.approx(fixed)
+
+
+@pytest.mark.parametrize(
+    "estimator", [*SUBTRACTIVE, StochasticRounding(4, dither="subtractive", ends="norm")], ids=repr
+)
+@pytest.mark.parametrize("scale", [3e38, 2e38, 1e38])
+def test_subtracted_dither_does_not_reach_beyond_the_largest_float(estimator, scale):
+    """Half a step beyond the ends; an array for which that is too far is handed on."""
+    g = (np.array([[1.0, -0.1, 0.05], [0.3, -0.7, 1.1]]) * scale).astype(np.float32)
+    g = np.clip(g, -3.3e38, 3.3e38)
+    for seed in range(6):
+        with np.errstate(over="raise", invalid="raise"):
+            drawn = estimator.sample(g, None, seed)
+            assert np.isfinite(dense(drawn)).all()
+
+
 @pytest.mark.parametrize("estimator", [PLAIN[3], PLAIN[20], SUBTRACTIVE[0], StochasticRounding(16)], ids=repr)
 def test_as_a_vjp_it_gives_the_gradients_of_what_it_writes_out(estimator):
     class Written(mg.Estimator):

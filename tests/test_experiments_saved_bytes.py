@@ -104,7 +104,7 @@ def test_the_error_is_the_larger_one():
         ({"steps": -1}, "steps=-1 must not be negative"),
         ({"seeds": 0}, "seeds=0 must be at least 1"),
         ({"saved": ("no such thing",)}, "no such thing"),
-        ({"saved": ("weights: ",)}, "estimator"),
+        ({"saved": ("weights: ",)}, "save='weights: ': estimator"),
     ],
 )
 def test_what_cannot_be_is_refused(change, words, tmp_path):

@@ -121,6 +121,8 @@ def test_set_save():
     assert nn.set_save(model, LowRankSketch(0.5), where=lambda path, module: path == "3") == ["3"]
     with pytest.raises(TypeError, match="set_save: ReLU has no save to set.*linear or quadratic in what they save"):
         nn.set_save(model, ROW, where=nn.ReLU)
+    with pytest.raises(ValueError, match=r"was chosen by where=with_a_weight; it has 1 that could be \(GELU\)"):
+        nn.set_save(nn.Sequential(nn.GELU()), Mask(0.5))
     with pytest.raises(ValueError, match="set_save: no layer of this Sequential was chosen"):
         nn.set_save(model, ROW, where=lambda path, module: False)
     with pytest.raises(TypeError, match="set_save, layer '0': conv2d: save= takes an estimator"):

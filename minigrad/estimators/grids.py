@@ -31,7 +31,8 @@ PIECE = 1 << 15
 def _block(rows: int, columns: int) -> Tile:
     if columns >= BLOCK_OF_ENTRIES:
         return 1, BLOCK_OF_ENTRIES
-    return max(1, BLOCK_OF_ENTRIES // max(1, columns)), max(1, columns)
+    blocks = max(1, math.ceil(rows / (BLOCK_OF_ENTRIES // max(1, columns))))
+    return max(1, math.ceil(rows / blocks)), max(1, columns)  # of one size, so that the last is nearly full
 
 
 TILES: dict[str, Callable[[int, int], Tile]] = {
@@ -69,6 +70,13 @@ class Grid:
         """A number of each tile, for every entry."""
         (r, c), (rows, columns) = self.tile, shape
         return np.repeat(np.repeat(scale, r, 0)[:rows], c, 1)[:, :columns]
+
+    def is_finite(self, beyond: float) -> bool:
+        """True if both ends, so many steps further out, and their distance are floats."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            out = self.step * self.step.dtype.type(beyond)
+            span = self.step * self.step.dtype.type(2**self.bits - 1) + out
+            return all(bool(np.isfinite(end).all()) for end in (span, self.low - out, self.low + span))
 
     def fractions(self, part: Array) -> tuple[Array, Array, Array]:
         """For the entries of the rows of this grid: the point below, how far on from there in steps, and the step."""

@@ -14,6 +14,7 @@ from minigrad.counts import whole
 from minigrad.engine.estimator import LISTABLE_BITS, TooManyOutcomes
 from minigrad.estimators.budgeted import as_cotangent
 from minigrad.estimators.dual import checked_distortion
+from minigrad.estimators.fewest_bits import fewest_bits
 from minigrad.estimators.grids import TILES, Grid, count_tiles, norms, reach, steps
 from minigrad.estimators.half_precision import half_distortion, in_half_precision
 from minigrad.estimators.named import Named, check_choice
@@ -21,7 +22,8 @@ from minigrad.estimators.text import register
 from minigrad.streams import Domain, as_generator, key_of
 from minigrad.structure import Cotangent, Half, Kept, Quantised, RowGroups, matrix, matrix_shape
 from minigrad.structure.packing import MOST_BITS, packed_width
-from minigrad.theory import optimal_bits, rounding_step
+from minigrad.structure.quantised import fold_of
+from minigrad.theory import optimal_bits
 from minigrad.typing import Array, Seed, Shape
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ class StochasticRounding(Named):
         or ± the norm of the tile, with a point at 0. These are the grids of TernGrad and QSGD; they are wider.
     distortion : float, optional
         In place of the bits: E‖Ĝ − G‖² over ‖G‖², ≥ 0. Each row gets the fewest bits whose step guarantees it,
-        h ≤ √(4ω‖G‖²/n), or √(12ω‖G‖²/n) with subtractive dither; rows that would need more than 8 stay what they are.
+        h ≤ √(4ω‖G‖²/n), or √(12ω‖G‖²/n) with subtractive dither; rows that would need more than 8, or
+        that would not get smaller, stay what they are.
 
     Raises
     ------
@@ -233,9 +236,10 @@ class StochasticRounding(Named):
         rows, columns = matrix_shape(shape)
         scales = 2 * count_tiles(shape, TILES[self.axis](rows, columns))
         if self.allocation == "optimal":
-            return Kept(RowGroups, bits=self.bits, scales=scales + 2 * rows)  # two float32 for an index
-        wide = TILES[self.axis](rows, columns)[0] * columns if self.axis == "block" else columns
-        return Kept(Quantised, bits=8 * packed_width(wide, self.bits) / max(1, wide), scales=scales)
+            return Kept(RowGroups, bits=self.bits, scales=scales)
+        fold = fold_of((rows, columns), TILES[self.axis](rows, columns))
+        stored = math.ceil(rows / fold) * packed_width(fold * columns, self.bits)  # with what the last is filled up by
+        return Kept(Quantised, bits=8 * stored / max(1, rows * columns), scales=scales)
 
     def overhead(self, shape: Shape) -> float:
         return 8.0 * math.prod(shape)  # two ends, the place on the grid, its fraction and threshold, and back
@@ -256,18 +260,23 @@ class StochasticRounding(Named):
             top = np.maximum(-low, low + span) if self.ends == "largest" else norms(whole, tile)
             half = top.dtype.type(2 ** (self.bits - 1) - 1)
             step = steps(top, float(half))
-            with np.errstate(over="ignore"):
-                fits = np.isfinite(top + top).all()
-            return [Grid(slice(None), -half * step, step, self.bits, tile)] if fits else None
+            return self._within([Grid(slice(None), -half * step, step, self.bits, tile)])
         bits = self._bits(whole, span)
         if isinstance(bits, int):
-            return [Grid(slice(None), low, steps(span, 2.0**bits - 1), bits, tile)] if bits else None
+            return self._within([Grid(slice(None), low, steps(span, 2.0**bits - 1), bits, tile)]) if bits else None
+        if not bits.any():
+            return None
         found = []
         for some in np.unique(bits).tolist():
             rows = np.flatnonzero(bits == some)
             step = steps(span[rows], 2.0**some - 1) if some else span[rows]
             found.append(Grid(rows, low[rows], step, some, tile))
-        return found
+        return self._within(found)
+
+    def _within(self, grids: list[Grid]) -> list[Grid] | None:
+        """The grids; None where one of them, or what subtractive dither gives, reaches beyond all floats."""
+        beyond = 0.5 if self.dither == "subtractive" else 0.0
+        return grids if all(grid.is_finite(beyond) for grid in grids) else None
 
     def _bits(self, whole: Array, span: Array) -> int | Array:
         """The number of bits of all rows, or of each; 0 where they are to stay what they are."""
@@ -275,16 +284,7 @@ class StochasticRounding(Named):
             return self.bits
         if self.bits is not None:
             return np.maximum(1, optimal_bits(span[:, 0], self.bits * len(span), most=MOST_BITS))
-        top = float(np.abs(whole).max())
-        rms = top * math.sqrt(float(np.square(whole / top, dtype=np.float64).mean())) if top else 0.0
-        step = rounding_step(self.relative_distortion or 0.0, rms, self.dither)
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            wanted = np.ceil(np.log2(np.where(span == 0, 0, span.astype(np.float64) / step) + 1))
-        bits = np.maximum(1, np.where(wanted <= MOST_BITS, wanted, 0)).astype(int)
-        bits[wanted > MOST_BITS] = 0
-        if self.axis == "row":
-            return np.asarray(bits[:, 0])
-        return int(bits.max()) if bits.all() else 0
+        return fewest_bits(whole, span, self.relative_distortion or 0.0, self.dither, self.axis == "row")
 
     def _fractions(self, whole: Array, grids: list[Grid]) -> tuple[Array, Array, Array]:
         """For each entry the point of its grid below it, how far it is on from there in steps, and the step."""

@@ -59,7 +59,10 @@ def saved_as(text: str) -> tuple[Estimator, bool]:
     ((Mask(0.1, axis='row'), True), (StochasticRounding(4), False))
     """
     alone = text.strip().startswith(OF_WEIGHTS)
-    return parse(text.strip().removeprefix(OF_WEIGHTS).strip()), alone
+    try:
+        return parse(text.strip().removeprefix(OF_WEIGHTS).strip()), alone
+    except ValueError as error:
+        raise ValueError(f"save={text!r}: {error}") from error
 
 
 def activation_bytes(tape: Tape, given: Array) -> int:

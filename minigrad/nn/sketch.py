@@ -194,9 +194,11 @@ def set_save(model: Module, save: Save, where: Where = None) -> list[str]:
     >>> model[0].save
     Mask(0.1, axis='row')
     """
-    if where is None and save is not None:
-        return _assign(model, "save", save, lambda path, module: hasattr(module, "weight"))
-    return _assign(model, "save", save, where)
+
+    def with_a_weight(path: str, module: Module) -> bool:
+        return hasattr(module, "weight")
+
+    return _assign(model, "save", save, with_a_weight if where is None and save is not None else where)
 
 
 def _assign(model: Module, what: str, value: Any, where: Any) -> list[str]:
@@ -228,9 +230,9 @@ def chosen_layers(model: Module, what: str, where: Where = None) -> dict[str, An
     wanted = _condition(what, where, able)
     chosen: dict[str, Any] = {path: module for path, module in able.items() if wanted(path, module)}
     if not chosen:
-        kinds = sorted({type(module).__name__ for module in able.values()})
+        kinds, name = sorted({type(module).__name__ for module in able.values()}), getattr(where, "__name__", where)
         there = f"it has {len(able)} that could be ({', '.join(kinds)})" if able else f"none of its layers has a {what}"
-        raise ValueError(f"set_{what}: no layer of this {type(model).__name__} was chosen by where={where!r}; {there}")
+        raise ValueError(f"set_{what}: no layer of this {type(model).__name__} was chosen by where={name}; {there}")
     return chosen
 
 

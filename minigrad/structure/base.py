@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike
 
 from minigrad.typing import Array, Shape
 
-__all__ = ["Cotangent", "Dense", "Kept", "Structured"]
+__all__ = ["INDEX_BYTES", "Cotangent", "Dense", "Kept", "Structured"]
 
 INDEX_BYTES = 8
 

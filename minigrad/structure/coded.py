@@ -54,7 +54,7 @@ class Coded(Structured):
 
     def __init__(self, frame: Structured, held: Mapping[str, Cotangent]):
         self.frame, self.held, self.shape = copy(frame), dict(held), frame.shape
-        self._dtype = frame.dtype
+        self._dtype = np.result_type(*[part.dtype for part in held.values()]) if held else frame.dtype
         for name in held:  # the values themselves are let go
             setattr(self.frame, name, None)
 

@@ -19,7 +19,7 @@ from minigrad.structure.packing import pack, packed_width, unpack
 from minigrad.structure.products import matrix, matrix_shape
 from minigrad.typing import Array, Shape
 
-__all__ = ["Quantised", "Tile", "folded", "is_run"]
+__all__ = ["Quantised", "Tile", "fold_of", "folded", "is_run"]
 
 PIECE = 1 << 17
 """Entries that are rounded at a time: all that is in between stays in a cache."""
@@ -79,7 +79,7 @@ class Quantised(Blockwise):
     @property
     def fold(self) -> int:
         """Rows that are stored as one: those of a tile of several whole rows, which are runs of entries."""
-        return self.tile[0] if is_run(matrix_shape(self.shape), self.tile) else 1
+        return fold_of(matrix_shape(self.shape), self.tile)
 
     @classmethod
     def rounded(
@@ -169,7 +169,9 @@ class Quantised(Blockwise):
         some = slice(int(indices[0]), int(indices[-1]) + 1) if run else indices
         scales = {"step": self.step, "low": self.low}
         by_row = len(self.low) > 1
-        if by_row:
+        if not len(indices):
+            scales = {name: scale[:0] for name, scale in scales.items()}
+        elif by_row:
             r = self.tile[0]
             scales = {name: scale[some if r == 1 else indices // r] for name, scale in scales.items()}
         first = self.first + int(indices[0]) if run else 0
@@ -185,6 +187,17 @@ def dithered(key: int, rows: int, columns: int, each: int) -> Iterator[tuple[int
         for start in range(0, len(found), each):
             some = found[start : start + each]
             yield first + start, first + start + len(some), some
+
+
+def fold_of(shape: Shape, tile: Tile) -> int:
+    """Rows that are stored as one.
+
+    Examples
+    --------
+    >>> fold_of((64, 16), (4, 16)), fold_of((64, 16), (64, 16))
+    (4, 1)
+    """
+    return tile[0] if is_run(shape, tile) else 1
 
 
 def is_run(shape: Shape, tile: Tile) -> bool:

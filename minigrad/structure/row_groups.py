@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigrad.structure.base import Cotangent
+from minigrad.structure.base import INDEX_BYTES, Cotangent, Kept
 from minigrad.structure.blockwise import Blockwise
 from minigrad.structure.parts import scale
+from minigrad.structure.products import matrix_shape
 from minigrad.typing import Array, Shape
 
 __all__ = ["RowGroups"]
@@ -50,6 +51,13 @@ class RowGroups(Blockwise):
     @property
     def dtype(self) -> np.dtype[Any]:
         return self._dtype
+
+    @classmethod
+    def expected_bytes(cls, kept: Kept, shape: Shape, itemsize: int) -> float:
+        whole = super().expected_bytes(kept, shape, itemsize)
+        if kept.bits is None:  # bits follow the array: all of it at most, and a share that is measured has the indices
+            return whole
+        return whole + matrix_shape(shape)[0] * INDEX_BYTES
 
     def rows(self, start: int, stop: int) -> Array:
         out = np.empty((stop - start, self.shape[-1] if self.shape else 1), self.dtype)

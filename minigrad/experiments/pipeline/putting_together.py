@@ -41,7 +41,7 @@ from minigrad.structure import (
     matrix_shape,
 )
 from minigrad.structure.packing import MOST_BITS, packed_width
-from minigrad.structure.quantised import is_run
+from minigrad.structure.quantised import fold_of
 from minigrad.typing import Array, Shape
 
 __all__ = ["put_together"]
@@ -114,6 +114,8 @@ def _few(kind: int, item: Item, values: Any, indices: Array | None, axis: int, r
         units, shape = columns, (rows, kept)
     elif kind == ENTRIES:
         units, shape = math.prod(item.shape), (kept,)
+    elif kind == ROWS and len(item.shape) < 2 and len(values.shape) == 2:  # the one row of a vector
+        units, shape = rows, (kept, columns)
     elif kind == ROWS:
         trailing = len(values.shape) - 1  # how many axes a row has tells how many the indices run over
         if not 0 <= trailing < max(1, len(item.shape)):
@@ -173,7 +175,7 @@ def _of_grid(item: Item) -> Quantised:
             "tiles of 1×1 at least, and a key and a row that are not negative are expected",
         )
     _typed(item, "codes", codes, np.uint8)
-    fold = r if is_run((rows, columns), (r, c)) else 1
+    fold = fold_of((rows, columns), (r, c))
     _shaped(item, "codes", codes.shape, (-(-rows // fold), packed_width(columns * fold, bits)))
     for name, scale in (("steps", step), ("lows", low)):
         _typed(item, name, scale, item.dtype)
