@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,10 +18,9 @@ import minigrad
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.measurement import Measurement
 from minigrad.experiments.method import Method
-from minigrad.experiments.outputs import write_picture
+from minigrad.experiments.outputs import csv_text, write_results
 from minigrad.experiments.reached import Reached, reached, reached_table
 from minigrad.experiments.run import Run
-from minigrad.files import write_atomically
 from minigrad.plot.training import loss_and_accuracy
 from minigrad.report import Report, Table
 from minigrad.training import Epoch
@@ -171,26 +168,22 @@ class Comparison(Report):
         list of Path
             The files; without the picture, and with a warning, where it could not be drawn.
         """
-        paths = [folder / name for name in ("results.csv", "results.json", "convergence.png")]
-        text = self._csv()
-        write_atomically(paths[0], lambda stream: stream.write(text.encode()))
-        data = json.dumps(self.to_dict(), indent=1, allow_nan=False)
-        write_atomically(paths[1], lambda stream: stream.write(data.encode()))
-        picture = write_picture(paths[2], self.plot, figsize=(10, 7.8), layout="constrained")
-        return paths if picture else paths[:2]
+        texts = {
+            "results.csv": csv_text(self._lines()),
+            "results.json": json.dumps(self.to_dict(), indent=1, allow_nan=False),
+        }
+        return write_results(folder, texts, "convergence.png", self.plot, figsize=(10, 7.8), layout="constrained")
 
-    def _csv(self) -> str:
-        out = io.StringIO()
+    def _lines(self) -> Iterator[list[Any]]:
+        """A head, and every epoch of every run."""
         names = [field.name for field in fields(Epoch)]
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["method", "seed", "diverged", *names])
+        yield ["method", "seed", "diverged", *names]
         for run in self.runs:
             start = [run.label, run.seed, int(run.diverged is not None)]
             for epoch in run.history.epochs:
-                writer.writerow([*start, *asdict(epoch).values()])
+                yield [*start, *asdict(epoch).values()]
             if not run.history.epochs:  # diverged in its first epoch
-                writer.writerow([*start, *[""] * len(names)])
-        return out.getvalue()
+                yield [*start, *[""] * len(names)]
 
     def plot(self, figure: Any = None) -> Any:
         """Draw loss and accuracy against epochs and against backward flops.

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import statistics
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minigrad.experiments.comparison import versions
-from minigrad.experiments.outputs import write_picture
-from minigrad.files import write_atomically
+from minigrad.experiments.network_run import NetworkRun, lines_of
+from minigrad.experiments.outputs import csv_text, write_results
 from minigrad.plot.share_curve import cost_by_share
-from minigrad.report import Report, Table, json_ready
+from minigrad.report import Report, Table
 from minigrad.theory import lognormal_samples_ratio
 
 __all__ = ["FieldPoint", "FieldResult", "FieldRun"]
@@ -57,33 +55,10 @@ class FieldPoint:
     loss: float
 
 
-@dataclass(frozen=True)
-class FieldRun:
-    """One network on one data set.
+class FieldRun(NetworkRun[FieldPoint]):
+    """One network on one data set, at some stages of its training."""
 
-    Attributes
-    ----------
-    key, label : str
-        The label is the name of the model.
-    seed : int
-    data : str
-    points : tuple of FieldPoint
-    """
-
-    key: str
-    label: str
-    seed: int
-    data: str
-    points: tuple[FieldPoint, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The run as JSON-ready data; `from_dict` reads it."""
-        return dict(json_ready(asdict(self)))
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> FieldRun:
-        """The run that `to_dict` wrote."""
-        return cls(**{**data, "points": tuple(FieldPoint(**point) for point in data["points"])})
+    point = FieldPoint
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,18 +106,11 @@ class FieldResult(Report):
         list of Path
             The files; without the picture, and with a warning, where it could not be drawn.
         """
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["model", "data", "seed", *(each.name for each in fields(FieldPoint))])
-        for run in self.runs:
-            for point in run.points:
-                numbers = [f"{value:.5g}" for value in asdict(point).values()]
-                writer.writerow([run.label, run.data, run.seed, *numbers])
-        table, text = out.getvalue(), json.dumps(self.to_dict(), indent=1, allow_nan=False)
-        write_atomically(folder / "field.csv", lambda stream: stream.write(table.encode()))
-        write_atomically(folder / "field.json", lambda stream: stream.write(text.encode()))
-        picture = write_picture(folder / "field.png", self.plot, figsize=(10, 4.6), layout="constrained")
-        return [folder / "field.csv", folder / "field.json"] + ([picture] if picture else [])
+        texts = {
+            "field.csv": csv_text(lines_of(self.runs)),
+            "field.json": json.dumps(self.to_dict(), indent=1, allow_nan=False),
+        }
+        return write_results(folder, texts, "field.png", self.plot, figsize=(10, 4.6), layout="constrained")
 
     def plot(self, figure: Any = None) -> Any:
         """Draw the cost to a precision against the share of effective samples on a Matplotlib figure; return it."""

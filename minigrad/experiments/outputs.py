@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from minigrad.files import write_atomically
 from minigrad.plot.figure import new_figure
 
-__all__ = ["results_folder", "write_picture", "written"]
+__all__ = ["csv_text", "results_folder", "write_picture", "write_results", "written"]
 
 
 def results_folder(folder: str | os.PathLike[str], make: bool = True) -> Path:
@@ -95,6 +98,56 @@ def write_picture(path: Path, draw: Callable[[Any], object], **options: Any) -> 
         warnings.warn(f"{path.name} could not be drawn ({reason}); the results are complete without it", stacklevel=2)
         return None
     return path
+
+
+def csv_text(lines: Iterable[Sequence[Any]]) -> str:
+    """Lines as comma-separated values.
+
+    Examples
+    --------
+    >>> csv_text([["method", "loss"], ["mask, twice", 0.5]]).splitlines()
+    ['method,loss', '"mask, twice",0.5']
+    """
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(lines)
+    return out.getvalue()
+
+
+def write_results(
+    folder: Path, texts: Mapping[str, str], picture: str, draw: Callable[[Any], object], **options: Any
+) -> list[Path]:
+    """Write files whole or not at all, and a picture as `write_picture` does.
+
+    Parameters
+    ----------
+    folder : Path
+    texts : mapping from str to str
+        By the name of the file.
+    picture : str
+        The name of its file.
+    draw, **options
+        As for `write_picture`.
+
+    Returns
+    -------
+    list of Path
+        The files; without the picture, and with a warning, where it could not be drawn.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     [path.name for path in write_results(Path(place), {"a.csv": "1"}, "a.png", lambda figure: None)]
+    ['a.csv', 'a.png']
+    """
+    for name, text in texts.items():
+        write_atomically(folder / name, partial(_write, text))
+    drawn = write_picture(folder / picture, draw, **options)
+    return [folder / name for name in texts] + ([drawn] if drawn else [])
+
+
+def _write(text: str, stream: BinaryIO) -> None:
+    stream.write(text.encode())
 
 
 def written(folder: Path, names: Sequence[str]) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from minigrad.experiments.comparison import versions
-from minigrad.experiments.outputs import write_picture
-from minigrad.files import write_atomically
+from minigrad.experiments.network_run import NetworkRun, by_network, lines_of
+from minigrad.experiments.outputs import csv_text, write_results
 from minigrad.plot.steps_curve import cost_by_steps
-from minigrad.report import Report, Table, json_ready
+from minigrad.report import Report, Table
 
 __all__ = ["PrecisionPoint", "PrecisionResult", "PrecisionRun"]
 
@@ -55,33 +52,10 @@ class PrecisionPoint:
     caution: str | None = None
 
 
-@dataclass(frozen=True)
-class PrecisionRun:
-    """One network, one seed.
+class PrecisionRun(NetworkRun[PrecisionPoint]):
+    """One network, one seed, at some stages of its training."""
 
-    Attributes
-    ----------
-    key, label : str
-        The label is the name of the model.
-    seed : int
-    data : str
-    points : tuple of PrecisionPoint
-    """
-
-    key: str
-    label: str
-    seed: int
-    data: str
-    points: tuple[PrecisionPoint, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The run as JSON-ready data; `from_dict` reads it."""
-        return dict(json_ready(asdict(self)))
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> PrecisionRun:
-        """The run that `to_dict` wrote."""
-        return cls(**{**data, "points": tuple(PrecisionPoint(**point) for point in data["points"])})
+    point = PrecisionPoint
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,10 +80,7 @@ class PrecisionResult(Report):
 
     def networks(self) -> dict[tuple[str, str], list[PrecisionRun]]:
         """The runs of each network, by model and data set."""
-        found: dict[tuple[str, str], list[PrecisionRun]] = {}
-        for run in self.runs:
-            found.setdefault((run.label, run.data), []).append(run)
-        return found
+        return by_network(self.runs)
 
     def tables(self) -> list[Table]:
         """For each network J by stage, and the last stage in detail."""
@@ -159,11 +130,6 @@ class PrecisionResult(Report):
         list of Path
             The files; without the picture, and with a warning, where it could not be drawn.
         """
-        every: list[list[Any]] = [["model", "data", "seed", *(each.name for each in fields(PrecisionPoint))]]
-        for run in self.runs:
-            for point in run.points:
-                shown = [f"{v:.5g}" if isinstance(v, float) else v for v in asdict(point).values()]
-                every.append([run.label, run.data, run.seed, *shown])
         means: list[list[Any]] = [["model", "data", "steps", "what", "operations", "V/σ²", "J", "s.e."]]
         for (model, data), runs in self.networks().items():
             for what, stage in dict.fromkeys((point.what, point.steps) for point in runs[0].points):
@@ -172,15 +138,12 @@ class PrecisionResult(Report):
                 numbers = statistics.fmean(p.operations for p in points), statistics.fmean(p.noise for p in points)
                 means.append([model, data, stage, what, *[f"{v:.3f}" for v in (*numbers, ratio, error)]])
         texts = {
-            "precision.csv": _csv(every),
-            "table.csv": _csv(means),
+            "precision.csv": csv_text(lines_of(self.runs)),
+            "table.csv": csv_text(means),
             "precision.json": json.dumps(self.to_dict(), indent=1, allow_nan=False),
         }
-        for name, text in texts.items():
-            write_atomically(folder / name, partial(_write, text))
         width = 4.2 * len(self.networks()) + 1.2
-        picture = write_picture(folder / "precision.png", self.plot, figsize=(width, 4.4), layout="constrained")
-        return [folder / name for name in texts] + ([picture] if picture else [])
+        return write_results(folder, texts, "precision.png", self.plot, figsize=(width, 4.4), layout="constrained")
 
     def plot(self, figure: Any = None) -> Any:
         """Draw J against steps of training on a Matplotlib figure, a panel for each network; return it."""
@@ -216,13 +179,3 @@ def _shown(ratio: float, error: float, caution: bool) -> str:
     digits = min(3, max(0, 1 - math.floor(math.log10(error))))
     large = f"{ratio:.2g}" if ratio >= 1000 else f"{ratio:.{digits}f} ± {error:.{digits}f}"
     return large + "~" * caution
-
-
-def _write(text: str, stream: BinaryIO) -> None:
-    stream.write(text.encode())
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from minigrad.experiments.comparison import versions
-from minigrad.experiments.outputs import write_picture
-from minigrad.files import write_atomically
+from minigrad.experiments.network_run import NetworkRun, by_network, lines_of
+from minigrad.experiments.outputs import csv_text, write_results
 from minigrad.plot.tape_curve import noise_by_bytes
-from minigrad.report import Report, Table, json_ready
+from minigrad.report import Report, Table
 
 __all__ = ["EXACT", "PARTS", "SavedBytesPoint", "SavedBytesResult", "SavedBytesRun"]
 
@@ -50,33 +47,10 @@ class SavedBytesPoint:
     accuracy: float | None
 
 
-@dataclass(frozen=True)
-class SavedBytesRun:
-    """One network, one seed.
+class SavedBytesRun(NetworkRun[SavedBytesPoint]):
+    """One network, one seed, and each way to save."""
 
-    Attributes
-    ----------
-    key, label : str
-        The label is the name of the model.
-    seed : int
-    data : str
-    points : tuple of SavedBytesPoint
-    """
-
-    key: str
-    label: str
-    seed: int
-    data: str
-    points: tuple[SavedBytesPoint, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The run as JSON-ready data; `from_dict` reads it."""
-        return dict(json_ready(asdict(self)))
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> SavedBytesRun:
-        """The run that `to_dict` wrote."""
-        return cls(**{**data, "points": tuple(SavedBytesPoint(**point) for point in data["points"])})
+    point = SavedBytesPoint
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,10 +73,7 @@ class SavedBytesResult(Report):
 
     def networks(self) -> dict[tuple[str, str], list[SavedBytesRun]]:
         """The runs of each network, by model and data set."""
-        found: dict[tuple[str, str], list[SavedBytesRun]] = {}
-        for run in self.runs:
-            found.setdefault((run.label, run.data), []).append(run)
-        return found
+        return by_network(self.runs)
 
     def tables(self) -> list[Table]:
         """For each network bytes, noise, seconds and accuracy."""
@@ -143,24 +114,16 @@ class SavedBytesResult(Report):
         list of Path
             The files; without the picture, and with a warning, where it could not be drawn.
         """
-        every: list[list[Any]] = [["model", "data", "seed", *(each.name for each in fields(SavedBytesPoint))]]
-        for run in self.runs:
-            for point in run.points:
-                shown = [f"{v:.5g}" if isinstance(v, float) else v for v in asdict(point).values()]
-                every.append([run.label, run.data, run.seed, *shown])
         means: list[list[Any]] = [["model", "data", "saved", "bytes", "V/σ²", "seconds", "accuracy / %"]]
         for table, (model, data) in zip(self.tables(), self.networks(), strict=True):
             means += [[model, data, *row] for row in table.rows]
         texts = {
-            "memory.csv": _csv(every),
-            "table.csv": _csv(means),
+            "memory.csv": csv_text(lines_of(self.runs)),
+            "table.csv": csv_text(means),
             "memory.json": json.dumps(self.to_dict(), indent=1, allow_nan=False),
         }
-        for name, text in texts.items():
-            write_atomically(folder / name, partial(_write, text))
         width = 4.2 * len(self.networks()) + 1.2
-        picture = write_picture(folder / "memory.png", self.plot, figsize=(width, 4.4), layout="constrained")
-        return [folder / name for name in texts] + ([picture] if picture else [])
+        return write_results(folder, texts, "memory.png", self.plot, figsize=(width, 4.4), layout="constrained")
 
     def plot(self, figure: Any = None) -> Any:
         """Draw noise against bytes on a Matplotlib figure, a panel for each network; return it."""
@@ -188,13 +151,3 @@ def mean_noise(points: Sequence[SavedBytesPoint]) -> tuple[float, float]:
     within = math.sqrt(sum(point.error**2 for point in points)) / n
     between = statistics.stdev(point.noise for point in points) / math.sqrt(n) if n > 1 else 0.0
     return statistics.fmean(point.noise for point in points), max(within, between)
-
-
-def _write(text: str, stream: BinaryIO) -> None:
-    stream.write(text.encode())
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import statistics
@@ -14,9 +12,8 @@ from typing import Any
 
 from minigrad.experiments.comparison import versions
 from minigrad.experiments.method import Method
-from minigrad.experiments.outputs import write_picture
+from minigrad.experiments.outputs import csv_text, write_results
 from minigrad.experiments.study import Study
-from minigrad.files import write_atomically
 from minigrad.plot.budgets import accuracy_by_budget
 from minigrad.report import Report, Table
 
@@ -125,20 +122,16 @@ class StudyResult(Report):
         list of Path
             The files; without the picture, and with a warning, where it could not be drawn.
         """
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["method", "budget", "lr", "seed", "accuracy", "loss", "diverged", "backward", "total"])
+        lines: list[list[Any]] = [
+            ["method", "budget", "lr", "seed", "accuracy", "loss", "diverged", "backward", "total"]
+        ]
         for line in self.lines:
             found = {seed: pair for seed, *pair in zip(line.seeds, line.accuracy, line.loss, strict=True)}
             for seed in range(self.study.seeds):
                 head, results = [line.family, line.budget, line.lr, seed], found.get(seed, ["", ""])
-                writer.writerow([*head, *results, int(seed not in found), line.backward, line.total])
-        text, data = out.getvalue(), json.dumps(self.to_dict(), indent=1)
-        paths = [folder / name for name in ("study.csv", "study.json", "study.png")]
-        write_atomically(paths[0], lambda stream: stream.write(text.encode()))
-        write_atomically(paths[1], lambda stream: stream.write(data.encode()))
-        picture = write_picture(paths[2], self.plot, figsize=(11, 4.8), layout="constrained")
-        return paths if picture else paths[:2]
+                lines.append([*head, *results, int(seed not in found), line.backward, line.total])
+        texts = {"study.csv": csv_text(lines), "study.json": json.dumps(self.to_dict(), indent=1)}
+        return write_results(folder, texts, "study.png", self.plot, figsize=(11, 4.8), layout="constrained")
 
     def plot(self, figure: Any = None) -> Any:
         """Draw accuracy against budget and against backward operations on a Matplotlib figure; return it."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import statistics
@@ -17,8 +15,7 @@ from minigrad.experiments.budgeted_training.benchmark import STEP_BATCH, Benchma
 from minigrad.experiments.budgeted_training.budgeted_run import BudgetedRun
 from minigrad.experiments.budgeted_training.envelope import Needed, needed_by_envelope
 from minigrad.experiments.comparison import versions
-from minigrad.experiments.outputs import write_picture
-from minigrad.files import write_atomically
+from minigrad.experiments.outputs import csv_text, write_results
 from minigrad.plot.spent import against_spent
 from minigrad.report import Report, Table
 from minigrad.streams import Domain, generator
@@ -238,16 +235,12 @@ class BenchmarkResult(Report):
         names = [field.name for field in fields(BudgetedRun)]
         stages = [(1, run) for run in self.grid] + [(2, run) for run in self.finals]
         contents = {
-            "runs.csv": _csv(["stage", *names], [[stage, *asdict(run).values()] for stage, run in stages]),
-            "levels.csv": _csv(self.table().columns, self.table().rows),
-            "needed.csv": _csv(self.needed_table().columns, self.needed_table().rows),
+            "runs.csv": csv_text([["stage", *names], *[[stage, *asdict(run).values()] for stage, run in stages]]),
+            "levels.csv": csv_text([self.table().columns, *self.table().rows]),
+            "needed.csv": csv_text([self.needed_table().columns, *self.needed_table().rows]),
             "budgeted.json": json.dumps(self.to_dict(), indent=1, allow_nan=False),
         }
-        for name, text in contents.items():
-            content = text.encode()
-            write_atomically(folder / name, lambda stream, content=content: stream.write(content))  # type: ignore[misc]
-        picture = write_picture(folder / "budgeted.png", self.plot, figsize=(11, 4.6), layout="constrained")
-        return [folder / name for name in contents] + ([picture] if picture else [])
+        return write_results(folder, contents, "budgeted.png", self.plot, figsize=(11, 4.6), layout="constrained")
 
     def plot(self, figure: Any = None) -> Any:
         """Draw training loss, test loss and accuracy against what was spent on a Matplotlib figure; return it."""
@@ -282,11 +275,3 @@ def _spread(values: Sequence[float], form: str) -> str:
 
 def _listed(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
-
-
-def _csv(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(heads)
-    writer.writerows(rows)
-    return out.getvalue()

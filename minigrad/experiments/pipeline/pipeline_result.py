@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from minigrad.experiments.comparison import versions
-from minigrad.experiments.outputs import write_picture
+from minigrad.experiments.outputs import csv_text, write_results
 from minigrad.experiments.pipeline.pipeline_run import PipelineRun
-from minigrad.files import write_atomically
 from minigrad.plot.wire_curve import variance_by_bytes
 from minigrad.report import Report, Table, si
 
@@ -129,19 +125,18 @@ class PipelineResult(Report):
             runs.append([_plain(value) for value in asdict(run).values()])
         shown = self.table()
         texts = {
-            "pipeline.csv": _csv(runs),
-            "table.csv": _csv([shown.columns, *[[_plain(cell) for cell in row] for row in shown.rows]]),
+            "pipeline.csv": csv_text(runs),
+            "table.csv": csv_text([shown.columns, *[[_plain(cell) for cell in row] for row in shown.rows]]),
             "pipeline.json": json.dumps(self.to_dict(), indent=1, allow_nan=False),
         }
-        for name, text in texts.items():
-            write_atomically(folder / name, partial(_write, text))
-        picture = write_picture(
-            folder / "pipeline.png",
+        return write_results(
+            folder,
+            texts,
+            "pipeline.png",
             lambda figure: self.plot(figure.subplots()),
             figsize=(7.2, 5.2),
             layout="constrained",
         )
-        return [folder / name for name in texts] + ([picture] if picture else [])
 
     def plot(self, ax: Any = None, /) -> Any:
         """Draw variance against bytes on a Matplotlib Axes, and return it."""
@@ -174,13 +169,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     return f"{value:.6g}" if isinstance(value, float) else value
-
-
-def _write(text: str, stream: BinaryIO) -> None:
-    stream.write(text.encode())
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()
