@@ -1,4 +1,4 @@
-"""The site is built once, and one browser is opened, for all tests of the site."""
+"""The built site and one browser, for all tests of the site; one BLAS thread, for tests that compare bits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from site_in_browser import built, opened
+
+from minigrad.threads import one_thread
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +22,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Headless Chromium that cannot reach the network."""
     yield from opened(tmp_path_factory)
+
+
+@pytest.fixture
+def one_blas_thread() -> Iterator[None]:
+    """One BLAS thread, as runs take: a test that compares their bits must not add up in another order."""
+    with one_thread():
+        yield

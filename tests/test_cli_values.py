@@ -8,13 +8,21 @@ import sys
 
 import pytest
 
+import minigrad.experiments.field
 import minigrad.experiments.inspection
 import minigrad.experiments.jobs
-import minigrad.experiments.pipeline.pipeline_run  # noqa: F401
+import minigrad.experiments.pipeline.pipeline_run
+import minigrad.experiments.precision
+import minigrad.experiments.saved_bytes_job  # noqa: F401
 from minigrad.cli import _parser, main
 
 JOBS = sys.modules["minigrad.experiments.jobs"]
-PIPELINE = sys.modules["minigrad.experiments.pipeline.pipeline_run"]
+OF_A_NETWORK = [
+    sys.modules["minigrad.experiments.pipeline.pipeline_run"].PipelineJob,
+    sys.modules["minigrad.experiments.saved_bytes_job"].SavedBytesJob,
+    sys.modules["minigrad.experiments.field"].FieldJob,
+    sys.modules["minigrad.experiments.precision"].PrecisionJob,
+]
 INSPECTION = sys.modules["minigrad.experiments.inspection"]
 BEGUN = "the work has begun"
 HUGE = "1" + "0" * 23
@@ -25,6 +33,9 @@ COMMANDS = {
     "reproduce": ["reproduce", "mlp", "--data", "digits", "--train", "200", "--vjp", "mask", "--budgets", "0.5"],
     "inspect": ["inspect", "--train", "128"],
     "advise": ["advise", "--train", "128"],
+    "field": ["field", "--models", "mlp", "--data", "digits", "--train", "100"],
+    "precision": ["precision", "--models", "mlp", "--data", "digits", "--train", "100"],
+    "memory": ["memory", "--models", "mlp", "--data", "digits", "--train", "100"],
     "pipeline": ["pipeline", "--data", "digits", "--train", "300", "--wire", "rounding(4)"],
     "explore": ["explore", "--save", "a.png", "--draws", "3"],
 }
@@ -46,19 +57,27 @@ ESTIMATORS = [
 FOLDERS = ["", "a file", "a file/below", "x" * 300]
 
 VALUES = {
-    "--model": NAMES, "--data": NAMES, "--optimizer": NAMES,
+    "--model": NAMES, "--models": NAMES, "--data": NAMES, "--optimizer": NAMES,
     "--epochs": COUNTS, "--batch-size": COUNTS, "--train": COUNTS, "--test": COUNTS, "--seeds": COUNTS,
-    "--tune-epochs": COUNTS, "--jobs": COUNTS, "--draws": COUNTS, "--seed": SEEDS,
+    "--tune-epochs": COUNTS, "--jobs": COUNTS, "--draws": COUNTS, "--batches": COUNTS, "--seed": SEEDS,
     "--lr": NUMBERS, "--lrs": NUMBERS, "--adaptive": NUMBERS, "--budget": BUDGETS, "--budgets": [*BUDGETS, "1"],
     "--vjp": ESTIMATORS, "--out": FOLDERS, "--save": ["", "a file/below.png", "x" * 300 + ".png", "a.nothing", "."],
     "--import": ["", " ", "x", ".", "..", "a.b.c", "x.py", "a file", "a file/x.py", "é", "\udcff", f"{LONG[:300]}.py"],
-    "--steps": COUNTS, "--stages": COUNTS, "--cuts": COUNTS, "--every": COUNTS, "--wire": ESTIMATORS,
+    "--steps": COUNTS, "--stages": [value for value in COUNTS if value != "0"], "--factors": NUMBERS,
+    "--cuts": COUNTS, "--every": COUNTS, "--wire": ESTIMATORS,
     "--price": NUMBERS, "--sampler": ["", "x", "mask(0.5)", "importance(0)", "importance(x)", "importance(1) + x"],
     "--dask": ["", "x", "tcp://", "foo://127.0.0.1:1"],
 }  # fmt: skip
 
+# Options that take something else in one command.
+OTHERS = {("memory", "--save"): [text for text in ESTIMATORS if text], ("precision", "--trained"): ESTIMATORS}
+
 # What is bad elsewhere, and has a meaning here.
-GOOD = {(command, "--batch-size", HUGE) for command in ("inspect", "advise")}  # all of the data
+GOOD = {
+    *((command, "--batch-size", HUGE) for command in ("inspect", "advise")),  # all of the data
+    ("field", "--train", HUGE),  # all that each data set has
+    ("memory", "--steps", "0"),  # a fresh network
+}
 
 REMEDY = re.compile(
     r"must (not )?be|must lie|did you mean|Known:|write (one|digits)|such as|outside \(0, 1\]|give |choose |leave |"
@@ -86,7 +105,8 @@ def nothing_is_trained(monkeypatch, tmp_path):
         raise ValueError(BEGUN)
 
     monkeypatch.setattr(JOBS, "train", begin)
-    monkeypatch.setattr(PIPELINE.PipelineJob, "__call__", begin)
+    for job in OF_A_NETWORK:
+        monkeypatch.setattr(job, "__call__", begin)
     monkeypatch.setattr(INSPECTION.training, "fit", begin)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a file").write_text("")
@@ -109,7 +129,7 @@ def message_of(arguments, capsys):
 def test_bad_values(command, option, nothing_is_trained, capsys):
     if option == "--dask":
         pytest.importorskip("distributed")
-    for value in VALUES[option]:
+    for value in OTHERS.get((command, option)) or VALUES[option]:
         if (command, option, value) not in GOOD:
             message = message_of([*COMMANDS[command], f"{option}={value}"], capsys)
             assert message.startswith(("minigrad: ", "error: argument")) and REMEDY.search(message), (value, message)

@@ -25,6 +25,8 @@ from minigrad.experiments.pipeline.wire_noise import OnWire, trained
 from minigrad.streams import Domain, child, generator
 from minigrad.structure import dense
 
+pytestmark = pytest.mark.usefixtures("one_blas_thread")
+
 # The bits of one process
 
 

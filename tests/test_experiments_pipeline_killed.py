@@ -24,6 +24,8 @@ from minigrad.experiments.pipeline.run_stages import Diverged, StageError, run_s
 from minigrad.experiments.pipeline.stage import checkpoint_path, newest_checkpoint
 from minigrad.training import load_checkpoint
 
+pytestmark = pytest.mark.usefixtures("one_blas_thread")
+
 # Killed, and started again
 
 

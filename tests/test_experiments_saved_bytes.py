@@ -101,7 +101,7 @@ def test_the_error_is_the_larger_one():
     ("change", "words"),
     [
         ({"batches": 1}, "batches=1 must be at least 2"),
-        ({"steps": -1}, "steps=-1 must not be negative"),
+        ({"steps": -1}, "steps=-1 must be at least 0"),
         ({"seeds": 0}, "seeds=0 must be at least 1"),
         ({"saved": ("no such thing",)}, "no such thing"),
         ({"saved": ("weights: ",)}, "save='weights: ': estimator"),

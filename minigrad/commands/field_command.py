@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import RATES, add_workers, path, show, whole, workers_of
-from minigrad.commands.parser import one_of
+from minigrad.commands.options import add_networks, add_workers, networks_of, path, show, whole, workers_of
 
 __all__ = ["add_field"]
 
@@ -23,14 +21,7 @@ def add_field(commands: Any) -> None:
         "Write field.csv, field.json and field.png. Finished networks are kept.",
     )
     command.set_defaults(run=run, resumes=True)
-    command.add_argument(
-        "--models",
-        nargs="+",
-        type=one_of("model", list(RATES)),
-        default=list(RATES),
-        metavar="MODEL",
-        help="some of mlp, bagnet and vit (default: all)",
-    )
+    add_networks(command)
     command.add_argument(
         "--data",
         nargs="+",
@@ -40,22 +31,16 @@ def add_field(commands: Any) -> None:
     command.add_argument("--stages", type=whole, nargs="+", metavar="N", help="numbers of steps after which to look")
     command.add_argument("--batches", type=whole, default=12, metavar="N", help="to measure noise on (default: 12)")
     command.add_argument("--seeds", type=whole, default=1, metavar="N", help="(default: %(default)s)")
-    command.add_argument("--train", type=whole, metavar="N", help="only so many training samples")
     add_workers(command)
     command.add_argument("--out", type=path, metavar="FOLDER", help="(default: runs/field)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the arguments ask for."""
-    from minigrad.experiments.budgeted_training import BENCHMARKS
     from minigrad.experiments.field import FIELD_STAGES, measure_field
     from minigrad.experiments.outputs import written
 
-    configurations = {}
-    for name in options.models:
-        preset = BENCHMARKS[name].configuration
-        train = preset.train if options.train is None else options.train
-        configurations[name] = dataclasses.replace(preset, lr=RATES[name], train=train)
+    configurations = networks_of(options)
     out = options.out or Path("runs") / "field"
     with workers_of(options) as workers:
         result = measure_field(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import RATES, add_workers, path, show, whole, workers_of
+from minigrad.commands.options import add_networks, add_workers, networks_of, path, show, whole, workers_of
 
 __all__ = ["add_memory"]
 
@@ -22,7 +21,7 @@ def add_memory(commands: Any) -> None:
         "trained so. Write memory.csv, table.csv, memory.json and memory.png. Finished networks are kept.",
     )
     command.set_defaults(run=run, resumes=True)
-    command.add_argument("--models", nargs="+", choices=list(RATES), default=list(RATES), help="(default: all)")
+    add_networks(command)
     command.add_argument("--data", default="fashion_mnist", help="see `minigrad list` (default: %(default)s)")
     command.add_argument(
         "--save",
@@ -37,25 +36,17 @@ def add_memory(commands: Any) -> None:
         "--batches", type=whole, default=20, metavar="N", help="to measure noise on (default: %(default)s)"
     )
     command.add_argument("--seeds", type=whole, default=2, metavar="N", help="(default: %(default)s)")
-    command.add_argument("--train", type=whole, metavar="N", help="only so many training samples")
     add_workers(command)
     command.add_argument("--out", type=path, metavar="FOLDER", help="(default: runs/memory)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the arguments ask for."""
-    from minigrad.experiments.budgeted_training import BENCHMARKS
     from minigrad.experiments.outputs import written
     from minigrad.experiments.saved_bytes import measure_saved_bytes
     from minigrad.experiments.saved_bytes_job import SAVED
 
-    configurations = {}
-    for name in options.models:
-        preset = BENCHMARKS[name].configuration
-        changed: dict[str, Any] = {"lr": RATES[name], "data": options.data, "batch_size": options.batch_size}
-        if options.train is not None:
-            changed["train"] = options.train
-        configurations[name] = dataclasses.replace(preset, **changed)
+    configurations = networks_of(options, data=options.data, batch_size=options.batch_size)
     out = options.out or Path("runs") / "memory"
     with workers_of(options) as workers:
         result = measure_saved_bytes(

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from minigrad.commands.parser import one_of
 from minigrad.report import wrapped
 
 __all__ = [
     "RATES",
     "add_configuration",
+    "add_networks",
     "add_price",
     "add_workers",
     "configuration_of",
+    "networks_of",
     "number",
     "path",
     "show",
@@ -73,6 +77,30 @@ def add_configuration(command: argparse.ArgumentParser, epochs: int) -> None:
     command.add_argument("--test", type=whole, metavar="N", help="only so many test samples")
     command.add_argument("--standardise", action="store_true", help="mean 0 and standard deviation 1 by channel")
     command.add_argument("--augment", action="store_true", help="random crops and flips of training images")
+
+
+def add_networks(command: argparse.ArgumentParser) -> None:
+    """The options for the architectures that are looked at, and for how much of the data they are trained on."""
+    command.add_argument(
+        "--models",
+        nargs="+",
+        type=one_of("model", list(RATES)),
+        default=list(RATES),
+        metavar="MODEL",
+        help="some of mlp, bagnet and vit (default: all)",
+    )
+    command.add_argument("--train", type=whole, metavar="N", help="only so many training samples")
+
+
+def networks_of(options: argparse.Namespace, **changed: Any) -> dict[str, Any]:
+    """The configurations of the networks that were asked for, by model, each at its constant rate."""
+    from minigrad.experiments.budgeted_training import BENCHMARKS
+
+    if options.train is not None:
+        changed["train"] = options.train
+    return {
+        name: dataclasses.replace(BENCHMARKS[name].configuration, lr=RATES[name], **changed) for name in options.models
+    }
 
 
 def add_workers(command: argparse.ArgumentParser) -> None:

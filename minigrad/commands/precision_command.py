@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
 from typing import Any
 
-from minigrad.commands.options import RATES, add_workers, number, path, show, whole, workers_of
-from minigrad.commands.parser import one_of
+from minigrad.commands.options import add_networks, add_workers, networks_of, number, path, show, whole, workers_of
 
 __all__ = ["add_precision"]
 
@@ -24,14 +22,7 @@ def add_precision(commands: Any) -> None:
         "precision.png. Finished networks are kept.",
     )
     command.set_defaults(run=run, resumes=True)
-    command.add_argument(
-        "--models",
-        nargs="+",
-        type=one_of("model", list(RATES)),
-        default=list(RATES),
-        metavar="MODEL",
-        help="some of mlp, bagnet and vit (default: all)",
-    )
+    add_networks(command)
     command.add_argument("--data", default="fashion_mnist", help="see `minigrad list` (default: %(default)s)")
     command.add_argument("--stages", type=whole, nargs="+", metavar="N", help="numbers of steps after which to look")
     command.add_argument("--batch-size", type=whole, default=64, metavar="N", help="samples (default: %(default)s)")
@@ -53,24 +44,16 @@ def add_precision(commands: Any) -> None:
         help="what networks are trained with: exact, 'price(auto)', or an estimator (default: %(default)s)",
     )
     command.add_argument("--seeds", type=whole, default=3, metavar="N", help="(default: %(default)s)")
-    command.add_argument("--train", type=whole, metavar="N", help="only so many training samples")
     add_workers(command)
     command.add_argument("--out", type=path, metavar="FOLDER", help="(default: runs/precision)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the arguments ask for."""
-    from minigrad.experiments.budgeted_training import BENCHMARKS
     from minigrad.experiments.outputs import written
     from minigrad.experiments.precision import PRECISION_STAGES, measure_precision
 
-    configurations = {}
-    for name in options.models:
-        preset = BENCHMARKS[name].configuration
-        changed: dict[str, Any] = {"lr": RATES[name], "data": options.data, "batch_size": options.batch_size}
-        if options.train is not None:
-            changed["train"] = options.train
-        configurations[name] = dataclasses.replace(preset, **changed)
+    configurations = networks_of(options, data=options.data, batch_size=options.batch_size)
     out = options.out or Path("runs") / "precision"
     with workers_of(options) as workers:
         result = measure_precision(

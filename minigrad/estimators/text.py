@@ -14,7 +14,7 @@ from minigrad.engine.estimator import Estimator
 from minigrad.naming import unknown
 from minigrad.registry import Registry
 
-__all__ = ["ESTIMATORS", "describe", "names", "parse", "register"]
+__all__ = ["ESTIMATORS", "describe", "names", "parse", "register", "shown_text"]
 
 Class = TypeVar("Class", bound="type[Estimator]")
 LONGEST = 1000
@@ -153,31 +153,33 @@ def parse(text: str, budget: float | None = None) -> Estimator:
     try:
         cls = ESTIMATORS.find(name)
     except ValueError as error:
-        raise ValueError(f"estimator text {_shown(text)}: {error}") from None
+        raise ValueError(f"estimator text {shown_text(text)}: {error}") from None
     arguments = _arguments(cls)
     places = [key for key, argument in arguments.items() if argument.kind is not argument.KEYWORD_ONLY]
     if len(args) > len(places):
         raise ValueError(
-            f"estimator text {_shown(text)}: {name} takes at most {len(places)} arguments ({', '.join(places)})"
+            f"estimator text {shown_text(text)}: {name} takes at most {len(places)} arguments ({', '.join(places)})"
         )
     given = dict(zip(places, args, strict=False))
     for key, value in kwargs.items():
         if key not in arguments:
-            raise ValueError(f"estimator text {_shown(text)}: " + unknown(f"argument of {name}", key, list(arguments)))
+            raise ValueError(
+                f"estimator text {shown_text(text)}: " + unknown(f"argument of {name}", key, list(arguments))
+            )
         if key in given:
-            raise ValueError(f"estimator text {_shown(text)}: {key} is given twice")
+            raise ValueError(f"estimator text {shown_text(text)}: {key} is given twice")
         given[key] = value
     if "budget" in arguments and "budget" not in given and "distortion" not in given:
         if budget is None:
             other = f", or which distortion, as in {name}(distortion=0.1)" if "distortion" in arguments else ""
-            raise ValueError(f"estimator text {_shown(text)}: say which budget, as in {name}(0.1){other}")
+            raise ValueError(f"estimator text {shown_text(text)}: say which budget, as in {name}(0.1){other}")
         given["budget"] = budget
     # Estimators within it are text as well, and say themselves what is wrong with them.
     given = {key: parse(ast.unparse(v), budget) if isinstance(v, ast.Call) else v for key, v in given.items()}
     try:
         return cls(**given)
     except (TypeError, ValueError, ArithmeticError) as error:  # such as a word for a number, or one out of range
-        raise ValueError(f"estimator text {_shown(text)}: {error}") from error
+        raise ValueError(f"estimator text {shown_text(text)}: {error}") from error
 
 
 def _read(text: str) -> tuple[str, list[Any], dict[str, Any]]:
@@ -203,12 +205,18 @@ def _read(text: str) -> tuple[str, list[Any], dict[str, Any]]:
     except (SyntaxError, ValueError, AttributeError, TypeError, RecursionError, MemoryError):
         pass
     raise ValueError(
-        f"estimator text {_shown(text)} is not of the form name(budget, option=value), such as mask(0.1, axis=row)"
+        f"estimator text {shown_text(text)} is not of the form name(budget, option=value), such as mask(0.1, axis=row)"
     )
 
 
-def _shown(text: Any) -> str:
-    """The text in a message, cut where it is long."""
+def shown_text(text: Any) -> str:
+    """A text as messages show it: cut where it is longer than that of any estimator.
+
+    Examples
+    --------
+    >>> shown_text("mask(0.1)"), shown_text("9" * 2000)
+    ("'mask(0.1)'", "'999999999999999999999999999999999999999… (2002 characters)")
+    """
     shown = repr(text)
     return shown if len(shown) <= LONGEST else f"{shown[:40]}… ({len(shown)} characters)"
 

@@ -89,12 +89,8 @@ def compare(
     seeds = count("seeds", seeds, MOST_SEEDS, "seeds")
     configuration = configuration or Configuration()
     methods = methods_from(tuple(vjps), budget, tuple(adaptive))
+    configuration.check_batch()
     data = configuration.load()
-    if configuration.batch_size > len(data.x_train):
-        raise ValueError(
-            f"batch_size={configuration.batch_size} is larger than the data: {data.name} has {len(data.x_train)} "
-            "training samples; give at most so many"
-        )
     store = Store(out)
     methods = with_baseline(configuration, methods, data)
     jobs = [Job(configuration, method, seed) for seed in range(seeds) for method in methods]

@@ -97,6 +97,23 @@ class Configuration:
         if not 0 < self.lr < math.inf:
             raise ValueError(f"lr={self.lr} must be positive and finite")
 
+    def check_batch(self) -> None:
+        """Refuse a batch that is larger than the training data.
+
+        Raises
+        ------
+        ValueError
+            If it is.
+        DataError
+            If the data cannot be loaded.
+        """
+        data = self.load()
+        if self.batch_size > len(data.x_train):
+            raise ValueError(
+                f"batch_size={self.batch_size} is larger than the data: {data.name} has {len(data.x_train)} training "
+                "samples; give at most so many"
+            )
+
     def load(self) -> Dataset:
         """The data set; loaded once by each process, which may not change its arrays."""
         loader = datasets.loader(self.data)  # so that one that was registered anew is asked again

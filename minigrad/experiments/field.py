@@ -23,6 +23,7 @@ from minigrad.experiments.executors import Submits
 from minigrad.experiments.field_result import FieldPoint, FieldResult, FieldRun
 from minigrad.experiments.jobs import run_jobs
 from minigrad.experiments.method import Method, methods_from
+from minigrad.experiments.network_run import check_networks
 from minigrad.experiments.store import Store
 from minigrad.extensions import import_extension, imported
 from minigrad.inspect.cost import cost
@@ -188,15 +189,12 @@ def measure_field(
     >>> fresh.share > trained.share, 0 < trained.predicted < fresh.predicted <= 1
     (True, True)
     """
-    if batches < 2:
-        raise ValueError(f"field: batches={batches} must be at least 2, for a variance")
-    if not stages or min(stages) < 0:
-        raise ValueError(f"field: stages={stages} are numbers of steps, at least one of them")
+    on_data = [_on(configuration, name) for configuration in configurations.values() for name in data]
+    check_networks("field", on_data, stages, batches, seeds)
     store = Store(out, FieldRun)
     jobs = [
-        FieldJob(_on(configuration, name), seed, tuple(sorted(set(stages))), batches)
-        for configuration in configurations.values()
-        for name in data
+        FieldJob(configuration, seed, tuple(sorted(set(stages))), batches)
+        for configuration in on_data
         for seed in range(seeds)
     ]
     done = run_jobs(
@@ -208,8 +206,8 @@ def measure_field(
 
 
 def _on(configuration: Configuration, data: str) -> Configuration:
-    """A configuration on another data set: as many training samples, if it has them."""
-    other = dataclasses.replace(configuration, data=data, train=None)
+    """A configuration on another data set: as many training samples, if it has them, in batches of one size."""
+    other = dataclasses.replace(configuration, data=data, train=None, batch_size=BATCH)
     most = len(other.load().x_train)
     train = configuration.train
     return other if train is None or train >= most else dataclasses.replace(other, train=train)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Generic, TypeVar
 
+from minigrad.counts import MOST_BATCHES, MOST_SEEDS, MOST_STEPS, count
+from minigrad.experiments.configuration import Configuration
 from minigrad.report import json_ready
 
-__all__ = ["NetworkRun", "by_network", "lines_of"]
+__all__ = ["NetworkRun", "by_network", "check_networks", "lines_of"]
 
 P = TypeVar("P")
 R = TypeVar("R", bound="NetworkRun[Any]")
@@ -56,6 +58,49 @@ class NetworkRun(Generic[P]):
     def from_dict(cls: type[R], data: dict[str, Any]) -> R:
         """The run that `to_dict` wrote."""
         return cls(**{**data, "points": tuple(cls.point(**point) for point in data["points"])})
+
+
+def check_networks(
+    what: str, configurations: Iterable[Configuration], stages: Sequence[int], batches: int, seeds: int
+) -> None:
+    """Refuse, before the work begins, numbers of an experiment on networks that it could not do.
+
+    Parameters
+    ----------
+    what : str
+        The experiment, for messages.
+    configurations : iterable of Configuration
+    stages : sequence of int
+        Numbers of steps of training.
+    batches : int
+        On which noise is measured.
+    seeds : int
+
+    Raises
+    ------
+    TypeError
+        If a number is not whole.
+    ValueError
+        If there is no stage, or a number is out of range; if a batch is larger than the training data.
+    DataError
+        If the data cannot be loaded.
+
+    Examples
+    --------
+    >>> check_networks("field", [Configuration("mlp", train=300)], (0, 100), 12, 1)
+    >>> check_networks("field", [], (0, 100), 1, 1)
+    Traceback (most recent call last):
+        ...
+    ValueError: field: batches=1 must be at least 2
+    """
+    if not stages:
+        raise ValueError(f"{what}: stages={stages} must be numbers of steps, at least one of them")
+    for stage in stages:
+        count(f"{what}: steps", stage, MOST_STEPS, "steps", least=0)
+    count(f"{what}: batches", batches, MOST_BATCHES, "batches", least=2)
+    count(f"{what}: seeds", seeds, MOST_SEEDS, "seeds")
+    for configuration in configurations:
+        configuration.check_batch()
 
 
 def by_network(runs: Sequence[R]) -> dict[tuple[str, str], list[R]]:

@@ -14,6 +14,7 @@ from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.executors import Submits
 from minigrad.experiments.jobs import run_jobs
 from minigrad.experiments.method import Method, methods_from
+from minigrad.experiments.network_run import check_networks
 from minigrad.experiments.precision_result import PrecisionPoint, PrecisionResult, PrecisionRun
 from minigrad.experiments.run import callbacks_of, sampler_of
 from minigrad.experiments.store import Store
@@ -185,10 +186,7 @@ def measure_precision(
     >>> [point.what for point in result.runs[0].points]  # doctest: +NORMALIZE_WHITESPACE
     ['nothing', 'samples at the logits', 'rows', 'columns', 'rows by one price', 'rows, 0.5 × τ', 'rows, 2 × τ']
     """
-    if batches < 2:
-        raise ValueError(f"precision: batches={batches} must be at least 2, for a variance")
-    if not stages or min(stages) < 0:
-        raise ValueError(f"precision: stages={stages} are numbers of steps, at least one of them")
+    check_networks("precision", configurations.values(), stages, batches, seeds)
     if not all(0 < factor < np.inf for factor in factors):
         raise ValueError(f"precision: factors={factors} of τ must be positive and finite")
     method = Method("exact") if trained.strip() == "exact" else methods_from((trained,), 1.0)[-1]

@@ -9,6 +9,7 @@ from typing import Any
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.executors import Submits
 from minigrad.experiments.jobs import run_jobs
+from minigrad.experiments.network_run import check_networks
 from minigrad.experiments.saved_bytes_job import SAVED, SavedBytesJob, saved_as
 from minigrad.experiments.saved_bytes_result import SavedBytesResult, SavedBytesRun
 from minigrad.experiments.store import Store
@@ -75,12 +76,7 @@ def measure_saved_bytes(
     >>> four.size < 0.3, 0 < four.noise < 0.1
     (True, True)
     """
-    if batches < 2:
-        raise ValueError(f"memory: batches={batches} must be at least 2, for a variance")
-    if steps < 0:
-        raise ValueError(f"memory: steps={steps} must not be negative")
-    if seeds < 1:
-        raise ValueError(f"memory: seeds={seeds} must be at least 1")
+    check_networks("memory", configurations.values(), (steps,), batches, seeds)
     for text in saved:
         saved_as(text)
     store = Store(out, SavedBytesRun)

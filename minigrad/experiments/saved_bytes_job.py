@@ -15,6 +15,7 @@ from minigrad.datasets import Dataset
 from minigrad.engine.estimator import Estimator
 from minigrad.engine.tape import Tape
 from minigrad.estimators import parse
+from minigrad.estimators.text import shown_text
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
 from minigrad.experiments.saved_bytes_result import EXACT, PARTS, SavedBytesPoint, SavedBytesRun
@@ -62,7 +63,7 @@ def saved_as(text: str) -> tuple[Estimator, bool]:
     try:
         return parse(text.strip().removeprefix(OF_WEIGHTS).strip()), alone
     except ValueError as error:
-        raise ValueError(f"save={text!r}: {error}") from error
+        raise ValueError(f"save={shown_text(text)}: {error}") from error
 
 
 def activation_bytes(tape: Tape, given: Array) -> int:

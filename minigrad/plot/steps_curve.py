@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minigrad.plot.style import COLOURS, MARKERS, figure_or_new
+from minigrad.plot.style import COLOURS, MARKERS, legend_below, panels_of
 
 __all__ = ["cost_by_steps"]
 
@@ -35,9 +35,9 @@ def cost_by_steps(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float,
     >>> import matplotlib.pyplot as plt
     >>> plt.close(figure)
     """
-    figure = figure_or_new(figure, figsize=(4.2 * len(panels) + 0.6, 4.4), layout="constrained")
-    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for ax, (network, ways) in zip(axes, panels.items(), strict=True):
+    figure, axes = panels_of(panels, figure)
+    for network, ways in panels.items():
+        ax = axes[network]
         ax.axhline(1, color="0.5", linewidth=1, label="exact VJPs, any smaller batch")
         for k, (way, points) in enumerate(ways.items()):
             steps, costs, errors = zip(*points, strict=True)
@@ -51,14 +51,7 @@ def cost_by_steps(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float,
                 markersize=5,
                 capsize=3,
             )
-        ax.set(title=network, xlabel="steps of training", ylim=(0.4, TOP))
-        ax.grid(True, alpha=0.25)
-    axes[0].set_ylabel("cost to a precision, over exact VJPs")
-    figure.legend(
-        *axes[0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=min(4, 1 + len(panels)),
-        fontsize=9,
-        frameon=False,
-    )
+        ax.set(xlabel="steps of training", ylim=(0.4, TOP))
+    figure.axes[0].set_ylabel("cost to a precision, over exact VJPs")
+    legend_below(figure, 4)
     return figure

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["COLOURS", "MARKERS", "STYLES", "axes_or_new", "figure_or_new", "plain_log", "shorter"]
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "STYLES",
+    "axes_or_new",
+    "figure_or_new",
+    "legend_below",
+    "panels_of",
+    "plain_log",
+    "shorter",
+]
 
 COLOURS = ["#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8A00"]
 """Black, then the colour-blind-safe set of Okabe and Ito (2008), *Color Universal Design*."""
@@ -32,6 +43,29 @@ def figure_or_new(figure: Any = None, **options: Any) -> Any:
     import matplotlib.pyplot as plt
 
     return plt.figure(**options)
+
+
+def panels_of(names: Iterable[str], figure: Any = None) -> tuple[Any, dict[str, Any]]:
+    """A figure, the given or a new one, and its panels by name; they stand side by side and share their y-axis."""
+    names = list(names)
+    figure = figure_or_new(figure, figsize=(4.2 * len(names) + 0.6, 4.4), layout="constrained")
+    axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for ax, name in zip(axes, names, strict=True):
+        ax.set_title(name)
+        ax.grid(True, alpha=0.25)
+    return figure, dict(zip(names, axes, strict=True))
+
+
+def legend_below(figure: Any, columns: int) -> None:
+    """One legend below all panels of a figure, of what the first shows; no wider than the panels have room for."""
+    axes = figure.axes
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=min(columns, 1 + len(axes)),
+        fontsize=9,
+        frameon=False,
+    )
 
 
 def plain_log(axis: Any) -> None:

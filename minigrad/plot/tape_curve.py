@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from minigrad.plot.style import COLOURS, MARKERS, figure_or_new
+from minigrad.plot.families import families
+from minigrad.plot.style import COLOURS, MARKERS, legend_below, panels_of
 
 __all__ = ["noise_by_bytes"]
 
-NUMBER = re.compile(r"(?<![\w.])\d+(\.\d*)?")
 GOAL = 0.01
 
 
@@ -36,17 +35,13 @@ def noise_by_bytes(panels: Mapping[str, Mapping[str, tuple[float, float, float]]
     >>> import matplotlib.pyplot as plt
     >>> plt.close(figure)
     """
-    figure = figure_or_new(figure, figsize=(4.2 * len(panels) + 0.6, 4.4), layout="constrained")
-    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for ax, (network, points) in zip(axes, panels.items(), strict=True):
-        families: dict[str, list[tuple[float, float, float, str]]] = {}
-        for text, point in points.items():
-            numbers = [found.group() for found in NUMBER.finditer(text)]
-            families.setdefault(NUMBER.sub("·", text), []).append((*point, " ".join(numbers)))
+    figure, axes = panels_of(panels, figure)
+    for network, points in panels.items():
+        ax = axes[network]
         ax.axhline(GOAL, color="0.5", linewidth=1, linestyle=":", label="a hundredth of the minibatch's")
         ax.axvline(1, color="0.5", linewidth=1, label="exact")
-        for k, (family, members) in enumerate(families.items()):
-            sizes, noises, errors, names = zip(*sorted(members), strict=True)
+        for k, (family, members) in enumerate(families(points).items()):
+            sizes, noises, errors, names = zip(*sorted((*point, name) for name, point in members), strict=True)
             ax.errorbar(
                 sizes,
                 noises,
@@ -59,13 +54,9 @@ def noise_by_bytes(panels: Mapping[str, Mapping[str, tuple[float, float, float]]
             )
             for size, noise, name in zip(sizes, noises, names, strict=True):
                 ax.annotate(name, (size, noise), textcoords="offset points", xytext=(6, 4), fontsize=8)
-        ax.set(title=network, xscale="log", yscale="log", xlabel="bytes of the tape, over exact")
+        ax.set(xscale="log", yscale="log", xlabel="bytes of the tape, over exact")
         ax.set_xticks([0.1, 0.2, 0.5, 1], ["0.1", "0.2", "0.5", "1"])
         ax.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
-        ax.grid(True, alpha=0.25)
-    axes[0].set_ylabel("V/σ²")
-    figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(3, 1 + len(panels)), fontsize=9,
-        frameon=False,
-    )  # fmt: skip
+    figure.axes[0].set_ylabel("V/σ²")
+    legend_below(figure, 3)
     return figure

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from minigrad.plot.families import families
 from minigrad.plot.style import COLOURS, MARKERS, axes_or_new, plain_log, shorter
 
 __all__ = ["variance_by_bytes"]
-
-NUMBER = re.compile(r"(?<![\w.])\d+(\.\d*)?(e-?\d+)?")
 
 KILO = 1000
 
@@ -40,13 +38,10 @@ def variance_by_bytes(points: Mapping[str, tuple[float, float, float]], exact: f
     >>> plt.close(ax.figure)
     """
     ax = axes_or_new(ax)
-    families: dict[str, list[tuple[str, tuple[float, float, float]]]] = {}
-    for text, point in points.items():
-        if point[1] > 0:
-            families.setdefault(NUMBER.sub("·", text), []).append((text, point))
+    noisy = {text: point for text, point in points.items() if point[1] > 0}
     ax.axvline(exact / KILO, color=COLOURS[0], linestyle=":", label="exact")
-    for k, (family, members) in enumerate(families.items()):
-        values = ", ".join(_numbers(text) for text, _ in members)
+    for k, (family, members) in enumerate(families(noisy).items()):
+        values = ", ".join(f"({numbers})" if ", " in numbers else numbers for numbers, _ in members)
         size, variance, error = zip(*sorted(point for _, point in members), strict=True)
         ax.errorbar(
             [each / KILO for each in size],
@@ -63,9 +58,3 @@ def variance_by_bytes(points: Mapping[str, tuple[float, float, float]], exact: f
     ax.grid(True, alpha=0.25)
     ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False)
     return ax
-
-
-def _numbers(text: str) -> str:
-    """The numbers in a text, as ``8`` or ``(0.25, 8)``."""
-    found = [number.group() for number in NUMBER.finditer(text)]
-    return found[0] if len(found) == 1 else f"({', '.join(found)})"
