@@ -118,7 +118,7 @@ def test_lessons_can_be_downloaded(site: Path) -> None:
 def test_the_readme_names_every_lesson_and_its_picture_is_there() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for lesson in sorted((ROOT / "tutorials").glob("plot_*.py")):
-        title = re.search(r"^r?\"\"\"\n(\d+)\. ([\w-]+)", lesson.read_text(encoding="utf-8"))
+        title = re.search(r"^r?\"\"\"\n(\d+b?)\. ([\w-]+)", lesson.read_text(encoding="utf-8"))
         assert title and f"{title[1]} {title[2]}" in readme, f"{lesson.name} is not in the map of lessons"
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", readme):
         assert (ROOT / target).is_file(), f"README.md points to {target}, which is not there"

@@ -80,11 +80,15 @@ def test_lesson(lesson: Path, tmp_path: Path) -> None:
 
 
 def test_lessons_are_numbered() -> None:
-    """All of 1 … 16 are there, once each, and the title of each begins with its number."""
-    assert [int(lesson.stem.split("_")[1]) for lesson in LESSONS] == list(range(1, 17))
-    for number, lesson in enumerate(LESSONS, 1):
+    """They are 0, 1, 2, … without a gap, a 1b behind 1, and the title of each begins with its number."""
+    names = [lesson.stem.split("_")[1] for lesson in LESSONS]
+    numbers = [name for name in names if name.isdecimal()]
+    assert numbers == [f"{number:02d}" for number in range(len(numbers))]
+    for name, before in zip(names[1:], names, strict=False):
+        assert name.isdecimal() or name == f"{before}b", name
+    for name, lesson in zip(names, LESSONS, strict=True):
         title = (ast.get_docstring(ast.parse(lesson.read_text(encoding="utf-8"))) or "").partition("\n")[0]
-        assert title.startswith(f"{number}. "), lesson.name
+        assert title.startswith(f"{int(name.rstrip('b'))}{'b' * name.endswith('b')}. "), lesson.name
 
 
 GOOD = '''"""

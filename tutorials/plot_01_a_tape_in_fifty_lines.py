@@ -120,7 +120,7 @@ ax.axis("off")
 # Enough to learn with
 # --------------------
 # Fifty lines are enough for a neural network with one hidden layer, :math:`\hat y = \tanh(x\,W_1)\,W_2`, fitted to a
-# sine wave by gradient descent: take a small step against the gradient, over and over. The column of ones beside
+# sine wave by gradient descent: take a small step against the gradient, over and over. The ones beside
 # :math:`x` plays the part of a bias.
 
 x = np.linspace(-3, 3, 40)[:, None]

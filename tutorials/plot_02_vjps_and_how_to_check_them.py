@@ -116,8 +116,8 @@ assert abs(from_the_right - from_the_left) < 1e-9
 # Planted mistakes
 # ----------------
 # A checker that never complains is worthless. So we plant mistakes, of the kind that people make, and see whether it
-# catches them, and what it says. A minigrad primitive is one function with a VJP rule for each input. First: a factor
-# forgotten.
+# catches them, and what it says. A minigrad **primitive** is one function with a VJP rule for each input. First: a
+# factor forgotten.
 
 
 def complaint(function, *arrays):

@@ -8,11 +8,11 @@ we replace the cotangent of a node by a random one with the same mean, see why t
 prove it, check it without any sampling error, and then break it in the three ways in which people really do break
 it.
 
-An **estimator** takes a cotangent :math:`g` and returns a random :math:`\\hat g` of the same shape. It is
-**unbiased** if :math:`\\mathbb{E}[\\hat g \\mid g] = g`, whatever :math:`g` is; :math:`\\mathbb{E}` stands for
-the mean over all draws. Our example is a mask: keep every column with probability :math:`p`, set the others to
-zero, and divide what is kept by :math:`p`. A column survives with :math:`G_j / p` in a fraction :math:`p` of all
-cases, so its mean is :math:`G_j`.
+An **estimator** takes a cotangent :math:`g` and returns a random :math:`\\hat g` of the same shape. It is **unbiased**
+if :math:`\\mathbb{E}[\\hat g \\mid g] = g`, whatever :math:`g` is; :math:`\\mathbb{E}` stands for the mean over all
+draws. Our example is a **mask**: keep every :term:`column` with probability :math:`p`, set the others to zero, and
+divide what is kept by :math:`p`. A column survives with :math:`G_j / p` in a fraction :math:`p` of all cases, so its
+mean is :math:`G_j`.
 """
 
 import itertools

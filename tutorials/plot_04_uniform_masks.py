@@ -2,10 +2,11 @@
 4. Uniform masks
 ================
 
-The simplest unbiased estimator keeps every *unit* of a cotangent with the same probability :math:`p` and divides
-what it keeps by :math:`p`. A unit may be an entry, a column (one feature for the whole batch), a row (one sample
-or token with all its features) or a whole sample. All four have the same mean. They differ in what they save, and
-in how noisy they make the gradients. Both can be said before anything is run.
+The simplest unbiased estimator keeps every *unit* of a cotangent with the same probability :math:`p` and divides what
+it keeps by :math:`p`. A unit may be an entry, a **column** (one feature for the whole batch), a row with all its
+features, or a whole sample. (A row is a sample, or, where a sample is a sequence, one of the vectors of which it
+consists: a **token**. A patch of a picture may be one, or a word of a sentence.) All four have the same mean. They
+differ in what they save, and in how noisy they make the gradients. Both can be said before anything is run.
 
 Two words. The **budget** of an estimator is the expected fraction that it keeps; for a mask it is :math:`p`. The
 **distortion** is the mean squared error :math:`\\mathbb{E}\\|\\hat G - G\\|^2`, where :math:`\\|\\cdot\\|` is the
@@ -25,6 +26,9 @@ from minigrad.plot.style import COLOURS
 # ------------------
 # A cotangent of 4 samples, each of 3 tokens with 10 features, is an array of shape (4, 3, 10). As a matrix it has
 # 12 rows and 10 columns. A mask of samples keeps or drops three rows together.
+#
+# Each unit has a coin of its own, so the number kept is random; this is called a **Poisson design**. In a **systematic
+# design** (``design="systematic"``) one coin decides for all units, and the number kept hardly varies.
 
 rng = np.random.default_rng(3)
 G = rng.uniform(0.5, 1.5, size=(4, 3, 10))

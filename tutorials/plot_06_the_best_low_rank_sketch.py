@@ -2,9 +2,9 @@
 6. The best low-rank sketch
 ===========================
 
-A cotangent may have no column that is small and yet hold little: all its columns may be mixtures of a few. Then
-it is not columns that should be kept, but *directions*. In this lesson we keep singular directions, at random and
-unbiased, meet a theorem that says that nobody can do better at that rank, and compare with the fashionable
+A cotangent may have no column that is small and yet hold little: all its columns may be mixtures of a few. Then it is
+not columns that should be kept, but *directions*. In this lesson we keep singular directions, at random and unbiased (a
+**low-rank sketch**), meet a theorem that says that nobody can do better at that rank, and compare with the fashionable
 alternative, **random projections**, which need no look at the cotangent at all.
 """
 

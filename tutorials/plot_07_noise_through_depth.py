@@ -180,8 +180,8 @@ plt.show()
 # 1. Replace the masks of the chain by budgets :math:`p_1, \dots, p_L` with a fixed product. Does the order matter
 #    for the noise at the leaf? And for the shares? *Hint*: :math:`\prod 1/p_l` is blind to the order; node
 #    :math:`k` adds :math:`(1/p_k - 1)\prod_{l<k} 1/p_l`.
-# 2. Put the masked layer in a residual branch, :math:`y = x + \varepsilon\,Q x`, with the mask on the branch only.
-#    How does the noise grow now? *Hint*: the exact skip path carries the signal; each block multiplies the mean
+# 2. Put the masked layer in a branch beside a skip path, :math:`y = x + \varepsilon\,Q x`, with the mask on the branch
+#    only. How does the noise grow now? *Hint*: the exact skip path carries the signal; each block multiplies the mean
 #    square by roughly :math:`1 + \varepsilon^2 / p`, not by :math:`1/p`.
 # 3. Train the network with masks and follow ``report.relative`` over the steps. Does the noise shrink with the
 #    gradient? *Hint*: distortions are quadratic in :math:`G`, so the ratio is what may, or may not, stay put.

@@ -103,7 +103,7 @@ def tape_graph(
         _arrow(ax, line, sizes[start][1] / 2, sizes[end][1] / 2)
     for (x, y), (width, height), box in zip(layout.places, sizes, boxes, strict=True):
         leaf, random, now = box.leaf, bool(box.estimator), steps is not None and box.step == steps and not box.leaf
-        style = f"round,pad=0,rounding_size={height / 2.2}" if leaf else "square,pad=0"
+        style = f"round,pad=0,rounding_size={min(width, height) / 2.2}" if leaf else "square,pad=0"
         frame = FancyBboxPatch(
             (x - width / 2, y - height / 2), width, height, boxstyle=style, zorder=2,
             facecolor="#F6CF8B" if random else "white", edgecolor=COLOURS[1] if now else "0.45" if leaf else COLOURS[0],
