@@ -165,7 +165,7 @@ print(f"checked: stated 81, found {pixels}")
 plt.show()
 
 # %%
-# Whether any of this pays in *training* is another question, and a few steps on digits cannot answer it. Lesson 19 asks
+# Whether any of this pays in *training* is another question, and a few steps on digits cannot answer it. Lesson 17 asks
 # what it depends on; :doc:`/experiments/bagnet-fashion-mnist`, :doc:`/experiments/bagnet-cifar10` and
 # :doc:`/experiments/budgeted` have runs of this network, with batch and rate tuned for both sides.
 #
