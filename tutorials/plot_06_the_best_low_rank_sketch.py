@@ -60,7 +60,7 @@ assert abs(ratio - 5.5) < 1e-9
 # * :math:`\sqrt{m/r}` times :math:`r` random orthonormal columns: :math:`(\frac mr - 1)\|G\|^2`.
 #
 # The last is *exactly* the distortion of a uniform mask with :math:`p = r/m`, and the others are worse. A
-# projection never beats a plain mask for :math:`G` itself, and it has the price of the products with :math:`\Omega`
+# projection never beats a plain mask for :math:`G` itself, and it pays for the products with :math:`\Omega`
 # besides. Because every column gets a bit of every other, none is missed completely; but in the mean square that
 # buys nothing.
 

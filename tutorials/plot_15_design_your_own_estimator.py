@@ -137,7 +137,7 @@ assert noise == 20 and np.isclose(optimum, 20)
 # .. math:: \frac{\|A\|^2}{p_a} + \frac{\|B\|^2}{p_b} - \|A + B\|^2 ,
 #
 # where independent coins with the same probabilities would give the same but for :math:`2\langle A, B\rangle`: there is
-# **less** noise than theirs if :math:`A` and :math:`B` point the same way, and more if they cancel. That is the price
+# **less** noise than theirs if :math:`A` and :math:`B` point the same way, and more if they cancel. That is the cost
 # of a fixed number. Check it against the enumeration:
 
 rng = np.random.default_rng(0)
