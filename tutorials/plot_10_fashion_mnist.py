@@ -129,8 +129,8 @@ for name, choice in places.items():
 
 # %%
 # The table is for the sketch of samples: there is one estimator, at node 4, and all nodes below do three tenths of
-# their work. A step costs **0.6** of an exact one in all three. But one adds noise of a fraction of what the minibatch
-# has anyway, and the others several times as much.
+# their work. A step costs **0.6** of an exact one in all three. But the noise that one adds is a fraction of what the
+# minibatch has anyway, and the others add far more.
 
 samples = relative["samples, at the logits"]
 assert max(relative.values()) - min(relative.values()) < 0.1
@@ -143,7 +143,8 @@ assert noise["columns, by importance"].ratio < noise["columns, uniform"].ratio
 # Each method gets the same number of operations, forward and backward. What is saved on a step is spent on more steps.
 # The learning rate falls linearly to zero, so that noise is averaged out at the end, and each method has the better of
 # two. The honest rivals are exact VJPs with smaller batches: one of which a step costs as much as a sketched one, and
-# one of a quarter. Uniform column masks do not take part: with their noise the training runs away.
+# one of a quarter. Uniform column masks do not take part: with their noise they would need
+# a far smaller rate.
 
 exact_cost = step_cost(start, batch)[2]
 total = epochs * steps * exact_cost
@@ -195,11 +196,11 @@ figure.suptitle(f"{data.name}: equal cost")
 assert last["samples, at the logits"] < last[f"exact, batch {batch}"]
 
 # %%
-# The sketch of samples beats exact VJPs on the same batch clearly, and is about even with the batch of the same cost: a
-# step is worth what it costs. But the smallest batch beats them all. At this stage noise is not what limits the
-# learning rate, so more steps win, however noisy. The batch of the first line was simply too large for this problem,
-# and a sketch can mend only a part of that. In order: choose the batch, then the learning rate, then ask
-# ``inspect.tradeoff`` whether a sketch pays *there*.
+# The sketch of samples beats exact VJPs on the same batch. Where we ran it, on the digits and with one seed, it came
+# out about even with the batch of the same cost, and the smallest batch beat them all (compare the lines above). If
+# that is so, noise is not what limits the learning rate at this stage, and more steps win, however noisy. The batch of
+# the first line was simply too large for this problem, and a sketch can mend only a part of that. In order: choose the
+# batch, then the learning rate, then ask ``inspect.tradeoff`` whether a sketch pays *there*.
 #
 # The test accuracies lie close together: getting further on the training data need not mean being right on other data,
 # and no estimator of gradients can help there.
@@ -209,9 +210,8 @@ assert last["samples, at the logits"] < last[f"exact, batch {batch}"]
 # How could we know that 0.3 is a good budget? It changes: when everything is new, many samples matter.
 # ``training.AdaptiveBudget`` measures from time to time, on a few batches, how much noise the sketch adds, and sets the
 # budget such that on these it is at most a given fraction of the minibatch noise :math:`\sigma^2`, here a quarter. What
-# it logs is measured afresh, on other batches: it scatters around the aim, and mostly above it, for four batches do not
-# tell much, and the cheapest budget that passes is one that was lucky on them. What the measurements cost is counted;
-# here they are frequent, for the sake of the picture.
+# it logs is measured afresh, on other batches, and scatters widely around the aim, for four batches do not tell much.
+# What the measurements cost is counted; here they are frequent, for the sake of the picture.
 
 adaptive = training.AdaptiveBudget(0.25, every=max(50, steps // 2), batches=4)
 choice, _, cost = runs["samples, at the logits"]
