@@ -170,6 +170,15 @@ def test_the_picture_shows_every_method(tmp_path):
     assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == len(lines)  # told apart in grey
     exact = figure.axes[1].lines[0]
     np.testing.assert_allclose(exact.get_xdata(), [1, 2])
+    assert "forward and backward" in figure.axes[3].get_xlabel()
+    assert all(tick == round(tick) for tick in figure.axes[2].get_xticks())  # no half epochs
+    assert len({line.get_color() for line in lines}) == len(lines)
+    mask = comparison.measurements["Mask(0.1)"]
+    for cost, share in (("total", mask.step_flops), ("backward", mask.backward_flops)):
+        drawn = comparison.plot(Figure(), cost=cost).axes[1].lines[1].get_xdata()
+        np.testing.assert_allclose(drawn, [share, 2 * share], rtol=0.02)
+    with pytest.raises(ValueError, match="cost='time'"):
+        comparison.plot(Figure(), cost="time")
 
 
 # Divergence

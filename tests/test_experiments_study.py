@@ -342,7 +342,7 @@ def test_the_figure_has_every_method_once():
     (legend,) = figure.legends
     shown = [text.get_text() for text in legend.get_texts()]
     assert sorted(shown) == sorted({"exact", *FAMILIES, "exact, smaller batch"})
-    assert "budget" in left.get_xlabel() and "backward operations" in right.get_xlabel()
+    assert "budget" in left.get_xlabel() and "forward and backward" in right.get_xlabel()
     containers = {c.get_label(): c for c in left.containers}
     x, y = containers["mask"].lines[0].get_data()
     assert list(x) == [0.5, 0.02] and y == pytest.approx([40.666667] * 2)

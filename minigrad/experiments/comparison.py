@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy
@@ -26,6 +26,9 @@ from minigrad.report import Report, Table
 from minigrad.training import Epoch
 
 __all__ = ["Comparison", "versions"]
+
+PASSES = {"total": "forward and backward", "backward": "backward pass alone"}
+"""What a picture counts."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -185,8 +188,8 @@ class Comparison(Report):
             if not run.history.epochs:  # diverged in its first epoch
                 yield [*start, *[""] * len(names)]
 
-    def plot(self, figure: Any = None) -> Any:
-        """Draw loss and accuracy against epochs and against backward flops.
+    def plot(self, figure: Any = None, *, cost: Literal["total", "backward"] = "total") -> Any:
+        """Draw loss and accuracy against epochs and against operations.
 
         A method all of whose runs diverged is drawn up to where the first of them did, and ends in a cross. A loss far
         above that of the beginning leaves the picture at the top.
@@ -195,20 +198,31 @@ class Comparison(Report):
         ----------
         figure : matplotlib Figure, optional
             Default: a new one.
+        cost : {"total", "backward"}
+            Operations of both passes, or of the backward pass alone, where an exact step on fewer samples looks dearer
+            than it is: it saves on the forward pass as well.
 
         Returns
         -------
         matplotlib Figure
+
+        Raises
+        ------
+        ValueError
+            If ``cost`` is neither.
         """
+        if cost not in PASSES:
+            raise ValueError(f"cost={cost!r} must be one of {', '.join(map(repr, PASSES))}")
         seeds = len(self.seeds)
         bands = f"mean (loss: geometric) and one standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
-        unit = self._exact_epoch()
+        unit = self._exact_epoch(cost)
         failed = [method for method in self.methods if all(run.diverged is not None for run in self.of(method))]
         return loss_and_accuracy(
-            {self._label(method): [_series(run, unit) for run in self._drawn(method)] for method in self.methods},
+            {self._label(method): [_series(run, unit, cost) for run in self._drawn(method)] for method in self.methods},
             figure,
             crossed=[self._label(method) for method in failed],
             title=f"{self.title().split(':')[0]}: {bands}",
+            spent=f"operations, {PASSES[cost]} (1 = one epoch of exact VJPs)",
         )
 
     def _drawn(self, method: Method) -> list[Run]:
@@ -224,18 +238,26 @@ class Comparison(Report):
             words.append("diverged" if diverged == len(runs) else f"{diverged} of {len(runs)} diverged")
         return f"{method.label} ({', '.join(words)})" if words else method.label
 
-    def _exact_epoch(self) -> float:
-        """Backward operations of an epoch of exact VJPs, from any run that finished its first."""
-        for run in self.runs:
+    def _exact_epoch(self, cost: Literal["total", "backward"]) -> float:
+        """Operations of an epoch of exact VJPs, from any run that finished its first; an exact one, if there is one."""
+        exact = {method.label for method in self.methods if method.exact and method.batch_size is None}
+        for run in sorted(self.runs, key=lambda run: run.label not in exact):
             if run.history.epochs:
-                return run.history.epochs[0].backward_flops / self.measurements[run.label].backward_flops
+                measured = self.measurements[run.label]
+                share = measured.step_flops if cost == "total" else measured.backward_flops
+                return _operations(run.history.epochs[0], cost) / share
         return 1.0
 
 
-def _series(run: Run, unit: float) -> dict[str, Any]:
+def _operations(epoch: Epoch, cost: Literal["total", "backward"]) -> float:
+    """Since the beginning of the run, to the end of an epoch."""
+    return epoch.backward_flops + (epoch.forward_flops if cost == "total" else 0.0)
+
+
+def _series(run: Run, unit: float, cost: Literal["total", "backward"]) -> dict[str, Any]:
     """A run as the picture takes it."""
     history = run.history
-    spent = [flops / unit for flops in history["backward_flops"]]
+    spent = [_operations(epoch, cost) / unit for epoch in history.epochs]
     accuracy = [100 * part for part in history["test_accuracy"]]
     return {"epochs": history["epoch"], "spent": spent, "loss": history["loss"], "accuracy": accuracy}
 

@@ -8,9 +8,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from minigrad.experiments.comparison import versions
+from minigrad.experiments.comparison import PASSES, versions
 from minigrad.experiments.method import Method
 from minigrad.experiments.outputs import csv_text, write_results
 from minigrad.experiments.study import Study
@@ -133,8 +133,13 @@ class StudyResult(Report):
         texts = {"study.csv": csv_text(lines), "study.json": json.dumps(self.to_dict(), indent=1)}
         return write_results(folder, texts, "study.png", self.plot, figsize=(11, 4.8), layout="constrained")
 
-    def plot(self, figure: Any = None) -> Any:
-        """Draw accuracy against budget and against backward operations on a Matplotlib figure; return it."""
+    def plot(self, figure: Any = None, *, cost: Literal["total", "backward"] = "total") -> Any:
+        """Draw accuracy against budget and against operations on a Matplotlib figure; return it.
+
+        ``cost`` is of both passes, or of the backward pass alone, as for `Comparison.plot`.
+        """
+        if cost not in PASSES:
+            raise ValueError(f"cost={cost!r} must be one of {', '.join(map(repr, PASSES))}")
         methods, exact = {}, None
         for family in dict.fromkeys(line.family for line in self.lines):
             lines = [line for line in self.lines if line.family == family and line.accuracy]
@@ -145,14 +150,15 @@ class StudyResult(Report):
             spreads = [100 * statistics.stdev(line.accuracy) if len(line.accuracy) > 1 else 0.0 for line in lines]
             methods[family] = (
                 [line.budget or math.nan for line in lines],
-                [line.backward for line in lines],
+                [line.total if cost == "total" else line.backward for line in lines],
                 means,
                 spreads,
             )
         c, seeds = self.study.configuration, self.study.seeds
         over = f"mean and one standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
         title = f"{c.model} on {c.data}: {over}"
-        return accuracy_by_budget(methods, self.study.budgets, figure, exact=exact, title=title)
+        spent = f"operations of a step, {PASSES[cost]} (1 = exact)"
+        return accuracy_by_budget(methods, self.study.budgets, figure, exact=exact, title=title, spent=spent)
 
 
 def _spread(values: Sequence[float], scale: float) -> str:

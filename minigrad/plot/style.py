@@ -11,6 +11,7 @@ __all__ = [
     "MARKERS",
     "STYLES",
     "axes_or_new",
+    "colour",
     "figure_or_new",
     "legend_below",
     "panels_of",
@@ -66,6 +67,27 @@ def legend_below(figure: Any, columns: int) -> None:
         fontsize=9,
         frameon=False,
     )
+
+
+def colour(number: int) -> str:
+    """One colour a method: those of Okabe and Ito, then the same mixed with white, then with black.
+
+    Parameters
+    ----------
+    number : int
+        Of the method, from 0; from 24 on colours come again.
+
+    Examples
+    --------
+    >>> colour(1), len({colour(k) for k in range(24)})
+    ('#0072B2', 24)
+    """
+    turn, place = divmod(number, len(COLOURS))
+    if turn % 3 == 0:
+        return COLOURS[place]
+    towards = (255, 96)[turn % 3 - 1]  # black itself becomes two greys
+    parts = [int(COLOURS[place][k : k + 2], 16) for k in (1, 3, 5)]
+    return "#" + "".join(f"{round(0.5 * part + 0.5 * towards):02X}" for part in parts)
 
 
 def plain_log(axis: Any) -> None:

@@ -1,4 +1,4 @@
-"""Loss and accuracy of training runs, against epochs and against what the backward passes cost."""
+"""Loss and accuracy of training runs, against epochs and against what they cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.plot.style import figure_or_new
+from minigrad.plot.style import figure_or_new, plain_log
 from minigrad.plot.training_curves import curves
 
 __all__ = ["loss_and_accuracy"]
@@ -25,22 +25,25 @@ def loss_and_accuracy(
     *,
     crossed: Collection[str] = (),
     title: str = "",
+    spent: str = "operations, forward and backward (1 = one epoch of exact VJPs)",
 ) -> Any:
-    """Draw loss and accuracy against epochs and against backward operations: four pictures, each with a line a method.
+    """Draw loss and accuracy against epochs and against what was spent: four pictures, each with a line a method.
 
     ``plot`` of what `minigrad.experiments.compare` returns draws this.
 
     Parameters
     ----------
     runs : mapping from str to sequence of mappings
-        For each method its runs; of each run, by epoch, the arrays ``"epochs"``, ``"spent"`` (backward operations since
-        the beginning; 1 is one epoch of exact VJPs), ``"loss"`` (nats) and ``"accuracy"`` (percent). The others are
+        For each method its runs; of each run, by epoch, the arrays ``"epochs"``, ``"spent"`` (since
+        the beginning, in the unit that ``spent`` names), ``"loss"`` (nats) and ``"accuracy"`` (percent). The others are
         compared with the first method: a loss far above its first one leaves the picture at the top.
     figure : matplotlib Figure, optional
         Default: a new one.
     crossed : collection of str
         The methods whose line ends in a cross, because they went no further.
     title : str
+    spent : str
+        The label of the axis of what was spent.
 
     Returns
     -------
@@ -55,6 +58,8 @@ def loss_and_accuracy(
     >>> import matplotlib.pyplot as plt
     >>> plt.close(figure)
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure = figure_or_new(figure, figsize=(10, 7.8), layout="constrained")
     axes = figure.subplots(2, 2, sharey="row", sharex="col")
     labels = {method: textwrap.fill(method, 46, break_long_words=False, break_on_hyphens=False) for method in runs}
@@ -74,7 +79,9 @@ def loss_and_accuracy(
         axes[0, 0].set_ylim(top=top)
     axes[1, 0].set_ylim(0, 100)
     axes[1, 0].set_xlabel("epochs")
-    axes[1, 1].set_xlabel("backward flops since the beginning (1 = one epoch of exact VJPs)")
+    axes[1, 1].set_xlabel(spent)
+    axes[1, 0].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # there is no half epoch
+    plain_log(axes[1, 1].xaxis)
     longest = max((len(line) for label in labels.values() for line in label.splitlines()), default=0)
     figure.legend(
         *axes[0, 0].get_legend_handles_labels(),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.plot.style import COLOURS, MARKERS, STYLES, axes_or_new
+from minigrad.plot.style import MARKERS, STYLES, axes_or_new, colour
 from minigrad.typing import Array
 
 __all__ = ["curves"]
@@ -69,7 +69,7 @@ def curves(
     ax = axes_or_new(ax)
     for k, (label, pairs) in enumerate(runs.items()):
         look: dict[str, Any] = {
-            "color": COLOURS[k % len(COLOURS)],
+            "color": colour(k),
             "linestyle": STYLES[k % len(STYLES)],
             "marker": MARKERS[k % len(MARKERS)],
             "markersize": 5,
