@@ -99,8 +99,8 @@ def compare(
         log(f"{len(found)} of {len(jobs)} runs were finished before and are kept")
     by_key = run_jobs(jobs, store, executor=executor, shared_filesystem=shared_filesystem, progress=progress)
     runs = [dataclasses.replace(by_key[job.key], label=job.method.label) for job in jobs]
-    measurements = measure(configuration, methods, data)
-    comparison = Comparison(configuration, methods, tuple(range(seeds)), tuple(runs), measurements)
+    measurements, advice = measure(configuration, methods, data)
+    comparison = Comparison(configuration, methods, tuple(range(seeds)), tuple(runs), measurements, advice)
     comparison.save(store.folder)
     return comparison
 

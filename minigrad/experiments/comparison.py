@@ -18,17 +18,16 @@ import minigrad
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.measurement import Measurement
 from minigrad.experiments.method import Method
-from minigrad.experiments.outputs import csv_text, write_results
+from minigrad.experiments.outputs import PASSES, csv_text, write_results
 from minigrad.experiments.reached import Reached, reached, reached_table
 from minigrad.experiments.run import Run
+from minigrad.experiments.verdict import verdict_table
+from minigrad.inspect.advice_report import Advice
 from minigrad.plot.training import loss_and_accuracy
 from minigrad.report import Report, Table
 from minigrad.training import Epoch
 
 __all__ = ["Comparison", "versions"]
-
-PASSES = {"total": "forward and backward", "backward": "backward pass alone"}
-"""What a picture counts."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,6 +41,8 @@ class Comparison(Report):
     seeds : tuple of int
     runs : tuple of Run
     measurements : dict from label to Measurement
+    advice : Advice or None
+        J of the methods that sketch; None where there is none to measure.
 
     Examples
     --------
@@ -59,6 +60,7 @@ class Comparison(Report):
     seeds: tuple[int, ...]
     runs: tuple[Run, ...]
     measurements: dict[str, Measurement]
+    advice: Advice | None = None
 
     def of(self, method: Method) -> list[Run]:
         """The runs of a method, those that diverged included."""
@@ -92,9 +94,10 @@ class Comparison(Report):
         return reached([method.label for method in self.methods], self.runs)
 
     def tables(self) -> list[Table]:
-        """All that is printed: the methods, and how soon they are where exact VJPs end."""
+        """All that is printed: the methods, how soon they are where exact VJPs end, and what to make of it."""
         found = self.reached() if self.configuration.epochs > 1 and len(self.methods) > 1 else []
-        return [self.table(), *([reached_table(found)] if found else [])]
+        last = [verdict_table(self.advice)] if self.advice is not None else []
+        return [self.table(), *([reached_table(found)] if found else []), *last]
 
     def table(self) -> Table:
         """The report as a table of at most 80 columns."""
@@ -160,6 +163,7 @@ class Comparison(Report):
             "data": self.configuration.data_checksum,
             "summary": self.summary(),
             "reached": self.reached(),
+            "advice": None if self.advice is None else self.advice.data(),
             "runs": [run.to_dict() for run in self.runs],
         }
 
@@ -199,8 +203,7 @@ class Comparison(Report):
         figure : matplotlib Figure, optional
             Default: a new one.
         cost : {"total", "backward"}
-            Operations of both passes, or of the backward pass alone, where an exact step on fewer samples looks dearer
-            than it is: it saves on the forward pass as well.
+            Operations of both passes, or of the backward pass alone, where exact steps on fewer samples look too dear.
 
         Returns
         -------

@@ -16,6 +16,8 @@ from minigrad.datasets import Dataset
 from minigrad.engine.tape import Tape
 from minigrad.experiments.configuration import Configuration
 from minigrad.experiments.method import Method
+from minigrad.experiments.verdict import verdict
+from minigrad.inspect.advice_report import Advice
 from minigrad.inspect.cost import cost
 from minigrad.inspect.error_gains import error_gains
 from minigrad.nn.module import Module
@@ -91,8 +93,10 @@ def equal_cost_batch(configuration: Configuration, method: Method, data: Dataset
 
 
 @one_thread()
-def measure(configuration: Configuration, methods: Sequence[Method], data: Dataset) -> dict[str, Measurement]:
-    """Measure every method at the parameters that one epoch of exact training from seed 0 leads to.
+def measure(
+    configuration: Configuration, methods: Sequence[Method], data: Dataset
+) -> tuple[dict[str, Measurement], Advice | None]:
+    """Measure every method at the parameters that one epoch of exact training from seed 0 leads to; J of them, too.
 
     Where that epoch diverges, the initial parameters are taken. Times are taken in turn, method by method, 25 times
     over, and compared by their medians.
@@ -107,7 +111,12 @@ def measure(configuration: Configuration, methods: Sequence[Method], data: Datas
             set_price(model, method, data, size)
             part = method.batch_size or size
             subjects[method.label] = (model, _Subject(model, data.x_train[:part], data.y_train[:part]), part)
-        return _measured(subjects, data.x_train[:size], data.y_train[:size])
+        found = _measured(subjects, data.x_train[:size], data.y_train[:size])
+        vjps = {
+            label: {path: module.vjp for path, module in model.named_modules() if hasattr(module, "vjp")}
+            for label, (model, _, _) in subjects.items()
+        }
+        return found, verdict(subjects["exact"][0], methods, vjps, data, size)
 
 
 def set_price(model: Module, method: Method, data: Dataset, batch_size: int) -> None:

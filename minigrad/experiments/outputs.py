@@ -16,7 +16,10 @@ from typing import Any, BinaryIO
 from minigrad.files import write_atomically
 from minigrad.plot.figure import new_figure
 
-__all__ = ["csv_text", "results_folder", "write_picture", "write_results", "written"]
+__all__ = ["PASSES", "csv_text", "results_folder", "write_picture", "write_results", "written"]
+
+PASSES = {"total": "forward and backward", "backward": "backward pass alone"}
+"""The operations that a picture counts."""
 
 
 def results_folder(folder: str | os.PathLike[str], make: bool = True) -> Path:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from minigrad.experiments.comparison import PASSES, versions
+from minigrad.experiments.comparison import versions
 from minigrad.experiments.method import Method
-from minigrad.experiments.outputs import csv_text, write_results
+from minigrad.experiments.outputs import PASSES, csv_text, write_results
 from minigrad.experiments.study import Study
 from minigrad.plot.budgets import accuracy_by_budget
 from minigrad.report import Report, Table

@@ -101,8 +101,9 @@ class Advice(Report):
         best = self.best
         if best.name == NOTHING:
             return "do not sketch: exact VJPs (on a smaller batch, if cost matters) are cheaper for the same precision"
+        what = f"{best.name}, {best.setting}" if best.setting else best.name
         return (
-            f"use {best.name}, {best.setting}: {100 * best.ratio:.0f} ± {100 * best.error:.1g} % of the operations "
+            f"use {what}: {100 * best.ratio:.0f} ± {100 * best.error:.1g} % of the operations "
             "of exact VJPs to a precision"
         )
 
