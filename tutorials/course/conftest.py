@@ -121,10 +121,12 @@ def write_marks(config):
         Path(path).write_text(json.dumps(config.stash[BOARD].tasks(), indent=1), encoding="utf-8")
 
 
-@pytest.hookimpl(hookwrapper=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session):
     write_marks(session.config)
-    yield
+
+
+def pytest_sessionfinish(session):
     write_marks(session.config)
 
 

@@ -12,7 +12,7 @@ from gradient_elementwise import binary, unary  # the tables of the library's ow
 from gradient_points import points
 from gradient_reductions import reduction
 from grading import Sampled, array, check, check_generator, check_random, close
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from variant import constants, rng
 
@@ -171,7 +171,14 @@ def product(draw, op):
 
 
 LIBRARY = {"add": binary, "multiply": binary, "matmul": product, "leaky": unary, "sum": reduction}
-FEW = settings(max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+FEW = settings(
+    max_examples=25,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],  # a smaller example of a fault would take longer than it helps
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def on_engine(submission, name, how, helpers):
