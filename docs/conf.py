@@ -39,8 +39,17 @@ extensions = [
     "pictures",
     "explorables",
     "readable",
+    "in_browser",
 ]
-exclude_patterns = ["_build", "_lessons", "gallery/**/*.md5", "gallery/**/*.py", "gallery/**/*.ipynb"]
+exclude_patterns = [
+    "_build",
+    "_lessons",
+    "_lite*",
+    "_contents",
+    "gallery/**/*.md5",
+    "gallery/**/*.py",
+    "gallery/**/*.ipynb",
+]
 templates_path = ["_templates"]
 default_role = "py:obj"
 myst_enable_extensions = ["dollarmath", "amsmath"]

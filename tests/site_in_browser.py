@@ -31,6 +31,8 @@ BUILT_WITH = [
     "ziamath",
     "fontTools",
     "PIL",
+    "jupyterlite_sphinx",
+    "jupyterlite_pyodide_kernel",
 ]
 RUN_LESSONS = r"plot_0[15]_"
 DESKTOP, PHONE = 1280, 390
@@ -123,5 +125,6 @@ def show(browser: Any, page: Path, width: int = DESKTOP, theme: str = "light", *
 
 
 def pages_of(site: Path) -> list[Path]:
-    """All pages but those of source code."""
-    return [page for page in sorted(site.rglob("*.html")) if not {"_modules", "_static"} & set(page.parts)]
+    """All pages but those of source code and of JupyterLite."""
+    found = {page: page.relative_to(site).parts for page in sorted(site.rglob("*.html"))}
+    return [page for page, parts in found.items() if parts[0] not in ("_modules", "_static", "lite")]

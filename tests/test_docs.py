@@ -45,7 +45,8 @@ class Page(HTMLParser):
 
 def faults(folder: Path) -> list[str]:
     """Links that lead nowhere, and things that a page would load from the network."""
-    own = (path for path in folder.rglob("*.html") if "_static" not in path.relative_to(folder).parts)
+    others = ("_static", "lite")  # of the theme and of JupyterLite
+    own = (path for path in folder.rglob("*.html") if path.relative_to(folder).parts[0] not in others)
     pages = {path.resolve(): Page(path.read_text(encoding="utf-8")) for path in own}
     found = []
     for path, page in pages.items():
@@ -62,6 +63,8 @@ def faults(folder: Path) -> list[str]:
             elif target in pages and parts.fragment and unquote(parts.fragment) not in pages[target].anchors:
                 found.append(f"{where}: there is no such place on the page")
     for path in folder.rglob("*.css"):
+        if path.relative_to(folder).parts[0] == "lite":
+            continue
         for reference in re.findall(r"url\(\s*['\"]?((?:https?:)?//[^)'\"]+)", path.read_text(encoding="utf-8")):
             found.append(f"{path.name}: {reference} is loaded from the network")
     return found

@@ -1,17 +1,33 @@
-"""The site for everyone: by keyboard and screen reader, and in the dark."""
+"""The site for everyone: by keyboard and screen reader, on a phone, in the dark, on a slow line."""
 
 from __future__ import annotations
 
 import base64
+import gzip
 import importlib.util
 import io
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
-from site_in_browser import DESKTOP, lacking, show
+from site_in_browser import DESKTOP, PHONE, lacking, pages_of, show
+
+WIDE = 1400
+"""The screen on which no line of code may be cut."""
+
+HEAVIEST = 600_000
+"""Bytes of a page with all that it loads, text compressed as servers send it, every picture counted."""
+
+
+def few_of_many(site: Path) -> list[Path]:
+    """All pages, but of those of single names every fortieth."""
+    pages = pages_of(site)
+    names = [page for page in pages if page.parent.name == "api" and page.name != "index.html"]
+    return [page for page in pages if page not in names] + names[::40]
+
 
 # Rules of accessibility
 
@@ -40,6 +56,14 @@ def barriers(browser: Any, page: Path, width: int, theme: str) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize(("width", "theme"), [(PHONE, "light"), (WIDE, "dark")])
+def test_axe_finds_nothing(site: Path, browser: Any, width: int, theme: str) -> None:
+    if importlib.util.find_spec("axe_core_python") is None:
+        lacking("axe-core-python is not installed: pip install -e '.[docs]'")
+    found = [line for page in few_of_many(site) for line in barriers(browser, page, width, theme)]
+    assert not found, "\n".join(found)
+
+
 def test_a_planted_barrier_is_found(browser: Any, tmp_path: Path) -> None:
     if importlib.util.find_spec("axe_core_python") is None:
         lacking("axe-core-python is not installed: pip install -e '.[docs]'")
@@ -56,7 +80,27 @@ def test_a_planted_barrier_is_found(browser: Any, tmp_path: Path) -> None:
         assert (rule in found) if rule else not found
 
 
-# What lessons and pictures show
+# Lines of code, pictures
+
+CODE = """
+return [...document.querySelectorAll('pre')].filter(e => e.scrollWidth > e.clientWidth + 1).map(
+  e => e.innerText.split('\\n').reduce((a, b) => a.length > b.length ? a : b).slice(0, 130));
+"""
+
+
+def test_code_is_not_cut(site: Path, browser: Any) -> None:
+    found = []
+    for page in few_of_many(site):
+        show(browser, page, WIDE)
+        found += [f"{page.name}: {line}" for line in browser.execute_script(CODE)]
+    assert not found, "\n".join(found)
+
+
+def test_code_of_lessons_is_not_cut_on_a_phone(site: Path, browser: Any) -> None:
+    inputs = CODE.replace("'pre'", "'.highlight-Python pre, .highlight-console pre'")
+    for page in sorted((site / "gallery").glob("plot_*.html")):
+        show(browser, page, PHONE)
+        assert not browser.execute_script(inputs), page.name
 
 
 def test_no_lesson_shows_where_an_object_lies(site: Path) -> None:
@@ -82,3 +126,35 @@ def test_the_paper_of_pictures_is_that_of_the_page(site: Path, browser: Any, the
     page, paper = pixels[:, 1].mean(), np.median(pixels[:, 8:])
     assert abs(page - paper) < 12, "the page beside the picture, and most of the picture"
     assert pixels.max() - pixels.min() > 150, "the ink can be read"
+
+
+# Weight
+
+
+def loaded(site: Path, page: Path) -> set[Path]:
+    """The files that a page loads, with its pictures as for a sharp screen."""
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r'<script\b[^>]*\bsrc="([^"]+)"', text)
+    for picture in re.findall(r"<img\b[^>]*>", text):
+        sharp = re.search(r'\bsrcset="[^"]*?([^ ,"]+) 2\.00x', picture) or re.search(r'\bsrc="([^"]+)"', picture)
+        named += [sharp[1]] if sharp else []
+    for link in re.findall(r"<link\b[^>]*>", text):
+        href = re.search(r'\bhref="([^"]+)"', link)
+        named += [href[1]] if href and re.search(r'rel="(stylesheet|preload|icon)"', link) else []
+    fonts = set((site / "_static").rglob("fa-solid*.woff2")) | (
+        {site / "_static" / "STIXTwoMath.woff"} if "<math" in text else set()
+    )
+    paths = {(page.parent / unquote(urlsplit(name).path)).resolve() for name in named if not name.startswith("data:")}
+    return {path for path in paths | fonts if path.is_file()} | {page}
+
+
+def sent(file: Path) -> int:
+    """The bytes of a file as a server sends it."""
+    content = file.read_bytes()
+    return len(gzip.compress(content)) if file.suffix in (".html", ".css", ".js", ".svg") else len(content)
+
+
+def test_no_page_is_heavy(site: Path) -> None:
+    weights = {page.relative_to(site): sum(map(sent, loaded(site, page))) for page in few_of_many(site)}
+    assert min(weights.values()) > 100_000, "the theme alone is that much"
+    assert {str(page): weight for page, weight in weights.items() if weight > HEAVIEST} == {}

@@ -22,3 +22,22 @@ document.fonts.ready.then(() => {
 for (const summary of document.querySelectorAll("summary")) {
   if (!summary.textContent.trim()) summary.setAttribute("aria-label", "unfold the pages of this section");
 }
+// "Open in the browser" asks first whether Python can be fetched; what does not answer points to the notebook.
+for (const button of document.querySelectorAll("a.in-browser")) {
+  button.addEventListener("click", async (event) => {
+    event.preventDefault();
+    const status = button.parentElement.querySelector("[role=status]");
+    status.textContent = "looking for Python …";
+    try {
+      await fetch(button.dataset.kernel, { method: "HEAD", mode: "no-cors", signal: AbortSignal.timeout(8000) });
+    } catch {
+      const download = document.createElement("a");
+      download.href = button.dataset.notebook;
+      download.textContent = "download the notebook";
+      status.replaceChildren("Python for the browser cannot be fetched here: ", download, " and run it where you have one.");
+      return;
+    }
+    status.textContent = "";
+    window.location.assign(button.href);
+  });
+}
