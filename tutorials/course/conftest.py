@@ -126,8 +126,9 @@ def pytest_runtestloop(session):
     write_marks(session.config)
 
 
-def pytest_sessionfinish(session):
-    write_marks(session.config)
+def pytest_sessionfinish(session, exitstatus):
+    if exitstatus != pytest.ExitCode.USAGE_ERROR:  # such as a task that there is not: nothing was to be run
+        write_marks(session.config)
 
 
 @pytest.fixture(scope="module")
