@@ -22,16 +22,16 @@ PRESETS = {"bagnet_group": "bagnet"}
 BUDGETED = """{title}
 {line}
 
-{sentence} The design is that of :doc:`budgeted`.
+{sentence} The design, and what the bands are, is in :doc:`budgeted`.
 
 .. code-block:: console
 
    $ {command}
 
 .. image:: {name}.png
-   :alt: Training loss, test loss and test accuracy against the budget, for exact VJPs and for sketches.
+   :alt: Training loss, test loss and test accuracy against the budget, for {methods}.
 
-.. csv-table:: How many times a method's {unit} exact VJPs need for the same, bootstrap over seeds; above 1 it pays
+.. csv-table:: How many times a method's {unit} exact VJPs need for the same; above 1 it pays
    :file: {name}-needed.csv
    :header-rows: 1
 
@@ -45,12 +45,20 @@ All runs of both stages are in :download:`{name}-runs.csv`.
 FIELD = """When a sketch pays
 ==================
 
-{sentence} What is measured, and what the line assumes, is in :doc:`budgeted`.
+{sentence}
+
+What is measured, and what the lines assume, is in :doc:`budgeted`. ``fashion_mnist_one`` is trousers against the nine
+other classes.
+
+.. code-block:: console
+
+   $ {command}
 
 .. image:: field.png
-   :alt: The cost to a precision against the share of effective samples, for networks at some stages of training.
+   :alt: The cost to a precision against the share of effective samples, for networks at some stages of training, in
+         operations with a line of the theory for each architecture, and in seconds.
 
-.. csv-table:: Cost to a precision of samples at the logits at the best budget, over exact VJPs
+.. csv-table:: Cost to a precision of samples at the logits at the best budget, over exact VJPs; 1: nothing is left out
    :file: field.csv
    :header-rows: 1
 """
@@ -91,7 +99,9 @@ MEMORY = """Memory: what networks save in a few bits
    :file: memory-table.csv
    :header-rows: 1
 
-Every seed is in :download:`memory.csv`.
+Accuracy is that of networks which were trained so from the start, on test images, which chose nothing; ± is the
+standard error over batches and seeds. Micro-batches have no noise, and so no place in the picture. Every seed is in
+:download:`memory.csv`.
 """
 
 
@@ -141,6 +151,7 @@ def budgeted_page(folder: Path, to: Path) -> Path:
         line="=" * len(title),
         name=name,
         unit=benchmark["unit"],
+        methods=", ".join(["exact VJPs", *dict.fromkeys(each["method"] for each in data["needed"])]),
         sentence=sentence,
         command=command(benchmark),
     )
@@ -154,12 +165,25 @@ def field_page(folder: Path, to: Path) -> Path:
     data = json.loads((folder / "field.json").read_text(encoding="utf-8"))
     for file in ("field.csv", "field.png"):
         shutil.copyfile(folder / file, to / file)
-    when = day(folder / "field.json")
+    settings, points = data["configurations"], data["runs"][0]["points"]
+    models = list(dict.fromkeys(PRESETS.get(c["model"], c["model"]) for c in settings))
+    rates = {MODELS.get(c["model"], c["model"]): f"{c['lr']:g}" for c in settings}
+    train = sorted({c["train"] for c in settings if c["train"]})
+    images = f" of {train[0]:,} images" if train else ""
     sentence = (
-        f"Measured on {when} with {versions(data)}, on {data['batches']} batches of {data['batch_size']} at each stage."
+        f"Measured on {day(folder / 'field.json')} with {versions(data)}, on {data['batches']} batches of "
+        f"{data['batch_size']} at each stage, seed 0{images}; the networks were trained exactly, at the rates "
+        + ", ".join(f"{rate} ({model})" for model, rate in rates.items())
+        + "."
     )
+    options = [
+        f"--models {' '.join(models)} --data {' '.join(dict.fromkeys(c['data'] for c in settings))}",
+        f"--stages {' '.join(str(point['steps']) for point in points)} --batches {data['batches']}",
+        *(f"--train {number}" for number in train),
+    ]
+    command = " \\\n       ".join(["minigrad field", *options])
     path = to / "field.rst"
-    path.write_text(FIELD.format(sentence=sentence), encoding="utf-8")
+    path.write_text(FIELD.format(sentence=sentence, command=command), encoding="utf-8")
     return path
 
 

@@ -106,6 +106,6 @@ def test_the_command(tmp_path, capsys):
 def test_no_point_lies_outside_of_the_picture():
     """A sketch that loses in seconds is in the second panel, above all that the first one has drawn."""
     stage = {"share": 0.5, "ratio": 0.8, "ratio_error": 0.02, "seconds_ratio": 1.4}
-    figure = cost_by_share({"mlp": [stage]}, line=([0.1, 1.0], [0.5, 1.0]))
+    figure = cost_by_share({"mlp": [stage]}, lines={"mlp": ([0.1, 1.0], [0.5, 1.0])})
     assert all(ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > 1.4 for ax in figure.axes)
     plt.close(figure)

@@ -200,7 +200,8 @@ def measure_field(
     done = run_jobs(
         jobs, store, executor=executor, shared_filesystem=shared_filesystem, progress=progress, label="networks"
     )
-    result = FieldResult(tuple(done[job.key] for job in jobs), BATCH, batches)
+    settings = tuple(dataclasses.asdict(configuration) for configuration in on_data)
+    result = FieldResult(tuple(done[job.key] for job in jobs), BATCH, batches, settings)
     result.save(store.folder)
     return result
 

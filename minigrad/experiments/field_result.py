@@ -70,11 +70,14 @@ class FieldResult(Report):
     runs : tuple of FieldRun
     batch_size, batches : int
         Noise was measured on so many batches of this size, and at the best budget on as many others.
+    configurations : tuple of dict
+        How the networks were trained, once for each model and data set.
     """
 
     runs: tuple[FieldRun, ...]
     batch_size: int
     batches: int
+    configurations: tuple[dict[str, Any], ...]
 
     def table(self) -> Table:
         """The report as a table."""
@@ -110,14 +113,19 @@ class FieldResult(Report):
             "field.csv": csv_text(lines_of(self.runs)),
             "field.json": json.dumps(self.to_dict(), indent=1, allow_nan=False),
         }
-        return write_results(folder, texts, "field.png", self.plot, figsize=(10, 4.6), layout="constrained")
+        return write_results(folder, texts, "field.png", self.plot, figsize=(10, 5.0), layout="constrained")
 
     def plot(self, figure: Any = None) -> Any:
         """Draw the cost to a precision against the share of effective samples on a Matplotlib figure; return it."""
         networks: dict[str, list[dict[str, float]]] = {}
         for run in self.runs:
             networks.setdefault(f"{run.label}, {run.data}", []).extend(asdict(point) for point in run.points)
-        forward = statistics.median(point.forward for run in self.runs for point in run.points)
+        forwards: dict[str, list[float]] = {}
+        for run in self.runs:
+            forwards.setdefault(run.label, []).extend(point.forward for point in run.points)
         shares = np.geomspace(0.01, 1.0, 60)
-        line = shares.tolist(), [lognormal_samples_ratio(share, forward) for share in shares]
-        return cost_by_share(networks, figure, line=line, floor=forward / (1 + forward))
+        lines = {
+            model: (shares.tolist(), [lognormal_samples_ratio(share, statistics.median(of)) for share in shares])
+            for model, of in forwards.items()
+        }
+        return cost_by_share(networks, figure, lines=lines)

@@ -30,7 +30,7 @@ PAIR = 4
 """Of so many steps the gradients of two, one after the other, are compared."""
 
 EARLY = (50, 100)
-"""Gains are measured before these steps, too, while nothing pays; a measurement takes about as much as five steps."""
+"""Gains are measured before these steps, too, while nothing pays; a measurement takes as much as 11 to 20 steps."""
 
 DRIFT = 0.05
 """Estimators are set anew when τ has moved by this part: the minimum of J is flat."""

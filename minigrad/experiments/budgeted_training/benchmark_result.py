@@ -13,7 +13,7 @@ from typing import Any
 
 from minigrad.experiments.budgeted_training.benchmark import STEP_BATCH, Benchmark
 from minigrad.experiments.budgeted_training.budgeted_run import BudgetedRun
-from minigrad.experiments.budgeted_training.envelope import Needed, needed_by_envelope
+from minigrad.experiments.budgeted_training.envelope import Needed, Rival, needed_by_envelope
 from minigrad.experiments.comparison import versions
 from minigrad.experiments.outputs import csv_text, write_results
 from minigrad.plot.spent import against_spent
@@ -135,22 +135,26 @@ class BenchmarkResult(Report):
     @cached_property
     def needed(self) -> dict[tuple[str, float], dict[str, Needed]]:
         """By method and budget, for each measure, how many times the budget the exact envelope needs to reach it."""
-        chosen = [one for one in self.finalists if one.chosen and one.good]
-        exact = [one for one in chosen if one.label == "exact"]
-        out = {}
-        for one in chosen:
-            if one.label == "exact" or not exact:
-                continue
-            out[one.label, one.level] = {
+        rivals: dict[tuple[str, float], list[Finalist]] = {}
+        for one in self.finalists:
+            if math.isfinite(one.held):
+                rivals.setdefault((one.label, one.level), []).append(one)
+        exact = [those for (label, _), those in rivals.items() if label == "exact"]
+        return {
+            place: {
                 name: needed_by_envelope(
-                    [(self._spent(each), [measure(run) for run in each.good]) for each in exact],
-                    self._spent(one),
-                    [measure(run) for run in one.good],
+                    [self._rivals(each, measure) for each in exact],
+                    self._rivals(those, measure),
                     generator(Domain.RESAMPLE, 0),
                 )
                 for name, measure in MEASURES.items()
             }
-        return out
+            for place, those in rivals.items()
+            if place[0] != "exact" and exact
+        }
+
+    def _rivals(self, those: list[Finalist], measure: Callable[[BudgetedRun], float]) -> list[Rival]:
+        return [Rival(self._spent(one), [measure(run) for run in one.good], one.of("held_loss")) for one in those]
 
     def _spent(self, one: Finalist) -> list[float]:
         return [run.spent(self.benchmark.unit) for run in one.good]
@@ -203,7 +207,8 @@ class BenchmarkResult(Report):
         notes = [
             "the envelope: exact runs with the best batch and rate at each budget, by held-out loss; linear between "
             "budgets in the logarithms of both",
-            "5 % to 95 % of a bootstrap over seeds; with n seeds it is too narrow by about √((n - 1)/n)",
+            "5 % to 95 % of draws of all means from their t distributions over seeds, the choice between two finalists "
+            "made anew in each",
             "above 1 the method pays; < and >: beyond the budgets of the envelope",
         ]
         title = f"how many times the {self.benchmark.unit} exact VJPs need for the same"
