@@ -1,8 +1,9 @@
-"""For the examples in docstrings: what one of them registers by name is forgotten after it."""
+"""For all tests: an option to run fewer; what examples register by name is forgotten after them."""
 
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -32,3 +33,21 @@ def names_of_examples_are_forgotten(request: pytest.FixtureRequest) -> None:
     """Forget what a doctest registers."""
     if isinstance(request.node, pytest.DoctestItem):
         request.getfixturevalue("names_are_forgotten")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option by which a suite that ran elsewhere is run in part."""
+    parser.addoption("--one-in", type=int, default=1, metavar="N", help="of each test's cases: the first, and one in N")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave cases out, but never a test."""
+    step, seen = config.getoption("--one-in"), Counter[str]()
+    kept, left = [], []
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        (left if seen[test] % step else kept).append(item)
+        seen[test] += 1
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept

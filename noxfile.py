@@ -23,7 +23,12 @@ def tests(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the tests on the lowest versions of the packages, or those that are named behind ``--``."""
     session.install("-c", ".ci/lowest.txt", "-e", ".[cluster]", "pytest", "hypothesis")
-    chosen = session.posargs or ["--ignore=tests/test_tutorials.py", "--ignore=tests/test_course.py"]
+    chosen = session.posargs or [
+        "-m",
+        "not slow",
+        "--ignore=tests/test_tutorials.py",
+        "--ignore-glob=tests/test_course*.py",
+    ]
     session.run("python", "-m", "pytest", "-q", *chosen, env={"MPLBACKEND": "Agg"})
 
 

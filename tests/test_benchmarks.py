@@ -17,6 +17,7 @@ from benchmarks.worker import peak_bytes
 from minigrad import datasets, nn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_programs_run_and_agree(name):
     case = CASES[name]

@@ -93,6 +93,7 @@ def test_too_few_points_are_refused():
         above_constant([1.0, 2.0], [1.0, 3.0])
 
 
+@pytest.mark.slow
 def test_the_command_writes_its_page_and_picture(tmp_path, capsys):
     growth.main(["--tiny", "--rounds", "1", "--out", str(tmp_path)])
     shown, page = capsys.readouterr().out, (tmp_path / "growth.rst").read_text(encoding="utf-8")

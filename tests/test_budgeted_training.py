@@ -166,6 +166,7 @@ def test_the_unit_is_an_exact_step_of_64():
 # A whole benchmark
 
 
+@pytest.mark.slow
 def test_a_benchmark(tmp_path, done):
     told = []
     result = budgeted(SMALL, tmp_path, log=told.append)
@@ -197,6 +198,7 @@ def test_a_benchmark(tmp_path, done):
     assert len(done) == 50 and set(result.finals) < set(more.finals)
 
 
+@pytest.mark.slow
 def test_test_images_are_not_chosen_by(tmp_path, monkeypatch):
     """Test labels that reward not learning: were they the judge, the rate that moves nothing would be chosen."""
     data = BASE.load()
@@ -210,6 +212,7 @@ def test_test_images_are_not_chosen_by(tmp_path, monkeypatch):
     assert chosen.runs[0].test_loss > still.test_loss
 
 
+@pytest.mark.slow
 def test_seconds_go_on_with_the_same_budgets(tmp_path, monkeypatch):
     benchmark = dataclasses.replace(SMALL, unit="seconds", steps=3, seeds=1, budgets=(1.0, 2.0))
     result = budgeted(benchmark, tmp_path)
@@ -265,6 +268,7 @@ def test_the_command(tmp_path, capsys):
     assert "joules" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_results_become_pages(tmp_path):
     path = Path(__file__).parents[1] / "docs" / "measured_pages.py"
     spec = importlib.util.spec_from_file_location("measured_pages", path)

@@ -206,6 +206,7 @@ def test_every_estimator_of_a_preset_has_a_text():
     assert estimators.presets is presets
 
 
+@pytest.mark.slow
 def test_vcas_is_adapted_by_the_controller():
     """Both budgets of a layer move together, and where more noise is allowed less work is done."""
     data, spent = datasets.digits().flat().subset(train=512, test=50), []

@@ -143,6 +143,7 @@ class NotDivided(RangeFinderSketch):
         return super()._keep(g, split._replace(residual=residual), kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(16, 20), (4, 5, 18)], ids=str)
 def test_draws_are_unbiased_and_planted_faults_are_caught(shape):
     """Power: in the worst of these cases half of ‖G‖ lies outside of the range, and is lost or too small."""

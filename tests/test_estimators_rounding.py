@@ -376,6 +376,7 @@ def test_as_a_vjp_it_gives_the_gradients_of_what_it_writes_out(estimator):
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_inspections():
     """Exact moments by enumeration, contributions by node that sum up, and a test of the mean that passes."""
     w = mg.Tensor(normal(1, 2, 3), requires_grad=True)

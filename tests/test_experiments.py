@@ -143,6 +143,7 @@ def test_long_estimator_texts_fit(tmp_path):
     assert comparison.methods[1].label in {line["method"] for line in strict(tmp_path / "results.json")["summary"]}
 
 
+@pytest.mark.slow
 def test_the_picture_needs_no_display_and_no_pyplot(tmp_path):
     code = f"""
 import sys

@@ -146,6 +146,7 @@ def reproduction(out, *more):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_reproduce(tmp_path, capsys):
     """The same results from this process and from two workers; finished runs are found again by either."""
     assert main(reproduction(tmp_path / "here")) == 0
@@ -185,6 +186,7 @@ def test_adaptive(tmp_path, small_models, capsys):
     assert sorted(m["adaptive"] for m in methods if m["adaptive"]) == [0.25, 0.25, 4.0, 4.0]
 
 
+@pytest.mark.slow
 def test_price(tmp_path, capsys):
     """One price in a comparison, with the baseline of equal cost, and in a study, where it has no budget."""
     arguments = [

@@ -23,6 +23,7 @@ def after_one_epoch():
     return model, data
 
 
+@pytest.mark.slow
 def test_j_and_the_sentence_are_those_of_the_advice(tmp_path):
     """What is advised, and what is not, compared: J is the same to the last digit, on the same batches and draws."""
     model, data = after_one_epoch()

@@ -26,6 +26,7 @@ def small_models(monkeypatch):
     monkeypatch.setattr(nn.models, "build", functools.partial(nn.models.build, hidden=(24, 16)))
 
 
+@pytest.mark.slow
 def test_a_small_case(small_models, monkeypatch):
     monkeypatch.setattr(EQUAL_COST, "PILOT", 30)
     report = equal_cost(SMALL, 0.25, draws=100, seed=1)

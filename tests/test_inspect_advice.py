@@ -104,6 +104,7 @@ def test_every_number_by_hand():
         assert candidate.error == pytest.approx(jackknife, rel=0.35, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_error_is_that_over_seeds():
     """The RMS of stated errors over the s.d. of J over 40 seeds is within 0.65 and 1.6; for normal J but for 1e-3."""
     found = [advise(network(), (X, FEW), of_few, rng=seed, budgets=(0.1, 0.09)) for seed in range(40)]

@@ -83,6 +83,7 @@ def test_the_best_by_measurement_is_returned():
     assert "shared" in seen
 
 
+@pytest.mark.slow
 def test_what_is_reported_was_not_measured_by_the_draws_of_the_choice():
     """By hand, from the batches behind those of the choice; and it scatters as it says.
 
@@ -134,6 +135,7 @@ def descent(measured, p, rounds=4, step=1.5):
     return p
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vjp", [Mask(0.5), DiagonalSketch(0.5)], ids=["mask", "diagonal"])
 def test_a_deep_network_against_coordinate_descent(vjp):
     """Six layers. Both are measured on 200 batches that neither has seen, with the same draws.

@@ -113,6 +113,7 @@ class Scaled(WholeGradient):
         return [self.factor * part for part in self.inner.estimate(objective, rng)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["gaussian", "rademacher"])
 def test_a_wrong_factor_fails(law):
     """And the right one does not: of an estimator that says nothing of itself but how it draws."""

@@ -138,6 +138,7 @@ def over_seeds(make, seeds, batches=12, batch_size=20):
     return [inspect.tradeoff(net, data, **options, rng=seed) for seed in range(seeds)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [masked, cliff], ids=["one mask", "a jump between two budgets"])
 def test_the_ratio_scatters_over_seeds_as_it_says(make):
     """The ± is of batches, draws, fit and choice: the RMS of those stated is near the s.d. over 50 seeds.
@@ -171,6 +172,7 @@ def population(net, size):
     return spread[0], spread[1] + np.square(first.mean(axis=0)).sum()
 
 
+@pytest.mark.slow
 def test_the_ratio_is_not_better_than_the_truth():
     """Chosen on some batches and measured on others it is right in the mean, where the curve's minimum is too low.
 

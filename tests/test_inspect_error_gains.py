@@ -85,6 +85,7 @@ def test_frozen_weights_are_measured_around():
 # Gains, against all outcomes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["b", "c"])
 def test_a_gain_is_the_variance_of_the_gradient_over_the_distortion(layer):
     """Σ V / Σ D over 4000 draws against V and D over all outcomes, with one edge random: within 5 %.
@@ -111,6 +112,7 @@ def test_a_gain_is_the_variance_of_the_gradient_over_the_distortion(layer):
     assert gain == pytest.approx(v / d, rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_variance_is_the_sum_over_edges():
     """Σ A_l D_l + Σ ∂W parts against the variance over all outcomes, with everything random but mildly: within 12 %.
 

@@ -334,6 +334,7 @@ def all_of_it(factor, part=None):
     return tape, y, g
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [eight_rows, nine_taps, all_of_it])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_bias_of_the_stated_size_is_found(case, sign):
@@ -380,6 +381,7 @@ def test_detect_takes_the_draws_that_it_needs():
     assert (1 - fine.detectable / 0.2) < 0.15  # not many more than needed
 
 
+@pytest.mark.slow
 def test_detect_finds_what_it_promises():
     """18 of 20 at least: each with probability .9 or more."""
     found = 0

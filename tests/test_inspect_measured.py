@@ -25,6 +25,7 @@ def measure(vjps=MASKS, batches=5, batch_size=10, seed=0):
     return MeasuredBatches(RecordedBatches(net, (X, Y), batch_size, mean_square, seed), batches)
 
 
+@pytest.mark.slow
 def test_the_variance_is_that_of_exact_enumeration():
     """One draw on each of 400 batches, against all outcomes at each: its standard error is about 3 %; 15 % are five."""
     measured = measure(batches=400, batch_size=4)

@@ -134,6 +134,7 @@ def test_advice_and_allocation_measure_budgets_in_place_of_the_distortion():
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_it(capsys, tmp_path):
     text = "diagonal(distortion=0.5, axis=row)"
     assert main(["inspect", "--train", "200", "--vjp", text, "--out", str(tmp_path)]) == 0

@@ -39,6 +39,7 @@ SOUND = [
 SOUND += [DiagonalSketch(0.4, "sample", "weight"), *(RandomProjection(0.5, k) for k in ("gaussian", "orthogonal"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("estimator", SOUND, ids=repr)
 def test_sound_estimators_pass_on_a_medium_network(estimator, dtype):
@@ -64,6 +65,7 @@ def test_sound_estimators_pass_through_a_convolution(estimator):
 # False alarms.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "estimator", [Mask(0.3), Mask(0.1, "sample"), RandomProjection(0.4), DiagonalSketch(0.3)], ids=repr
 )
@@ -182,6 +184,7 @@ def scaled(factor):
     return tape, loss
 
 
+@pytest.mark.slow
 def test_what_is_called_detectable_is_detected():
     """1.5 times the detectable bias is found in all of 10 runs (each with probability above 0.99: 5.3 + 2.6 standard
     errors); a tenth of it in none (false alarm below 1e-6 each, and the bias well within the noise)."""
@@ -211,6 +214,7 @@ def test_the_worst_parameter_is_the_faulty_one():
     assert of_a.p_value > 1e-6 > of_b.p_value and of_b.worst_row is not None
 
 
+@pytest.mark.slow
 def test_the_worst_node_is_not_one_that_only_rounds():
     tape, loss, leaves = medium(None, np.float32)
     linear = [node for node in tape.nodes if node.name == "linear"]

@@ -70,6 +70,7 @@ class WrongProbability(Mask):
 FAULTS = [ExactWhenEmpty(0.1), ByNormNotRescaled(), ToExactNorm(), TopHalf()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 def test_planted_biases_are_caught_in_a_network(fault):
     """The exact gradient on an empty mask is the smallest bias, 17 %: a little above what 4500 draws can detect."""
@@ -151,6 +152,7 @@ def test_a_correlation_that_wraps_round_is_caught(wraps, unlisted):
     assert verdict(tape, y, cotangent=normal(12, 4, 8)).verdict == ("failed" if wraps else "passed")
 
 
+@pytest.mark.slow
 def test_a_rule_for_a_structure_that_is_off_by_five_percent_is_caught():
     """By enumeration, where the support is small; 5 % of the noise of a small mask would drown in draws."""
 
@@ -170,6 +172,7 @@ def test_a_rule_for_a_structure_that_is_off_by_five_percent_is_caught():
     assert report.verdict == "failed" and report.parameters[0].of_all < 0.05
 
 
+@pytest.mark.slow
 def test_draws_that_disagree_with_the_list_are_caught():
     """A factor of 1.05 in a probability: the list is right, the draws are not."""
     x = mg.Tensor(normal(14, 4, 9), requires_grad=True)

@@ -194,6 +194,7 @@ def test_biased_estimators_are_flagged():
     assert 0 in inspect.variance(tape, loss, leaves, draws=3, rng=0).biased
 
 
+@pytest.mark.slow
 def test_standard_errors_are_honest():
     """Of 200 intervals of two standard errors nearly 95 % cover the truth.
 
@@ -218,6 +219,7 @@ ERRORS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "make"), ERRORS, ids=[name for name, _ in ERRORS])
 def test_standard_errors_are_those_of_the_listed_distribution(name, make):
     """All standard errors against the exact variance of one draw: E[s²] = Var x. False alarms: below 1e-7 in all.
@@ -300,6 +302,7 @@ def test_too_few_effective_draws_are_warned_of():
         assert report.to_dict()["effective_draws"] == report.effective_draws
 
 
+@pytest.mark.slow
 def test_intervals_that_are_not_warned_of_cover():
     """Of the intervals without a warning 88 % or more cover the exact variance, of those with one fewer.
 

@@ -171,6 +171,7 @@ def test_unbiasedness_with_record():
     assert report.verdict == "failed" and report.p_value == 0 and report.worst_node is None, report
 
 
+@pytest.mark.slow
 def test_variance_with_record():
     # By hand: with x̂ of kept rows, ∂W = Gᵀx̂ has the variance κ Σ ‖G_i‖²‖X_i‖² (Theory §2), for each layer alone.
     record, leaves = small(Mask(0.5, axis="row"))

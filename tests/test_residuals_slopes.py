@@ -135,6 +135,7 @@ def test_other_estimators_and_arrays_draw_by_themselves():
     assert first is same and len({id(first), id(copy), id(other)}) == 3
 
 
+@pytest.mark.slow
 def test_what_was_sketched_is_let_go():
     """The tape remembers which array it has drawn by a weak reference, and no other array takes its place."""
     import gc

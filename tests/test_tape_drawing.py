@@ -212,6 +212,7 @@ def test_inspection_leaves_values_alone():
     assert all(now is then for now, then in zip([node.value for node in tape.nodes], before, strict=True))
 
 
+@pytest.mark.slow
 def test_the_slider_goes_back_through_the_tape_by_mouse_and_by_keyboard(browser, tmp_path):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys

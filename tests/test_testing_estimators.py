@@ -175,6 +175,7 @@ def test_a_student_s_sound_estimator_passes(estimator):
     assert_unbiased(estimator, G, rng=1)
 
 
+@pytest.mark.slow
 def test_the_library_s_own_pass():
     for estimator in unbiased(0.5)[::9]:
         assert_unbiased(estimator, G, draws=2000)

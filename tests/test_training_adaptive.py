@@ -75,6 +75,7 @@ class Still:
         self.key = key
 
 
+@pytest.mark.slow
 def test_the_logged_variance_is_not_optimistic(monkeypatch):
     """In the mean over 150 seeds it is the true variance of the budget that was set: (1/p − 1) E‖∂W‖² of one mask.
 
@@ -259,6 +260,7 @@ def test_measuring_leaves_running_statistics_alone():
 # Interruptions
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same_bit_for_bit(tmp_path):
     """The budgets, what is believed of σ², and the log all come back; measurements fall into both parts."""
 

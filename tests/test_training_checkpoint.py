@@ -63,6 +63,7 @@ def test_a_file_gets_the_permissions_of_any_new_file(path, tmp_path):
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+@pytest.mark.slow
 def test_truncated_at_any_byte(path):
     whole = path.read_bytes()
     for length in range(len(whole)):
@@ -71,6 +72,7 @@ def test_truncated_at_any_byte(path):
             load_checkpoint(path)
 
 
+@pytest.mark.slow
 def test_any_flipped_bit_is_refused_or_changes_nothing(tmp_path):
     # A bit of a time stamp may be flipped without harm; one of the content may not.
     path = tmp_path / "a.npz"

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sphinx.errors import ExtensionError
 
 import minigrad
 
+ROOT = Path(minigrad.__file__).parents[1]
 NEEDS = ("jupyterlite_sphinx", "jupyterlite_pyodide_kernel")
 LITE = "_lite"
 """The folder that JupyterLite is built from; it adds wheels from ``pypi`` there."""
@@ -53,9 +55,12 @@ def build_wheel(app: Any) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder.parent / "jupyter_lite_config.json").write_text('{"LiteBuildConfig": {"no_sourcemaps": true}}\n')
-    root = str(Path(minigrad.__file__).parents[1])
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), root]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as copy:  # where it is built, files are written
+        shutil.copytree(ROOT / "minigrad", Path(copy) / "minigrad", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+            shutil.copy2(ROOT / name, copy)
+        command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), copy]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ExtensionError(f"the wheel for the lessons in the browser could not be built:\n{done.stderr}")
 
