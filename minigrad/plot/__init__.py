@@ -11,6 +11,7 @@ from minigrad.plot.kept import kept_by_node
 from minigrad.plot.measured_tradeoff import budget_tradeoff
 from minigrad.plot.noise_bars import noise_by_node
 from minigrad.plot.probability_bars import inclusion_probabilities
+from minigrad.plot.showing import show
 from minigrad.plot.tape_graph import tape_graph
 from minigrad.plot.training_curves import curves
 
@@ -25,6 +26,7 @@ __all__ = [
     "kept_by_node",
     "noise_by_node",
     "running_mean",
+    "show",
     "tape_graph",
 ]
 
