@@ -331,10 +331,10 @@ def test_a_few_rows_in_bits_do_not_make_up_for_the_indices_of_all():
 
 
 @pytest.mark.parametrize("shape", [(90, 3), (301, 1), (17, 16), (64, 16), (5, 300)])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_expected_bytes_of_blocks_and_of_optimal_bits(shape, dtype):
     g = normal(0, *shape, dtype=dtype) * np.exp(normal(1, shape[0], 1)).astype(dtype)
-    for estimator in (StochasticRounding(4, "block"), StochasticRounding(3, "block")):
+    for estimator in (StochasticRounding(4, "block"), StochasticRounding(3, "block"), StochasticRounding(8)):
         kept = estimator.kept(shape)
         assert kept.structure.expected_bytes(kept, shape, g.itemsize) == estimator.sample(g, None, 0).nbytes
     optimal = StochasticRounding(3, allocation="optimal")

@@ -21,6 +21,7 @@ from minigrad.typing import Array, Shape
 
 __all__ = ["INDEX_BYTES", "Cotangent", "Dense", "Kept", "Structured"]
 
+SINGLE = np.dtype(np.float32).itemsize
 INDEX_BYTES = 8
 
 
@@ -249,4 +250,6 @@ class Kept:
 
     def value_bytes(self, size: float, itemsize: int) -> float:
         """Bytes of so many values, all kept."""
-        return size * itemsize if self.bits is None else size * self.bits / 8 + self.scales * itemsize
+        if self.bits is None:
+            return size * itemsize
+        return size * self.bits / 8 + self.scales * max(itemsize, SINGLE)  # the ends of float16 are float32
