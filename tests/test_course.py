@@ -65,7 +65,9 @@ def test_solutions_get_full_marks(number: int, tmp_path: Path, capfd: pytest.Cap
 
 
 @pytest.mark.parametrize("number", FULL)
-def test_skeletons_get_none(number: int, tmp_path: Path) -> None:
+def test_skeletons_get_none_and_are_told_so_in_few_words(
+    number: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     skeleton = (COURSE / f"assignment{number}.py").read_text(encoding="utf-8")
     tasks = run(number, skeleton, tmp_path)
     assert earned(tasks) == 0 and worth(tasks) == FULL[number]
@@ -75,6 +77,8 @@ def test_skeletons_get_none(number: int, tmp_path: Path) -> None:
     for task, line in tasks.items():  # the skeleton says what a task is worth
         assert re.search(rf"Task {task} \({line['of']} marks\)", skeleton)
     assert f"({FULL[number]} marks)" in skeleton.splitlines()[0]
+    shown = capfd.readouterr().out
+    assert "submitted.py" not in shown and len(shown.splitlines()) < 80  # no tracebacks of the grader's own
 
 
 def test_each_task_has_three_wrong_answers() -> None:
@@ -242,8 +246,8 @@ def test_marks_that_a_submission_prints_are_not_believed(
 def test_marks_come_last(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run(1, "", tmp_path)
     shown = capfd.readouterr().out
-    assert shown.index("FAILED") < shown.index("= marks =") < shown.index("total: 0/10")
-    assert "FAILED" not in shown[shown.index("= marks =") :]
+    assert shown.index("= FAILURES =") < shown.index("= marks =") < shown.index("total: 0/10")
+    assert "FAILED" not in shown  # the lines of a summary would push them out of sight
 
 
 def test_an_unknown_task_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

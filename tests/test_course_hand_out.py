@@ -6,6 +6,7 @@ import csv
 import importlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,16 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="is not empty"):
         hand_out.hand_out(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_course_without_its_clone_says_what_is_missing(tmp_path: Path) -> None:
+    alone = tmp_path / "somewhere" / "course"
+    shutil.copytree(COURSE, alone, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, str(alone / "hand_out.py"), str(tmp_path / "students")]
+    ran = subprocess.run(command, capture_output=True, encoding="utf-8")
+    assert ran.returncode == 2 and "a complete clone" in ran.stderr and "Traceback" not in ran.stderr
+    assert not (tmp_path / "students").exists()
+    subprocess.run([*command, "--only", "1"], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("number", FULL)

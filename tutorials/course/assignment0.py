@@ -1,7 +1,7 @@
 """Assignment 0: build it, and see the tests turn green (18 marks).
 
 An engine of your own, in four steps; at the end it passes tests of the library. Write it with NumPy alone, without
-minigrad and without another library that differentiates. Grade yourself with ``pytest test_assignment0.py``.
+minigrad and without another library that differentiates. Grade yourself with ``python -m pytest test_assignment0.py``.
 """
 
 from __future__ import annotations
@@ -90,6 +90,11 @@ def gradients(loss, variables, g):
     -------
     list of ndarray
         For each of ``variables`` its cotangent; zeros where ``loss`` does not depend on it.
+
+    Notes
+    -----
+    *Hint*: there is no list of nodes, so the order is to be found: "Without a list of steps" in lesson 1. A function
+    that calls itself would end near a depth of 1000.
     """
     raise NotImplementedError("task 0c: write gradients")
 

@@ -1,7 +1,7 @@
 """Assignment 1: VJPs and a tape (10 marks).
 
 Write the three functions with NumPy alone: without minigrad, and without another library that differentiates. Grade
-yourself with ``pytest test_assignment1.py``.
+yourself with ``python -m pytest test_assignment1.py``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Assignment 2: unbiased masks and their variance (14 marks).
 
 Write everything with NumPy; ``minigrad.estimators``, ``theory`` and ``inspect`` have these already, and are for
-comparing only. Grade yourself with ``pytest test_assignment2.py``.
+comparing only. Grade yourself with ``python -m pytest test_assignment2.py``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Assignment 3: optimal sketches (15 marks).
 
 Write everything with NumPy; ``minigrad.theory`` and ``minigrad.estimators`` have these already, and are for comparing
-only. Grade yourself with ``pytest test_assignment3.py``.
+only. Grade yourself with ``python -m pytest test_assignment3.py``.
 """
 
 from __future__ import annotations

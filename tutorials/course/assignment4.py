@@ -2,7 +2,7 @@
 
 Write everything with NumPy; ``minigrad.inspect`` and ``theory`` have these already, and are for comparing only.
 
-Grade yourself with ``pytest test_assignment4.py``.
+Grade yourself with ``python -m pytest test_assignment4.py``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ def minibatch_variance(gradients, b):
     -------
     float
         Exact; no draws are needed.
+
+    Notes
+    -----
+    *Hint*: take the mean away from the gradients. Two different samples of a batch are any two of the N with equal
+    probability, and what is left sums to 0 over all N: what is the mean of their inner product?
     """
     raise NotImplementedError("task 4a: write minibatch_variance")
 

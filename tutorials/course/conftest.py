@@ -100,6 +100,8 @@ def pytest_runtest_makereport(item, call):
     if report.outcome == "passed" and not hasattr(report, "wasxfail"):
         board.passed.setdefault(item.nodeid, set()).add(report.when)
     elif report.outcome == "failed":
+        if isinstance(call.excinfo.value, AssertionError) and str(call.excinfo.value):
+            report.longrepr = str(call.excinfo.value)  # the grader's words; how it came to them helps nobody
         board.notes.setdefault(item.nodeid, str(call.excinfo.value) or call.excinfo.typename)
     else:
         board.notes.setdefault(item.nodeid, "skipped, and a test that was skipped earns nothing")
@@ -107,7 +109,7 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
-    yield  # the marks come last, after the FAILED lines that would push them out of sight
+    yield  # the marks come last, after all that would push them out of sight
     if exitstatus == pytest.ExitCode.USAGE_ERROR:
         return
     terminalreporter.section("marks")
@@ -145,5 +147,6 @@ def submission(request):
             path = script(path, Path(folder) / f"{module.ASSIGNMENT}.py")
         there = Submission(path, module.BLOCKED, module.FOREIGN, option("--call-seconds"), option("--megabytes"))
         yield there
-        print(there.said())
+        if said := there.said():
+            print(said)
         there.close()

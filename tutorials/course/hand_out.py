@@ -33,17 +33,27 @@ def empty(folder):
     folder.mkdir(parents=True, exist_ok=True)
 
 
+def library_tests():
+    """Where the tests of the library are: beside these files in what is handed out, else in the clone around them."""
+    here, clone = COURSE / "library_tests", COURSE.parents[1] / "tests"
+    for place in (here, clone):
+        if all((place / name).is_file() for name in LIBRARY_TESTS):
+            return place
+    raise FileNotFoundError(
+        f"{clone / LIBRARY_TESTS[0]} is not there; assignment 0 takes tests of the library along, so run this in "
+        "tutorials/course of a complete clone, or leave assignment 0 out: --only 1 2 3 4"
+    )
+
+
 def graders(folder, key, numbers):
     """Write what grades, for a class."""
     for name in (*GRADER, *(f"test_assignment{number}.py" for number in numbers)):
         shutil.copy(COURSE / name, folder / name)
     (folder / "class.json").write_text(json.dumps({"key": key}), encoding="utf-8")
     if 0 in numbers:
-        here = COURSE / "library_tests"
-        source = here if here.is_dir() else COURSE.parents[1] / "tests"
         (folder / "library_tests").mkdir()
         for name in LIBRARY_TESTS:
-            shutil.copy(source / name, folder / "library_tests" / name)
+            shutil.copy(library_tests() / name, folder / "library_tests" / name)
 
 
 def hand_out(folder, key="", numbers=tuple(CHOICES)):
@@ -62,8 +72,12 @@ def hand_out(folder, key="", numbers=tuple(CHOICES)):
     ------
     FileExistsError
         If there is something in the folder.
+    FileNotFoundError
+        If assignment 0 is among them and this is no complete clone.
     """
     folder = Path(folder)
+    if 0 in numbers:
+        library_tests()  # before anything is written
     empty(folder)
     graders(folder, key, numbers)
     shutil.copy(COURSE / "students.md", folder / "README.md")
