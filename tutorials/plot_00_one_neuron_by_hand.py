@@ -26,6 +26,9 @@ from minigrad.plot.style import COLOURS, MARKERS, STYLES
 #
 # The loss compares the output with a target :math:`t`. Our numbers are :math:`x = (3, 4)`, :math:`w = (2, -1)`,
 # :math:`b = 1` and :math:`t = 1`.
+#
+# In the code a ``mg.Tensor`` is a number, or an array of numbers, that knows how minigrad computed it; ``.item()``
+# takes the number out, and ``ops.relu`` is the ReLU.
 
 
 def steps_of_the_neuron(w1, w2, b):
@@ -86,7 +89,10 @@ assert by_hand == 12 and abs(by_difference - 12) < 0.01
 # ``∂``). It is called the **cotangent** of the node. The loss itself has cotangent 1. From there on, every node hands
 # down *its own cotangent times its own factor* to what it was computed from.
 #
-# The framed node is the one that was worked on last.
+# A step is the turn of one node. The framed node is the one whose turn it is: all that read it have handed down, so its
+# cotangent is whole. The node above it shows its own when its turn comes, and a weight shows it at once. The path from
+# :math:`w_1` had six steps; there are seven nodes, as :math:`w_2 x_2` is one, too. The ``()`` is the shape of a single
+# number, and :math:`x` and :math:`t`, which stay as they are, are not drawn.
 
 w1, w2, b = (mg.Tensor(value, requires_grad=True, name=name) for value, name in ((2.0, "w1"), (-1.0, "w2"), (1.0, "b")))
 with mg.Tape() as tape:
@@ -95,6 +101,7 @@ loss = computed[-1]
 
 figure, axes = plt.subplots(1, 3, figsize=(9.6, 9.2), layout="constrained")
 nodes = len(tape.nodes)
+assert nodes == len(factors) + 1
 for ax, steps in zip(axes, (1, 3, nodes), strict=True):
     plot.tape_graph(tape, ax, values=True, y=loss, steps=steps)
     ax.set_title(f"after {steps} step{'s' * (steps > 1)} back" if steps < nodes else f"after all {steps} steps")
@@ -201,7 +208,8 @@ plt.show()
 # Exercises
 # ---------
 # 1. Set :math:`b = -3`, so that :math:`z = -1`. What are the three derivatives now, and what does it mean for learning?
-#    *Hint*: which factor does the ReLU contribute? Draw the graph again.
+#    Take out the asserts, which check the old ones. *Hint*: which factor does the ReLU contribute? Draw the graph
+#    again.
 # 2. Let the loss be :math:`(y - t)^2 + w_1^2`. Two paths lead from :math:`w_1` to the loss. Find the derivative by
 #    hand, then by the tape. *Hint*: 12, and what the new path adds.
 # 3. A function has 3 inputs and 1000 outputs. How many passes does the table of all 3000 derivatives take in each mode?

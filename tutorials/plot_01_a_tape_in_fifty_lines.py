@@ -27,6 +27,10 @@ from minigrad.plot.style import COLOURS
 # turns the cotangent ``g`` of the output into the cotangent of that input. ``gradient`` starts with cotangent 1 at
 # the loss and reads the tape in reverse. A variable may have been used several times; then its cotangents **add
 # up**, because a change of the variable changes the loss along every one of these paths.
+#
+# The two rules of the matrix product ``@`` are derived in lesson 1b. To stay short, ``+`` and ``*`` expect two arrays
+# of one shape. NumPy would also add a vector of shape (3,) to each row of an array of shape (2, 3); then our rule gives
+# the vector a cotangent of shape (2, 3), which is wrong. Lesson 1b mends that, too.
 
 
 class Tape:
@@ -94,6 +98,9 @@ slope_a, slope_b = tape.gradient(f, [a, b])
 print(f"f = {f.value}, df/da = {slope_a}, df/db = {slope_b}")
 assert slope_a == 4 and slope_b == 2
 
+vector, array = tape.variable(np.ones(3)), tape.variable(np.ones((2, 3)))
+assert tape.gradient((vector + array).sum(), [vector])[0].shape == (2, 3)  # it should be (3,)
+
 # %%
 # The same in a picture: values travel to the right while the tape is written (above the arrows), cotangents travel to
 # the left while it is read (below).
@@ -114,14 +121,22 @@ ax.text(0, 1.62, "blue, above an arrow: value, forwards", color=COLOURS[1], ha="
 ax.text(3.1, 1.62, "bold, below: cotangent, backwards", color=COLOURS[5], ha="left", va="center", fontweight="bold")
 ax.text(0, 0.42, "3 + 1 = 4", color=COLOURS[5], ha="center", va="center", fontweight="bold")
 ax.set(xlim=(-0.7, 6.1), ylim=(-1.5, 1.85), title="The tape of f = a·b + a at a = 2, b = 3")
-ax.axis("off")
+_ = ax.axis("off")
 
 # %%
+# Without a list of steps
+# -----------------------
+# Our tape is in order: when a step is read on the way back, all that use its output have been read before. Suppose that
+# there is no such list, and that each variable only knows its inputs. Then find the order from the loss: visit the
+# inputs of a variable before the variable itself (*depth first*), each once. The reverse of that order is the order of
+# the way back. Use a list as the stack of what is still to be visited. A function that calls itself for each input
+# would not do, as Python stops it at a depth near 1000.
+#
 # Enough to learn with
 # --------------------
 # Fifty lines are enough for a neural network with one hidden layer, :math:`\hat y = \tanh(x\,W_1)\,W_2`, fitted to a
-# sine wave by gradient descent: take a small step against the gradient, over and over. The ones beside
-# :math:`x` plays the part of a bias.
+# sine wave by gradient descent: take a small step against the gradient, over and over. The ones beside :math:`x`
+# play the part of a bias.
 
 x = np.linspace(-3, 3, 40)[:, None]
 inputs, target = np.hstack([x, np.ones_like(x)]), np.sin(x)
@@ -142,7 +157,7 @@ losses = []
 first = loss_and_gradient(W1, W2)[2]
 for _ in range(1000):
     loss, (g1, g2), prediction = loss_and_gradient(W1, W2)
-    W1, W2 = W1 - 0.002 * g1, W2 - 0.002 * g2
+    W1, W2 = W1 - 0.002 * g1, W2 - 0.002 * g2  # 0.002 of the sum over 40 points: 0.08 of the mean, which is printed
     losses.append(loss)
 print(f"mean squared error: {losses[0]:.3f} at first, {losses[-1]:.4f} in the end")
 assert losses[-1] < 0.01
@@ -176,8 +191,14 @@ theirs = tape.gradients(loss, [w1, w2])
 difference = max(np.abs(mine - other).max() for mine, other in zip(ours, theirs, strict=True))
 print(f"largest difference from our fifty lines: {difference:.1e}")
 assert difference < 1e-12
+assert tape.nodes[1].saved["out"] is tape.nodes[2].saved["a"]
 
 # %%
+# Under *inputs* ``#0`` is the output of node 0, and ``·`` a constant, for which nobody wants a derivative. Under
+# *layer* stands nothing: a node has a name there if a layer of a larger model computed it. *saved* is what a node keeps
+# for its rules. Nodes 1 and 2 both keep the output of the tanh; it is one array, and the total in the first line counts
+# it once.
+#
 # What does a library add? One thing matters for all that follows. In our fifty lines a rule is a closure: nobody
 # can look inside. On a minigrad tape it is *data*. Each node says which operation it was, what it read and what it
 # saved, and carries an entry ``vjp``: how to treat the cotangent that arrives. "exact" is only the default. One
@@ -196,8 +217,9 @@ plt.show()
 # 1. Teach ``Variable`` to subtract and to take an exponential, and check :math:`\partial e^{ab}/\partial a` at
 #    :math:`a = 1, b = 2`. *Hint*: the rule for the exponential may reuse the output, as ``tanh`` does; the answer
 #    is :math:`2 e^2 \approx 14.78`.
-# 2. Replace ``cotangents[source.place] + contribution`` by ``contribution`` alone. Which of the gradients above are
-#    still right, and why does the sine wave hardly notice? *Hint*: which variables are used twice? In
-#    ``error * error`` both uses are of the same variable, so a factor of two goes missing everywhere.
+# 2. Remove the asserts first. Replace ``cotangents[source.place] + contribution`` by ``contribution`` alone. Which
+#    gradients are still right, and why does the sine wave still learn, only more slowly? *Hint*: which variables are
+#    used twice? In ``error * error`` both uses are of the same variable, so a factor of two goes missing everywhere.
+#    What else halves every step?
 # 3. How much memory does our tape need for a chain of 1000 tanh, and how much time does ``gradient`` take compared
 #    with the forward pass? *Hint*: count arrays and multiplications, then measure.

@@ -116,7 +116,8 @@ assert np.array_equal(to_row, g.sum(axis=0)) and np.array_equal(to_column, g.sum
 #
 # .. math:: \frac{\partial\,\mathrm{loss}}{\partial y_c} = p_c - [c = t] ,
 #
-# **what was said minus what is true**. For the mean over a batch of :math:`B` samples it is divided by :math:`B`.
+# **what was said minus what is true**: :math:`[c = t]` is 1 for the true class and 0 for the others. For the mean over
+# a batch of :math:`B` samples it is divided by :math:`B`.
 
 y, t = np.log([[1.0, 2.0, 1.0]]), np.array([1])
 p = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
@@ -128,8 +129,8 @@ assert np.allclose(cotangent, p - np.eye(3)[t]) and abs(cotangent.sum()) < 1e-12
 # %%
 # What would a squared error :math:`\tfrac12\sum_c (p_c - [c = t])^2` have done instead? Its cotangent passes through
 # the softmax, whose slope goes to zero where it is certain, *also where it is certain and wrong*. Look at two classes,
-# with the logit of the right one on the axis. On the left the network is badly wrong. The cross-entropy pulls with all
-# its force, and the squared error hardly pulls at all: it would never learn.
+# with the logit of the right one on the axis. On the left the network is badly wrong. There the cross-entropy pulls
+# with nearly its full force of 1, and the squared error with less than 0.01: from there it would learn very slowly.
 
 logit = np.linspace(-8, 8, 200)
 logits = np.stack([logit, np.zeros_like(logit)], axis=1)
@@ -153,6 +154,12 @@ assert forces["cross-entropy: p − 1"][0] < -0.99 and abs(forces["squared error
 # ---------------------------------
 # Two linear layers with a ReLU between them, on handwritten digits. The backward pass is five lines, each a rule from
 # above, and it agrees with minigrad's.
+#
+# ``datasets.digits`` has pictures of 8 × 8 numbers between 0 and 1, which ``flat`` makes rows of 64. Most are for
+# *training*; the others are the *test* data, on which we count how often the network is right: it has never seen them.
+# The first layer makes 32 features of the 64 numbers, a choice. The weights begin at random. A sum of 64 terms of
+# random sign is about :math:`\sqrt{64}` times as large as one of them. The weights of the first layer are divided by 8,
+# and those of the second by 6, about :math:`\sqrt{32}`, so that numbers neither grow nor shrink much on their way.
 #
 # We train by **stochastic gradient descent (SGD)**: take a few samples at random, a **minibatch**, and go a small step
 # against *their* gradient. It is not the gradient on all data, but right on average, and much cheaper. This thought,
@@ -209,4 +216,6 @@ plt.show()
 # 2. Add the same number to all logits. What happens to the probabilities, and why does it follow that the entries of
 #    :math:`p - [c = t]` sum to 0? *Hint*: the loss does not change in this direction.
 # 3. The softmax alone has the VJP :math:`p \circ (g - \langle p, g\rangle)`. Derive it, and put the cotangent
-#    :math:`-1/p_t` of the logarithm through it. *Hint*: :math:`\partial p_c / \partial y_d = p_c ([c = d] - p_d)`.
+#    :math:`-1/p_t` of the logarithm through it. Here :math:`\circ` multiplies entry by entry, and
+#    :math:`\langle p, g\rangle` is :math:`\sum_c p_c\, g_c`. *Hint*:
+#    :math:`\partial p_c / \partial y_d = p_c ([c = d] - p_d)`.

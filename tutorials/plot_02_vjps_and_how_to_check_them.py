@@ -2,8 +2,8 @@
 2. VJPs, and how to check them
 ==============================
 
-Every entry of a tape carries a rule that sends the cotangent of an output to the cotangent of an input. In this
-lesson the rule gets its name, a **vector-Jacobian product**, and we learn not to trust it: a wrong rule seldom
+Every entry of a tape carries a rule that sends the cotangent of an output to the cotangent of an input. In this lesson
+the rule, a **vector-Jacobian product**, gets its exact meaning, and we learn not to trust it: a wrong rule seldom
 crashes, it merely makes a network learn a little worse. Two independent checks find wrong rules within a second.
 """
 
@@ -92,7 +92,9 @@ ax.grid(alpha=0.25)
 
 # %%
 # ``testing.assert_gradients_close`` does this for every input and every entry, and extrapolates several central
-# differences to step 0. It says nothing when all is well.
+# differences to step 0. It says nothing when all is well. A function with many outputs has no single gradient, so it
+# pulls back a random cotangent :math:`g`: what its messages call *expected* is an entry of :math:`J^\top g`, not of
+# :math:`J`.
 
 rng = np.random.default_rng(0)
 testing.assert_gradients_close(lambda a, b: (a @ b).tanh(), rng.normal(size=(3, 4)), rng.normal(size=(4, 2)))
@@ -116,8 +118,9 @@ assert abs(from_the_right - from_the_left) < 1e-9
 # Planted mistakes
 # ----------------
 # A checker that never complains is worthless. So we plant mistakes, of the kind that people make, and see whether it
-# catches them, and what it says. A minigrad **primitive** is one function with a VJP rule for each input. First: a
-# factor forgotten.
+# catches them, and what it says. A minigrad **primitive** is one function with a VJP rule for each input. The function
+# returns two things: its output, and a dict of what its rules will read. A rule gets the cotangent ``g`` and that dict,
+# as ``saved`` (:doc:`/guide/primitive`). First: a factor forgotten.
 
 
 def complaint(function, *arrays):
@@ -159,9 +162,9 @@ def times_its_norm(x):
 print(complaint(times_its_norm, rng.normal(size=3)))
 
 # %%
-# Fourth, the most treacherous: a rule that is right on average, or right for the one cotangent that was tried. This
-# one ignores the sign of ``g``. With the loss ``y.sum()`` every cotangent is 1 and it looks perfect; the checker
-# uses a random cotangent and notices that the rule is not linear.
+# Fourth, the most treacherous: a rule that is right for the cotangents that were tried (``g`` = 1), and not linear in
+# ``g``. This one ignores the sign of ``g``. With the loss ``y.sum()`` every cotangent is 1 and it looks perfect; the
+# checker uses a random cotangent, and notices.
 
 
 @mg.primitive(x=lambda g, saved: np.abs(g) * saved["slope"])
@@ -169,6 +172,8 @@ def sine(x):
     return np.sin(x), {"slope": np.cos(x)}
 
 
+slopes = mg.grad(lambda x: sine(x).sum())(point)
+assert np.allclose(slopes, np.cos(point))  # it looks perfect
 print(complaint(sine, rng.normal(size=3)))
 print(f"checked: stated 2.00, found {slope:.4f}")
 plt.show()
@@ -179,6 +184,7 @@ plt.show()
 # 1. Write a primitive ``swish(x)`` for :math:`x / (1 + e^{-x})` with its VJP, and let the checker judge it. *Hint*:
 #    with :math:`s = 1/(1+e^{-x})` the derivative is :math:`s + x s (1 - s)`.
 # 2. Check ``ops.relu`` at an array that contains an exact 0. What does the checker say, and who is right? *Hint*: a
-#    difference across a kink is the mean of the two slopes; a subgradient may be any number between them.
+#    central difference across a kink gives the mean of the two slopes, times the cotangent. Any slope between the two
+#    is a **subgradient**; a rule may choose one.
 # 3. Predict the best step of the forward difference. *Hint*: minimise :math:`c h + 10^{-16}/h`, and compare with
 #    the picture.

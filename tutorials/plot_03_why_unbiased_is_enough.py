@@ -13,6 +13,9 @@ if :math:`\\mathbb{E}[\\hat g \\mid g] = g`, whatever :math:`g` is; :math:`\\mat
 draws. Our example is a **mask**: keep every :term:`column` with probability :math:`p`, set the others to zero, and
 divide what is kept by :math:`p`. A column survives with :math:`G_j / p` in a fraction :math:`p` of all cases, so its
 mean is :math:`G_j`.
+
+Four draws of a mask follow. ``sample`` takes the cotangent, the node at which it arrives (``None`` here, as there is no
+tape) and a generator of random numbers. A draw is stored as its kept columns; ``dense()`` fills in the zeros.
 """
 
 import itertools
@@ -58,7 +61,7 @@ for _ in range(4):
 # ---------------
 # A mask of 3 columns has :math:`2^3 = 8` outcomes with known probabilities. For two masked layers there are at most
 # 64, and the mean over them can be *computed*: no draws, no sampling error, no "looks about right". This is what
-# ``inspect.exact_moments`` does.
+# ``inspect.exact_moments`` does. The ``variance`` that it prints is the sum of the variances of all entries.
 
 rng = np.random.default_rng(1)
 x = rng.normal(size=(4, 3))
@@ -171,7 +174,9 @@ assert np.allclose(mean, g) and mean_clipped[0, 0] < 2.5
 # Biased on purpose
 # -----------------
 # Keeping the largest columns, unscaled, is called top-k. It has a smaller squared error than any unbiased estimator
-# of its kind and it is always wrong in the same direction. ``inspect.unbiasedness`` tells the two apart.
+# of its kind and it is always wrong in the same direction. ``inspect.unbiasedness`` tells the two apart. In general it
+# is a statistical test on draws, with a stated rate of false alarms (``alpha``, one in a million unless you say
+# otherwise). Where all outcomes can be listed, as here, the mean is computed as well.
 
 for estimator in (Mask(2 / 3), TopK(2 / 3)):
     tape.nodes[0].vjp = estimator
@@ -189,5 +194,6 @@ plt.show()
 #    gradient biased? *Hint*: the contributions are added, and the mean of a sum does not ask about independence.
 #    What does change is the variance.
 # 3. Published code has returned the exact cotangent whenever a mask came out empty, "so as not to waste the step".
-#    Compute its mean for :math:`m` columns. *Hint*: :math:`\mathbb{E} = (1 + (1-p)^m)\, g`; confirm it with 3
-#    columns and your own ``outcomes``.
+#    Compute its mean for :math:`m` columns. *Hint*: :math:`\mathbb{E} = (1 + (1-p)^m)\, g`; confirm it with 3 columns
+#    and your own ``def outcomes(self, g, node=None)``, which yields each result with its probability, as pairs
+#    (probability, result). :doc:`/guide/estimator` has an example.

@@ -28,7 +28,9 @@ from minigrad.plot.style import COLOURS
 # 12 rows and 10 columns. A mask of samples keeps or drops three rows together.
 #
 # Each unit has a coin of its own, so the number kept is random; this is called a **Poisson design**. In a **systematic
-# design** (``design="systematic"``) one coin decides for all units, and the number kept hardly varies.
+# design** (``design="systematic"``) one random number decides for all units. Lay their probabilities end to end, draw
+# one :math:`u` between 0 and 1, and keep the units in whose interval one of :math:`u, u + 1, u + 2, \dots` falls. Of
+# :math:`m` units :math:`mp` are kept if that is whole, and otherwise one of its two neighbours.
 
 rng = np.random.default_rng(3)
 G = rng.uniform(0.5, 1.5, size=(4, 3, 10))
@@ -43,6 +45,10 @@ axes[0].set(ylabel="row (3 tokens a sample)", yticks=[0, 3, 6, 9, 12])
 axes[0].invert_yaxis()
 figure.colorbar(image, ax=axes, label="kept entry, divided by p (gradient units)", shrink=0.9)
 figure.suptitle("One draw of each mask at budget 0.5; what is dropped is white")
+
+for budget, numbers in ((0.4, {2}), (0.5, {2, 3})):  # of 5 columns
+    outcomes = Mask(budget, design="systematic").outcomes(np.ones((1, 5)))
+    assert {np.count_nonzero(kept.dense()) for _, kept in outcomes} == numbers
 
 # %%
 # Same distortion, whatever the unit
@@ -72,19 +78,24 @@ assert all(abs(value - 9) < 0.5 for value in found.values())
 # %%
 # Same cotangent, different gradients
 # -----------------------------------
-# What we are after are the gradients. A linear layer computes :math:`Y = X W^\top`, with :math:`X` of :math:`B`
-# rows and :math:`n` columns and :math:`W` of :math:`m` rows. With the cotangent :math:`G` of :math:`Y` its VJPs are
+# What we are after are the gradients. A linear layer computes :math:`Y = X W^\top`, with :math:`X` of :math:`N` rows
+# and :math:`n` columns and :math:`W` of :math:`m` rows. Here :math:`N = B\,T`, for :math:`B` samples of :math:`T`
+# tokens. With the cotangent :math:`G` of :math:`Y` its VJPs are
 #
 # .. math:: \partial X = G\,W, \qquad \partial W = G^\top X .
 #
 # If :math:`r` of :math:`m` columns of :math:`G` are kept, both products shrink to a fraction :math:`r/m`; likewise
-# for :math:`r` of :math:`B` rows. Scattered entries save less in practice, because processors like dense blocks.
+# for :math:`r` of :math:`N` rows. Scattered entries save less in practice, because processors like dense blocks.
 #
-# For the noise it now matters what is dropped together. With a column mask the error of :math:`\partial X` is the
-# sum over columns of (random number with mean 0) × :math:`G_j W_j`, where :math:`G_j` is column :math:`j` of
-# :math:`G` and :math:`W_j` row :math:`j` of :math:`W`. The random numbers are independent, so mixed terms have mean
-# 0, and what remains is :math:`\kappa \sum_j \|G_j\|^2 \|W_j\|^2`. For :math:`\partial W` each column has a row of
-# its own: :math:`\kappa\|\partial W\|^2`. In the same way:
+# For the noise it now matters what is dropped together. Two facts first. A column :math:`u` times a row :math:`v^\top`
+# has :math:`\|u v^\top\|^2 = \sum_{ik} u_i^2 v_k^2 = \|u\|^2 \|v\|^2`. And the random number :math:`\text{keep}/p - 1`,
+# with keep 1 or 0, has mean 0 and variance :math:`\kappa`: it is the one above for the entry 1.
+#
+# With a column mask the error of :math:`\partial X` is the sum over columns of this number × :math:`G_j W_j`, where
+# :math:`G_j` is column :math:`j` of :math:`G` and :math:`W_j` row :math:`j` of :math:`W`. The random numbers are
+# independent, so mixed terms have mean 0, and what remains is :math:`\kappa \sum_j \|G_j\|^2 \|W_j\|^2`. As for
+# :math:`\partial W`, dropping column :math:`j` of :math:`G` removes exactly row :math:`j` of it: the errors lie in
+# different rows, and their squares add up to :math:`\kappa\|\partial W\|^2`. In the same way:
 #
 # .. list-table::
 #    :header-rows: 1
@@ -158,7 +169,7 @@ for k, (ax, what) in enumerate(zip(axes, ("X", "W"), strict=True)):
         title=f"Noise of ∂{what} at budget {p}",
     )
 axes[1].legend()
-axes[1].set_ylim(top=1.3 * max(v[1] for v in predicted.values()))
+_ = axes[1].set_ylim(top=1.3 * max(v[1] for v in predicted.values()))
 
 # %%
 # Which one, then? Compare :math:`\sum_j \|G_j\|^2\|W_j\|^2` with :math:`\|\partial X\|^2 = \|\sum_j G_j W_j\|^2`.
@@ -179,11 +190,10 @@ plt.show()
 # Exercises
 # ---------
 # 1. Derive the distortion of :math:`\partial W` under a row mask. *Hint*:
-#    :math:`\partial W = \sum_i G_{i\cdot}^\top X_{i\cdot}`, a sum of independent random multiples of matrices of
-#    rank one; and :math:`\|u v^\top\|^2 = \|u\|^2 \|v\|^2`.
-# 2. With ``design="systematic"`` exactly a fixed number of columns is kept. Compare both designs by enumeration,
-#    for :math:`G` and for :math:`\partial X`. *Hint*: the first does not change. The second may go up or down: see
-#    the cross terms in ``help(theory.input_distortion)``.
+#    :math:`\partial W = \sum_i G_{i\cdot}^\top X_{i\cdot}`; the mask multiplies each term by a random number.
+# 2. Compare both designs by enumeration, at a budget for which :math:`mp` is whole, for :math:`G` and for
+#    :math:`\partial X`. *Hint*: the first does not change. The second may go up or down: see the cross terms in
+#    ``help(theory.input_distortion)``.
 # 3. A loss that is a *mean* over the batch has a factor :math:`1/B` in :math:`G`. How do the distortions change
 #    with the batch size, and how do the relative ones? *Hint*: one is quadratic in :math:`G`, the other a ratio of
 #    two such.

@@ -76,7 +76,7 @@ assert np.isclose(best.budget, 1 / 4) and np.isclose(best.cost_ratio, 2 / 3)
 WIDTHS, BATCH = (64, 128, 128, 10), 64
 data = datasets.digits().flat()
 start = nn.mlp(WIDTHS, rng=0)
-training.fit(start, data, optimizer=optim.SGD(start, lr=0.1), epochs=15, batch_size=BATCH, rng=0, progress=False)
+_ = training.fit(start, data, optimizer=optim.SGD(start, lr=0.1), epochs=15, batch_size=BATCH, rng=0, progress=False)
 
 # %%
 # First a *uniform* mask of samples on the last layer: each of the 64 rows of the cotangent is kept with probability

@@ -90,8 +90,8 @@ print(f"mean over all {2**12} masks: {factor:.6f} times the exact gradient")
 assert np.isclose(factor, 1 + (11 / 12) ** 12)
 
 # %%
-# *Mend it*: return the zeros. If empty masks hurt, use a design that cannot be empty, ``Mask(p, axis="row",
-# design="systematic")``: it always keeps the same number.
+# *Mend it*: return the zeros. If empty masks hurt, use ``Mask(p, axis="row", design="systematic")``: of :math:`n` rows
+# it keeps :math:`np`, or one of the two neighbours where that is not whole. It is never empty if :math:`np \ge 1`.
 
 testing.assert_unbiased(Mask(1 / 3, axis="row", design="systematic"))
 
