@@ -17,7 +17,7 @@ from minigrad import plot
 for size in (2, 3):
     plt.figure(figsize=(size, size))
     plt.plot([1, 2])
-print(len(plot.show()))
+plot.show()
 """
 
 
@@ -38,13 +38,13 @@ def ran(folder, **environment):
 def test_without_a_display_the_figures_are_written(tmp_path):
     told, files = ran(tmp_path)
     assert files == ["curves-1.png", "curves-2.png"]
-    assert told == ["no window can be opened here; written: curves-1.png, curves-2.png", "2"]
+    assert told == ["no window can be opened here; written: curves-1.png, curves-2.png"]
     sizes = [int.from_bytes((tmp_path / name).read_bytes()[16:20], "big") for name in files]
     assert sizes[0] < sizes[1]
 
 
 def test_a_backend_that_was_chosen_is_left_alone(tmp_path):
-    assert ran(tmp_path, MPLBACKEND="agg") == (["0"], [])
+    assert ran(tmp_path, MPLBACKEND="agg") == ([], [])
 
 
 def test_a_backend_that_shows_is_asked(tmp_path):
@@ -54,4 +54,4 @@ def test_a_backend_that_shows_is_asked(tmp_path):
         "def show(*a, **k): print('shown')\n"
     )
     told, files = ran(tmp_path, MPLBACKEND="module://screen")
-    assert told == ["shown", "0"] and files == []
+    assert told == ["shown"] and files == []

@@ -64,7 +64,7 @@ def test_lesson(lesson: Path, tmp_path: Path) -> None:
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     # With one thread small products do not wait for one another when other tests run beside this one.
     environment.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
-    # plt.show() has no window to open here, and says so where there is a display; anything else is an error.
+    # Where there is a display, pyplot says that Agg has no window to open; anything else is an error.
     warnings = ["-W", "error", "-W", "ignore:FigureCanvasAgg is non-interactive:UserWarning"]
     ran = subprocess.run(
         [sys.executable, *warnings, str(lesson)],

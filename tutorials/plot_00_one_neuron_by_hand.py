@@ -202,7 +202,7 @@ assert np.all(operations["reverse"] <= forward_pass) and ratio > 100
 # subject of lesson 8.
 
 print(f"checked: stated 12, found {pullback(1.0)[0]:g}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

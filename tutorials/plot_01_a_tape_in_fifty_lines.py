@@ -209,7 +209,7 @@ again = tape.gradients(loss, [w1, w2])
 assert all(np.array_equal(one, two) for one, two in zip(theirs, again, strict=True))  # as often as one likes
 print(tape.nodes[1], "saved", {name: array.shape for name, array in tape.nodes[1].saved.items()})
 print(f"checked: stated 4, found {slope_a:g}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

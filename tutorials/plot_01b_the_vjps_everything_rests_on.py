@@ -206,7 +206,7 @@ print(f"loss {losses[0]:.2f} at first, {np.mean(losses[-50:]):.2f} in the end; t
 assert accuracy > 0.9
 
 print(f"checked: stated 0.693, found {loss:.4f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

@@ -176,7 +176,7 @@ slopes = mg.grad(lambda x: sine(x).sum())(point)
 assert np.allclose(slopes, np.cos(point))  # it looks perfect
 print(complaint(sine, rng.normal(size=3)))
 print(f"checked: stated 2.00, found {slope:.4f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

@@ -129,8 +129,9 @@ assert np.allclose(fresh, exact)
 assert abs(ratio - 2.0) < 1e-9
 
 # %%
-# With a general matrix in between, only the diagonal of :math:`W_2` is inflated, and the bias has no simple form:
-# it is not even a multiple of the gradient. No change of the step size mends it.
+# With a general matrix in between, only the diagonal of :math:`W_2` is inflated: before the last product the bias is
+# :math:`(1/p - 1)\, G\, \mathrm{diag}(W_2)`, and that is not a multiple of the gradient. No change of the step size
+# mends it.
 
 exact, fresh = mean_gradient(W2, shared=False)
 exact, shared = mean_gradient(W2, shared=True)
@@ -183,7 +184,7 @@ for estimator in (Mask(2 / 3), TopK(2 / 3)):
     print(estimator, "->", inspect.unbiasedness(tape, loss, [w1], rng=0).verdict)
 
 print(f"checked: stated 2.0, found {ratio:.6f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

@@ -184,7 +184,7 @@ print(f"two columns that nearly cancel: relative noise of ∂X {noise:.0f}, alth
 assert noise > 1e4
 
 print(f"checked: stated 9.0, found {ratio:.4f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises
@@ -194,6 +194,7 @@ plt.show()
 # 2. Compare both designs by enumeration, at a budget for which :math:`mp` is whole, for :math:`G` and for
 #    :math:`\partial X`. *Hint*: the first does not change. The second may go up or down: see the cross terms in
 #    ``help(theory.input_distortion)``.
-# 3. A loss that is a *mean* over the batch has a factor :math:`1/B` in :math:`G`. How do the distortions change
-#    with the batch size, and how do the relative ones? *Hint*: one is quadratic in :math:`G`, the other a ratio of
-#    two such.
+# 3. A loss that is a *mean* over the batch has a factor :math:`1/B` in :math:`G`. How do the distortions of
+#    :math:`\partial W` change with the batch size, for row masks and for column masks, and how do they relative to
+#    :math:`\|\partial W\|^2`? *Hint*: a row mask's is a sum of :math:`B` terms, each with a factor :math:`1/B^2`; a
+#    column mask's is :math:`\kappa \|\partial W\|^2`.

@@ -197,7 +197,7 @@ ax.set(xlabel="column", ylabel="probability of being kept", title='target="input
 ax.legend()
 
 print(f"checked: stated 10.6, found {ratio:.4f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

@@ -186,7 +186,7 @@ for estimator in (None, Mask(0.125), LowRankSketch(0.125), RandomProjection(0.12
 # input.
 
 print(f"checked: stated 5.5, found {ratio:.4f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

@@ -172,7 +172,7 @@ assert largest == "6/linear exact" and min(report.by_node, key=report.by_node.ge
 # layers above enlarge: ``inspect.allocate`` measures how noise compounds, and finds the budgets.
 
 print(f"checked: stated 7.0, found {noise:.6f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

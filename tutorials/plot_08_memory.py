@@ -210,7 +210,7 @@ except TypeError as error:
     print(str(error).split(".")[0])
 
 print(f"checked: stated 0.25, found {ratio:.6f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

@@ -256,7 +256,7 @@ assert free < min(losses[-1] for losses in curves.values())
 # answer changes along a training: a fresh network gains nothing (lesson 17 says why, and exercise 1 asks when).
 
 print(f"checked: stated 0.6, found {measured:.3f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

@@ -231,7 +231,7 @@ ax.legend(fontsize=9)
 assert all(0 < budget <= 1 for budget in chosen) and np.median(added) < 0.75
 
 print(f"checked: stated 0.6, found {samples:.3f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

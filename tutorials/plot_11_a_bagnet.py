@@ -162,7 +162,7 @@ print(f"all                    {cost.backward / cost.backward_exact:.3f}")
 assert cost.backward > 0.95 * cost.backward_exact
 
 print(f"checked: stated 81, found {pixels}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Whether any of this pays in *training* is another question, and a few steps on digits cannot answer it. Lesson 17 asks

@@ -180,7 +180,7 @@ print(f"of 64 images: {counts[0].name} keeps {counts[0].mean:.1f}, {counts[-1].n
 assert counts[-1].mean > 0.8 * counts[0].mean
 
 print(f"checked: stated 0.30, found {spared[0]:.4f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # What this is worth in *training* takes many runs to tell: :doc:`/experiments/budgeted` has them for a vision

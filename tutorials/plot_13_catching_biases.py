@@ -342,7 +342,7 @@ print(f"detectable: {100 * few.detectable:.0f} % with 500 draws, {100 * many.det
 assert few.passed and many.passed and many.detectable < few.detectable / 2
 
 print(f"checked: stated 1.35, found {factor:.4f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

@@ -255,7 +255,7 @@ assert aligned["water-filling, coins"] > 1 and aligned["with replacement"] < 1e-
 assert aligned["water-filling, systematic"] < 1e-9
 
 print(f"checked: stated 4.0, found {noise['water-filling']:.6f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

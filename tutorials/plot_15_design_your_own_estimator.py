@@ -272,7 +272,7 @@ axes[0].set_ylabel("probability of being kept")
 axes[0].legend(fontsize=9)
 
 print(f"checked: stated 20.0, found {noise:.6f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

@@ -188,7 +188,7 @@ for name, save in {"8 bits": 8, "4 bits": 4, "2 bits": 2, "Mask(0.1, row)": None
 nn.set_save(model, None)
 assert added["4 bits"] < 0.01 and added["Mask(0.1, row)"] > 1
 print(f"checked: stated 4.9, found {finer:.2f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # With 4 bits the gradient is as good as exact: the noise is less than a hundredth of that which the choice of the batch

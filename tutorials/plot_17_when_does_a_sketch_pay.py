@@ -135,7 +135,7 @@ assert shares == sorted(shares, reverse=True) and measured[0][0] == 1 and measur
 # :doc:`/experiments/budgeted` whole runs.
 
 print(f"checked: stated 0.67, found {four:.4f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

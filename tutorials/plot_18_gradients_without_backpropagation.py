@@ -134,7 +134,7 @@ right.legend()
 # :doc:`/guide/forward-gradients` has them all, with their biases.
 
 print(f"checked: stated 7.0, found {noise:.4f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

@@ -169,7 +169,7 @@ right.legend()
 # :doc:`/experiments/budgeted`.
 
 print(f"checked: stated 0.57, found {best.ratio:.4f}")
-plt.show()
+mg.plot.show()
 
 # %%
 # Exercises

@@ -9,7 +9,7 @@ from pathlib import Path
 __all__ = ["show"]
 
 
-def show(folder: str | os.PathLike[str] = ".") -> list[Path]:
+def show(folder: str | os.PathLike[str] = ".") -> None:
     """Show all open figures of pyplot, or write them where no window can be opened.
 
     A script that ends with it does the same on a laptop as `matplotlib.pyplot.show`. On a computer without a display,
@@ -21,11 +21,6 @@ def show(folder: str | os.PathLike[str] = ".") -> list[Path]:
     folder : path-like, default "."
         Of the files; it must be there.
 
-    Returns
-    -------
-    list of Path
-        The files that were written; empty where figures were shown.
-
     Raises
     ------
     OSError
@@ -35,21 +30,19 @@ def show(folder: str | os.PathLike[str] = ".") -> list[Path]:
     --------
     >>> from minigrad import plot
     >>> plot.show()  # no figure is open
-    []
     """
     import matplotlib.pyplot as plt
 
     numbers = plt.get_fignums()
     if not numbers:
-        return []
+        return
     if plt.get_backend().lower() != "agg":
         plt.show()
-        return []
+        return
     if "MPLBACKEND" in os.environ:
-        return []
+        return
     stem = Path(sys.argv[0]).stem if sys.argv[0].endswith(".py") else "figure"
     written = [Path(folder) / f"{stem}-{place}.png" for place in range(1, len(numbers) + 1)]
     for number, path in zip(numbers, written, strict=True):
         plt.figure(number).savefig(path)
     print("no window can be opened here; written: " + ", ".join(map(str, written)))
-    return written

@@ -133,11 +133,11 @@ def needed_by_envelope(
 ) -> Needed:
     """The multiple that the envelope needs, from means over seeds, with a band that holds for few of them.
 
-    Every mean is drawn from its t distribution: that of the true mean, where nothing was known before and the seeds are
-    normal (Box and Tiao, 1973, *Bayesian Inference in Statistical Analysis*, section 2.4). The three numbers of a seed are
-    drawn together, rivals by themselves. In each draw the rival counts whose held-out loss is the least *there*: a
-    choice that another three seeds might turn is part of the band. (A bootstrap of three seeds holds a mean in 61 of
-    100 cases where it promises 90.) A single seed has no band.
+    Every mean is drawn from its t distribution: that of the true mean, where nothing was known before and the seeds
+    are normal (Box and Tiao, 1973, *Bayesian Inference in Statistical Analysis*, section 2.4). The three numbers of
+    a seed are drawn together, rivals by themselves. In each draw the rival counts whose held-out loss is the least
+    *there*: a choice that another three seeds might turn is part of the band. (A bootstrap of three seeds holds a
+    mean in 61 of 100 cases where it promises 90.) A single seed has no band.
 
     Parameters
     ----------
