@@ -11,11 +11,12 @@ document.fonts.ready.then(() => {
     if (formula.getBoundingClientRect().width > formula.closest("p, li, dd, td")?.clientWidth) formula.classList.add("long");
   }
   // What scrolls can be reached with the tab key, and has a name.
+  let scrolling = 0;
   for (const formula of document.querySelectorAll("div.math.formula, span.math.long")) {
     if (formula.scrollWidth <= formula.clientWidth) continue;
     formula.tabIndex = 0;
     formula.setAttribute("role", "region");
-    formula.setAttribute("aria-label", "formula, scrolls");
+    formula.setAttribute("aria-label", `formula ${(scrolling += 1)}, scrolls`);
   }
 });
 // The arrows that unfold a list of pages have no text, so a screen reader needs to be told what they do.
