@@ -29,6 +29,7 @@ NOTEBOOKS = "_lite_notebooks"
 """The folder of its files; their places there are those of their addresses."""
 
 NOTEBOOK = re.compile(r'href="([^"]*_downloads/[^"]+\.ipynb)"')
+FOREIGN = re.compile(r"jupyterlite_sphinx|^https?:")
 INSTALL = "# In the browser, minigrad is installed anew for each notebook.\n%pip install -q minigrad-vjp"
 
 
@@ -87,6 +88,12 @@ def add_button(app: Any, page: str, template: str, context: dict[str, Any], doct
     context["body"] = body.replace("</h1>", "</h1>" + button, 1)
 
 
+def light(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out the styles and scripts of jupyterlite-sphinx, one of which comes from the network: none is used."""
+    for kind in ("css_files", "script_files"):
+        context[kind] = [file for file in context.get(kind, []) if not FOREIGN.search(str(file.filename))]
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Connect everything, where JupyterLite is installed."""
     if all(importlib.util.find_spec(name) for name in NEEDS):
@@ -94,4 +101,5 @@ def setup(app: Any) -> dict[str, Any]:
         app.connect("config-inited", configure, priority=50)
         app.connect("builder-inited", build_wheel)
         app.connect("html-page-context", add_button)
+        app.connect("html-page-context", light, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
