@@ -165,13 +165,13 @@ CHEATS = [
     Cheat(
         "never ends",
         "1b",
-        "is there a loop that does not end?",
+        "is there a loop that does not end, or is memory being filled?",
         "def log_softmax_vjp(g, y):\n    while True:\n        pass\n",
     ),
     Cheat(
         "never ends, and lets nothing stop it",
         "1b",
-        "is there a loop that does not end?",
+        "is there a loop that does not end, or is memory being filled?",
         "def log_softmax_vjp(g, y):\n    while True:\n        try:\n            while True:\n                pass\n"
         "        except BaseException:\n            pass\n",
     ),

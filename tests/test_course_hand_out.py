@@ -35,7 +35,8 @@ def test_students_get_what_they_need_and_no_solutions(folders: tuple[Path, Path]
     students, answers = folders
     names = {path.name for path in students.rglob("*")}
     assert {f"assignment{n}{kind}" for n in FULL for kind in (".py", ".ipynb")} <= names
-    assert not names & {"solutions", "answers.md", "hand_out.py", "grade_all.py"}
+    assert not names & {"solutions", "exercises_first.md", "exercises_last.md", "hand_out.py", "grade_all.py"}
+    assert {"exercises_first.md", "exercises_last.md"} <= {path.name for path in answers.iterdir()}
     handed = "\n".join(path.read_text(encoding="utf-8") for path in students.rglob("*") if path.is_file())
     for number in FULL:
         lines = [line.strip() for line in solution(number).splitlines()]
@@ -72,7 +73,7 @@ def test_each_class_has_constants_of_its_own(number: int) -> None:
     expected = 1
     for values in choices:
         expected *= len(values) - 1
-    assert len(many) == expected  # each of them occurs
+    assert len(many) == expected >= 3  # each of them occurs, and a neighbouring class seldom has the same
     for text in ((COURSE / f"assignment{number}.py").read_text(encoding="utf-8"), solution(number)):
         for name, value in variant.constants(number, "").items():
             assert re.search(rf"^{name} = {value}  # of your class$", text, re.MULTILINE)
@@ -81,21 +82,14 @@ def test_each_class_has_constants_of_its_own(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", FULL)
-def test_answers_of_the_class_have_full_marks_in_its_folder_and_those_of_another_have_not(
-    number: int, folders: tuple[Path, Path]
-) -> None:
+def test_answers_of_the_class_have_full_marks_in_its_folder(number: int, folders: tuple[Path, Path]) -> None:
     """Graded by the student's own folder, which has the key, on arrays of another seed."""
     students, answers = folders
     code = "import sys, json, grade; print(json.dumps(grade.grade(int(sys.argv[1]), sys.argv[2], seed='unseen')[0]))"
-    totals = []
-    for file in (answers / f"assignment{number}.py", COURSE / "solutions" / f"assignment{number}.py"):
-        command = [sys.executable, "-c", code, str(number), str(file)]
-        ran = subprocess.run(command, cwd=students, check=True, capture_output=True, encoding="utf-8")
-        marks = json.loads(ran.stdout)
-        totals.append(sum(line["earned"] for line in marks.values()))
-        if len(totals) == 1:
-            assert totals[0] == FULL[number], marks
-    assert totals[1] < FULL[number]
+    command = [sys.executable, "-c", code, str(number), str(answers / f"assignment{number}.py")]
+    ran = subprocess.run(command, cwd=students, check=True, capture_output=True, encoding="utf-8")
+    marks = json.loads(ran.stdout)
+    assert sum(line["earned"] for line in marks.values()) == FULL[number], marks
 
 
 def executed(notebook: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
@@ -167,7 +161,7 @@ def test_a_notebook_is_graded_as_its_script(folders: tuple[Path, Path], tmp_path
     marks, _ = grade.grade(1, tmp_path / "mine.ipynb", key=KEYS[0])
     assert sum(line["earned"] for line in marks.values()) == FULL[1]
     (tmp_path / "broken.ipynb").write_text("{", encoding="utf-8")
-    marks, _ = grade.grade(1, tmp_path / "broken.ipynb")
+    marks, _ = grade.grade(1, tmp_path / "broken.ipynb", key=KEYS[0])
     assert "this is no notebook" in marks["1a"]["notes"][0]
     assert sum(line["earned"] for line in marks.values()) == 0
 
@@ -185,7 +179,7 @@ def test_a_folder_of_submissions_becomes_a_csv_file(tmp_path: Path, monkeypatch:
             (handed / student / "assignment1.py").write_text(text, encoding="utf-8")
     (handed / "Emmy.py").write_text("import sys\nsys.exit()\n", encoding="utf-8")
     (handed / "notes.txt").write_text("nothing of theirs", encoding="utf-8")
-    target = tmp_path / "marks.csv"
+    target = tmp_path / "not there yet" / "marks.csv"
     monkeypatch.setattr(
         "sys.argv", ["grade_all.py", "1", str(handed), str(target), "--seconds=90", "--jobs=2", "--seed=here"]
     )
@@ -198,11 +192,11 @@ def test_a_folder_of_submissions_becomes_a_csv_file(tmp_path: Path, monkeypatch:
     assert by["Ada"] == ["3", "3", "4", "10", ""]
     assert by["'=cmd()"][:4] == ["3", "3", "0", "6"] and "a loop that does not end" in by["'=cmd()"][4]
     assert by["Emmy"][3] == "0" and "SystemExit" in by["Emmy"][4]
-    assert by["Nobody"][3] == "0" and "no assignment1.py" in by["Nobody"][4]
+    assert by["Nobody"][3] == "0" and "no assignment1.py" in by["Nobody"][4] and "found: nothing" in by["Nobody"][4]
 
 
 def test_results_are_such_as_gradescope_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file, results = tmp_path / "assignment1.py", tmp_path / "results.json"
+    file, results = tmp_path / "assignment1.py", tmp_path / "not" / "yet" / "results.json"
     file.write_text(f"{solution(1)}\ndef log_softmax_vjp(g, y):\n    return g\n", encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["grade.py", "1", str(file), "--results", str(results)])
     grade.main()
@@ -212,5 +206,5 @@ def test_results_are_such_as_gradescope_reads(tmp_path: Path, monkeypatch: pytes
     assert sum(test["max_score"] for test in tests.values()) == FULL[1]
     assert tests["task 1a"]["status"] == "passed" and tests["task 1a"]["score"] == 3
     assert tests["task 1b"]["status"] == "failed" and "the VJP is wrong" in tests["task 1b"]["output"]
-    assert found["execution_time"] > 0
+    assert found["execution_time"] > 0 and "without a key" in found["output"]
     assert grade.gradescope({}, "stopped", 1.0)["score"] == 0

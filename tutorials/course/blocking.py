@@ -14,6 +14,8 @@ import os
 import sys
 from types import FunctionType
 
+from reading import Reading
+
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
 REFUSED = (
     *("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "pty.spawn"),
@@ -59,7 +61,7 @@ def take_code_away(folders):
             function.__code__ = refusal(called, function.__code__.co_freevars)
 
 
-def block(names, foreign=(), unreadable=()):
+def block(names, foreign, own, library, unreadable=()):
     """Block modules by name, forbid foreign packages, and watch over files and processes from now on.
 
     Parameters
@@ -68,11 +70,13 @@ def block(names, foreign=(), unreadable=()):
         Modules and packages whose functions lose their code. Import what uses them honestly before.
     foreign : sequence of str
         Packages that may not be imported.
+    own, library : path
+        The folder of the submission, and that of minigrad: what it may read besides Python's libraries.
     unreadable : sequence of str
-        Folders of which nothing can be read any more.
+        Folders of others, wherever they are; see `Reading`.
     """
     folders = places(names)
-    closed = (*folders, *(os.path.realpath(folder) + os.sep for folder in unreadable))
+    reading = Reading(own, library, folders, unreadable)
     foreign = set(foreign)
 
     def watch(event, arguments):
@@ -81,11 +85,17 @@ def block(names, foreign=(), unreadable=()):
             if isinstance(path, int):
                 return
             path = os.path.realpath(os.fsdecode(path))
-            if path.startswith(closed):
-                raise PermissionError(f"{path} is blocked here: the assignment is to write it yourself")
             writes = set(mode or "") & set("wax+") or (flags or 0) & WRITES
             if writes and path != os.devnull:
                 raise PermissionError(f"a submission may not write files: {path}")
+            if os.path.isdir(path):  # from it, files would be opened by names that do not say where they are
+                raise PermissionError(f"a submission may not open folders: {path}")
+            if said := reading.refusal(path):
+                raise PermissionError(said)
+        elif event in ("os.listdir", "os.scandir"):
+            path = arguments[0] or "."
+            if not isinstance(path, int) and (said := reading.refusal(path, names=True)):
+                raise PermissionError(said)
         elif event == "import" and arguments[0].partition(".")[0] in foreign:
             raise ImportError(f"{arguments[0]} may not be used here: write it with NumPy")
         elif event in refused:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 from grade import table
-from notebooks import script
 from submitted import Submission
+from variant import mismatch
 
 COURSE = Path(__file__).parent
 LIBRARY_TESTS = COURSE / "library_tests"  # in what is handed out; here they are at home
@@ -142,11 +141,11 @@ def submission(request):
         path = path / f"{module.ASSIGNMENT}.py"
     if not path.is_file():
         pytest.fail(f"there is no {path}; say where it is with --submission", pytrace=False)
-    with tempfile.TemporaryDirectory() as folder:
-        if path.suffix == ".ipynb":
-            path = script(path, Path(folder) / f"{module.ASSIGNMENT}.py")
-        there = Submission(path, module.BLOCKED, module.FOREIGN, option("--call-seconds"), option("--megabytes"))
-        yield there
-        if said := there.said():
-            print(said)
-        there.close()
+    if said := mismatch(int(module.ASSIGNMENT[-1]), path):
+        pytest.fail(said, pytrace=False)
+    limits = option("--call-seconds"), option("--megabytes")
+    there = Submission(path, module.ASSIGNMENT, module.BLOCKED, module.FOREIGN, *limits)
+    yield there
+    if said := there.said():
+        print(said)
+    there.close()

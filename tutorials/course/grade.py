@@ -19,7 +19,20 @@ import tempfile
 import time
 from pathlib import Path
 
-COURSE = Path(__file__).parent
+from collecting import chosen
+from notebooks import code
+from variant import mismatch, told
+
+COURSE = Path(__file__).resolve().parent
+
+
+class NotGraded(ValueError):
+    """Marks would say nothing: there is no file that can be meant, or its constants are not those of the key."""
+
+
+def stopped(seconds):
+    """What to say of that which was stopped."""
+    return f"stopped after {seconds:.0f} seconds: is there a loop that does not end, or is memory being filled?"
 
 
 def grade(number, submission, seconds=300.0, megabytes=3000, key=None, seed=None, tasks=()):
@@ -47,7 +60,14 @@ def grade(number, submission, seconds=300.0, megabytes=3000, key=None, seed=None
     marks : dict
         For each task a dict with ``earned``, ``of`` and ``notes``; empty if nothing was graded.
     said : str
+
+    Raises
+    ------
+    NotGraded
+        If the file has other constants than the key gives.
     """
+    if wrong := mismatch(number, submission, key):
+        raise NotGraded(wrong)
     with tempfile.TemporaryDirectory() as folder:
         report, log = Path(folder) / "marks.json", Path(folder) / "log.txt"
         test = COURSE / f"test_assignment{number}.py"
@@ -61,7 +81,7 @@ def grade(number, submission, seconds=300.0, megabytes=3000, key=None, seed=None
         said = log.read_text(encoding="utf-8", errors="replace")[-20000:]
         marks = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
     if not ended:
-        said += f"\nstopped after {seconds:g} seconds: is there a loop that does not end?"
+        said += f"\n{stopped(seconds)}"
     elif not marks:
         said += "\nthe grader did not get to its end"
     return marks, said
@@ -95,7 +115,7 @@ def table(tasks):
     return [*lines, f"total: {earned}/{of}"]
 
 
-def gradescope(marks, said, seconds):
+def gradescope(marks, said, seconds, told=""):
     """What Gradescope wants to find in results.json, with a test for each task.
 
     Parameters
@@ -104,6 +124,8 @@ def gradescope(marks, said, seconds):
         As `grade` returns them.
     seconds : float
         That it took.
+    told : str
+        What is said above the marks.
     """
     if not marks:
         return {"score": 0, "execution_time": seconds, "output": said, "visibility": "visible", "tests": []}
@@ -119,7 +141,7 @@ def gradescope(marks, said, seconds):
         }
         for task, line in marks.items()
     ]
-    return {"execution_time": seconds, "visibility": "visible", "tests": tests}
+    return {"execution_time": seconds, "output": told, "visibility": "visible", "tests": tests}
 
 
 def in_notebook(task, cells):
@@ -130,12 +152,13 @@ def in_notebook(task, cells):
     AssertionError
         If there are no marks: with what to mend.
     """
-    from notebooks import code
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"assignment{task[0]}.py"
         path.write_text(code(cells), encoding="utf-8")
-        marks, said = grade(int(task[0]), path, tasks=[task])
+        try:
+            marks, said = grade(int(task[0]), path, tasks=[task])
+        except NotGraded as error:
+            raise AssertionError(str(error)) from None
     if not marks or not marks[task]["earned"]:
         raise AssertionError("\n".join(table(marks)) if marks else said)
     print("\n".join(table(marks)[:-1]))
@@ -154,17 +177,29 @@ def main():
     """Read the command line, grade, print."""
     parser = argparse.ArgumentParser(description="Grade a submission.")
     parser.add_argument("number", type=int, choices=range(5), help="of the assignment")
-    parser.add_argument("submission", type=Path, help="the student's script or notebook")
+    parser.add_argument("submission", type=Path, help="the student's script or notebook, or its folder")
     parser.add_argument("--results", type=Path, metavar="FILE", help="write results.json for Gradescope, too")
     add_limits(parser)
     given = parser.parse_args()
-    if not given.submission.is_file():
+    if not given.submission.exists():
         parser.error(f"there is no file {given.submission}")
-    start = time.monotonic()
-    marks, said = grade(given.number, given.submission, given.seconds, given.megabytes, given.key, given.seed)
     if given.results:
-        results = gradescope(marks, said, round(time.monotonic() - start, 1))
+        given.results.parent.mkdir(parents=True, exist_ok=True)  # before there are marks to lose
+    start, marks, wrong, head = time.monotonic(), {}, "", told(given.key)
+    file, note = chosen(given.submission, given.number) if given.submission.is_dir() else (given.submission, "")
+    head += f"\n{note}" if note else ""
+    try:
+        if file is None:
+            raise NotGraded(note)
+        marks, said = grade(given.number, file, given.seconds, given.megabytes, given.key, given.seed)
+    except NotGraded as error:
+        said = wrong = f"{error} ({told(given.key)})"
+    if given.results:
+        results = gradescope(marks, said, round(time.monotonic() - start, 1), head)
         given.results.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    if wrong:
+        parser.exit(2, f"not graded: {wrong}\n")
+    print(head)
     # From the report: what the submission printed may look like marks, too.
     print("\n".join(table(marks)) if marks else f"{said}\ntotal: 0")
 

@@ -3,7 +3,7 @@
     python grade_all.py 2 handed_in marks.csv
 
 In the folder, each student has a folder with ``assignment2.py`` or ``assignment2.ipynb``, or a file of that kind by
-the student's name.
+the student's name. nbgrader's ``submitted/STUDENT/assignment2/`` is such a folder, too.
 """
 
 from __future__ import annotations
@@ -13,21 +13,9 @@ import csv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from grade import add_limits, grade
-
-KINDS = (".py", ".ipynb")
-
-
-def submissions(folder, number):
-    """For each student the file; None where there is a folder without one."""
-    found = {}
-    for entry in sorted(Path(folder).iterdir()):
-        if entry.is_dir() and not entry.name.startswith((".", "__")):
-            files = [entry / f"assignment{number}{kind}" for kind in KINDS]
-            found[entry.name] = next((file for file in files if file.is_file()), None)
-        elif entry.suffix in KINDS:
-            found[entry.stem] = entry
-    return found
+from collecting import submissions
+from grade import NotGraded, add_limits, grade
+from variant import mismatch, told
 
 
 def plain(text):
@@ -35,8 +23,9 @@ def plain(text):
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
-def rows(graded):
-    """The lines of the CSV file, with its head, from student to the marks of `grade` (None without a file)."""
+def rows(graded, said_of=None):
+    """The lines of the CSV file, with its head, from what `grade` gave for each student, and what was said before."""
+    said_of = said_of or {}
     tasks = sorted({task: None for marks, _ in graded.values() for task in marks})
     of = {task: max(m[task]["of"] for m, _ in graded.values() if task in m) for task in tasks}
     lines = [["student", *(f"{task} ({of[task]})" for task in tasks), f"total ({sum(of.values())})", "notes"]]
@@ -47,6 +36,7 @@ def rows(graded):
         ]
         if not marks:
             notes = [" ".join(said.split())[-300:]]
+        notes = [*filter(None, [said_of.get(student)]), *notes]
         lines.append([plain(student), *earned, sum(earned), plain("; ".join(notes))])
     return lines
 
@@ -62,23 +52,33 @@ def main():
     given = parser.parse_args()
     if not given.folder.is_dir():
         parser.error(f"there is no folder {given.folder}")
+    given.csv.parent.mkdir(parents=True, exist_ok=True)  # before there are marks to lose
     found = submissions(given.folder, given.number)
     if not found:
         parser.error(f"{given.folder} has no submissions: folders with assignment{given.number}.py, or files")
 
+    print(told(given.key))
+    wrong = [mismatch(given.number, file, given.key) for file, _ in found.values() if file]
+    if wrong and all(wrong):
+        parser.error(f"of all {len(wrong)} submissions: {wrong[0]}")
+
     def one(item):
-        student, file = item
+        student, (file, note) = item
         if file is None:
-            return student, ({}, f"no assignment{given.number}.py and no notebook")
-        graded = grade(given.number, file, given.seconds, given.megabytes, given.key, given.seed)
-        earned = sum(line["earned"] for line in graded[0].values())
-        print(f"{student}: {earned}", flush=True)
+            print(f"{student}: {note}", flush=True)
+            return student, ({}, "")
+        try:
+            graded = grade(given.number, file, given.seconds, given.megabytes, given.key, given.seed)
+        except NotGraded as error:
+            graded = {}, f"not graded: {error}"
+        earned = sum(line["earned"] for line in graded[0].values()) if graded[0] else graded[1].strip()[-200:]
+        print(f"{student}: {earned}" + (f" ({note})" if note else ""), flush=True)
         return student, graded
 
     with ThreadPoolExecutor(max(1, given.jobs)) as pool:
         graded = dict(pool.map(one, found.items()))
     with given.csv.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows(rows(graded))
+        csv.writer(stream).writerows(rows(graded, {student: note for student, (_, note) in found.items()}))
     print(f"{len(graded)} submissions: {given.csv}")
 
 

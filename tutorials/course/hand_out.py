@@ -1,25 +1,31 @@
 """Make the folder of a class: the assignments as scripts and as notebooks, and the graders; no solutions.
 
-    python hand_out.py students --key "autumn 2026"
-    python hand_out.py students --key "autumn 2026" --solutions answers
+    python hand_out.py ~/course/students --key "autumn 2026"
+    python hand_out.py ~/course/students --key "autumn 2026" --solutions ~/course/answers
 
-The second one writes the solutions for the same class, apart, as scripts and as notebooks for nbgrader's ``source``.
+The second one writes what is yours, apart: the solutions for the same class as scripts and as notebooks for nbgrader's
+``source``, the answers to the exercises of the lessons, and autograders for Gradescope.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
+import secrets
+import shlex
 import shutil
 from pathlib import Path
 
 from notebooks import notebook
 from variant import CHOICES, rewritten
 
-COURSE = Path(__file__).parent
+import minigrad
+
+COURSE = Path(__file__).resolve().parent
 GRADER = (
-    *("blocking.py", "conftest.py", "given.py", "grade.py", "grading.py", "notebooks.py", "pytest.ini", "runner.py"),
-    *("submitted.py", "variant.py", "wire.py"),
+    *("blocking.py", "collecting.py", "conftest.py", "given.py", "grade.py", "grading.py", "notebooks.py"),
+    *("pytest.ini", "reading.py", "runner.py", "submitted.py", "variant.py", "wire.py"),
 )
 """What all graders need."""
 LIBRARY_TESTS = ("gradient_elementwise.py", "gradient_points.py", "gradient_reductions.py")
@@ -87,10 +93,24 @@ def hand_out(folder, key="", numbers=tuple(CHOICES)):
         (folder / f"assignment{number}.ipynb").write_text(json.dumps(notebook(text), indent=1), encoding="utf-8")
 
 
+def apart(folder, students):
+    """Refuse a folder for solutions that students get to see: theirs, or the clone, which they have as well."""
+    clone = COURSE.parents[1]
+    for other, what in ((Path(students).resolve(), "the students' folder"), (clone, "the clone of minigrad")):
+        if folder.resolve().is_relative_to(other):
+            raise ValueError(f"{folder} is in {what}, {other}: give a folder elsewhere for the solutions")
+
+
 def solutions(folder, key="", numbers=tuple(CHOICES)):
-    """Write the solutions for a class: scripts, and for nbgrader a folder ``source`` with notebooks and graders."""
+    """Write what is the instructor's.
+
+    Scripts; for nbgrader a folder ``source`` with notebooks and graders; for Gradescope a folder ``gradescope`` with
+    what goes into the autograder of each assignment; the answers to the exercises of the lessons.
+    """
     folder = Path(folder)
     empty(folder)
+    for path in (COURSE / "solutions").glob("*.md"):
+        shutil.copy(path, folder / path.name)
     for number in numbers:
         name = f"assignment{number}"
         skeleton, answer = (
@@ -102,6 +122,39 @@ def solutions(folder, key="", numbers=tuple(CHOICES)):
         source.mkdir(parents=True)
         graders(source, key, [number])
         (source / f"{name}.ipynb").write_text(json.dumps(notebook(skeleton, answer), indent=1), encoding="utf-8")
+        autograder(folder / "gradescope" / name, key, number)
+
+
+SETUP = """#!/usr/bin/env bash
+# Gradescope runs this once, when it builds the image.
+set -euo pipefail
+apt-get update
+apt-get install -y python3 python3-venv
+python3 -m venv /autograder/env
+/autograder/env/bin/pip install {needed}
+"""
+RUN = """#!/usr/bin/env bash
+# Gradescope runs this for each submission. Another seed gives other arrays; students should not know it.
+cd /autograder/source || exit 1
+/autograder/env/bin/python grade.py {number} /autograder/submission --key {key} --seed {seed} \\
+    --results /autograder/results/results.json
+test -f /autograder/results/results.json  # what was not graded has results as well: they say why
+"""
+
+
+def autograder(folder, key, number):
+    """Write what goes into the zip file of an autograder for Gradescope; minigrad comes along."""
+    folder.mkdir(parents=True)
+    graders(folder, key, [number])
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(minigrad.__file__).parent, folder / "minigrad", ignore=ignored)
+    run = RUN.format(number=number, key=shlex.quote(key), seed=secrets.token_hex(8))
+    project = (COURSE.parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    needed = re.findall(r'^ +"([^"]+)"', re.search(r"^dependencies = \[(.*?)^\]", project, re.M | re.S)[1], re.M)
+    setup = SETUP.format(needed=" ".join(map(shlex.quote, [*needed, "pytest", "hypothesis"])))
+    for name, text in (("setup.sh", setup), ("run_autograder", run)):
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        (folder / name).chmod(0o755)
 
 
 def main():
@@ -114,10 +167,12 @@ def main():
     given = parser.parse_args()
     numbers = tuple(given.only or CHOICES)
     try:
+        if given.solutions:
+            apart(given.solutions, given.folder)
         hand_out(given.folder, given.key, numbers)
         if given.solutions:
             solutions(given.solutions, given.key, numbers)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     print(f"for students: {given.folder}" + (f"; for you: {given.solutions}" if given.solutions else ""))
 

@@ -23,16 +23,17 @@ def code(cells):
     return "\n\n\n".join(kept) + "\n"
 
 
-def script(path, target):
-    """Write the code of a notebook to a file; a notebook that cannot be read gives a file that says so."""
+def text_of(path):
+    """The code of a script or a notebook; of a notebook that cannot be read, code that says so."""
+    path = Path(path)
+    if path.suffix.lower() != ".ipynb":
+        return path.read_text(encoding="utf-8", errors="replace")
     try:
-        notebook = json.loads(Path(path).read_text(encoding="utf-8"))
+        notebook = json.loads(path.read_text(encoding="utf-8"))
         cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        text = code(cells)
+        return code(cells)
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        text = f"raise ValueError({f'this is no notebook: {error}'!r})\n"
-    target.write_text(text, encoding="utf-8")
-    return target
+        return f"raise ValueError({f'this is no notebook: {error}'!r})\n"
 
 
 def cell(kind, source, name, **grading):
@@ -62,6 +63,36 @@ def sections(text):
     return ast.get_docstring(tree), before, parts, after
 
 
+def functions(text):
+    """The functions of a task by name, outermost first: itself, or its class and the methods of that."""
+    (block,) = ast.parse(text).body
+    methods = block.body if isinstance(block, ast.ClassDef) else [block]
+    return {node.name: node for node in methods if isinstance(node, ast.FunctionDef)}
+
+
+def with_solution(skeleton, solution):
+    """A task with its answer between the lines by which nbgrader takes it out again.
+
+    Names, signatures and docstrings stand outside of them: they are the task, and students are to see them.
+    """
+    lines, answer = skeleton.splitlines(), solution.splitlines()
+    asked, answered = functions(skeleton), functions(solution)
+    if others := sorted(set(answered) - set(asked)):
+        raise ValueError(f"the solution defines {', '.join(others)}, which the task does not have")
+    for name, node in reversed(asked.items()):
+        if not any(isinstance(statement, ast.Raise) for statement in node.body):
+            continue  # given, and not asked for
+        indent = " " * node.body[-1].col_offset
+        body = answered[name].body
+        written = answer[body[0].lineno - 1 : body[-1].end_lineno]
+        lines[node.body[-1].lineno - 1 : node.end_lineno] = [
+            f"{indent}### BEGIN SOLUTION",
+            *written,
+            f"{indent}### END SOLUTION",
+        ]
+    return "\n".join(lines)
+
+
 def notebook(skeleton, solution=None):
     """A notebook with a cell for each task to be written in, and after it one that marks it.
 
@@ -80,10 +111,13 @@ def notebook(skeleton, solution=None):
     title, before, parts, after = sections(skeleton)
     head, _, rest = title.partition("\n")
     rest = re.sub(r"Grade yourself with.*", "The cell after each task marks it.", rest, flags=re.DOTALL)
-    answers, helpers = {}, []
+    answers = {}
     if solution is not None:
         _, before, answers, _ = sections(solution)
-        helpers = [answers[name] for name in answers if name not in parts]
+        if helpers := sorted(set(answers) - set(parts)):
+            raise ValueError(
+                f"the solution defines {', '.join(helpers)}: write it within an answer, for a cell has one"
+            )
     cells = [
         cell("markdown", f"# {head}\n{rest}", "title"),
         cell("code", before.replace("from __future__ import annotations\n\n", ""), "constants"),
@@ -91,9 +125,7 @@ def notebook(skeleton, solution=None):
     for name, source in parts.items():
         task, marks = TASK.search(source).groups()
         if solution is not None:
-            lines = "\n\n\n".join([*helpers, answers[name]])
-            source = f"### BEGIN SOLUTION\n{lines}\n### END SOLUTION"
-            helpers = []
+            source = with_solution(source, answers[name])
         cells.append(cell("markdown", f"## {TASK.search(parts[name])[0]}\n\n{described(parts[name])}", f"task-{task}"))
         cells.append(cell("code", source, f"answer-{task}", solution=True, locked=False))
         cells.append(cell("code", CHECK.format(task=task), f"marks-{task}", grade=True, points=int(marks)))

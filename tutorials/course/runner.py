@@ -126,8 +126,10 @@ def main():
     from blocking import block
 
     adaptors = {name: value for name, value in vars(given).items() if callable(value)}
+    sys.path[:] = [place for place in sys.path if Path(place).resolve() != Path(__file__).resolve().parent]
     limit(settings["megabytes"], settings["cpu"])
-    block(settings["blocked"], settings["foreign"], settings["unreadable"])
+    library = Path(settings["library"]) / "minigrad"
+    block(settings["blocked"], settings["foreign"], Path(path).parent, library, settings["unreadable"])
     np.random.default_rng, np.random.seed = RANDOMNESS.default_rng, RANDOMNESS.seed
 
     def ask(name, arguments):

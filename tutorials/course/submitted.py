@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
+from grade import stopped
+from notebooks import text_of
 from wire import read, write
 
 import minigrad
 
-COURSE = Path(__file__).parent
+COURSE = Path(__file__).resolve().parent
+IMPORT = 20.0
+"""Seconds for the start of a process, beyond those for a call: NumPy and minigrad are read from the disk."""
 
 
 class Submission:
@@ -25,10 +31,14 @@ class Submission:
     containers. A process that ends, or hangs, or asks for too much memory loses the call that it was in; the next call
     starts another.
 
+    The process gets a copy of the file, alone in a folder: where the file was handed in lie those of others.
+
     Parameters
     ----------
     path : Path
-        The student's file.
+        The student's file, a script or a notebook.
+    name : str
+        Of the assignment, by which its messages call the file, whatever it was called.
     blocked : sequence of str
         Modules that the file is not to call; see `blocking`.
     foreign : sequence of str
@@ -39,14 +49,20 @@ class Submission:
         Of address space, where the operating system has such a limit.
     """
 
-    def __init__(self, path, blocked=(), foreign=(), seconds=20.0, megabytes=3000):
-        self.path = Path(path).resolve()
+    def __init__(self, path, name, blocked=(), foreign=(), seconds=20.0, megabytes=3000):
+        path = Path(path).resolve()
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.path = Path(self._folder.name).resolve() / f"{name}.py"
+        if path.suffix.lower() == ".ipynb":
+            self.path.write_text(text_of(path), encoding="utf-8")
+        else:
+            shutil.copyfile(path, self.path)
         self._seconds = seconds
         self._settings = {
             "path": str(self.path),
             "blocked": list(blocked),
             "foreign": list(foreign),
-            "unreadable": [] if COURSE / "solutions" in self.path.parents else [str(COURSE / "solutions")],
+            "unreadable": [str(folder) for folder in (COURSE, path.parent, path.parent.parent)],
             "library": str(Path(minigrad.__file__).resolve().parents[1]),
             "megabytes": megabytes,
             "cpu": 20 * seconds,
@@ -92,7 +108,11 @@ class Submission:
         return reply.get("value")
 
     def close(self):
-        """End the process, if there is one."""
+        """End the process, if there is one, and leave nothing."""
+        self._end()
+        self._folder.cleanup()
+
+    def _end(self):
         if self._process is None:
             return
         self._process.kill()
@@ -108,6 +128,7 @@ class Submission:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed,
+            cwd=self.path.parent,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": ""},
         )
         self._messages = queue.SimpleQueue()
@@ -121,18 +142,19 @@ class Submission:
             if "error" in reply:
                 self._broken = f"{self.path.name} cannot be imported: {reply['error']}{where}: {reply['text']}"
         if self._broken:
-            self.close()
+            self._end()
             raise AssertionError(self._broken)
 
     def _exchange(self, message):
+        start, most = time.monotonic(), self._seconds + IMPORT * (message is None)
         try:
             if message is not None:
                 write(self._process.stdin, message)
-            reply = self._messages.get(timeout=self._seconds + 20 * (message is None))
+            reply = self._messages.get(timeout=most)
         except queue.Empty:
-            self.close()
-            waited, self._seconds = self._seconds, min(self._seconds, 5.0)  # the next may hang as well
-            raise AssertionError(f"stopped after {waited:g} seconds: is there a loop that does not end?") from None
+            self._end()
+            self._seconds = min(self._seconds, 5.0)  # the next may hang as well
+            raise AssertionError(stopped(time.monotonic() - start)) from None
         except OSError:
             reply = None
         if not isinstance(reply, dict) or not set(reply) & {"value", "error", "ask"}:
@@ -141,7 +163,7 @@ class Submission:
             except subprocess.TimeoutExpired:
                 code = "none yet, but it sent what is no answer"
             last = self.said().strip().splitlines()[-1:] if code else []
-            self.close()
+            self._end()
             raise AssertionError(
                 f"the process of the submission came to an end (code {code}): does it exit or crash?"
                 + "".join(f"\n  {line[:300]}" for line in last)

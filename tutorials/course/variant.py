@@ -6,6 +6,7 @@ the answers of another class are wrong for this one. Without a key they are thos
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -13,16 +14,20 @@ import re
 from pathlib import Path
 
 import numpy as np
+from notebooks import text_of
 
 FILE = Path(__file__).with_name("class.json")
 CHOICES = {
     0: {"SLOPE": (0.1, 0.05, 0.15, 0.2, 0.25, 0.3)},
     1: {"SHIFT": (1.0, -1.0, 0.5, 2.0, 3.0), "TEMPERATURE": (2.0, 0.5, 1.5, 3.0, 4.0)},
-    2: {"BLOCK": (2, 1, 3)},
+    2: {"BLOCK": (2, 3, 4, 5)},
     3: {"CAP": (1.0, 0.95, 0.9, 0.85, 0.8)},
-    4: {"EXACT": (1, 2)},
+    4: {"EXACT": (1, 2, 3, 4)},
 }
-"""For each assignment its constants: the first value is that without a key, and each class has one of the others."""
+"""For each assignment its constants: the first value is that without a key, and each class has one of the others.
+
+So there are several others of each, and none that makes a task empty (a block of one column is no block).
+"""
 
 
 def key():
@@ -48,6 +53,45 @@ def rng(number):
     """The stream from which a grader draws its arrays: another for each class, and for each ``--seed``."""
     words = hashlib.sha256(f"{key()}: {os.environ.get('COURSE_SEED', '0')}".encode()).digest()
     return np.random.default_rng([number, *words])
+
+
+def found(text, names):
+    """The numbers that a script gives to some names, each as it is at the end; those that it computes are left out."""
+    numbers = {}
+    try:
+        statements = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return numbers  # the grader will say what is wrong with it
+    for statement in statements:
+        if isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        else:
+            targets = statement.targets if isinstance(statement, ast.Assign) else []
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id in names:
+                try:
+                    numbers[target.id] = ast.literal_eval(statement.value)
+                except (ValueError, TypeError):
+                    numbers.pop(target.id, None)
+    return numbers
+
+
+def mismatch(number, path, of=None):
+    """What to say where a submission has other constants than a key gives; "" where it has the same.
+
+    Right answers to the questions of another class are wrong in this one: such marks would be false, and in silence.
+    """
+    given = constants(number, of)
+    there = found(text_of(path), given)
+    off = [name for name in there if there[name] != given[name]]
+    said = "; ".join(f"the file has {name} = {there[name]!r}, the key gives {given[name]!r}" for name in off)
+    return f"{said}: wrong or missing --key?" if said else ""
+
+
+def told(of=None):
+    """The key in words, for those who read marks."""
+    word = key() if of is None else of
+    return f'graded with the key "{word}"' if word else "graded without a key, on the constants as they stand"
 
 
 def rewritten(text, number, of):

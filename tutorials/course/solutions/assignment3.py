@@ -27,21 +27,15 @@ def water_fill(weights, total):
     return p
 
 
-def keep(p, rng):
-    """Indices that are kept, and what they are to be multiplied by."""
-    kept = np.flatnonzero(rng.random(len(p)) < p)
-    return kept, 1 / p[kept]
-
-
 class ColumnSketch(mg.Estimator):
     def __init__(self, r):
         self.r = r
 
     def sample(self, g, node, rng):
         p = water_fill(np.sum(g.astype(np.float64) ** 2, axis=0), self.r)
-        kept, scale = keep(p, rng)
+        kept = np.flatnonzero(rng.random(len(p)) < p)
         out = np.zeros_like(g)
-        out[:, kept] = g[:, kept] * scale
+        out[:, kept] = g[:, kept] / p[kept]
         return out
 
 
@@ -51,5 +45,6 @@ class LowRankSketch(mg.Estimator):
 
     def sample(self, g, node, rng):
         u, sigma, vt = np.linalg.svd(g.astype(np.float64), full_matrices=False)
-        kept, scale = keep(water_fill(sigma**2, self.r), rng)
-        return ((u[:, kept] * sigma[kept] * scale) @ vt[kept]).astype(g.dtype)
+        p = water_fill(sigma**2, self.r)
+        kept = np.flatnonzero(rng.random(len(p)) < p)
+        return ((u[:, kept] * sigma[kept] / p[kept]) @ vt[kept]).astype(g.dtype)
