@@ -49,6 +49,35 @@ def log_softmax_vjp(g, y):
     return (g - np.exp(y) * np.sum(g, axis=0, keepdims=True)) / TEMPERATURE
 
 
+@wrong("1a", "by differences, entry by entry", "a rule that is derived takes milliseconds")
+def scale_shift_vjp(g, x, a, b):
+    def pulled(forward, v):
+        out = np.empty(v.shape)
+        for place in np.ndindex(*v.shape):
+            moved = v.astype(complex)
+            moved[place] += 1e-30j
+            out[place] = np.sum(g * forward(moved).imag) / 1e-30
+        return out
+
+    return (
+        pulled(lambda x: (x + SHIFT) * a + b, x),
+        pulled(lambda a: (x + SHIFT) * a + b, a),
+        pulled(lambda b: (x + SHIFT) * a + b, b),
+    )
+
+
+@wrong("1b", "by differences, one entry after the other", "a rule that is derived takes milliseconds")
+def log_softmax_vjp(g, y):
+    x = y * TEMPERATURE
+    out = np.empty(x.shape)
+    for place in np.ndindex(*x.shape):
+        moved = x.astype(complex)
+        moved[place] += 1e-30j
+        z = moved / TEMPERATURE
+        out[place] = np.sum(g * (z - np.log(np.sum(np.exp(z), axis=-1, keepdims=True))).imag) / 1e-30
+    return out
+
+
 @wrong("1c", "the last use overwrites the others", "gets the SUM of what comes back from each use")
 def sweep(tape, out, g):
     cotangents = {out: g}
