@@ -107,6 +107,15 @@ def test_students_of_nbgrader_see_the_whole_task(number: int) -> None:
     assert not [line for line in lines if line in text and line not in skeleton]
 
 
+def test_a_cell_as_nbgrader_leaves_it_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("def sweep(*a):\n    # YOUR CODE HERE\n    raise NotImplementedError()\n", encoding="utf-8")
+    there = submitted.Submission(file, "assignment1")
+    with pytest.raises(AssertionError, match=r"^this is not written yet \(line 3 of assignment1.py\)$"):
+        there.call("call", "sweep")
+    there.close()
+
+
 def test_an_answer_that_does_not_fit_a_cell_is_refused() -> None:
     task = 'def f(x):\n    """Task 1a (1 marks): f."""\n    raise NotImplementedError("task 1a")\n'
     skeleton = f'"""Assignment 1."""\n\nA = 1\n\n\n{task}'
