@@ -56,7 +56,7 @@ class ColumnSketch(mg.Estimator):
 
     def sample(self, g, node, rng):
         norms = np.linalg.norm(g, axis=0)
-        kept, _ = keep(water_fill(norms**2, self.r), rng)
+        kept = np.flatnonzero(rng.random(len(norms)) < water_fill(norms**2, self.r))
         out = np.zeros_like(g)
         out[:, kept] = g[:, kept] / (self.r * norms[kept] / norms.sum())
         return out
