@@ -83,7 +83,8 @@ def add_button(app: Any, page: str, template: str, context: dict[str, Any], doct
     lite = f"../lite/notebooks/index.html?path=gallery/{name}.ipynb"
     button = (
         f'<p class="in-browser"><a class="in-browser" href="{lite}" data-kernel="{escape(kernel_address())}" '
-        f'data-notebook="{notebook[1]}">Open in the browser</a> <span role="status"></span></p>'
+        f'data-notebook="{notebook[1]}">Open in the browser</a> '
+        f'or <a href="{notebook[1]}" download>download the notebook</a>. <span role="status"></span></p>'
     )
     context["body"] = body.replace("</h1>", "</h1>" + button, 1)
 
