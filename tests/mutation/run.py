@@ -46,6 +46,9 @@ OF_PACKAGE = {
 STEP = 5
 """Of the cases of a test of the package, one in so many is run; of the module's own tests all."""
 
+ENOUGH = 4
+"""Files of tests that name what a module gives; where fewer do, all tests of the package are asked."""
+
 MEMORY = 8 * 2**30
 """Bytes that the tests of one fault may take: a fault can ask for any number."""
 
@@ -64,13 +67,13 @@ def own_tests(root: Path, file: str) -> list[str]:
 
 
 def package_tests(root: Path, file: str) -> list[str]:
-    """Of the package's tests those that name what the module gives, and all if none does; not those of `own_tests`."""
+    """Of the package's tests those that name what the module gives, and all if few do; not those of `own_tests`."""
     package, own = file.split("/")[1], own_tests(root, file)
     names = re.search(r"^__all__ = \[(.*?)\]", (root / file).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     given = re.compile(r"\b(" + "|".join(re.findall(r"\w+", names[1] if names else "") or ["nothing"]) + r")\b")
     others = [each for each in _files(root, OF_PACKAGE[package].split()) if each not in own]
     naming = [each for each in others if given.search((root / each).read_text(encoding="utf-8"))]
-    return [f"minigrad/{package}", *(naming or others), "--one-in", str(STEP)]
+    return [f"minigrad/{package}", *(naming if len(naming) >= ENOUGH else others), "--one-in", str(STEP)]
 
 
 def _files(root: Path, names: list[str]) -> list[str]:
