@@ -74,7 +74,7 @@ def killed_after(seconds: float, case: tuple, path: Path) -> bool:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=500, help="default: %(default)s")
+    parser.add_argument("--kills", type=int, default=200, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     options = parser.parse_args()
     found = kills(options.kills, options.seed)

@@ -35,7 +35,7 @@ UNARY: list[Callable[[Any, Any], Any]] = [
     lambda xp, x: xp.reshape(xp.transpose(x), SHAPE),
     lambda xp, x: xp.concatenate([x[1:], x[:1]], axis=0),
     lambda xp, x: x[:, np.array([0, 0, 2, 3])],
-    lambda xp, x: xp.broadcast_to(xp.sum(x, axis=0) / 3, SHAPE),
+    lambda xp, x: xp.broadcast_to(xp.sum(x, axis=0, keepdims=True) / 3, SHAPE),
     lambda xp, x: xp.exp(x - xp.max(x)) / xp.sum(xp.exp(x - xp.max(x))),
 ]
 BINARY: list[Callable[[Any, Any, Any], Any]] = [

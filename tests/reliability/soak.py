@@ -56,8 +56,8 @@ def pages() -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=30_000, help="default: %(default)s")
-    parser.add_argument("--every", type=int, default=3_000, help="default: %(default)s")
+    parser.add_argument("--steps", type=int, default=20_000, help="default: %(default)s")
+    parser.add_argument("--every", type=int, default=2_000, help="default: %(default)s")
     options = parser.parse_args()
     for step, held, resident in soak(options.steps, options.every):
         print(f"{step:8,} steps: {held:10,} bytes held, {resident / 2**20:7.1f} MiB of pages", flush=True)
