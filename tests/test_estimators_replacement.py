@@ -148,6 +148,24 @@ def test_the_floor(cls):
     assert q[2] == 0
 
 
+def test_as_many_outcomes_as_may_be_listed_are_listed(monkeypatch):
+    """One draw from 8 units has 8 outcomes, which is the most; from 9 units it has one more."""
+    monkeypatch.setattr("minigrad.estimators.replacement.LISTABLE_BITS", 3)
+    one = WithReplacement(0.1)
+    assert len(list(one.outcomes(np.ones((1, 8))))) == 8
+    with pytest.raises(mg.inspect.TooManyOutcomes, match="1 draws with replacement from 9 units"):
+        list(one.outcomes(np.ones((1, 9))))
+
+
+def test_what_is_rare_is_what_all_draws_together_seldom_show():
+    """Two draws with the chances 1/10 and 9/10 show the first with 1 − .9² = .19, and the second with .99."""
+    g = np.array([[1.0, 9.0]])
+    two = WithReplacement(0.75)
+    assert two.plan(g).chances.tolist() == [0.1, 0.9] and two.draws(g.shape) == 2
+    for level, rare in ((0.18, [0.0, 0.0]), (0.2, [1.0, 0.0]), (0.98, [1.0, 0.0]), (0.995, [1.0, 9.0])):
+        assert two.rare(g, level).tolist() == [rare]
+
+
 # Planted faults: each is caught by the enumeration, or by the law of the draws.
 
 

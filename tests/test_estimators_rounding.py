@@ -273,6 +273,21 @@ def test_text_that_is_wrong():
         with_budget(StochasticRounding(4), 0.5)
 
 
+def test_the_budget_of_a_distortion_is_next_to_one():
+    """It may need all bits; only where nothing may be lost it is 1, and the array is handed on."""
+    assert StochasticRounding(distortion=0.1).budget == math.nextafter(1, 0)
+    assert StochasticRounding(distortion=0.0).budget == 1
+    assert StochasticRounding(3).budget == 3 / 32
+
+
+def test_what_is_rare_is_the_way_to_the_unlikely_point():
+    """One bit of 0 … 1: .01 is rarely 1, and .98 rarely 0; the parts are what rounding the other way would undo."""
+    g = np.array([[0.0, 0.01, 0.5, 0.98, 1.0]])
+    one = StochasticRounding(1)
+    np.testing.assert_allclose(one.rare(g, 0.015), [[0, 0.01, 0, 0, 0]], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(one.rare(g, 0.03), [[0, 0.01, 0, -0.02, 0]], rtol=1e-12, atol=1e-15)
+
+
 def test_too_many_outcomes():
     with pytest.raises(TooManyOutcomes, match="too many to list"):
         StochasticRounding(4).outcomes(normal(0, 8, 8))

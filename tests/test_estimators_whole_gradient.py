@@ -390,3 +390,15 @@ def test_sgd_descends(estimator):
                 parameter.grad = g
             sgd.step()
         assert loss().item() < 0.5 * start, seed
+
+
+def test_a_moved_parameter_has_the_dtype_of_the_parameter():
+    """A step of float64 does not make a network of float32 another one while the loss is looked at."""
+    w, seen = mg.Tensor(np.ones(3, np.float32), requires_grad=True), []
+
+    def loss():
+        seen.append(w.data.dtype)
+        return (w * w).sum()
+
+    Objective([w], record=lambda: recorded(loss)).value([np.full(3, 0.1)])
+    assert seen == [np.float32]

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 import minigrad as mg
 from minigrad import inspect, nn, ops
 from minigrad.engine.tape_boxes import told
+from minigrad.engine.tape_page import words
 from minigrad.estimators import Mask
 from minigrad.plot import tape_graph
 
@@ -181,6 +182,19 @@ def test_the_page_is_well_formed_and_asks_for_nothing():
 
 def test_style_and_script_are_few_kilobytes():
     assert sum((DATA / f"tape.{end}").stat().st_size for end in ("css", "js")) < 4000
+
+
+def test_a_box_has_a_line_for_an_estimator_only_where_there_is_one():
+    tape, _, _, loss = random_tape()
+    lines = [words(box) for box in tape.graph(loss).boxes]
+    assert sum(kind == "estimator" for box in lines for kind, _ in box) == 1
+    assert all(text for box in lines for _, text in box)
+
+
+def test_the_page_has_the_tape_for_a_title():
+    tape, [_, _, y] = neuron()
+    title = re.search("<title>(.*)</title>", tape.to_html(y))
+    assert title and f"<{title[1]}>" == repr(tape)
 
 
 def test_a_picture_with_values_and_some_steps():

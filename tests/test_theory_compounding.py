@@ -190,3 +190,9 @@ def test_ends_and_mistakes():
                  lambda: cheapest_budgets(noise, -1.0), lambda: shared_budgets(noise, 1.0, [1.0, 0.0])):  # fmt: skip
         with pytest.raises(ValueError):
             make()
+
+
+@pytest.mark.parametrize("variance", [-1.0, float("inf"), float("nan")])
+def test_a_variance_that_is_none_is_refused(variance):
+    with pytest.raises(ValueError, match="must be ≥ 0 and finite"):
+        cheapest_budgets(CompoundingNoise([1.0], [[0]]), variance)
