@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from estimator_cases import normal
 
-from minigrad import inspect, nn
+from minigrad import datasets, inspect, nn
 from minigrad.estimators import DiagonalSketch, Mask, Priced
+from minigrad.inspect.advice import _in_order
 from minigrad.inspect.advice_report import SURE, Candidate
 from minigrad.inspect.leaves import drawn
 from minigrad.inspect.recorded_batches import RecordedBatches
@@ -175,3 +176,12 @@ def test_nothing_to_advise():
 
     with pytest.raises(ValueError, match="no layer of this model has a vjp"):
         advise(Scale())
+
+
+def test_layers_come_in_the_order_in_which_they_are_computed():
+    """That of names would put layer 10 before layer 2."""
+    model = nn.mlp((64, 8, 8, 8, 8, 8, 10), rng=0)
+    recorded = RecordedBatches(model, datasets.digits().flat(), 8, rng=0)
+    layers = dict(model.named_modules())
+    paths = [path for path in ("0", "2", "4", "6", "8", "10") if path in layers]
+    assert _in_order(recorded, {path: layers[path] for path in reversed(paths)}) == paths and len(paths) == 6

@@ -12,10 +12,11 @@ from estimator_cases import normal
 import minigrad as mg
 from minigrad import inspect, nn, theory
 from minigrad.estimators import DiagonalSketch, Mask, TopK
-from minigrad.inspect.budget_tradeoff import WORTH
+from minigrad.inspect.budget_tradeoff import WORTH, _compounding
 from minigrad.inspect.cost_of_precision import interpolated, scatter
 from minigrad.inspect.leaves import InspectionTarget
 from minigrad.inspect.levels import measure_levels
+from minigrad.inspect.means import Mean
 from minigrad.inspect.recorded_batches import RecordedBatches
 from minigrad.streams import Domain, generator
 
@@ -267,3 +268,12 @@ def test_the_report_shows_itself():
         stars = [line for line in ax.get_lines() if line.get_marker() == "*"]
         assert len(stars) == advice.worth_it
         plt.close(ax.figure)
+
+
+def test_compounding_is_the_growth_beyond_that_of_one_mask():
+    """From .5 to .2 one mask adds (1/.2 − 1) / (1/.5 − 1) = 4 times as much; 12 times as much is 3 beyond."""
+    levels = (0.95, 0.5, 0.2)
+    added = [Mean(value, error, 10.0, 10) for value, error in ((7.0, 0.1), (2.0, 0.5), (24.0, 1.0))]
+    assert _compounding(levels, added) == pytest.approx(3.0, rel=1e-12)
+    hidden = [added[0], Mean(2.0, 0.7, 10.0, 10), added[2]]
+    assert _compounding(levels, hidden) == 1.0  # what is within three standard errors is no beginning

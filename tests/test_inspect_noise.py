@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import sys
@@ -11,7 +12,7 @@ import pytest
 from estimator_cases import normal
 
 import minigrad as mg
-from minigrad import inspect, nn
+from minigrad import datasets, inspect, nn
 from minigrad.estimators import Mask, TopK
 from minigrad.inspect.leaves import InspectionTarget
 
@@ -165,3 +166,12 @@ def test_numbers_are_checked_and_the_report_shows_itself():
     assert noise == inspect.gradient_noise(model(Mask(0.5)), (X, Y), batch_size=2, batches=3, loss=mean_square, rng=1)
     assert "s²/σ²" in str(noise) and "<table>" in noise._repr_html_()
     json.dumps(noise.to_dict(), allow_nan=False)
+
+
+def test_the_ratio_where_the_batches_have_no_noise():
+    """Infinite where estimators add some, and 0 where they add none, too."""
+    model = nn.mlp((64, 10), rng=0)
+    report = inspect.gradient_noise(model, datasets.digits().flat(), batch_size=8, batches=3, rng=0)
+    assert dataclasses.replace(report, minibatch=0.0, estimator=1.0).ratio == np.inf
+    assert dataclasses.replace(report, minibatch=0.0, estimator=0.0).ratio == 0.0
+    assert dataclasses.replace(report, minibatch=4.0, estimator=1.0).ratio == 0.25

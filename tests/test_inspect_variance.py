@@ -22,6 +22,7 @@ from minigrad.estimators import DiagonalSketch, Exact, LowRankSketch, Mask, Rand
 from minigrad.inspect import tangent_shares
 from minigrad.inspect.increments import increments
 from minigrad.inspect.leaves import InspectionTarget, as_vector
+from minigrad.inspect.variance import _of_directions
 from minigrad.structure import dense
 
 Z = 5.6
@@ -450,3 +451,10 @@ def test_the_mean_over_all_directions_is_the_square_of_the_increment(estimator, 
         np.testing.assert_allclose(tangents.squares(node, g, cotangents).mean(), steps.pop(node.index), rtol=1e-12)
         sweep.apply(node, cotangents)
     assert not steps
+
+
+def test_the_error_of_shares_that_is_due_to_few_directions():
+    """By hand: shares 1/4 and 3/4, off by ±1/2 from each in two directions whose sums are 4."""
+    nodes = {3: [np.array([1.5, 0.5])] * 2, 5: [np.array([2.5, 3.5]), np.array([2.5, 3.5])]}
+    error = np.sqrt(2 * 0.5**2 / 1) / (np.sqrt(2) * 4)
+    assert _of_directions(nodes) == pytest.approx({3: error, 5: error}, rel=1e-12)

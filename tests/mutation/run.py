@@ -36,7 +36,7 @@ PACKAGES = ("engine", "estimators", "theory", "inspect")
 OF_PACKAGE = {
     "engine": "minigrad again residuals* nesting* node primitive results rowwise several_outputs second_random sweep "
     "tape* tensor* context transforms* methods interfaces pytrees references ops_tangents ops_dispatch ops_gradients "
-    "streams estimators_rows estimators_trusted estimators_enumeration properties elsewhere typing",
+    "streams estimators_rows estimators_trusted estimators_enumeration properties elsewhere",
     "estimators": "estimators_*",
     "theory": "theory_* estimators_distortion estimators_priced",
     "inspect": "inspect_*",
