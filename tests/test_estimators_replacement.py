@@ -135,6 +135,14 @@ def test_winner_take_all_is_exact_where_no_more_units_than_draws_are_not_zero():
     assert WithReplacement(0.3).distortion(g) > 1  # one of the three may be drawn three times
 
 
+def test_winners_alone_leave_nothing_to_draw():
+    """Two units that are not zero, and three draws: both are kept for certain, and no chance is 0/0."""
+    g = np.zeros((2, 10))
+    g[:, [3, 8]] = normal(7, 2, 2)
+    plan = WinnerTakeAll(0.3).plan(g)
+    assert sorted(plan.certain.tolist()) == [3, 8] and plan.draws == 0 and not plan.chances.any()
+
+
 @pytest.mark.parametrize("cls", DRAWN)
 def test_the_floor(cls):
     """Units that are useless for one input, or whose squares vanish, keep a tenth of the mean chance."""

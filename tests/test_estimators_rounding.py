@@ -11,6 +11,7 @@ from estimator_cases import moments, normal
 import minigrad as mg
 from minigrad import inspect, ops
 from minigrad.estimators import StochasticRounding, parse, with_budget
+from minigrad.estimators.fewest_bits import fewest_bits
 from minigrad.inspect import TooManyOutcomes
 from minigrad.structure import Half, RowGroups, dense
 from minigrad.structure.dither import words
@@ -286,6 +287,15 @@ def test_what_is_rare_is_the_way_to_the_unlikely_point():
     one = StochasticRounding(1)
     np.testing.assert_allclose(one.rare(g, 0.015), [[0, 0.01, 0, 0, 0]], rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(one.rare(g, 0.03), [[0, 0.01, 0, -0.02, 0]], rtol=1e-12, atol=1e-15)
+
+
+def test_the_fewest_bits_are_none_where_scales_outweigh_what_they_save():
+    """Two rows of two float64 in one byte each are 2 bytes, and their four scales 32: more than the array has."""
+    rows = np.array([[0.0, 1.0], [0.0, 8.0]])
+    span = np.ptp(rows, axis=1, keepdims=True)
+    assert fewest_bits(rows, span, 0.01, "plain", False) == 0
+    wide = np.tile(rows, 32)
+    assert fewest_bits(wide, span, 0.01, "plain", False) > 0
 
 
 def test_too_many_outcomes():

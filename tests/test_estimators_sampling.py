@@ -18,6 +18,7 @@ from scipy import stats
 import minigrad as mg
 from minigrad import ops
 from minigrad.estimators import DiagonalSketch, LowRankSketch, Mask, RandomProjection
+from minigrad.estimators.systematic import _cumulative
 from minigrad.structure import dense
 
 G = normal(1, 2, 3) * [[1.0, 0.3, 2.0], [0.7, 1.5, 0.1]]
@@ -213,6 +214,12 @@ def test_systematic_draws_have_a_fixed_size(budget):
             if units <= 40:
                 assert {len(c.indices) for _, c in estimator.outcomes(g)} == {round(budget * units)}
     assert {LowRankSketch(budget, "systematic").sample(g, None, rng).rank for _ in range(30)} == {round(budget * 20)}
+
+
+def test_a_total_that_rounding_alone_keeps_from_an_integer_is_one():
+    """A thousand times .3 is 300 but for the rounding of the sums."""
+    p = np.full(1000, 0.3)
+    assert np.cumsum(p)[-1] != 300 and _cumulative(p)[1][-1] == 300
 
 
 def test_a_total_next_to_an_integer_is_not_rounded_to_it():

@@ -12,6 +12,7 @@ import minigrad as mg
 from minigrad import datasets, inspect, nn, optim, training
 from minigrad.estimators import DiagonalSketch, Mask, Priced, TopK
 from minigrad.inspect.measured import SMALLEST, MeasuredBatches
+from minigrad.inspect.noise_pilot import _probe
 from minigrad.inspect.recorded_batches import RecordedBatches
 
 X, Y = normal(1, 60, 8, dtype=np.float32), normal(2, 60, 3, dtype=np.float32)
@@ -216,3 +217,13 @@ def test_the_report_shows_itself():
     assert found.to_dict() == allocate(two_layers()).to_dict()
     assert "budgets by layer" in str(found) and "chosen: " in str(found) and "<table>" in found._repr_html_()
     json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_a_budget_is_probed_that_adds_something():
+    """A sketch at p adds a tenth of (1/p − 1) times the size, or it is taken to have left out nothing."""
+    levels, size = (0.5, 0.25, 0.125), 10.0  # it must add 1, 3 and 7
+    assert _probe(levels, np.array([1.01, 9.0, 9.0]), 0.5, size) == (0.5, 1.01)
+    assert _probe(levels, np.array([0.99, 3.01, 9.0]), 0.5, size) == (0.25, 3.01)
+    assert _probe(levels, np.array([0.99, 2.99, 7.01]), 0.5, size) == (0.125, 7.01)
+    assert _probe(levels, np.array([0.0, 0.0, 0.0]), 0.5, size) == (0.125, 0.0)
+    assert _probe(levels, np.array([1.0, 9.0, 9.0]), 0.25, size) == (0.25, 9.0)

@@ -288,3 +288,26 @@ def test_a_structure_answers_for_its_bytes(kept, expected):
             return kept
 
     assert linear(Own()).nodes[0].wire_bytes == pytest.approx(expected)
+
+
+def test_columns_of_the_last_layer_save_nothing_below():
+    """What they leave of a product is dense: the layers below cost what they cost without."""
+    x, labels = normal(0, 8, 6), np.arange(8) % 4
+    reports = []
+    for vjp in (None, Mask(0.5)):
+        model = nn.mlp((6, 6, 4), rng=0)
+        model[2].vjp = vjp
+        with mg.Tape() as tape:
+            loss = ops.cross_entropy(model(x.astype(np.float32)), labels)
+        reports.append(cost(tape, loss))
+    exact, sketched = ([node.backward for node in report.nodes] for report in reports)
+    assert sketched[:2] == exact[:2] and sketched[2] < exact[2]
+
+
+def test_work_for_each_entry_is_that_of_the_output():
+    """Twelve entries are twelve operations; a number is one."""
+    x, scalar = mg.Tensor(np.ones((3, 4)), requires_grad=True), mg.Tensor(2.0, requires_grad=True)
+    with mg.Tape() as tape:
+        ops.negative(x)
+        ops.negative(scalar)
+    assert [node.forward for node in cost(tape).nodes] == [12, 1]

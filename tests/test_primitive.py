@@ -190,3 +190,20 @@ def test_inputs_must_hold_real_numbers(value, what):
 def test_a_type_error_of_the_forward_pass_is_explained():
     with pytest.raises(TypeError, match=r"softmax: axis=1.0 is not an int.*x \(2,\)"):
         ops.softmax([1.0, 2.0], axis=1.0)
+
+
+@pytest.mark.parametrize("kept", ["array", "list", "dict"])
+def test_what_is_saved_within_a_container_has_a_derivative_too(kept):
+    """A rule that reads a slope from a list or a dict cannot be differentiated silently as if it were a constant."""
+    pack = {"array": lambda s: s, "list": lambda s: [s], "dict": lambda s: {"s": s}}[kept]
+    read = {"array": lambda s: s, "list": lambda s: s[0], "dict": lambda s: s["s"]}[kept]
+
+    @mg.primitive(x=lambda g, saved: g * read(saved["slope"]))
+    def square(x):
+        return x * x, {"slope": pack(2 * x)}
+
+    assert mg.grad(lambda x: square(x).sum())(np.array([3.0])).tolist() == [6.0]
+    with pytest.raises(
+        mg.TapeError, match="its VJP rules read 'slope', and how that depends on the inputs is not known"
+    ):
+        mg.hessian(lambda x: square(x).sum())(np.array([3.0]))
