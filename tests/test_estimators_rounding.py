@@ -298,6 +298,17 @@ def test_the_fewest_bits_are_none_where_scales_outweigh_what_they_save():
     assert fewest_bits(wide, span, 0.01, "plain", False) > 0
 
 
+@pytest.mark.parametrize("bits", [1, 4, 8])
+def test_no_entry_lies_beyond_the_last_point(bits):
+    """The largest of each row is the last point, or just below; division may round it to just beyond."""
+    rng = np.random.default_rng(0)
+    whole = rng.standard_normal((500, 7)).astype(np.float32)
+    one = StochasticRounding(bits, "row")
+    _, f, _ = one._fractions(whole, one._grids(whole))
+    last = f[np.arange(500), whole.argmax(axis=1)]
+    assert ((last == 0) | (last > 0.999)).all() and (last == 0).any()
+
+
 def test_too_many_outcomes():
     with pytest.raises(TooManyOutcomes, match="too many to list"):
         StochasticRounding(4).outcomes(normal(0, 8, 8))

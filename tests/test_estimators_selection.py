@@ -35,6 +35,15 @@ def test_three_lines_are_an_estimator(axis, design):
     assert 0 < np.count_nonzero(rare) < g.size and set(rare[rare != 0]) <= set(g.ravel())
 
 
+@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("axis", AXES)
+def test_the_factor_of_a_draw_is_what_the_draw_multiplies_by(axis, design):
+    mine, g = Mine(0.4, axis, design), normal(0, 3, 4)
+    for seed in range(5):
+        factor = mine.factor(g, None, np.random.default_rng(seed))
+        np.testing.assert_allclose(factor * g, dense(mine.sample(g, None, np.random.default_rng(seed))), rtol=1e-12)
+
+
 def test_it_takes_part_in_everything():
     testing.assert_unbiased(Mine(0.5))
     testing.assert_variance_close(Mine(0.5))

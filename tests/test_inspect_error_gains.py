@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -257,3 +259,20 @@ def test_seconds_of_an_earlier_report_are_taken_over():
     some = inspect.error_gains(model, data, cost="seconds", where=lambda path, module: path == "2", **options)
     with pytest.raises(ValueError, match=r"holds no seconds of 0/w, 4/x, 4/w; .* other layers"):
         inspect.error_gains(model, data, cost=some.seconds, **options)
+
+
+def test_a_chain_spends_what_its_passes_take():
+    """A forward pass of each batch; backward one for the gains, one for the gradient, and two at prices."""
+    gains = inspect.error_gains(nn.mlp((64, 16, 10), rng=0), DATA, batch_size=32, batches=3, rng=0)
+    with mg.Tape() as tape:
+        ops.cross_entropy(nn.mlp((64, 16, 10), rng=0)(DATA.x_train[:32]), DATA.y_train[:32])
+    counted = inspect.cost(tape)
+    assert gains.method == "chain" and gains.spent == (3 * counted.forward, 4 * 3 * counted.backward_exact)
+
+
+def test_a_gain_of_nothing_is_next_to_nothing():
+    """Beside the greatest: an input edge that adds no error still has a price."""
+    gains = inspect.error_gains(nn.mlp((64, 16, 10), rng=0), DATA, batch_size=32, batches=2, rng=0)
+    planted = dataclasses.replace(gains, gains={name: 0.0 for name in gains.gains} | {"0/w": 4.0})
+    for edge in planted.edges:
+        assert planted.gain(edge) == (1.0 if edge.kind == "weight" else 4e-12)

@@ -142,3 +142,14 @@ def test_the_command_line_takes_it(capsys, tmp_path):
     assert "distortion=0.5, axis='row'" in " ".join(shown.split()) or "distortion=0.5," in shown
     assert "≤" not in shown.partition("cost of the tape")[2]
     assert methods_from((text,), 0.1)[1].vjp == "DiagonalSketch(distortion=0.5, axis='row')"
+
+
+def test_what_is_below_a_bound_is_a_bound():
+    """Rows that a distortion keeps are fewer below, too: how many is not known there either."""
+    x, w = mg.Tensor(np.ones((8, 6)), requires_grad=True), mg.Tensor(np.ones((5, 6)), requires_grad=True)
+    with mg.Tape() as tape:
+        ops.linear(ops.tanh(x), w, vjp={"x": DiagonalSketch(distortion=0.5, axis="row"), "w": Mask(0.5)})
+    assert [node.bound for node in inspect.cost(tape).nodes] == [True, True]
+    with mg.Tape() as tape:
+        ops.linear(ops.tanh(x), w, vjp={"x": Mask(0.5, axis="row"), "w": DiagonalSketch(distortion=0.5)})
+    assert [node.bound for node in inspect.cost(tape).nodes] == [False, True]

@@ -249,3 +249,24 @@ def test_the_report_shows_itself():
     assert "unbiasedness: passed" in str(report) and "false-alarm rate 1e-06" in str(report)
     assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["verdict"] == "passed"
     assert "<table>" in report._repr_html_()
+
+
+def test_biases_that_cancel_in_the_list_of_all_outcomes_are_none():
+    """Twice as much at one node and half as much at the next: the gradient of what lies before both is right."""
+
+    class Times(mg.Estimator):
+        def __init__(self, factor):
+            self.factor = factor
+
+        def sample(self, g, node, rng):
+            return self.factor * dense(Mask(0.5).sample(g, node, rng))
+
+        def outcomes(self, g, node=None):
+            return ((p, self.factor * dense(each)) for p, each in Mask(0.5).outcomes(g, node))
+
+    w = mg.Tensor(normal(1, 2, 3), requires_grad=True)
+    with mg.Tape() as tape:
+        h = ops.linear(normal(2, 2, 3), w, vjp=Times(2.0))
+        loss = (ops.linear(h, normal(3, 2, 2), vjp=Times(0.5)) * normal(4, 2, 2)).sum()
+    report = verdict(tape, loss, [w], draws=200)
+    assert report.enumerated and report.verdict == "passed" and "listed: exact" in report.method

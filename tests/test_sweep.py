@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.estimators import Mask
+from minigrad.estimators import DiagonalSketch, Mask
 from minigrad.structure import Columns, Dense, Rows, sum_to
 
 
@@ -328,3 +328,21 @@ def test_sums_in_place_stay_within_their_sweep(of_a_node):
         assert sweep.advance() is None
     for sweep, factor in ((one, 10.0), (other, 100.0)):
         assert sweep.gradient(x).tolist() == [[1.0] * 3, [factor] * 3, [3.0] * 3, [1.0] * 3]
+
+
+def test_the_gradient_of_a_leaf_of_float16_has_its_dtype():
+    """It is added up in float32, and comes as float16; that of a float32 leaf is not copied for it."""
+    for dtype in (np.float16, np.float32, np.float64):
+        w = mg.Tensor(np.ones((2, 3), dtype), requires_grad=True)
+        with mg.Tape() as tape:
+            y = (w * w + w).sum()
+        (gradient,) = tape.gradients(y, [w])
+        assert gradient.dtype == dtype and gradient.tolist() == [[3.0] * 3] * 2
+
+
+def test_shares_are_kept_of_estimators_that_follow_the_cotangent_alone():
+    x, w = (mg.Tensor(np.ones(shape), requires_grad=True) for shape in ((4, 3), (5, 3)))
+    with mg.Tape() as tape:
+        y = ops.linear(x, w, vjp={"x": Mask(0.5), "w": DiagonalSketch(distortion=0.5)}).sum()
+    tape.gradients(y, [x, w], rng=0)
+    assert set(tape.shares) == {(0, 1)}
