@@ -95,7 +95,7 @@ def test_a_fault_is_there_while_it_is_judged_and_gone_after(tmp_path, monkeypatc
         return left.pop(0), f"tests/test_a.py::test_{len(verdicts) - len(left)}"
 
     monkeypatch.setattr(run, "tested", tested)
-    found = run.judged(tmp_path, fault, (60, 60))
+    found = run.judged(tmp_path, fault, 60)
     assert (found["outcome"], found["by"], left) == (outcome, by, [])
     assert path.read_text(encoding="utf-8") == source and path.stat().st_mtime_ns == before.st_mtime_ns
 

@@ -43,9 +43,6 @@ OF_PACKAGE = {
 }
 """The tests of a package, by what follows ``test_`` in the names of their files."""
 
-STEP = 5
-"""Of the cases of a test of the package, one in so many is run; of the module's own tests all."""
-
 ENOUGH = 4
 """Files of tests that name what a module gives; where fewer do, all tests of the package are asked."""
 
@@ -73,7 +70,7 @@ def package_tests(root: Path, file: str) -> list[str]:
     given = re.compile(r"\b(" + "|".join(re.findall(r"\w+", names[1] if names else "") or ["nothing"]) + r")\b")
     others = [each for each in _files(root, OF_PACKAGE[package].split()) if each not in own]
     naming = [each for each in others if given.search((root / each).read_text(encoding="utf-8"))]
-    return [f"minigrad/{package}", *(naming if len(naming) >= ENOUGH else others), "--one-in", str(STEP)]
+    return [f"minigrad/{package}", *(naming if len(naming) >= ENOUGH else others)]
 
 
 def _files(root: Path, names: list[str]) -> list[str]:
@@ -137,15 +134,16 @@ def tested(tree: Path, selected: list[str], limit: float) -> tuple[str, str]:
     return "passed" if code in (0, 5) else "failed", found[1] if found else f"status {code}"
 
 
-def judged(tree: Path, mutant: Mutant, limits: tuple[float, float]) -> dict[str, object]:
-    """Plant one fault, ask its module's tests and then its package's, and take it out again."""
+def judged(tree: Path, mutant: Mutant, limit: float, one_in: int = 1) -> dict[str, object]:
+    """Plant one fault, ask its module's tests and then its package's, so many cases of these, and take it out again."""
     path = tree / mutant.file
     source, stamp, begun = path.read_text(encoding="utf-8"), path.stat(), time.monotonic()
     outcome, by = "survived", ""
     try:
         path.write_text(mutant.planted(source), encoding="utf-8")
-        for tests, limit in zip((own_tests, package_tests), limits, strict=True):
-            verdict, by = tested(tree, tests(tree, mutant.file), limit)
+        others = [*package_tests(tree, mutant.file), "--one-in", str(one_in)]
+        for tests, seconds in ((own_tests(tree, mutant.file), limit), (others, 4 * limit)):
+            verdict, by = tested(tree, tests, seconds)
             if verdict != "passed":
                 outcome = "killed" if verdict == "failed" else verdict
                 break
@@ -194,6 +192,7 @@ def main(argv: list[str] | None = None) -> None:
         default=90,
         help="seconds for a module's tests; its package's have four times as many (default: %(default)s)",
     )
+    parser.add_argument("--one-in", type=int, default=5, help="of cases of the package's tests (default: %(default)s)")
     parser.add_argument("--again", action="store_true", help="judge anew what survived")
     options = parser.parse_args(argv)
     results = json.loads(options.results.read_text()) if options.results.exists() else {}
@@ -208,7 +207,7 @@ def main(argv: list[str] | None = None) -> None:
             known = results.get(mutant.key)
             if known and not (options.again and known["outcome"] == "survived"):
                 continue
-            results[mutant.key] = judged(tree, mutant, (options.limit, 4 * options.limit))
+            results[mutant.key] = judged(tree, mutant, options.limit, options.one_in)
             options.results.write_text(json.dumps(results, indent=1))
             print(f"{k + 1}/{len(chosen)} {results[mutant.key]['outcome']} {mutant.key}"[:160], flush=True)
         print(table(chosen, results), sound(tree, results), sep="\n")
