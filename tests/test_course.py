@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -86,16 +87,33 @@ def test_each_task_has_three_wrong_answers() -> None:
     assert {task: sum(answer.task == task for answer in WRONG) >= 3 for task in tasks} == dict.fromkeys(tasks, True)
 
 
-@pytest.mark.parametrize("answer", WRONG, ids=lambda answer: f"{answer.task}: {answer.label}")
-def test_one_slip_costs_once_and_is_told_why(answer: Wrong, tmp_path: Path) -> None:
-    """The marks of one test are lost, in one task, and in no task that builds on it."""
-    number = int(answer.task[0])
-    alone = [] if answer.task in BUILT_ON else [f"--task={answer.task}"]
-    tasks = run(number, f"{solution(number)}\n\n{answer.text}", tmp_path, *alone)
-    lost = [(task, note) for task, line in tasks.items() for note in line["notes"]]
-    assert [task for task, _ in lost] == [answer.task], lost
-    assert answer.teaches in lost[0][1]
-    assert 0 < worth(tasks) - earned(tasks) <= 3
+def rounds() -> list[tuple[str, list[Wrong]]]:
+    """Wrong answers in one submission: to different tasks, the first of each, the second, …; or one that others use."""
+    found: dict[str, list[Wrong]] = {}
+    seen: Counter[str] = Counter()
+    for answer in WRONG:
+        seen[answer.task] += 1
+        which = answer.task if answer.task in BUILT_ON else answer.task[0]
+        found.setdefault(f"{which}, number {seen[answer.task]}", []).append(answer)
+    return list(found.items())
+
+
+def test_the_rounds_are_all_wrong_answers() -> None:
+    assert Counter(answer for _, answers in rounds() for answer in answers) == Counter(WRONG)
+    assert all(len({answer.task for answer in answers}) == len(answers) for _, answers in rounds())
+
+
+@pytest.mark.parametrize("answers", [answers for _, answers in rounds()], ids=[name for name, _ in rounds()])
+def test_one_slip_costs_once_and_is_told_why(answers: list[Wrong], tmp_path: Path) -> None:
+    """The marks of one test are lost, in its task, and in no task that builds on it, one slip in each task or none."""
+    number = int(answers[0].task[0])
+    tasks = run(number, "\n\n".join([solution(number), *(answer.text for answer in answers)]), tmp_path)
+    lost = {task: line["notes"] for task, line in tasks.items() if line["notes"]}
+    assert sorted(lost) == sorted(answer.task for answer in answers), lost
+    for answer in answers:
+        (note,) = lost[answer.task]
+        assert answer.teaches in note, answer.label
+        assert 0 < tasks[answer.task]["of"] - tasks[answer.task]["earned"] <= 3, answer.label
 
 
 SKIPPING = {
