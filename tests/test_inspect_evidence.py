@@ -233,6 +233,14 @@ def moments_of(evidence, values, counts):
     return found
 
 
+def test_what_more_draws_would_detect_is_told_of_as_many_more_events():
+    """Four events of a hundred draws tell nothing yet; a million draws have as many more, and a bias is told."""
+    evidence = evidence_of(Mask(0.5), 1e-6, known=True)
+    seen = moments_of(evidence, [25.0, 0.0], [4, 96])
+    assert (seen.effective < 10).all() and not evidence.telling(seen).any() and evidence.telling(seen, 10**4).all()
+    assert np.isinf(evidence.detectable(seen, 100)).all() and np.isfinite(evidence.detectable(seen, 10**6)).all()
+
+
 @pytest.mark.parametrize("alpha", [1e-2, 1e-4, 1e-6])
 @pytest.mark.parametrize("expected", [4, 12, 20, 30, 45, 80])
 def test_the_false_alarm_rate_of_rare_events_by_enumeration(alpha, expected):
