@@ -165,6 +165,13 @@ def test_as_many_outcomes_as_may_be_listed_are_listed(monkeypatch):
         list(one.outcomes(np.ones((1, 9))))
 
 
+def test_one_unit_has_one_outcome_however_many_draws(monkeypatch):
+    monkeypatch.setattr("minigrad.estimators.replacement.LISTABLE_BITS", 2)
+    g = np.eye(1, 8)
+    ((probability, only),) = WithReplacement(0.5).outcomes(g)
+    assert WithReplacement(0.5).draws(g.shape) == 4 and probability == 1 and dense(only).tolist() == g.tolist()
+
+
 def test_what_is_rare_is_what_all_draws_together_seldom_show():
     """Two draws with the chances 1/10 and 9/10 show the first with 1 − .9² = .19, and the second with .99."""
     g = np.array([[1.0, 9.0]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import minigrad as mg
 from minigrad import inspect, ops, theory
 from minigrad.estimators import Mask
 from minigrad.theory import CompoundingNoise, DistortionCurve, cheapest_budgets, shared_budgets
+from minigrad.theory.shared_budgets import _starts
 
 BUDGETS = [(0.5, 0.5, 0.5), (0.25, 0.75, 0.5), (0.9, 0.2, 0.4), (1.0, 0.5, 0.3)]
 
@@ -196,3 +198,10 @@ def test_ends_and_mistakes():
 def test_a_variance_that_is_none_is_refused(variance):
     with pytest.raises(ValueError, match="must be ≥ 0 and finite"):
         cheapest_budgets(CompoundingNoise([1.0], [[0]]), variance)
+
+
+def test_the_search_begins_at_equal_budgets_and_at_those_that_nothing_compounds(monkeypatch):
+    monkeypatch.setattr(sys.modules["minigrad.theory.shared_budgets"], "ROUNDS", 0)
+    noise = CompoundingNoise([1.0, 4.0, 16.0], [[0, 0, 0], [1, 0, 0], [1, 1, 0]])
+    equal, apart = _starts(noise, np.array([1.0, 1.0, 4.0]), lambda p: p, 0.5)
+    assert equal.tolist() == [0.5, 0.5, 0.5] and apart.tolist() == [0.25, 0.5, 0.5]

@@ -1,11 +1,12 @@
 """Plant faults, and see which the tests find: ``python tests/mutation/run.py [--sample N] [--seed S] [--packages …]``.
 
 Each fault is judged by the tests that are named after its module and the module's examples; where these pass, by the
-tests of its package that use the module, fewer cases of each; they end with the first failure. It stands in a copy of
-the tree, which is never touched itself. At last, what found the faults is run without one, and has to pass.
+tests of its package, one in five cases of each; they end with the first failure. It stands in a copy of the tree, which
+is never touched itself. At last, what found the faults is run without one, and has to pass.
 
 What was judged is kept in a file (``--results``): a run that was ended goes on there. ``--again`` judges anew what had
-survived, as after a new test. One process at a time; the status is 0 whatever survives.
+survived, as after a new test; with ``--one-in 1`` by all cases. One process at a time; the status is 0 whatever
+survives.
 """
 
 from __future__ import annotations
@@ -43,9 +44,6 @@ OF_PACKAGE = {
 }
 """The tests of a package, by what follows ``test_`` in the names of their files."""
 
-ENOUGH = 4
-"""Files of tests that name what a module gives; where fewer do, all tests of the package are asked."""
-
 MEMORY = 8 * 2**30
 """Bytes that the tests of one fault may take: a fault can ask for any number."""
 
@@ -64,13 +62,13 @@ def own_tests(root: Path, file: str) -> list[str]:
 
 
 def package_tests(root: Path, file: str) -> list[str]:
-    """Of the package's tests those that name what the module gives, and all if few do; not those of `own_tests`."""
+    """The package's examples and tests but for those of `own_tests`; first those that name what the module gives."""
     package, own = file.split("/")[1], own_tests(root, file)
     names = re.search(r"^__all__ = \[(.*?)\]", (root / file).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     given = re.compile(r"\b(" + "|".join(re.findall(r"\w+", names[1] if names else "") or ["nothing"]) + r")\b")
     others = [each for each in _files(root, OF_PACKAGE[package].split()) if each not in own]
-    naming = [each for each in others if given.search((root / each).read_text(encoding="utf-8"))]
-    return [f"minigrad/{package}", *(naming if len(naming) >= ENOUGH else others)]
+    others.sort(key=lambda each: not given.search((root / each).read_text(encoding="utf-8")))
+    return [f"minigrad/{package}", *others]
 
 
 def _files(root: Path, names: list[str]) -> list[str]:
