@@ -2,8 +2,8 @@
 
 Each section of the lesson becomes a slide: its formulas, the sentences with a word or a number in bold, its tables and
 its figures, for which the lesson is run. What else it says stands in the notes of the speaker. The deck is one Markdown
-file, as Marp, pandoc and others take it: ``npx @marp-team/marp-cli --html lesson.md`` or
-``pandoc -t revealjs -s --mathjax lesson.md -o lesson.html``. It is yours to shorten.
+file, as Marp, pandoc and others take it: ``npx @marp-team/marp-cli --html FILE`` or
+``pandoc -t revealjs -s --mathjax FILE -o slides.html``. It is yours to shorten.
 """
 
 from __future__ import annotations
