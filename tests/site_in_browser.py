@@ -64,7 +64,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert (there / "index.html").is_file(), f"MINIGRAD_SITE={there} is no site; build one with .ci/docs"
         return there
     folder = tmp_path_factory.mktemp("site")
-    generated = shutil.ignore_patterns("_build", "api", "gallery", "_lessons", "*.png", "__pycache__")
+    generated = shutil.ignore_patterns(
+        "_build", "api", "gallery", "_lessons", "_lite*", "_contents", "*.png", "__pycache__"
+    )
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=generated)
     for kind in ("experiments", "performance"):  # the pictures of the results are part of their pages
         if (ROOT / "docs" / kind).is_dir():

@@ -12,7 +12,9 @@ SOURCES = sorted(
     path
     for folder in ("minigrad", "docs", "tutorials", "tests")
     for path in (ROOT / folder).rglob("*.py")
-    if not {"_build", "_lessons", "gallery", "api"} & set(path.relative_to(ROOT).parts) and path != Path(__file__)
+    if not {"_build", "_lessons", "_lite", "_lite_notebooks", "_contents", "gallery", "api"}
+    & set(path.relative_to(ROOT).parts)
+    and path != Path(__file__)
 )
 FILE = re.compile(r"(?<![\w./-])((?:[\w-]+/)*[\w-]+\.(?:md|rst))\b(?!\()")
 FOLDER = re.compile(r"(?<![\w./-])(docs/[\w-]+(?:/[\w-]+)*|tutorials/[\w-]+(?:/[\w-]+)*)(?![\w./*-])")
