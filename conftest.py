@@ -43,6 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave cases out, but never a test."""
     step, seen = config.getoption("--one-in"), Counter[str]()
+    if step < 1:
+        raise pytest.UsageError(f"--one-in={step} must be at least 1")
     kept, left = [], []
     for item in items:
         test = item.nodeid.partition("[")[0]

@@ -69,3 +69,16 @@ def test_the_choice_between_rivals_is_in_the_band():
     assert found.low == pytest.approx(1.0) and found.high == pytest.approx(2.0)
     sure = [near[0], dataclasses.replace(near[1], held=[2.001, 2.021, 1.981])]
     assert needed_by_envelope(exact, sure, np.random.default_rng(0)).high == pytest.approx(1.0)
+
+
+def test_a_single_seed_has_no_band():
+    exact = [[Rival([b], [b**-0.5], [1.0])] for b in (0.5, 2.0)]
+    found = needed_by_envelope(exact, [Rival([1.0], [1.0], [1.0])], np.random.default_rng(0))
+    assert (found.low, found.high) == (None, None) and str(found) == "1.00"
+
+
+def test_an_error_of_nothing_is_reached_where_the_envelope_has_it():
+    exact = [[Rival([b] * 2, [error] * 2, [1.0] * 2)] for b, error in ((1.0, 0.1), (2.0, 0.0))]
+    rng = np.random.default_rng(0)
+    assert needed_by_envelope(exact, [Rival([1.0] * 2, [0.0] * 2, [1.0] * 2)], rng).times == pytest.approx(2.0)
+    assert needed_by_envelope(exact[:1], [Rival([1.0] * 2, [0.0] * 2, [1.0] * 2)], rng).times == math.inf

@@ -124,8 +124,9 @@ class FieldResult(Report):
         for run in self.runs:
             forwards.setdefault(run.label, []).extend(point.forward for point in run.points)
         shares = np.geomspace(0.01, 1.0, 60)
+        medians = {model: statistics.median(of) for model, of in forwards.items()}
         lines = {
-            model: (shares.tolist(), [lognormal_samples_ratio(share, statistics.median(of)) for share in shares])
-            for model, of in forwards.items()
+            model: (shares.tolist(), [lognormal_samples_ratio(share, forward) for share in shares])
+            for model, forward in medians.items()
         }
         return cost_by_share(networks, figure, lines=lines)

@@ -20,6 +20,9 @@ DRAWS = 4000
 FARTHEST = 30.0
 """Logarithms of factors; beyond, two seeds, whose means have a Cauchy distribution, may leave the floats."""
 
+TINY = 1e-300
+"""An error of 0 has no logarithm."""
+
 BAND = (0.05, 0.95)
 """Quantiles of the draws."""
 
@@ -35,9 +38,9 @@ def needed(spent: ArrayLike, losses: ArrayLike, loss: ArrayLike) -> Array:
     spent : array_like, shape (..., K)
         Rising along k, > 0.
     losses : array_like, shape (..., K)
-        Of the best exact runs at these budgets, > 0.
+        Of the best exact runs at these budgets, ≥ 0.
     loss : array_like, shape (...)
-        > 0.
+        ≥ 0.
 
     Returns
     -------
@@ -52,9 +55,10 @@ def needed(spent: ArrayLike, losses: ArrayLike, loss: ArrayLike) -> Array:
     >>> needed([1.0, 4.0], [1.0, 0.5], [0.4, 2.0]).tolist()
     [inf, 0.0]
     """
-    x, y = np.log(np.asarray(spent, float)), np.minimum.accumulate(np.log(np.asarray(losses, float)), axis=-1)
+    y = np.minimum.accumulate(np.log(np.maximum(losses, TINY)), axis=-1)
+    x = np.log(np.asarray(spent, float))
     x, y = np.broadcast_arrays(x, y)
-    at = np.log(np.asarray(loss, float))
+    at = np.log(np.maximum(loss, TINY))
     x, y, at = np.broadcast_to(x, at.shape + x.shape[-1:]), np.broadcast_to(y, at.shape + y.shape[-1:]), at[..., None]
     k = np.argmax(y <= at, axis=-1)[..., None]  # the first budget that is enough
     upper = np.take_along_axis(x, k, -1), np.take_along_axis(y, k, -1)
@@ -69,6 +73,11 @@ def needed(spent: ArrayLike, losses: ArrayLike, loss: ArrayLike) -> Array:
 @dataclass(frozen=True)
 class Rival:
     """One finalist: what its seeds spent, their losses, and the held-out losses by which rivals are chosen.
+
+    Attributes
+    ----------
+    spent, losses, held : sequence of float
+        A number of each seed; ``spent`` and ``held`` > 0, ``losses`` ≥ 0.
 
     Examples
     --------
@@ -90,7 +99,7 @@ class Rival:
         seeds, means = values.shape[1], values.mean(axis=1)
         if seeds == 1:
             return np.broadcast_to(means, (DRAWS, 3))
-        off = (values / means[:, None] - 1).T  # (s, 3), relative: a mean stays positive
+        off = (values / np.maximum(means, TINY)[:, None] - 1).T  # (s, 3), relative: a mean stays positive
         scale = np.sqrt(seeds * rng.chisquare(seeds - 1, (DRAWS, 1)))
         shift = np.clip(rng.standard_normal((DRAWS, seeds)) @ off / scale, -FARTHEST, FARTHEST)
         return np.asarray(means * np.exp(shift))
@@ -104,8 +113,9 @@ class Needed:
     ----------
     times : float
         Above 1 the method pays; 0 and infinity where the envelope is not known so far down or up.
-    low, high : float
-        The 5 % and 95 % quantiles of draws of all means, and of the choice between rivals; see `needed_by_envelope`.
+    low, high : float or None
+        None of a single seed, which has no band; else the 5 % and 95 % quantiles of draws of all means, and of
+        the choice between rivals; see `needed_by_envelope`.
     least, most : float
         Between these it could have been told.
 
@@ -116,12 +126,14 @@ class Needed:
     """
 
     times: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     least: float
     most: float
 
     def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return self._text(self.times)
         return f"{self._text(self.times)} ({self._text(self.low)}–{self._text(self.high)})"
 
     def _text(self, value: float) -> str:
@@ -163,8 +175,10 @@ def needed_by_envelope(
     means = [_best(np.array([one.means() for one in rivals])[:, None]) for rivals in [*levels, method]]
     found = np.sort(times(drawn[:-1], drawn[-1]))
     low, high = (float(found[round(q * (len(found) - 1))]) for q in BAND)
+    alone = any(len(one.losses) == 1 for rivals in [*levels, method] for one in rivals)
     least, most = (float(means[k][0, 0] / means[-1][0, 0]) for k in (0, -2))
-    return Needed(float(times(means[:-1], means[-1])[0]), low, high, least, most)
+    value = float(times(means[:-1], means[-1])[0])
+    return Needed(value, None if alone else low, None if alone else high, least, most)
 
 
 def _best(rivals: Array) -> Array:
